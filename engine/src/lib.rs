@@ -1,0 +1,7 @@
+//! The rules of the device side: MQTT session, OTA session, download policy.
+//!
+//! Nothing here knows a socket, a clock, a thread or C. Time comes in as [`time::Millis`], bytes come in as slices;
+//! what is to be done and when to come back goes out. Every rule is therefore tested without waiting for anything.
+#![forbid(unsafe_code)]
+
+pub mod time;

@@ -1,0 +1,3 @@
+//! The pumps: bytes between transports and the engine's sessions, and the loop thread. No rules.
+
+pub mod mqtt;

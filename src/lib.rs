@@ -1,0 +1,9 @@
+//! Drop-in replacement for the MQTT and OTA parts of Tencent Cloud's IoT Hub C SDK.
+//!
+//! Rings, from the outside in: [`ffi`] (one file per public C header), [`drive`] (the pumps), the `iot-engine` crate
+//! (the rules), and [`hal`], the only way out to the platform.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod drive;
+pub mod ffi;
+pub mod hal;
