@@ -1,2 +1,33 @@
 //! The C surface: one file per public header. Each function checks its pointers, calls drive, and turns the result
 //! into the documented code. No rules live here.
+//!
+//! Rules for every call (behaviour.md section 1): a NULL or unknown handle and a NULL required pointer are answered
+//! with the function's documented error and an `ERR` line; a panic never reaches the caller.
+
+use std::ffi::{c_char, CStr};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+pub mod handle;
+
+/// Runs the body of an exported function. A panic, which would be a bug of ours, becomes `on_panic` and a log line.
+pub(crate) fn guard<R>(function: &'static str, on_panic: R, body: impl FnOnce() -> R) -> R {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(result) => result,
+        Err(_) => {
+            log::error!("{function}: internal error, the call was given up");
+            on_panic
+        }
+    }
+}
+
+/// The string behind `text`; `None` for NULL or what is not UTF-8.
+///
+/// # Safety
+/// `text` is NULL or points to a NUL-terminated string that outlives `'a`.
+pub(crate) unsafe fn str_from_c<'a>(text: *const c_char) -> Option<&'a str> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(text) }.to_str().ok()
+}

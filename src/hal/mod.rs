@@ -2,6 +2,8 @@
 //!
 //! The drive ring sees the [`Platform`] trait, so that its pumps run in unit tests against a simulated platform.
 
+pub mod sync;
+
 use std::fmt;
 use std::sync::Arc;
 
