@@ -4,4 +4,14 @@
 //! what is to be done and when to come back goes out. Every rule is therefore tested without waiting for anything.
 #![forbid(unsafe_code)]
 
+pub mod auth;
+pub mod date;
+pub mod getopt;
+pub mod hex;
+pub mod json;
+pub mod logline;
+pub mod mqtt;
+pub mod number;
+pub mod system_time;
 pub mod time;
+pub mod topic;
