@@ -2,9 +2,18 @@
 //!
 //! The drive ring sees the [`Platform`] trait, so that its pumps run in unit tests against a simulated platform.
 
+mod outcome;
+pub mod platform;
 pub mod sync;
+mod tcp;
+#[cfg(feature = "multithread")]
+pub mod thread;
+#[cfg(not(feature = "auth-with-notls"))]
+mod tls;
 
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use iot_engine::time::Millis;
@@ -116,4 +125,10 @@ pub trait Platform: Send + Sync {
     /// # Errors
     /// `TransportError::Connect` with the code for the kind of connection.
     fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Transport>, TransportError>;
+
+    /// A random number, good enough to spread retries and to number packets; not for keys.
+    fn random(&self) -> u64 {
+        // Every RandomState has keys of its own, from the operating system.
+        RandomState::new().build_hasher().finish()
+    }
 }

@@ -1,0 +1,100 @@
+//! TLS over `HAL_TLS_*`.
+
+use std::ffi::{c_uint, CStr, CString};
+use std::ptr;
+
+use iot_abi::import::{HAL_TLS_Connect, HAL_TLS_Disconnect, HAL_TLS_Read, HAL_TLS_Write, SSLConnectParams};
+
+use super::outcome::Pending;
+use super::{Security, Transport, TransportError};
+
+/// An open TLS connection.
+pub struct TlsStream {
+    handle: usize,
+    pending: Pending,
+}
+
+/// What `SSLConnectParams` points at, kept until the handshake is over: platform code may read it as long as that.
+#[derive(Default)]
+struct Credentials {
+    ca_pem: Option<CString>,
+    #[cfg(feature = "auth-mode-cert")]
+    cert_file: Option<CString>,
+    #[cfg(feature = "auth-mode-cert")]
+    key_file: Option<CString>,
+    #[cfg(not(feature = "auth-mode-cert"))]
+    psk_id: Option<CString>,
+}
+
+fn pointer(text: &Option<CString>) -> *const std::ffi::c_char {
+    text.as_ref().map_or(ptr::null(), |text| text.as_ptr())
+}
+
+/// Connects and shakes hands; `None` when the platform could not (it logs why), or when a text holds a NUL.
+pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> Option<TlsStream> {
+    let mut credentials = Credentials::default();
+    let mut psk: &[u8] = &[];
+    match security {
+        Security::None => {}
+        #[cfg(not(feature = "auth-mode-cert"))]
+        Security::Psk { identity, key } => {
+            credentials.psk_id = Some(CString::new(identity.as_str()).ok()?);
+            psk = key;
+        }
+        Security::Server { ca_pem } => credentials.ca_pem = Some(CString::new(&**ca_pem).ok()?),
+        #[cfg(feature = "auth-mode-cert")]
+        Security::Mutual { ca_pem, cert_file, key_file } => {
+            credentials.ca_pem = Some(CString::new(&**ca_pem).ok()?);
+            credentials.cert_file = Some(CString::new(cert_file.as_str()).ok()?);
+            credentials.key_file = Some(CString::new(key_file.as_str()).ok()?);
+        }
+    }
+    let ca_len = credentials.ca_pem.as_ref().map_or(0, |pem| pem.as_bytes().len());
+    let Ok(ca_crt_len) = u16::try_from(ca_len) else {
+        log::error!("the trusted roots have {ca_len} bytes, more than the 65,535 that a platform can be handed");
+        return None;
+    };
+    let mut params = SSLConnectParams {
+        ca_crt: pointer(&credentials.ca_pem),
+        ca_crt_len,
+        #[cfg(feature = "auth-mode-cert")]
+        cert_file: pointer(&credentials.cert_file),
+        #[cfg(feature = "auth-mode-cert")]
+        key_file: pointer(&credentials.key_file),
+        #[cfg(not(feature = "auth-mode-cert"))]
+        psk: if psk.is_empty() { ptr::null() } else { psk.as_ptr().cast() },
+        #[cfg(not(feature = "auth-mode-cert"))]
+        psk_id: pointer(&credentials.psk_id),
+        psk_length: psk.len(),
+        timeout_ms: timeout_ms as c_uint,
+    };
+    // SAFETY: every pointer in `params` is NULL or points into `credentials` or `psk`, which outlive the call; the
+    // texts end with a NUL.
+    let handle = unsafe { HAL_TLS_Connect(&mut params, host.as_ptr(), i32::from(port)) };
+    (handle != 0).then(|| TlsStream { handle, pending: Pending::default() })
+}
+
+impl Transport for TlsStream {
+    fn read(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError> {
+        self.pending.check()?;
+        let mut count = 0;
+        // SAFETY: `buf` is writable for its length; `handle` is open until drop.
+        let code = unsafe { HAL_TLS_Read(self.handle, buf.as_mut_ptr(), buf.len(), timeout_ms, &mut count) };
+        self.pending.outcome(code, count, buf.len())
+    }
+
+    fn write(&self, data: &[u8], timeout_ms: u32) -> Result<usize, TransportError> {
+        let mut count = 0;
+        // SAFETY: `data` is readable for its length, and the HAL's parameter is not const only by an oversight of the
+        // C SDK: no platform writes to it. `handle` is open until drop.
+        let code = unsafe { HAL_TLS_Write(self.handle, data.as_ptr().cast_mut(), data.len(), timeout_ms, &mut count) };
+        self.pending.outcome(code, count, data.len())
+    }
+}
+
+impl Drop for TlsStream {
+    fn drop(&mut self) {
+        // SAFETY: `handle` came from HAL_TLS_Connect and is closed once.
+        unsafe { HAL_TLS_Disconnect(self.handle) };
+    }
+}
