@@ -1,0 +1,14 @@
+//! Compiles the weak `HAL_*` definitions, one object per subject, so that a program links only what it uses.
+
+fn main() {
+    const FILES: [&str; 9] = ["memory", "print", "time", "timer", "mutex", "semaphore", "thread", "tcp", "devinfo"];
+    let mut build = cc::Build::new();
+    build.warnings(true).extra_warnings(true);
+    for file in FILES {
+        let path = format!("weak/hal_{file}.c");
+        println!("cargo:rerun-if-changed={path}");
+        build.file(path);
+    }
+    println!("cargo:rerun-if-changed=weak/hal_weak.h");
+    build.compile("iot_platform_posix_weak");
+}

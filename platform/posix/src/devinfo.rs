@@ -1,0 +1,339 @@
+//! `HAL_GetDevInfo` and its relatives.
+//!
+//! With the feature `debug-dev-info` (the C SDK's `DEBUG_DEV_INFO_USED`) the identity comes from the environment
+//! variables `QCLOUD_DEBUG_*` at compile time, and `HAL_SetDevInfo` changes it in memory only.
+
+use std::ffi::{c_char, c_int, c_void, CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use iot_abi::error::{QCLOUD_ERR_DEV_INFO, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
+use iot_abi::export::DeviceInfo;
+#[cfg(feature = "gateway")]
+use iot_abi::export::GatewayDeviceInfo;
+
+use crate::identity::{self, Document, Identity};
+use crate::{guard, log};
+
+/// The file used as long as [`iot_platform_set_dev_info_file`] names no other.
+const DEFAULT_FILE: &str = "./device_info.json";
+
+static FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+fn current_file() -> PathBuf {
+    FILE.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE))
+}
+
+/// Logs `text` and returns the code for it.
+fn fail(func: &str, text: &str) -> c_int {
+    log::error(func, text);
+    QCLOUD_ERR_DEV_INFO
+}
+
+/// Sets the file the other functions use. Returns 0 or `QCLOUD_ERR_INVAL`.
+///
+/// # Safety
+/// `file_name` is NULL or NUL-terminated.
+#[no_mangle]
+pub unsafe extern "C" fn iot_platform_set_dev_info_file(file_name: *const c_char) -> c_int {
+    const FUNC: &str = "HAL_SetDevInfoFile";
+    guard(FUNC, QCLOUD_ERR_DEV_INFO, || {
+        // SAFETY: the caller's promise.
+        let Some(file) = (unsafe { path(file_name) }) else {
+            log::error(FUNC, "file name is missing");
+            return QCLOUD_ERR_INVAL;
+        };
+        *FILE.lock().unwrap_or_else(PoisonError::into_inner) = Some(file.to_owned());
+        QCLOUD_RET_SUCCESS
+    })
+}
+
+/// Fills the `DeviceInfo` at `dev_info`. Returns 0, `QCLOUD_ERR_INVAL` or `QCLOUD_ERR_DEV_INFO` (logged).
+///
+/// # Safety
+/// `dev_info` is NULL or points to a writable `DeviceInfo`.
+#[no_mangle]
+pub unsafe extern "C" fn iot_platform_get_dev_info(dev_info: *mut c_void) -> c_int {
+    const FUNC: &str = "HAL_GetDevInfo";
+    guard(FUNC, QCLOUD_ERR_DEV_INFO, || {
+        if dev_info.is_null() {
+            log::error(FUNC, "dev_info is NULL");
+            return QCLOUD_ERR_INVAL;
+        }
+        match load() {
+            Ok(identity) => {
+                // SAFETY: the caller's promise.
+                unsafe { dev_info.cast::<DeviceInfo>().write_unaligned(device_info(&identity)) };
+                QCLOUD_RET_SUCCESS
+            }
+            Err(text) => fail(FUNC, &text),
+        }
+    })
+}
+
+/// Fills the `DeviceInfo` at `dev_info` from a file, see [`iot_platform_get_dev_info`].
+///
+/// # Safety
+/// `file_name` is NULL or NUL-terminated; `dev_info` is NULL or points to a writable `DeviceInfo`.
+#[no_mangle]
+pub unsafe extern "C" fn iot_platform_get_dev_info_from_file(file_name: *const c_char, dev_info: *mut c_void) -> c_int {
+    const FUNC: &str = "HAL_GetDevInfoFromFile";
+    guard(FUNC, QCLOUD_ERR_DEV_INFO, || {
+        // SAFETY: the caller's promise.
+        let (Some(file), false) = (unsafe { path(file_name) }, dev_info.is_null()) else {
+            log::error(FUNC, "file name or dev_info is NULL");
+            return QCLOUD_ERR_INVAL;
+        };
+        match Document::read(file).and_then(|document| document.identity()) {
+            Ok(identity) => {
+                // SAFETY: the caller's promise.
+                unsafe { dev_info.cast::<DeviceInfo>().write_unaligned(device_info(&identity)) };
+                QCLOUD_RET_SUCCESS
+            }
+            Err(text) => fail(FUNC, &text),
+        }
+    })
+}
+
+/// Stores the `DeviceInfo` at `dev_info`. Returns 0, `QCLOUD_ERR_INVAL` or `QCLOUD_ERR_DEV_INFO` (logged; the file is
+/// as before).
+///
+/// # Safety
+/// `dev_info` is NULL or points to a valid `DeviceInfo`.
+#[no_mangle]
+pub unsafe extern "C" fn iot_platform_set_dev_info(dev_info: *mut c_void) -> c_int {
+    const FUNC: &str = "HAL_SetDevInfo";
+    guard(FUNC, QCLOUD_ERR_DEV_INFO, || {
+        if dev_info.is_null() {
+            log::error(FUNC, "dev_info is NULL");
+            return QCLOUD_ERR_INVAL;
+        }
+        // SAFETY: the caller's promise.
+        let info = unsafe { dev_info.cast::<DeviceInfo>().read_unaligned() };
+        match identity_of(&info).and_then(save) {
+            Ok(()) => QCLOUD_RET_SUCCESS,
+            Err(text) => fail(FUNC, &text),
+        }
+    })
+}
+
+/// Fills the `GatewayDeviceInfo` at `gw_dev_info`; its first sub-device too where `sub_dev_info` is not NULL, which sets
+/// `sub_dev_num` to 1. Returns as [`iot_platform_get_dev_info`] does.
+///
+/// # Safety
+/// `gw_dev_info` is NULL or points to a `GatewayDeviceInfo` whose `sub_dev_info` is NULL or has room for one device.
+#[no_mangle]
+pub unsafe extern "C" fn iot_platform_get_gw_dev_info(gw_dev_info: *mut c_void) -> c_int {
+    const FUNC: &str = "HAL_GetGwDevInfo";
+    guard(FUNC, QCLOUD_ERR_DEV_INFO, || {
+        if gw_dev_info.is_null() {
+            log::error(FUNC, "gateway info is NULL");
+            return QCLOUD_ERR_INVAL;
+        }
+        #[cfg(feature = "gateway")]
+        {
+            // SAFETY: the caller's promise.
+            match unsafe { get_gateway(&mut *gw_dev_info.cast::<GatewayDeviceInfo>()) } {
+                Ok(()) => QCLOUD_RET_SUCCESS,
+                Err(text) => fail(FUNC, &text),
+            }
+        }
+        #[cfg(not(feature = "gateway"))]
+        fail(FUNC, "this platform is built without gateway support")
+    })
+}
+
+/// # Safety
+/// `info.sub_dev_info` is NULL or has room for one device.
+#[cfg(feature = "gateway")]
+unsafe fn get_gateway(info: &mut GatewayDeviceInfo) -> Result<(), String> {
+    let gateway = load()?;
+    if !info.sub_dev_info.is_null() {
+        let (product_id, device_name) = load_sub_device()?;
+        let mut sub_device = empty();
+        set(&mut sub_device.product_id, &product_id);
+        set(&mut sub_device.device_name, &device_name);
+        set(&mut sub_device.client_id, &format!("{product_id}{device_name}"));
+        // SAFETY: the caller's promise.
+        unsafe { info.sub_dev_info.write(sub_device) };
+        info.sub_dev_num = 1;
+    }
+    info.gw_info = device_info(&gateway);
+    Ok(())
+}
+
+/// # Safety
+/// `file_name` is NULL or a NUL-terminated string that lives as long as the result is used.
+unsafe fn path<'a>(file_name: *const c_char) -> Option<&'a Path> {
+    if file_name.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let name = unsafe { CStr::from_ptr(file_name) }.to_bytes();
+    (!name.is_empty()).then(|| Path::new(OsStr::from_bytes(name)))
+}
+
+#[cfg(not(feature = "debug-dev-info"))]
+fn load() -> Result<Identity, String> {
+    Document::read(&current_file())?.identity()
+}
+
+#[cfg(not(feature = "debug-dev-info"))]
+fn save(identity: Identity) -> Result<(), String> {
+    identity::store(&current_file(), &identity)
+}
+
+#[cfg(all(feature = "gateway", not(feature = "debug-dev-info")))]
+fn load_sub_device() -> Result<(String, String), String> {
+    let sub_device = Document::read(&current_file())?.sub_device()?;
+    Ok((sub_device.product_id, sub_device.device_name))
+}
+
+#[cfg(feature = "debug-dev-info")]
+use compiled_in::{load, save};
+
+#[cfg(all(feature = "gateway", feature = "debug-dev-info"))]
+use compiled_in::load_sub_device;
+
+/// The identity from the code.
+#[cfg(feature = "debug-dev-info")]
+mod compiled_in {
+    use super::{device_info, identity_of, DeviceInfo, Identity, Mutex, PoisonError};
+
+    /// What `HAL_SetDevInfo` has set.
+    static CHANGED: Mutex<Option<DeviceInfo>> = Mutex::new(None);
+
+    const fn or(value: Option<&'static str>, default: &'static str) -> &'static str {
+        match value {
+            Some(value) => value,
+            None => default,
+        }
+    }
+
+    const PRODUCT_ID: &str = or(option_env!("QCLOUD_DEBUG_PRODUCT_ID"), "PRODUCT_ID");
+    const DEVICE_NAME: &str = or(option_env!("QCLOUD_DEBUG_DEVICE_NAME"), "YOUR_DEV_NAME");
+    #[cfg(not(feature = "auth-mode-cert"))]
+    const DEVICE_SECRET: &str = or(option_env!("QCLOUD_DEBUG_DEVICE_SECRET"), "YOUR_IOT_PSK");
+    #[cfg(feature = "auth-mode-cert")]
+    const CERT_FILE: &str = or(option_env!("QCLOUD_DEBUG_CERT_FILE"), "YOUR_DEVICE_NAME_cert.crt");
+    #[cfg(feature = "auth-mode-cert")]
+    const KEY_FILE: &str = or(option_env!("QCLOUD_DEBUG_KEY_FILE"), "YOUR_DEVICE_NAME_private.key");
+    const PRODUCT_SECRET: &str = or(option_env!("QCLOUD_DEBUG_PRODUCT_SECRET"), "YOUR_PRODUCT_SECRET");
+    #[cfg(feature = "gateway")]
+    const SUB_PRODUCT_ID: &str = or(option_env!("QCLOUD_DEBUG_SUB_PRODUCT_ID"), "PRODUCT_ID");
+    #[cfg(feature = "gateway")]
+    const SUB_DEVICE_NAME: &str = or(option_env!("QCLOUD_DEBUG_SUB_DEVICE_NAME"), "YOUR_SUB_DEV_NAME");
+
+    /// Values that do not fit their fields stop the build.
+    const _: () = {
+        use iot_abi::export as max;
+        assert!(PRODUCT_ID.len() <= max::MAX_SIZE_OF_PRODUCT_ID, "QCLOUD_DEBUG_PRODUCT_ID is too long");
+        assert!(DEVICE_NAME.len() <= max::MAX_SIZE_OF_DEVICE_NAME, "QCLOUD_DEBUG_DEVICE_NAME is too long");
+        assert!(PRODUCT_SECRET.len() <= max::MAX_SIZE_OF_PRODUCT_SECRET, "QCLOUD_DEBUG_PRODUCT_SECRET is too long");
+        #[cfg(not(feature = "auth-mode-cert"))]
+        assert!(DEVICE_SECRET.len() <= max::MAX_SIZE_OF_DEVICE_SECRET, "QCLOUD_DEBUG_DEVICE_SECRET is too long");
+        #[cfg(feature = "auth-mode-cert")]
+        {
+            assert!(CERT_FILE.len() <= max::MAX_SIZE_OF_DEVICE_CERT_FILE_NAME, "QCLOUD_DEBUG_CERT_FILE is too long");
+            assert!(KEY_FILE.len() <= max::MAX_SIZE_OF_DEVICE_SECRET_FILE_NAME, "QCLOUD_DEBUG_KEY_FILE is too long");
+        }
+        #[cfg(feature = "gateway")]
+        {
+            assert!(SUB_PRODUCT_ID.len() <= max::MAX_SIZE_OF_PRODUCT_ID, "QCLOUD_DEBUG_SUB_PRODUCT_ID is too long");
+            assert!(SUB_DEVICE_NAME.len() <= max::MAX_SIZE_OF_DEVICE_NAME, "QCLOUD_DEBUG_SUB_DEVICE_NAME is too long");
+        }
+    };
+
+    pub fn load() -> Result<Identity, String> {
+        if let Some(info) = &*CHANGED.lock().unwrap_or_else(PoisonError::into_inner) {
+            return identity_of(info);
+        }
+        Ok(Identity {
+            product_id: PRODUCT_ID.to_owned(),
+            device_name: DEVICE_NAME.to_owned(),
+            #[cfg(not(feature = "auth-mode-cert"))]
+            device_secret: DEVICE_SECRET.to_owned().into(),
+            #[cfg(feature = "auth-mode-cert")]
+            cert_file: CERT_FILE.to_owned(),
+            #[cfg(feature = "auth-mode-cert")]
+            key_file: KEY_FILE.to_owned(),
+            product_secret: PRODUCT_SECRET.to_owned().into(),
+        })
+    }
+
+    #[allow(clippy::unnecessary_wraps)] // the file's counterpart can fail
+    pub fn save(identity: Identity) -> Result<(), String> {
+        *CHANGED.lock().unwrap_or_else(PoisonError::into_inner) = Some(device_info(&identity));
+        Ok(())
+    }
+
+    #[cfg(feature = "gateway")]
+    #[allow(clippy::unnecessary_wraps)] // the file's counterpart can fail
+    pub fn load_sub_device() -> Result<(String, String), String> {
+        Ok((SUB_PRODUCT_ID.to_owned(), SUB_DEVICE_NAME.to_owned()))
+    }
+}
+
+fn empty() -> DeviceInfo {
+    // SAFETY: arrays of characters.
+    unsafe { std::mem::zeroed() }
+}
+
+fn device_info(identity: &Identity) -> DeviceInfo {
+    let mut info = empty();
+    set(&mut info.product_id, &identity.product_id);
+    set(&mut info.device_name, &identity.device_name);
+    set(&mut info.client_id, &format!("{}{}", identity.product_id, identity.device_name));
+    #[cfg(not(feature = "auth-mode-cert"))]
+    set(&mut info.device_secret, &identity.device_secret);
+    #[cfg(feature = "auth-mode-cert")]
+    {
+        set(&mut info.dev_cert_file_name, &identity.cert_file);
+        set(&mut info.dev_key_file_name, &identity.key_file);
+    }
+    #[cfg(feature = "dev-dyn-reg")]
+    set(&mut info.product_secret, &identity.product_secret);
+    info
+}
+
+/// Copies `text`, which fits, with its NUL; `field` is all zeros.
+fn set(field: &mut [c_char], text: &str) {
+    let room = field.len().saturating_sub(1);
+    for (to, from) in field.iter_mut().zip(text.bytes().take(room)) {
+        *to = from as c_char;
+    }
+}
+
+fn identity_of(info: &DeviceInfo) -> Result<Identity, String> {
+    let required = |field: &[c_char], name: &str| match text(field, name) {
+        Ok(text) if text.is_empty() => Err(format!("{name} is empty")),
+        result => result,
+    };
+    Ok(Identity {
+        product_id: required(&info.product_id, "product_id")?,
+        device_name: required(&info.device_name, "device_name")?,
+        #[cfg(not(feature = "auth-mode-cert"))]
+        device_secret: text(&info.device_secret, "device_secret")?.into(),
+        #[cfg(feature = "auth-mode-cert")]
+        cert_file: text(&info.dev_cert_file_name, "dev_cert_file_name")?,
+        #[cfg(feature = "auth-mode-cert")]
+        key_file: text(&info.dev_key_file_name, "dev_key_file_name")?,
+        #[cfg(feature = "dev-dyn-reg")]
+        product_secret: text(&info.product_secret, "product_secret")?.into(),
+        #[cfg(not(feature = "dev-dyn-reg"))]
+        product_secret: identity::Secret::default(),
+    })
+}
+
+fn text(field: &[c_char], name: &str) -> Result<String, String> {
+    let bytes: Vec<u8> = field.iter().map(|c| *c as u8).take_while(|c| *c != 0).collect();
+    if bytes.len() == field.len() {
+        return Err(format!("{name} has no terminating NUL"));
+    }
+    String::from_utf8(bytes).map_err(|_| format!("{name} is not valid UTF-8"))
+}
+
+#[cfg(all(test, not(feature = "debug-dev-info")))]
+#[path = "devinfo_tests.rs"]
+mod tests;

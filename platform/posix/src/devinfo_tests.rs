@@ -1,0 +1,199 @@
+use std::ffi::CString;
+use std::fs;
+
+use serde_json::{json, Value};
+use tempfile::TempDir;
+
+use super::*;
+use crate::log_double;
+
+fn good() -> Value {
+    json!({
+        "auth_mode": if cfg!(feature = "auth-mode-cert") { "CERT" } else { "KEY" },
+        "productId": "0123456789",
+        "productSecret": "",
+        "deviceName": "dev",
+        "key_deviceinfo": { "deviceSecret": "c2VjcmV0" },
+        "cert_deviceinfo": { "devCertFile": "dev_cert.crt", "devPrivateKeyFile": "dev_private.key" },
+        "subDev": { "sub_productId": "SUBPRODUCT", "sub_devName": "sub" },
+        "other": [1, 2]
+    })
+}
+
+/// The code and the log lines, with the file's path as FILE.
+fn load_text(text: &[u8]) -> (c_int, Vec<String>, DeviceInfo) {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("device_info.json");
+    fs::write(&file, text).unwrap();
+    let mut info = empty();
+    let path = file.to_str().unwrap();
+    let name = CString::new(path).unwrap();
+    // SAFETY: a NUL-terminated name and a DeviceInfo.
+    let code = unsafe { iot_platform_get_dev_info_from_file(name.as_ptr(), (&raw mut info).cast()) };
+    (code, log_double::take().into_iter().map(|line| line.replace(path, "FILE")).collect(), info)
+}
+
+fn field(field: &[c_char]) -> String {
+    text(field, "field").unwrap()
+}
+
+#[test]
+fn good_file_fills_every_field() {
+    let (code, lines, info) = load_text(good().to_string().as_bytes());
+    assert_eq!((code, lines), (0, vec![]));
+    assert_eq!(field(&info.product_id), "0123456789");
+    assert_eq!(field(&info.device_name), "dev");
+    assert_eq!(field(&info.client_id), "0123456789dev");
+    #[cfg(not(feature = "auth-mode-cert"))]
+    assert_eq!(field(&info.device_secret), "c2VjcmV0");
+    #[cfg(feature = "auth-mode-cert")]
+    {
+        assert_eq!(field(&info.dev_cert_file_name), "dev_cert.crt");
+        assert_eq!(field(&info.dev_key_file_name), "dev_private.key");
+    }
+}
+
+#[test]
+fn values_as_long_as_their_fields_fit() {
+    let mut value = good();
+    value["deviceName"] = "n".repeat(48).into();
+    value["productSecret"] = "s".repeat(32).into();
+    let (code, _, info) = load_text(value.to_string().as_bytes());
+    assert_eq!(code, 0);
+    assert_eq!(field(&info.client_id).len(), 58);
+    #[cfg(feature = "dev-dyn-reg")]
+    assert_eq!(field(&info.product_secret).len(), 32);
+}
+
+#[test]
+fn byte_order_mark_and_absent_optional_keys_are_fine() {
+    let mut value = good();
+    for key in ["auth_mode", "productSecret", "subDev", "other"] {
+        value.as_object_mut().unwrap().remove(key);
+    }
+    assert_eq!(load_text(format!("\u{feff}{value}").as_bytes()).0, 0);
+}
+
+#[test]
+fn bad_files_name_the_key_and_the_file() {
+    let (parent, child) = if cfg!(feature = "auth-mode-cert") {
+        ("cert_deviceinfo", "devPrivateKeyFile")
+    } else {
+        ("key_deviceinfo", "deviceSecret")
+    };
+    let path = format!("{parent}.{child}");
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut value = good();
+        change(&mut value);
+        value.to_string().into_bytes()
+    };
+    let remove = |key: &str| {
+        with(&|value| {
+            value.as_object_mut().unwrap().remove(key);
+        })
+    };
+    let set = |key: &str, to: Value| with(&|value| value[key] = to.clone());
+    let set_child = |to: Value| with(&|value| value[parent][child] = to.clone());
+    let other_mode = if cfg!(feature = "auth-mode-cert") { "KEY" } else { "CERT" };
+    let own_mode = if cfg!(feature = "auth-mode-cert") { "CERT" } else { "KEY" };
+    let table: Vec<(Vec<u8>, String)> = vec![
+        (b"".to_vec(), "FILE is not valid JSON: EOF while parsing a value at line 1 column 0".into()),
+        (b"{\n\"a\" 1}".to_vec(), "FILE is not valid JSON: expected `:` at line 2 column 5".into()),
+        (b"\xff".to_vec(), "FILE is not valid JSON: expected value at line 1 column 1".into()),
+        (b"[]".to_vec(), "FILE is not a JSON object".into()),
+        (vec![b' '; 65_537], "FILE is larger than 64 kB".into()),
+        (vec![b'['; 60_000], "FILE is not valid JSON: recursion limit exceeded at line 1 column 128".into()),
+        (remove("productId"), "\"productId\" in FILE is missing".into()),
+        (remove("deviceName"), "\"deviceName\" in FILE is missing".into()),
+        (remove(parent), format!("\"{path}\" in FILE is missing")),
+        (set(parent, json!("text")), format!("\"{path}\" in FILE is missing")),
+        (set("productId", json!("")), "\"productId\" in FILE is empty".into()),
+        (set("productId", json!(1)), "\"productId\" in FILE is not a string".into()),
+        (set("productId", json!("0123456789A")), "\"productId\" in FILE is longer than 10 characters".into()),
+        (set("deviceName", json!("n".repeat(49))), "\"deviceName\" in FILE is longer than 48 characters".into()),
+        (set("deviceName", json!("a\0b")), "\"deviceName\" in FILE contains a NUL".into()),
+        (set("productSecret", json!("s".repeat(33))), "\"productSecret\" in FILE is longer than 32 characters".into()),
+        (set_child(json!("")), format!("\"{path}\" in FILE is empty")),
+        (
+            set("auth_mode", json!(other_mode)),
+            format!("\"auth_mode\" in FILE is \"{other_mode}\", but this program is built for \"{own_mode}\""),
+        ),
+        (set("auth_mode", json!("PSK")), "\"auth_mode\" in FILE is neither \"KEY\" nor \"CERT\"".into()),
+    ];
+    for (content, expected) in table {
+        let (code, lines, _) = load_text(&content);
+        assert_eq!(lines, [format!("ERR {expected}")]);
+        assert_eq!(code, QCLOUD_ERR_DEV_INFO, "{expected}");
+    }
+}
+
+#[test]
+fn null_and_missing_file() {
+    let mut info = empty();
+    let name = c"/nonexistent/device_info.json";
+    // SAFETY: NULL is allowed; the rest is valid.
+    unsafe {
+        assert_eq!(iot_platform_get_dev_info(std::ptr::null_mut()), QCLOUD_ERR_INVAL);
+        assert_eq!(iot_platform_set_dev_info(std::ptr::null_mut()), QCLOUD_ERR_INVAL);
+        assert_eq!(iot_platform_get_gw_dev_info(std::ptr::null_mut()), QCLOUD_ERR_INVAL);
+        assert_eq!(iot_platform_set_dev_info_file(std::ptr::null()), QCLOUD_ERR_INVAL);
+        assert_eq!(iot_platform_get_dev_info_from_file(name.as_ptr(), std::ptr::null_mut()), QCLOUD_ERR_INVAL);
+        assert_eq!(iot_platform_get_dev_info_from_file(std::ptr::null(), (&raw mut info).cast()), QCLOUD_ERR_INVAL);
+        log_double::take();
+        assert_eq!(iot_platform_get_dev_info_from_file(name.as_ptr(), (&raw mut info).cast()), QCLOUD_ERR_DEV_INFO);
+    }
+    assert_eq!(log_double::take(), ["ERR can't read /nonexistent/device_info.json: No such file or directory"]);
+}
+
+/// The one test that changes which file is in use, since that is shared by all threads.
+#[test]
+fn stored_identity_is_read_back_and_other_keys_stay() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("identity.json");
+    let name = CString::new(file.to_str().unwrap()).unwrap();
+    let mut info = empty();
+    set(&mut info.product_id, "ABCDEFGHIJ");
+    set(&mut info.device_name, "stored");
+    // SAFETY: valid arguments throughout.
+    unsafe {
+        assert_eq!(iot_platform_set_dev_info_file(name.as_ptr()), 0);
+        fs::write(&file, "not JSON").unwrap();
+        assert_eq!(iot_platform_set_dev_info((&raw mut info).cast()), QCLOUD_ERR_DEV_INFO);
+        assert_eq!(fs::read(&file).unwrap(), b"not JSON");
+        fs::write(&file, good().to_string()).unwrap();
+        log_double::take();
+        assert_eq!(iot_platform_set_dev_info((&raw mut info).cast()), 0);
+        let mut back = empty();
+        assert_eq!(iot_platform_get_dev_info((&raw mut back).cast()), 0);
+        assert_eq!(field(&back.client_id), "ABCDEFGHIJstored");
+
+        let stored: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let mut expected = good();
+        expected["productId"] = "ABCDEFGHIJ".into();
+        expected["deviceName"] = "stored".into();
+        assert_eq!(stored, expected);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
+
+        // A new file holds the identity alone.
+        fs::remove_file(&file).unwrap();
+        assert_eq!(iot_platform_set_dev_info((&raw mut back).cast()), 0);
+        let mut again = empty();
+        assert_eq!(iot_platform_get_dev_info((&raw mut again).cast()), 0);
+        assert_eq!(field(&again.device_name), "stored");
+
+        back.product_id = [b'x' as c_char; 11];
+        assert_eq!(iot_platform_set_dev_info((&raw mut back).cast()), QCLOUD_ERR_DEV_INFO);
+        assert_eq!(log_double::take(), ["ERR product_id has no terminating NUL"]);
+
+        #[cfg(feature = "gateway")]
+        {
+            fs::write(&file, good().to_string()).unwrap();
+            let mut sub = empty();
+            let mut gateway = GatewayDeviceInfo { gw_info: empty(), sub_dev_info: &mut sub, sub_dev_num: 0 };
+            assert_eq!(iot_platform_get_gw_dev_info((&raw mut gateway).cast()), 0);
+            assert_eq!(gateway.sub_dev_num, 1);
+            assert_eq!(field(&gateway.gw_info.client_id), "0123456789dev");
+            assert_eq!(field(&sub.client_id), "SUBPRODUCTsub");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The default `HAL_*` for Linux, all but TLS (hal.md).
+//!
+//! The names C code links, `HAL_X`, are weak C definitions (`weak/`), one object per subject; they forward to the
+//! `iot_platform_x` functions here. Nothing in this crate refers to TLS, so a program with its own `HAL_TLS_*` links
+//! none of ours.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+pub mod devinfo;
+mod identity;
+pub mod log;
+pub mod net;
+pub mod sync;
+pub mod tcp;
+pub mod thread;
+pub mod time;
+
+#[cfg(test)]
+#[path = "../../testing/log_double.rs"]
+mod log_double;
+
+/// Runs the body of a function called from C: a panic is logged and becomes `fallback`, none crosses into C.
+pub fn guard<T>(func: &str, fallback: T, body: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+        log::error(func, "internal error (a panic was caught)");
+        fallback
+    })
+}

@@ -1,0 +1,202 @@
+//! `HAL_TCP_*`. A handle is the socket's descriptor.
+
+use std::ffi::{c_char, c_int, CStr};
+use std::io;
+use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
+
+use crate::net::{self, Deadline, Interest};
+use crate::{guard, log};
+use iot_abi::error::{
+    QCLOUD_ERR_INVAL, QCLOUD_ERR_TCP_NOTHING_TO_READ, QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_ERR_TCP_READ_FAIL,
+    QCLOUD_ERR_TCP_READ_TIMEOUT, QCLOUD_ERR_TCP_WRITE_FAIL, QCLOUD_ERR_TCP_WRITE_TIMEOUT, QCLOUD_RET_SUCCESS,
+};
+
+/// Time limit of a connect, all addresses together: `HAL_TCP_Connect` has no parameter for it.
+const CONNECT_TIMEOUT_MS: u32 = 10_000;
+
+/// Connects to `host`, NUL-terminated. Returns the handle, 0 on failure (logged).
+///
+/// # Safety
+/// `host` is NULL or a NUL-terminated string.
+#[no_mangle]
+pub unsafe extern "C" fn iot_platform_tcp_connect(host: *const c_char, port: u16) -> usize {
+    const FUNC: &str = "HAL_TCP_Connect";
+    guard(FUNC, 0, || {
+        // SAFETY: the caller's promise.
+        let Some(host) = (unsafe { host_name(host) }) else {
+            log::error(FUNC, "host is missing or not valid UTF-8");
+            return 0;
+        };
+        match net::connect(host, port, &Deadline::after_ms(CONNECT_TIMEOUT_MS)) {
+            Ok(stream) => usize::try_from(stream.into_raw_fd()).unwrap_or(0),
+            Err(text) => {
+                log::error(FUNC, &text);
+                0
+            }
+        }
+    })
+}
+
+/// A non-empty host name from C.
+///
+/// # Safety
+/// `host` is NULL or a NUL-terminated string that lives as long as the result is used.
+#[must_use]
+pub unsafe fn host_name<'a>(host: *const c_char) -> Option<&'a str> {
+    if host.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(host) }.to_str().ok().filter(|host| !host.is_empty())
+}
+
+/// Closes the connection. Returns 0, or `QCLOUD_ERR_INVAL` where `fd` is no handle.
+#[no_mangle]
+pub extern "C" fn iot_platform_tcp_disconnect(fd: usize) -> c_int {
+    guard("HAL_TCP_Disconnect", QCLOUD_ERR_INVAL, || match raw_fd(fd) {
+        Some(fd) => {
+            // SAFETY: shutdown and close take any number; an open one is the caller's to give away.
+            unsafe {
+                libc::shutdown(fd, libc::SHUT_RDWR);
+                libc::close(fd);
+            }
+            QCLOUD_RET_SUCCESS
+        }
+        None => {
+            log::error("HAL_TCP_Disconnect", "not a connection handle");
+            QCLOUD_ERR_INVAL
+        }
+    })
+}
+
+/// Reads until `len` bytes are in or `timeout_ms` is over (hal.md). Sets `*read_len` whatever it returns.
+///
+/// # Safety
+/// `data` is NULL or has room for `len` bytes, `read_len` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn iot_platform_tcp_read(
+    fd: usize,
+    data: *mut u8,
+    len: u32,
+    timeout_ms: u32,
+    read_len: *mut usize,
+) -> c_int {
+    const FUNC: &str = "HAL_TCP_Read";
+    guard(FUNC, QCLOUD_ERR_TCP_READ_FAIL, || {
+        let (Some(fd), false, false) = (raw_fd(fd), data.is_null(), read_len.is_null()) else {
+            log::error(FUNC, "null pointer or not a connection handle");
+            return QCLOUD_ERR_INVAL;
+        };
+        // SAFETY: the caller's promise; u32 fits usize on every supported target.
+        let (code, n) = unsafe { read(fd, data, len as usize, timeout_ms) };
+        // SAFETY: the caller's promise.
+        unsafe { *read_len = n };
+        code
+    })
+}
+
+/// Writes until all of `data` is sent or `timeout_ms` is over (hal.md). Sets `*written_len` whatever it returns.
+///
+/// # Safety
+/// `data` is NULL or has `len` bytes, `written_len` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn iot_platform_tcp_write(
+    fd: usize,
+    data: *const u8,
+    len: u32,
+    timeout_ms: u32,
+    written_len: *mut usize,
+) -> c_int {
+    const FUNC: &str = "HAL_TCP_Write";
+    guard(FUNC, QCLOUD_ERR_TCP_WRITE_FAIL, || {
+        let (Some(fd), false, false) = (raw_fd(fd), data.is_null(), written_len.is_null()) else {
+            log::error(FUNC, "null pointer or not a connection handle");
+            return QCLOUD_ERR_INVAL;
+        };
+        // SAFETY: the caller's promise.
+        let (code, n) = unsafe { write(fd, data, len as usize, timeout_ms) };
+        // SAFETY: the caller's promise.
+        unsafe { *written_len = n };
+        code
+    })
+}
+
+fn raw_fd(handle: usize) -> Option<RawFd> {
+    RawFd::try_from(handle).ok().filter(|fd| *fd > 0)
+}
+
+/// # Safety
+/// `data` has room for `len` bytes.
+unsafe fn read(fd: RawFd, data: *mut u8, len: usize, timeout_ms: u32) -> (c_int, usize) {
+    let deadline = Deadline::after_ms(timeout_ms);
+    let mut n = 0;
+    while n < len {
+        // MSG_DONTWAIT: the descriptor may come from a user's own HAL_TCP_Connect and block.
+        // SAFETY: `n < len`, so the range is inside the caller's buffer, which may be uninitialised: only written to.
+        let got = unsafe { libc::recv(fd, data.add(n).cast(), len - n, libc::MSG_DONTWAIT) };
+        match usize::try_from(got) {
+            Ok(0) => return (QCLOUD_ERR_TCP_PEER_SHUTDOWN, n),
+            Ok(got) => n += got,
+            Err(_) => match after_error(fd, Interest::Readable, &deadline) {
+                Next::Again => {}
+                Next::Timeout if n == 0 => return (QCLOUD_ERR_TCP_NOTHING_TO_READ, 0),
+                Next::Timeout => return (QCLOUD_ERR_TCP_READ_TIMEOUT, n),
+                Next::Failed(error) => {
+                    log::error("HAL_TCP_Read", &format!("reading failed: {}", net::io_text(&error)));
+                    return (QCLOUD_ERR_TCP_READ_FAIL, n);
+                }
+            },
+        }
+    }
+    (QCLOUD_RET_SUCCESS, n)
+}
+
+/// # Safety
+/// `data` has `len` bytes.
+unsafe fn write(fd: RawFd, data: *const u8, len: usize, timeout_ms: u32) -> (c_int, usize) {
+    let deadline = Deadline::after_ms(timeout_ms);
+    let mut n = 0;
+    while n < len {
+        // SAFETY: `n < len`, so the range is inside the caller's data.
+        let sent = unsafe { libc::send(fd, data.add(n).cast(), len - n, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+        match usize::try_from(sent) {
+            Ok(sent) => n += sent,
+            Err(_) => match after_error(fd, Interest::Writable, &deadline) {
+                Next::Again => {}
+                Next::Timeout => return (QCLOUD_ERR_TCP_WRITE_TIMEOUT, n),
+                Next::Failed(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return (QCLOUD_ERR_TCP_PEER_SHUTDOWN, n);
+                }
+                Next::Failed(error) => {
+                    log::error("HAL_TCP_Write", &format!("writing failed: {}", net::io_text(&error)));
+                    return (QCLOUD_ERR_TCP_WRITE_FAIL, n);
+                }
+            },
+        }
+    }
+    (QCLOUD_RET_SUCCESS, n)
+}
+
+enum Next {
+    Again,
+    Timeout,
+    Failed(io::Error),
+}
+
+/// Looks at errno after a failed system call and waits where that helps.
+fn after_error(fd: RawFd, interest: Interest, deadline: &Deadline) -> Next {
+    let error = io::Error::last_os_error();
+    match error.kind() {
+        io::ErrorKind::Interrupted => Next::Again,
+        io::ErrorKind::WouldBlock => {
+            // SAFETY: the descriptor was good enough for the call before; a closed one makes poll fail, no more.
+            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            match net::wait(fd, interest, deadline) {
+                Ok(true) => Next::Again,
+                Ok(false) => Next::Timeout,
+                Err(error) => Next::Failed(error),
+            }
+        }
+        _ => Next::Failed(error),
+    }
+}
