@@ -1,0 +1,143 @@
+# Headers, archives and the target `qcloud_iot` that C programs of this project link.
+
+find_program(CARGO cargo HINTS "$ENV{HOME}/.cargo/bin" "$ENV{CARGO_HOME}/bin")
+if(NOT CARGO)
+  message(FATAL_ERROR "cargo was not found. Install Rust 1.85 or later (https://rustup.rs) or pass -DCARGO=<path>.")
+endif()
+
+set(IOT_LIB_DIR "${OUTPUT_DIR}/lib")
+set(IOT_BIN_DIR "${OUTPUT_DIR}/bin")
+set(IOT_INCLUDE_DIR "${OUTPUT_DIR}/include")
+# Several build folders may share one, which then compiles the common crates once.
+if(NOT CARGO_TARGET_DIR)
+  set(CARGO_TARGET_DIR "${CMAKE_BINARY_DIR}/cargo")
+endif()
+get_filename_component(CARGO_TARGET_DIR "${CARGO_TARGET_DIR}" ABSOLUTE BASE_DIR "${CMAKE_BINARY_DIR}")
+
+# The public headers and config.h into the output folder. A header that changes runs CMake again.
+function(iot_write_headers)
+  # The names as they stand in config.h.
+  if(FEATURE_AUTH_MODE STREQUAL "CERT")
+    set(AUTH_MODE_CERT ON)
+  else()
+    set(AUTH_MODE_KEY ON)
+  endif()
+  set(AUTH_WITH_NOTLS ${FEATURE_AUTH_WITH_NOTLS})
+  set(GATEWAY_ENABLED ${FEATURE_GATEWAY_ENABLED})
+  set(DEV_DYN_REG_ENABLED ${FEATURE_DEV_DYN_REG_ENABLED})
+  set(MULTITHREAD_ENABLED ${FEATURE_MULTITHREAD_ENABLED})
+  set(DEBUG_DEV_INFO_USED ${FEATURE_DEBUG_DEV_INFO_USED})
+  set(OTA_MQTT_CHANNEL ${FEATURE_OTA_COMM_ENABLED})
+  set(OTA_USE_HTTPS ${FEATURE_OTA_USE_HTTPS})
+  # On in the C SDK's default build; code tests for them.
+  set(SYSTEM_COMM ON)
+  set(BROADCAST_ENABLED ON)
+  set(RRPC_ENABLED ON)
+  set(REMOTE_CONFIG_MQTT ON)
+
+  set(source "${CMAKE_CURRENT_SOURCE_DIR}/include")
+  file(GLOB_RECURSE headers RELATIVE "${source}" CONFIGURE_DEPENDS "${source}/*.h")
+  # A config.h in the source folder is for reading only; the one of this build is written below.
+  list(REMOVE_ITEM headers config.h)
+  foreach(header IN LISTS headers)
+    configure_file("${source}/${header}" "${IOT_INCLUDE_DIR}/${header}" COPYONLY)
+  endforeach()
+  configure_file("${source}/config.h.in" "${IOT_INCLUDE_DIR}/config.h")
+  set(IOT_HEADERS ${headers} config.h PARENT_SCOPE)
+endfunction()
+
+# One cargo call for both archives, so that they share their members (cmake/pack_archives.sh).
+function(iot_build_library)
+  set(features "")
+  if(FEATURE_AUTH_MODE STREQUAL "CERT")
+    list(APPEND features auth-mode-cert)
+  endif()
+  if(FEATURE_AUTH_WITH_NOTLS)
+    list(APPEND features auth-with-notls)
+  endif()
+  if(FEATURE_DEV_DYN_REG_ENABLED)
+    list(APPEND features dev-dyn-reg)
+  endif()
+  if(FEATURE_GATEWAY_ENABLED)
+    list(APPEND features gateway)
+  endif()
+  if(FEATURE_MULTITHREAD_ENABLED)
+    list(APPEND features multithread)
+  endif()
+  if(FEATURE_OTA_USE_HTTPS)
+    list(APPEND features ota-use-https)
+  endif()
+  if(FEATURE_RUNTIME_OVERRIDES)
+    list(APPEND features runtime-overrides)
+  endif()
+
+  set(selection -p iot-sdk --lib)
+  set(selected_features "")
+  foreach(feature IN LISTS features)
+    list(APPEND selected_features "iot-sdk/${feature}")
+  endforeach()
+  if(IOT_HAS_PLATFORM)
+    list(APPEND selection -p iot-bundle)
+    if(FEATURE_DEBUG_DEV_INFO_USED)
+      list(APPEND features debug-dev-info)
+    endif()
+    foreach(feature IN LISTS features)
+      list(APPEND selected_features "iot-bundle/${feature}")
+    endforeach()
+  endif()
+  string(REPLACE ";" "," selected_features "${selected_features}")
+
+  set(environment "CARGO_TARGET_DIR=${CARGO_TARGET_DIR}")
+  set(arguments build --locked --no-default-features ${selection})
+  if(selected_features)
+    list(APPEND arguments --features "${selected_features}")
+  endif()
+  set(built "${CARGO_TARGET_DIR}")
+  if(NOT IOT_CARGO_TARGET STREQUAL "")
+    list(APPEND arguments --target ${IOT_CARGO_TARGET})
+    string(APPEND built "/${IOT_CARGO_TARGET}")
+    string(TOUPPER "${IOT_CARGO_TARGET}" upper)
+    string(REPLACE "-" "_" upper "${upper}")
+    string(REPLACE "-" "_" lower "${IOT_CARGO_TARGET}")
+    list(APPEND environment "CC_${lower}=${CMAKE_C_COMPILER}" "CXX_${lower}=${CMAKE_CXX_COMPILER}"
+         "AR_${lower}=${CMAKE_AR}" "CARGO_TARGET_${upper}_LINKER=${CMAKE_C_COMPILER}")
+  endif()
+  if(BUILD_TYPE STREQUAL "release")
+    list(APPEND arguments --release)
+    string(APPEND built "/release")
+  else()
+    string(APPEND built "/debug")
+  endif()
+
+  set(bundle "")
+  set(archives "${IOT_LIB_DIR}/libiot_sdk.a")
+  if(IOT_HAS_PLATFORM)
+    set(bundle "${built}/libiot_bundle.a")
+    list(APPEND archives "${IOT_LIB_DIR}/libiot_platform.a")
+  endif()
+  # Cargo knows what has changed, so it is asked every time.
+  add_custom_target(iot_archives ALL
+    COMMAND ${CMAKE_COMMAND} -E env ${environment} "${CARGO}" ${arguments}
+    COMMAND ${CMAKE_COMMAND} -E env "AR=${CMAKE_AR}" "NM=${CMAKE_NM}" sh
+            "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh" "${IOT_LIB_DIR}" "${built}/libiot_sdk.a" ${bundle}
+    BYPRODUCTS ${archives}
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+    COMMENT "Building the library with cargo"
+    USES_TERMINAL VERBATIM)
+
+  # What a firmware's link line says, word for word.
+  add_library(qcloud_iot INTERFACE)
+  add_dependencies(qcloud_iot iot_archives)
+  target_include_directories(qcloud_iot SYSTEM INTERFACE "${IOT_INCLUDE_DIR}" "${IOT_INCLUDE_DIR}/exports")
+  target_link_libraries(qcloud_iot INTERFACE
+    "-L${IOT_LIB_DIR}" -Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group -lpthread)
+  set(IOT_ARCHIVES ${archives} PARENT_SCOPE)
+endfunction()
+
+# A C99 program of this project, linked again when an archive changes.
+function(iot_add_program NAME)
+  add_executable(${NAME} ${ARGN})
+  set_target_properties(${NAME} PROPERTIES C_STANDARD 99 C_STANDARD_REQUIRED ON LINK_DEPENDS "${IOT_ARCHIVES}")
+  target_compile_options(${NAME} PRIVATE -Wall -Wextra -Werror)
+  target_link_libraries(${NAME} PRIVATE qcloud_iot)
+endfunction()
