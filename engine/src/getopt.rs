@@ -1,6 +1,6 @@
 //! Short options as POSIX `getopt` parses them (`utils_getopt`).
 
-/// How far the parse has come. One that is at its start is [`Place::default`].
+/// How far the parse has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// The argument to look at; 0 is the program's name.
@@ -9,10 +9,9 @@ pub struct Place {
     offset: usize,
 }
 
-impl Default for Place {
-    fn default() -> Self {
-        Place { index: 1, offset: 0 }
-    }
+impl Place {
+    /// Before the first option.
+    pub const START: Place = Place { index: 1, offset: 0 };
 }
 
 /// What the next option is.
@@ -54,7 +53,7 @@ pub fn is_quiet(options: &[u8]) -> bool {
 /// argument that is not one, at a lone `-`, and after `--`.
 pub fn next<'a>(place: &mut Place, options: &[u8], argument: impl Fn(usize) -> Option<&'a [u8]>) -> Found {
     let Some((current, character)) = current_option(place, &argument) else {
-        *place = Place::default();
+        *place = Place::START;
         return Found::End;
     };
     let index = place.index;
@@ -98,7 +97,7 @@ mod tests {
 
     /// The whole parse: option characters with their arguments.
     fn parse(arguments: &[&str], options: &str) -> Vec<String> {
-        let mut place = Place::default();
+        let mut place = Place::START;
         let mut found = Vec::new();
         let argument = |index: usize| arguments.get(index).map(|text| text.as_bytes());
         loop {
@@ -110,7 +109,7 @@ mod tests {
                 Found::Unknown(character) => format!("?{}", character as char),
                 Found::MissingArgument(character) => format!(":{}", character as char),
                 Found::End => {
-                    assert_eq!(place, Place::default());
+                    assert_eq!(place, Place::START);
                     return found;
                 }
             });
@@ -158,7 +157,7 @@ mod tests {
 
     #[test]
     fn other_arguments_in_mid_parse_do_no_harm() {
-        let mut place = Place::default();
+        let mut place = Place::START;
         let long: [&[u8]; 3] = [b"p", b"-abc", b"-d"];
         let short: [&[u8]; 2] = [b"p", b"-a"];
         assert!(matches!(next(&mut place, b"abcd", |i| long.get(i).copied()), Found::Option { character: b'a', .. }));

@@ -1,0 +1,283 @@
+//! `qcloud_iot_export_log.h`: the log of this library and of the program that uses it (behaviour.md section 2).
+//!
+//! Lines come from two sides, `IOT_Log_Gen` (which formats in C, see `varargs.c`) and the macros of the `log` crate in
+//! our own code. Both end in [`emit`].
+
+use std::cell::Cell;
+use std::ffi::{c_char, c_int, CStr};
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use ::log::{LevelFilter, Log, Metadata, Record};
+use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
+use iot_abi::import::{HAL_Printf, HAL_Timer_current};
+use iot_abi::log::{eLOG_DISABLE, eLOG_INFO, LogMessageHandler, LogUploadInitParams};
+use iot_abi::raw;
+use iot_abi::variables::MAX_LOG_MSG_LEN;
+use iot_engine::logline::{clamp_level, function_name, Level, LineBuffer, Origin};
+
+use super::guard;
+use super::memory::bytes_from_c;
+
+/// What is printed: lines up to this level. Set it with IOT_Log_Set_Level.
+#[no_mangle]
+pub static mut g_log_print_level: raw::LOG_LEVEL = eLOG_INFO;
+
+/// What would be uploaded: lines up to this level. Set it with IOT_Log_Set_Upload_Level.
+#[no_mangle]
+pub static mut g_log_upload_level: raw::LOG_LEVEL = eLOG_DISABLE;
+
+static HANDLER: Mutex<LogMessageHandler> = Mutex::new(None);
+
+/// A line with its NUL.
+type Line = LineBuffer<{ MAX_LOG_MSG_LEN + 1 }>;
+
+/// Room for `HAL_Timer_current`. It promises 20 bytes; a platform that writes a little more does no harm.
+const TIME_SIZE: usize = 64;
+
+fn print_level() -> &'static AtomicU32 {
+    // SAFETY: an aligned u32 that lives for ever, reached in Rust through this atomic only.
+    unsafe { AtomicU32::from_ptr(&raw mut g_log_print_level) }
+}
+
+fn upload_level() -> &'static AtomicU32 {
+    // SAFETY: as for the print level.
+    unsafe { AtomicU32::from_ptr(&raw mut g_log_upload_level) }
+}
+
+fn is_wanted(level: Level) -> bool {
+    level as u32 <= print_level().load(Ordering::Relaxed)
+}
+
+/// Sends the `log` crate's records of this library to the C SDK's log. Cheap after the first call. A logger that a
+/// Rust program installed before stays in place.
+pub fn install() {
+    is_installed();
+}
+
+fn is_installed() -> bool {
+    static INSTALLED: OnceLock<bool> = OnceLock::new();
+    *INSTALLED.get_or_init(|| {
+        let ours = ::log::set_logger(&Logger).is_ok();
+        if ours {
+            ::log::set_max_level(filter(print_level().load(Ordering::Relaxed)));
+        }
+        ours
+    })
+}
+
+fn filter(level: u32) -> LevelFilter {
+    match Level::from_number(i64::from(level)) {
+        None => LevelFilter::Off,
+        Some(Level::Error) => LevelFilter::Error,
+        Some(Level::Warn) => LevelFilter::Warn,
+        Some(Level::Info) => LevelFilter::Info,
+        Some(Level::Debug) => LevelFilter::Debug,
+    }
+}
+
+/// Logs that `function` was called with NULL for `argument`.
+pub(crate) fn null_argument(function: &'static str, argument: &str) {
+    install();
+    ::log::error!(target: function, "{argument} is NULL");
+}
+
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        level_of(metadata.level()).is_some_and(is_wanted)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        // Other crates don't know what is secret here: an HTTP client's record may show a signed URL.
+        let ours = record.module_path().is_some_and(|module| module.starts_with("iot_"));
+        let Some(level) = level_of(record.level()).filter(|&level| ours && is_wanted(level)) else {
+            return;
+        };
+        let origin = Site {
+            level,
+            file: record.file().unwrap_or_default().as_bytes(),
+            function: function_name(record.target()).as_bytes(),
+            line: record.line().map_or(0, i64::from),
+        };
+        emit(&origin, |line| {
+            // A line takes whatever is written to it; a value that can't show itself leaves a gap.
+            let _ = line.write_fmt(*record.args());
+        });
+    }
+
+    fn flush(&self) {}
+}
+
+/// `None` for what is finer than C's levels.
+fn level_of(level: ::log::Level) -> Option<Level> {
+    Level::from_number(level as i64)
+}
+
+/// Where a message comes from.
+struct Site<'a> {
+    level: Level,
+    file: &'a [u8],
+    function: &'a [u8],
+    line: i64,
+}
+
+/// What this thread does in the log.
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Idle,
+    /// It is inside the user's handler: what is logged there is printed without asking the handler again.
+    InHandler,
+    /// It is inside the platform's print or clock: what is logged there can't be printed.
+    InPlatform,
+}
+
+thread_local! {
+    static STAGE: Cell<Stage> = const { Cell::new(Stage::Idle) };
+}
+
+/// Puts a line together and brings it to the handler or the platform.
+fn emit(site: &Site<'_>, text: impl FnOnce(&mut Line)) {
+    let before = STAGE.get();
+    if before == Stage::InPlatform {
+        return;
+    }
+    STAGE.set(Stage::InPlatform);
+    let mut clock = [0; TIME_SIZE];
+    let time = local_time(&mut clock);
+    STAGE.set(before);
+
+    let mut line =
+        Line::new(&Origin { level: site.level, time, file: site.file, function: site.function, line: site.line });
+    text(&mut line);
+    let line = line.finish();
+
+    if before == Stage::Idle {
+        let handler = *HANDLER.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handler) = handler {
+            STAGE.set(Stage::InHandler);
+            // SAFETY: the user's function; the line ends with a NUL and outlives the call.
+            let handled = unsafe { handler(line.as_ptr().cast()) };
+            STAGE.set(Stage::Idle);
+            if handled {
+                return;
+            }
+        }
+    }
+    STAGE.set(Stage::InPlatform);
+    // SAFETY: the format takes one string, and the line is one.
+    unsafe { HAL_Printf(c"%s".as_ptr(), line.as_ptr().cast::<c_char>()) };
+    STAGE.set(before);
+}
+
+/// The platform's local time as text, kept in `buffer` or in the platform's own memory.
+fn local_time(buffer: &mut [u8; TIME_SIZE]) -> &[u8] {
+    let own = buffer.as_mut_ptr().cast::<c_char>();
+    // SAFETY: room for more than TIME_FORMAT_STR_LEN bytes.
+    let answer = unsafe { HAL_Timer_current(own) };
+    if !answer.is_null() && answer != own {
+        let room = buffer.len() - 1;
+        for (index, byte) in buffer.iter_mut().take(room).enumerate() {
+            // SAFETY: a NUL-terminated string of the platform; reading ends at its NUL.
+            *byte = unsafe { *answer.add(index) } as u8;
+            if *byte == 0 {
+                break;
+            }
+        }
+    }
+    CStr::from_bytes_until_nul(buffer).map_or(&[], CStr::to_bytes)
+}
+
+/// Whether IOT_Log_Gen has to format a message of `level`. Called by varargs.c.
+#[no_mangle]
+pub extern "C" fn qcloud_log_wanted(level: c_int) -> c_int {
+    c_int::from(Level::from_number(level.into()).is_some_and(is_wanted))
+}
+
+/// Logs a message that IOT_Log_Gen has formatted. Called by varargs.c.
+///
+/// # Safety
+/// `file`, `func` and `text` are NULL or NUL-terminated strings.
+#[no_mangle]
+pub unsafe extern "C" fn qcloud_log_line(
+    file: *const c_char,
+    func: *const c_char,
+    line: c_int,
+    level: c_int,
+    text: *const c_char,
+) {
+    guard("IOT_Log_Gen", (), || {
+        let Some(level) = Level::from_number(level.into()) else {
+            return;
+        };
+        // SAFETY: the caller's promise.
+        let [file, function, text] = unsafe { [file, func, text].map(|text| bytes_from_c(text).unwrap_or_default()) };
+        emit(&Site { level, file, function, line: line.into() }, |line| line.push(text));
+    });
+}
+
+/// Sets what is printed: lines up to `level`. eLOG_DISABLE prints nothing; a number above eLOG_DEBUG counts as it.
+#[no_mangle]
+pub extern "C" fn IOT_Log_Set_Level(level: raw::LOG_LEVEL) {
+    let level = clamp_level(level);
+    print_level().store(level, Ordering::Relaxed);
+    if is_installed() {
+        ::log::set_max_level(filter(level));
+    }
+}
+
+/// The level up to which lines are printed; eLOG_INFO at the start.
+#[no_mangle]
+pub extern "C" fn IOT_Log_Get_Level() -> raw::LOG_LEVEL {
+    print_level().load(Ordering::Relaxed)
+}
+
+/// Sets what would be uploaded: lines up to `level`. Kept and given back by IOT_Log_Get_Upload_Level, but nothing is
+/// uploaded: see IOT_Log_Init_Uploader.
+#[no_mangle]
+pub extern "C" fn IOT_Log_Set_Upload_Level(level: raw::LOG_LEVEL) {
+    upload_level().store(clamp_level(level), Ordering::Relaxed);
+}
+
+/// The level that IOT_Log_Set_Upload_Level has set; eLOG_DISABLE at the start.
+#[no_mangle]
+pub extern "C" fn IOT_Log_Get_Upload_Level() -> raw::LOG_LEVEL {
+    upload_level().load(Ordering::Relaxed)
+}
+
+/// Sets the function that sees each line before it is printed, NULL for none. It runs on the thread that logs and may
+/// log itself: such lines are printed without another call of it.
+#[no_mangle]
+pub extern "C" fn IOT_Log_Set_MessageHandler(handler: LogMessageHandler) {
+    *HANDLER.lock().unwrap_or_else(PoisonError::into_inner) = handler;
+}
+
+/// Does nothing: log upload is not part of this library, as in a C SDK built without LOG_UPLOAD. Programs that ask
+/// for it go on.
+///
+/// Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL when `init_params` is NULL.
+///
+/// # Safety
+/// `init_params` is not looked into.
+#[no_mangle]
+pub unsafe extern "C" fn IOT_Log_Init_Uploader(init_params: *mut LogUploadInitParams) -> c_int {
+    install();
+    if init_params.is_null() {
+        null_argument("IOT_Log_Init_Uploader", "init_params");
+        return QCLOUD_ERR_INVAL;
+    }
+    ::log::debug!(target: "IOT_Log_Init_Uploader", "log upload is not part of this library, lines are only printed");
+    QCLOUD_RET_SUCCESS
+}
+
+/// Does nothing, see IOT_Log_Init_Uploader.
+#[no_mangle]
+pub extern "C" fn IOT_Log_Fini_Uploader() {}
+
+/// Does nothing, see IOT_Log_Init_Uploader. Returns QCLOUD_RET_SUCCESS: no line waits for its upload.
+#[no_mangle]
+pub extern "C" fn IOT_Log_Upload(_force_upload: bool) -> c_int {
+    QCLOUD_RET_SUCCESS
+}

@@ -1,0 +1,50 @@
+//! Memory that is handed to the caller: it comes from `HAL_Malloc`, and the caller gives it back with `HAL_Free`.
+
+use std::ffi::{c_char, CStr};
+use std::ptr;
+
+use iot_abi::import::HAL_Malloc;
+
+/// A NUL-terminated copy of `text` for the caller. NULL, with an `ERR` line, when there is no memory.
+pub(crate) fn to_hal_string(text: &[u8]) -> *mut c_char {
+    let Some(copy) = allocate(text.len().saturating_add(1)) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: `copy` has room for the text and its NUL, and nobody else knows it yet.
+    unsafe {
+        ptr::copy_nonoverlapping(text.as_ptr(), copy, text.len());
+        copy.add(text.len()).write(0);
+    }
+    copy.cast()
+}
+
+/// `value` in memory of the caller's kind. `None`, with an `ERR` line, when there is no memory.
+pub(crate) fn to_hal_object<T>(value: T) -> Option<*mut T> {
+    const { assert!(align_of::<T>() <= align_of::<usize>() && !std::mem::needs_drop::<T>()) };
+    let object = allocate(size_of::<T>())?.cast::<T>();
+    // SAFETY: large enough, and HAL_Malloc aligns as malloc does.
+    unsafe { object.write(value) };
+    Some(object)
+}
+
+fn allocate(size: usize) -> Option<*mut u8> {
+    // SAFETY: no precondition.
+    let memory = u32::try_from(size).map_or(ptr::null_mut(), |size| unsafe { HAL_Malloc(size) });
+    if memory.is_null() {
+        ::log::error!("out of memory, {size} bytes were asked for");
+        return None;
+    }
+    Some(memory.cast())
+}
+
+/// The bytes of the string behind `text`; `None` for NULL.
+///
+/// # Safety
+/// `text` is NULL or points to a NUL-terminated string that outlives `'a`.
+pub(crate) unsafe fn bytes_from_c<'a>(text: *const c_char) -> Option<&'a [u8]> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    Some(unsafe { CStr::from_ptr(text) }.to_bytes())
+}

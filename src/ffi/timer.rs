@@ -1,0 +1,102 @@
+//! `utils_timer.h`: count-downs over `HAL_Timer_*`, and dates.
+
+use std::ffi::{c_int, c_uint};
+
+use iot_abi::import::{
+    HAL_Timer_countdown, HAL_Timer_countdown_ms, HAL_Timer_expired, HAL_Timer_init, HAL_Timer_remain, Timer,
+};
+use iot_abi::timer::RTC_DATE_TIME;
+use iot_engine::date;
+
+use super::log::null_argument;
+
+/// Whether `timer` has one; logs it when not.
+fn exists(function: &'static str, timer: *const Timer) -> bool {
+    if timer.is_null() {
+        null_argument(function, "timer");
+    }
+    !timer.is_null()
+}
+
+/// Whether the time that was set is over. A NULL timer has no time left: true, so that no loop waits for it for ever.
+///
+/// # Safety
+/// `timer` is NULL or a timer.
+#[no_mangle]
+pub unsafe extern "C" fn expired(timer: *mut Timer) -> bool {
+    // SAFETY: the caller's promise.
+    !exists("expired", timer) || unsafe { HAL_Timer_expired(timer) }
+}
+
+/// Sets `timer` to expire in `timeout_ms` milliseconds.
+///
+/// # Safety
+/// `timer` is NULL or a timer.
+#[no_mangle]
+pub unsafe extern "C" fn countdown_ms(timer: *mut Timer, timeout_ms: c_uint) {
+    if exists("countdown_ms", timer) {
+        // SAFETY: the caller's promise.
+        unsafe { HAL_Timer_countdown_ms(timer, timeout_ms) };
+    }
+}
+
+/// Sets `timer` to expire in `timeout` seconds.
+///
+/// # Safety
+/// `timer` is NULL or a timer.
+#[no_mangle]
+pub unsafe extern "C" fn countdown(timer: *mut Timer, timeout: c_uint) {
+    if exists("countdown", timer) {
+        // SAFETY: the caller's promise.
+        unsafe { HAL_Timer_countdown(timer, timeout) };
+    }
+}
+
+/// Milliseconds until `timer` expires, 0 when it has or is NULL.
+///
+/// # Safety
+/// `timer` is NULL or a timer.
+#[no_mangle]
+pub unsafe extern "C" fn left_ms(timer: *mut Timer) -> c_int {
+    if !exists("left_ms", timer) {
+        return 0;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { HAL_Timer_remain(timer) }
+}
+
+/// Makes `timer` one that has expired.
+///
+/// # Safety
+/// `timer` is NULL or has room for a timer.
+#[no_mangle]
+pub unsafe extern "C" fn InitTimer(timer: *mut Timer) {
+    if exists("InitTimer", timer) {
+        // SAFETY: the caller's promise.
+        unsafe { HAL_Timer_init(timer) };
+    }
+}
+
+/// The date and time of day `timestamp_sec` seconds after 1970-01-01 00:00 UTC, in the zone `time_zone` hours east of
+/// Greenwich (China: 8). Its milliseconds are 0. Seconds after the year 9999 count as its last one.
+///
+/// # Safety
+/// `date_time` is NULL or may be written.
+#[no_mangle]
+pub unsafe extern "C" fn timestamp_to_date(timestamp_sec: usize, date_time: *mut RTC_DATE_TIME, time_zone: i8) {
+    if date_time.is_null() {
+        return null_argument("timestamp_to_date", "date_time");
+    }
+    let date = date::from_timestamp(timestamp_sec as u64, time_zone);
+    let fields = RTC_DATE_TIME {
+        year: date.year,
+        month: date.month,
+        day: date.day,
+        hour: date.hour,
+        minute: date.minute,
+        sec: date.second,
+        ms: 0,
+    };
+    // SAFETY: the caller's promise.
+    unsafe { date_time.write(fields) };
+}
