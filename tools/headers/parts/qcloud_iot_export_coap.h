@@ -1,0 +1,39 @@
+/* First, since it defines DeviceInfo and then includes this header. */
+#include "qcloud_iot_export.h"
+
+#ifndef QCLOUD_IOT_EXPORT_COAP_H_
+#define QCLOUD_IOT_EXPORT_COAP_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+@rust abi/src/coap.rs src/ffi/coap.rs tools/headers/parts/coap.rs@
+/** An empty message that needs no answer. */
+#define DEFAULT_SENDMSG_PARAMS     \
+    {                              \
+        false, NULL, 0, NULL, NULL \
+    }
+
+/** No identity, 2 s for an acknowledgement, 5 retries, no event handler. */
+#ifdef AUTH_MODE_CERT
+#define DEFAULT_COAPINIT_PARAMS                         \
+    {                                                   \
+        NULL, NULL, {0}, {0}, 2000, 5, { NULL, NULL }   \
+    }
+#else
+#define DEFAULT_COAPINIT_PARAMS                   \
+    {                                             \
+        NULL, NULL, NULL, 2000, 5, { NULL, NULL } \
+    }
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* QCLOUD_IOT_EXPORT_COAP_H_ */
