@@ -6,12 +6,15 @@
 
 pub mod auth;
 pub mod date;
+pub mod download;
+pub mod endpoint;
 pub mod getopt;
 pub mod hex;
 pub mod json;
 pub mod logline;
 pub mod mqtt;
 pub mod number;
+pub mod ota;
 pub mod system_time;
 pub mod time;
 pub mod topic;

@@ -1,17 +1,28 @@
-//! The MQTT client: pumps bytes between a [`Transport`](crate::hal::Transport) and the engine's MQTT session.
+//! The MQTT client: pumps bytes between a [`Transport`] and the engine's [`Session`].
+//!
+//! Whoever calls [`Client::yield_for`] pumps: reads, hands on the news, reconnects. One thread pumps at a time; a
+//! callback may call everything again, `yield_for` included. No lock is held while user code runs or a read waits.
 
+mod connect;
+mod pump;
+#[cfg(feature = "multithread")]
+mod pump_loop;
+
+use std::any::Any;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use crate::hal::Platform;
+use iot_abi::error::{
+    QCLOUD_ERR_BUF_TOO_SHORT, QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_ERR_MAX_TOPIC_LENGTH,
+    QCLOUD_ERR_MQTT_MAX_SUBSCRIPTIONS, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_MQTT_UNSUB_FAIL,
+};
+use iot_engine::auth::Identity;
+use iot_engine::mqtt::look::LookBudget;
+use iot_engine::mqtt::{Config, Refusal, Session};
+pub use iot_engine::mqtt::{Message, QoS};
 
-/// Quality of service. QoS 2 is refused at the C surface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QoS {
-    /// At most once.
-    AtMostOnce,
-    /// At least once.
-    AtLeastOnce,
-}
+use crate::hal::sync::Mutex;
+use crate::hal::{Endpoint, Platform, Transport};
 
 /// What happened to a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,66 +39,220 @@ pub enum SubscriptionEvent {
     ClientDestroyed,
 }
 
-/// Receives what a subscription brings, when the subscriber is Rust code of this library.
+/// Receives what a subscription brings.
 /// Called on the thread that pumps, with no lock held: it may call the client.
 pub trait Subscriber: Send + Sync {
     /// A message came in.
     fn message(&self, client: &Arc<Client>, topic: &str, payload: &[u8]);
     /// The subscription's state changed.
     fn event(&self, client: &Arc<Client>, event: SubscriptionEvent);
+
+    /// A message came in; with all that MQTT says about it.
+    fn deliver(&self, client: &Arc<Client>, message: &Message) {
+        self.message(client, &message.topic, &message.payload);
+    }
+
+    /// The addresses of the C handlers behind this subscriber. Two subscriptions to one filter with the same ones are
+    /// one subscription (behaviour.md section 3).
+    fn handlers(&self) -> Option<(usize, usize)> {
+        None
+    }
+}
+
+/// What the client's owner is told.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// The link was lost.
+    Disconnected,
+    /// The link is up again.
+    Reconnected,
+    /// SUBACK: granted.
+    Subscribed(u16),
+    /// SUBACK: refused.
+    SubscribeRefused(u16),
+    /// No SUBACK in time.
+    SubscribeTimedOut(u16),
+    /// UNSUBACK.
+    Unsubscribed(u16),
+    /// No UNSUBACK in time.
+    UnsubscribeTimedOut(u16),
+    /// PUBACK.
+    Published(u16),
+    /// No PUBACK in time.
+    PublishTimedOut(u16),
+    /// A message that no subscription matches.
+    Message(&'a Message),
+}
+
+/// Receives the client's notices, on the thread that pumps, with no lock held.
+pub trait Listener: Send + Sync {
+    /// Something happened.
+    fn notice(&self, client: &Arc<Client>, notice: Notice<'_>);
+}
+
+/// How the device proves itself inside MQTT.
+pub enum Proof {
+    /// The transport has done it.
+    Transport,
+    /// A password made from this key for each attempt (KEY mode without TLS).
+    Password(Vec<u8>),
+}
+
+/// All that a client needs to know.
+pub struct Setup {
+    /// Who the device is.
+    pub identity: Identity,
+    /// Where to connect.
+    pub endpoint: Endpoint,
+    /// How to log in.
+    pub proof: Proof,
+    /// The session's settings.
+    pub config: Config,
+    /// Receives the notices.
+    pub listener: Option<Box<dyn Listener>>,
+    /// What the C surface wants to keep for as long as the client lives.
+    pub attachment: Box<dyn Any + Send + Sync>,
 }
 
 /// One MQTT connection, kept up as the caller's thread drives it.
 pub struct Client {
-    _platform: Arc<dyn Platform>,
+    platform: Arc<dyn Platform>,
+    setup: Setup,
+    session: Mutex<Session<Arc<dyn Subscriber>>>,
+    transport: Mutex<Option<Arc<dyn Transport>>>,
+    writing: Mutex<()>,
+    pump: pump::Token,
+    downloads: AtomicUsize,
+    look: Mutex<LookBudget>,
+    last_fault: AtomicI32,
+    #[cfg(feature = "multithread")]
+    pump_loop: pump_loop::PumpLoop,
 }
 
 impl Client {
+    /// A client without a connection.
+    #[must_use]
+    pub fn offline(platform: Arc<dyn Platform>, setup: Setup) -> Arc<Client> {
+        // Only the low bits count: packet ids have 16.
+        let first_id = platform.random() as u16;
+        Arc::new(Client {
+            session: Mutex::new(Session::new(setup.config.clone(), first_id)),
+            setup,
+            platform,
+            transport: Mutex::new(None),
+            writing: Mutex::new(()),
+            pump: pump::Token::new(),
+            downloads: AtomicUsize::new(0),
+            look: Mutex::new(LookBudget::default()),
+            last_fault: AtomicI32::new(0),
+            #[cfg(feature = "multithread")]
+            pump_loop: pump_loop::PumpLoop::new(),
+        })
+    }
+
     /// Publishes. Returns the packet id (0 for QoS 0).
     ///
     /// # Errors
     /// The `QCLOUD_ERR_*` code of behaviour.md section 3.
-    pub fn publish(&self, _topic: &str, _qos: QoS, _payload: &[u8]) -> Result<u16, i32> {
-        Err(-1001)
+    pub fn publish(&self, topic: &str, qos: QoS, payload: &[u8]) -> Result<u16, i32> {
+        self.publish_retained(topic, qos, payload, false)
     }
 
-    /// Subscribes for a Rust subscriber. Returns the packet id.
+    /// Publishes, and asks the server to keep the message for later subscribers if `retain`.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn publish_retained(&self, topic: &str, qos: QoS, payload: &[u8], retain: bool) -> Result<u16, i32> {
+        let now = self.platform.now();
+        let id = self.session.lock().publish(now, topic, payload, qos, retain).map_err(refusal_code)?;
+        self.flush()?;
+        Ok(id)
+    }
+
+    /// Subscribes. Returns the packet id.
     ///
     /// # Errors
     /// The `QCLOUD_ERR_*` code of behaviour.md section 3.
-    pub fn subscribe(&self, _filter: &str, _qos: QoS, _subscriber: Arc<dyn Subscriber>) -> Result<u16, i32> {
-        Err(-1001)
+    pub fn subscribe(&self, filter: &str, qos: QoS, subscriber: Arc<dyn Subscriber>) -> Result<u16, i32> {
+        let now = self.platform.now();
+        let same =
+            |a: &Arc<dyn Subscriber>, b: &Arc<dyn Subscriber>| a.handlers().is_some() && a.handlers() == b.handlers();
+        let id = self.session.lock().subscribe(now, filter, qos, subscriber, same).map_err(refusal_code)?;
+        self.flush()?;
+        Ok(id)
     }
 
     /// Removes a subscription and tells the server.
     ///
     /// # Errors
     /// The `QCLOUD_ERR_*` code of behaviour.md section 3.
-    pub fn unsubscribe(&self, _filter: &str) -> Result<u16, i32> {
-        Err(-1001)
+    pub fn unsubscribe(&self, filter: &str) -> Result<u16, i32> {
+        let now = self.platform.now();
+        let id = self.session.lock().unsubscribe(now, filter).map_err(refusal_code)?;
+        self.flush()?;
+        Ok(id)
     }
 
     /// Whether the SUBACK for `filter` is in.
-    pub fn is_subscribed(&self, _filter: &str) -> bool {
-        false
+    pub fn is_subscribed(&self, filter: &str) -> bool {
+        self.session.lock().is_subscribed(filter)
     }
 
     /// Whether the connection is up.
     pub fn is_connected(&self) -> bool {
-        false
-    }
-
-    /// Drives the connection for at most `ms` milliseconds; the codes of `IOT_MQTT_Yield`.
-    pub fn yield_for(self: &Arc<Self>, _ms: u32) -> i32 {
-        0
+        self.session.lock().link() == iot_engine::mqtt::Link::Up
     }
 
     /// Tells the client that an OTA download begins or ends: in between, `yield_for` handles what is readable now
-    /// and returns (behaviour.md section 3).
-    pub fn set_download_running(&self, _running: bool) {}
+    /// and returns (behaviour.md section 3). Each beginning needs one end.
+    pub fn set_download_running(&self, running: bool) {
+        if running {
+            self.downloads.fetch_add(1, Ordering::Relaxed);
+        } else {
+            // Saturating: one end too many must not count as 2^64 downloads.
+            let _ = self.downloads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
+        }
+    }
 
     /// The platform this client runs on.
     pub fn platform(&self) -> &Arc<dyn Platform> {
-        &self._platform
+        &self.platform
+    }
+
+    /// Who the device is.
+    pub fn identity(&self) -> &Identity {
+        &self.setup.identity
+    }
+
+    /// What the C surface keeps with the client.
+    pub fn attachment(&self) -> &(dyn Any + Send + Sync) {
+        &*self.setup.attachment
+    }
+
+    /// Ends the connection and tells every subscription. The client stays usable for whoever still holds it; every
+    /// call says that it is not connected.
+    pub fn destroy(self: &Arc<Self>) {
+        #[cfg(feature = "multithread")]
+        self.stop_loop();
+        let subscribers = self.session.lock().close();
+        // Best effort: without its DISCONNECT the server notices the end by itself.
+        let _ = self.flush();
+        self.transport.lock().take();
+        for subscriber in subscribers {
+            subscriber.event(self, SubscriptionEvent::ClientDestroyed);
+        }
+    }
+}
+
+/// The C SDK's code for a refused request.
+fn refusal_code(refusal: Refusal) -> i32 {
+    match refusal {
+        Refusal::BadTopic => QCLOUD_ERR_INVAL,
+        Refusal::TopicTooLong => QCLOUD_ERR_MAX_TOPIC_LENGTH,
+        Refusal::NotConnected => QCLOUD_ERR_MQTT_NO_CONN,
+        Refusal::PacketTooLong => QCLOUD_ERR_BUF_TOO_SHORT,
+        Refusal::TooManyPublishes => QCLOUD_ERR_FAILURE,
+        Refusal::TooManySubscriptions => QCLOUD_ERR_MQTT_MAX_SUBSCRIPTIONS,
+        Refusal::UnknownTopic => QCLOUD_ERR_MQTT_UNSUB_FAIL,
     }
 }

@@ -4,17 +4,28 @@
 //! Rules for every call (behaviour.md section 1): a NULL or unknown handle and a NULL required pointer are answered
 //! with the function's documented error and an `ERR` line; a panic never reaches the caller.
 
+// Parameters have the C SDK's names: cbindgen carries them into the headers.
+#![allow(non_snake_case)]
+
 use std::ffi::{c_char, CStr};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+pub mod getopt;
 pub mod handle;
+pub mod json;
+pub mod log;
+pub mod memory;
+pub mod mqtt;
+pub mod system;
+pub mod timer;
 
 /// Runs the body of an exported function. A panic, which would be a bug of ours, becomes `on_panic` and a log line.
 pub(crate) fn guard<R>(function: &'static str, on_panic: R, body: impl FnOnce() -> R) -> R {
+    log::install();
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => result,
         Err(_) => {
-            log::error!("{function}: internal error, the call was given up");
+            ::log::error!("{function}: internal error, the call was given up");
             on_panic
         }
     }
@@ -30,4 +41,24 @@ pub(crate) unsafe fn str_from_c<'a>(text: *const c_char) -> Option<&'a str> {
     }
     // SAFETY: the caller's promise.
     unsafe { CStr::from_ptr(text) }.to_str().ok()
+}
+
+/// The string that `argument` of `function` must be.
+///
+/// # Errors
+/// `QCLOUD_ERR_INVAL` for NULL and for what is not UTF-8, with a log line that names the argument.
+///
+/// # Safety
+/// As [`str_from_c`].
+pub(crate) unsafe fn required_str<'a>(
+    function: &'static str,
+    argument: &str,
+    text: *const c_char,
+) -> Result<&'a str, i32> {
+    // SAFETY: the caller's promise.
+    unsafe { str_from_c(text) }.ok_or_else(|| {
+        let what = if text.is_null() { "NULL" } else { "not UTF-8" };
+        ::log::error!(target: function, "{argument} is {what}");
+        iot_abi::error::QCLOUD_ERR_INVAL
+    })
 }

@@ -33,14 +33,15 @@ fn pointer(text: &Option<CString>) -> *const std::ffi::c_char {
 /// Connects and shakes hands; `None` when the platform could not (it logs why), or when a text holds a NUL.
 pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> Option<TlsStream> {
     let mut credentials = Credentials::default();
-    let mut psk: &[u8] = &[];
+    let psk: &[u8] = match security {
+        #[cfg(not(feature = "auth-mode-cert"))]
+        Security::Psk { key, .. } => key,
+        _ => &[],
+    };
     match security {
         Security::None => {}
         #[cfg(not(feature = "auth-mode-cert"))]
-        Security::Psk { identity, key } => {
-            credentials.psk_id = Some(CString::new(identity.as_str()).ok()?);
-            psk = key;
-        }
+        Security::Psk { identity, .. } => credentials.psk_id = Some(CString::new(identity.as_str()).ok()?),
         Security::Server { ca_pem } => credentials.ca_pem = Some(CString::new(&**ca_pem).ok()?),
         #[cfg(feature = "auth-mode-cert")]
         Security::Mutual { ca_pem, cert_file, key_file } => {

@@ -1,0 +1,288 @@
+//! The pump: what a thread does inside `IOT_MQTT_Yield`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use iot_abi::error::{
+    QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_MQTT_RECONNECT_TIMEOUT,
+    QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED, QCLOUD_RET_MQTT_RECONNECTED, QCLOUD_RET_SUCCESS,
+};
+use iot_engine::mqtt::{Event, Link};
+use iot_engine::time::Millis;
+
+use super::{Client, Notice, Subscriber, SubscriptionEvent};
+use crate::hal::Platform;
+
+/// Longest wait in one read or sleep, so that a thread notices what another one changed.
+const SLICE_MS: u64 = 500;
+/// Wait between two attempts to become the pumping thread.
+const TURN_MS: u64 = 10;
+
+/// The right to pump, held by one thread at a time, any number of times.
+pub(super) struct Token {
+    /// The holder's number, 0 for nobody.
+    owner: AtomicU64,
+}
+
+/// A number for the calling thread, never 0, never used twice.
+fn this_thread() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local!(static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
+    NUMBER.with(|number| *number)
+}
+
+impl Token {
+    pub(super) fn new() -> Self {
+        Token { owner: AtomicU64::new(0) }
+    }
+
+    /// Whether the calling thread is pumping: it is inside a callback then.
+    #[cfg(feature = "multithread")]
+    pub(super) fn is_mine(&self) -> bool {
+        self.owner.load(Ordering::Relaxed) == this_thread()
+    }
+
+    /// Waits until `deadline` for the right to pump.
+    pub(super) fn acquire(&self, platform: &dyn Platform, deadline: Millis) -> Option<Pumping<'_>> {
+        let me = this_thread();
+        if self.owner.load(Ordering::Relaxed) == me {
+            return Some(Pumping { token: None });
+        }
+        while self.owner.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            let left = platform.now().until(deadline).min(TURN_MS);
+            if left == 0 {
+                return None;
+            }
+            sleep(platform, left);
+        }
+        Some(Pumping { token: Some(self) })
+    }
+}
+
+/// The right to pump, given back when dropped by its outermost holder.
+pub(super) struct Pumping<'a> {
+    token: Option<&'a Token>,
+}
+
+impl Drop for Pumping<'_> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token {
+            token.owner.store(0, Ordering::Release);
+        }
+    }
+}
+
+fn sleep(platform: &dyn Platform, ms: u64) {
+    platform.sleep(u32::try_from(ms).unwrap_or(u32::MAX));
+}
+
+impl Client {
+    /// Drives the connection for at most `ms` milliseconds; the codes of `IOT_MQTT_Yield`.
+    pub fn yield_for(self: &Arc<Self>, ms: u32) -> i32 {
+        let deadline = self.platform.now() + u64::from(ms);
+        #[cfg(feature = "multithread")]
+        if self.is_left_to_loop() {
+            if !self.is_downloading() {
+                self.sleep_until(deadline);
+            }
+            return QCLOUD_RET_SUCCESS;
+        }
+        self.pump_until(deadline)
+    }
+
+    fn is_downloading(&self) -> bool {
+        self.downloads.load(Ordering::Relaxed) != 0
+    }
+
+    #[cfg(feature = "multithread")]
+    fn sleep_until(&self, deadline: Millis) {
+        loop {
+            let left = self.platform.now().until(deadline).min(SLICE_MS);
+            if left == 0 {
+                return;
+            }
+            sleep(&*self.platform, left);
+        }
+    }
+
+    pub(super) fn pump_until(self: &Arc<Self>, deadline: Millis) -> i32 {
+        let Some(_pumping) = self.pump.acquire(&*self.platform, deadline) else {
+            return QCLOUD_RET_SUCCESS;
+        };
+        let mut result = QCLOUD_RET_SUCCESS;
+        loop {
+            self.tick();
+            if self.hand_on_news() {
+                result = QCLOUD_RET_MQTT_RECONNECTED;
+            }
+            let now = self.platform.now();
+            let link = self.session.lock().link();
+            match link {
+                Link::Up if self.is_downloading() => {
+                    if !self.look(deadline) || now >= deadline {
+                        return result;
+                    }
+                }
+                Link::Up => {
+                    self.read_some(deadline);
+                    if self.platform.now() >= deadline {
+                        // What has arrived is still handed on in this call.
+                        self.hand_on_news();
+                        return result;
+                    }
+                }
+                Link::Connecting(_) => {
+                    self.read_some(deadline);
+                    if now >= deadline && self.session.lock().link() != Link::Up {
+                        return QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT;
+                    }
+                }
+                Link::Waiting(due) if now >= due => {
+                    // A failure is logged there, and the session has set the next date.
+                    let _ = self.open();
+                }
+                Link::Waiting(due) => {
+                    let left = now.until(deadline).min(now.until(due)).min(SLICE_MS);
+                    if left == 0 || self.is_downloading() {
+                        return QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT;
+                    }
+                    sleep(&*self.platform, left);
+                }
+                Link::GaveUp => {
+                    // The caller hears of it once; a device must never stop trying for good.
+                    self.session.lock().restart_backoff(now, self.platform.random());
+                    return QCLOUD_ERR_MQTT_RECONNECT_TIMEOUT;
+                }
+                Link::Down => return QCLOUD_ERR_MQTT_NO_CONN,
+                Link::Closed => return QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED,
+            }
+        }
+    }
+
+    /// Time-outs and pings, and whatever waits to be written.
+    pub(super) fn tick(&self) {
+        let ticked = self.session.lock().tick(self.platform.now());
+        match ticked {
+            Ok(()) => {
+                // A failure gives the link up, which the caller sees in its state.
+                let _ = self.flush();
+            }
+            Err(fault) => self.fault(fault),
+        }
+    }
+
+    /// Reads what is there while a download runs. False when there is nothing more, or no look is due.
+    fn look(&self, deadline: Millis) -> bool {
+        let begin = self.platform.now();
+        if !self.look.lock().is_due(begin) {
+            return false;
+        }
+        let something = self.read_some(begin.min(deadline));
+        if !something {
+            self.look.lock().found_nothing(begin, self.platform.now());
+        }
+        something
+    }
+
+    /// Waits for bytes until `deadline`, or for as long as nothing else is due, and feeds them to the session.
+    /// False when nothing came.
+    pub(super) fn read_some(&self, deadline: Millis) -> bool {
+        let Some(transport) = self.transport.lock().clone() else {
+            return false;
+        };
+        let (wanted, due) = {
+            let session = self.session.lock();
+            (session.wanted(), session.deadline())
+        };
+        let now = self.platform.now();
+        let wait = now.until(due.map_or(deadline, |due| due.min(deadline))).min(SLICE_MS);
+        let mut buffer = [0; 2048];
+        let wanted = wanted.min(buffer.len());
+        let read = transport.read(&mut buffer[..wanted], u32::try_from(wait).unwrap_or(0));
+        // While this thread waited, a failed write on another one may have given that link up.
+        let is_current = self.transport.lock().as_ref().is_some_and(|current| Arc::ptr_eq(current, &transport));
+        if !is_current {
+            return false;
+        }
+        match read {
+            Ok(0) => false,
+            Ok(count) => {
+                let received = self.session.lock().received(self.platform.now(), &buffer[..count]);
+                if let Err(fault) = received {
+                    self.fault(fault);
+                }
+                true
+            }
+            Err(error) => {
+                self.broken(error);
+                true
+            }
+        }
+    }
+
+    /// Hands the session's news to whom they concern, one at a time, with no lock held. True when the link came back.
+    fn hand_on_news(self: &Arc<Self>) -> bool {
+        let mut reconnected = false;
+        loop {
+            let event = self.session.lock().next_event();
+            let Some(event) = event else {
+                // Acknowledgements of what was handed on; a failure shows in the link's state.
+                let _ = self.flush();
+                return reconnected;
+            };
+            reconnected |= matches!(event, Event::Reconnected);
+            self.hand_on(event);
+        }
+    }
+
+    fn hand_on(self: &Arc<Self>, event: Event<Arc<dyn Subscriber>>) {
+        match event {
+            Event::Connected => {}
+            Event::Disconnected => self.tell(Notice::Disconnected),
+            Event::Reconnected => {
+                log::info!(target: "mqtt_session", "MQTT is connected again");
+                self.tell(Notice::Reconnected);
+            }
+            Event::Message(to, message) => {
+                match to {
+                    Some((key, subscriber)) => {
+                        let exists = self.session.lock().has_subscription(key);
+                        if exists {
+                            subscriber.deliver(self, &message);
+                        }
+                    }
+                    None => self.tell(Notice::Message(&message)),
+                }
+                self.session.lock().delivered(&message);
+                let _ = self.flush();
+            }
+            Event::TooLong(len) => {
+                log::error!(target: "mqtt_session", "a message of {len} bytes is too long and was skipped");
+            }
+            Event::Subscribed(id, subscriber) => {
+                subscriber.event(self, SubscriptionEvent::Granted);
+                self.tell(Notice::Subscribed(id));
+            }
+            Event::SubscribeRefused(id, subscriber) => {
+                log::error!(target: "mqtt_session", "the server refuses subscription {id}");
+                subscriber.event(self, SubscriptionEvent::Refused);
+                self.tell(Notice::SubscribeRefused(id));
+            }
+            Event::SubscribeTimedOut(id, subscriber) => {
+                subscriber.event(self, SubscriptionEvent::TimedOut);
+                self.tell(Notice::SubscribeTimedOut(id));
+            }
+            Event::Removed(subscriber) => subscriber.event(self, SubscriptionEvent::Removed),
+            Event::Unsubscribed(id) => self.tell(Notice::Unsubscribed(id)),
+            Event::UnsubscribeTimedOut(id) => self.tell(Notice::UnsubscribeTimedOut(id)),
+            Event::Published(id) => self.tell(Notice::Published(id)),
+            Event::PublishTimedOut(id) => self.tell(Notice::PublishTimedOut(id)),
+        }
+    }
+
+    fn tell(self: &Arc<Self>, notice: Notice<'_>) {
+        if let Some(listener) = &self.setup.listener {
+            listener.notice(self, notice);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The loop thread: a thread that does nothing but yield (behaviour.md section 3).
+
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::Arc;
+
+use iot_abi::error::{QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED, QCLOUD_RET_SUCCESS};
+
+use super::Client;
+use crate::hal::sync::Mutex;
+use crate::hal::thread::{self, Thread};
+
+/// How long one round of the loop lasts; StopLoop waits for at most that.
+const ROUND_MS: u64 = 500;
+
+pub(super) struct PumpLoop {
+    running: AtomicBool,
+    exit_code: AtomicI32,
+    /// The last thread started. Kept after its end, because the platform may still read its parameters.
+    thread: Mutex<Option<Arc<Thread>>>,
+}
+
+impl PumpLoop {
+    pub(super) fn new() -> Self {
+        PumpLoop { running: AtomicBool::new(false), exit_code: AtomicI32::new(0), thread: Mutex::new(None) }
+    }
+}
+
+impl Client {
+    /// Starts the loop thread; a running one is left alone.
+    ///
+    /// # Errors
+    /// The platform's code.
+    pub fn start_loop(self: &Arc<Self>) -> Result<(), i32> {
+        let mut thread = self.pump_loop.thread.lock();
+        if self.pump_loop.running.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        // One that was told to stop from inside a callback may still be on its way out.
+        if let Some(last) = thread.take() {
+            last.join();
+        }
+        self.pump_loop.exit_code.store(QCLOUD_RET_SUCCESS, Ordering::Relaxed);
+        let client = Arc::clone(self);
+        match thread::spawn(c"mqtt_loop", move || client.run_loop()) {
+            Ok(started) => {
+                *thread = Some(Arc::new(started));
+                Ok(())
+            }
+            Err(code) => {
+                self.pump_loop.running.store(false, Ordering::Release);
+                Err(code)
+            }
+        }
+    }
+
+    /// Stops the loop thread and waits for its end; from inside one of its callbacks it only asks it to stop.
+    pub fn stop_loop(&self) {
+        self.pump_loop.running.store(false, Ordering::Release);
+        if self.pump.is_mine() {
+            return;
+        }
+        let thread = self.pump_loop.thread.lock().clone();
+        if let Some(thread) = thread {
+            thread.join();
+        }
+    }
+
+    /// Whether the loop thread runs, and the code it ended with.
+    pub fn loop_status(&self) -> (bool, i32) {
+        let running = self.pump_loop.running.load(Ordering::Acquire);
+        (running, self.pump_loop.exit_code.load(Ordering::Relaxed))
+    }
+
+    /// Sets the flag that [`loop_status`](Self::loop_status) shows; false ends the loop thread at its next round.
+    pub fn set_loop_status(&self, running: bool) {
+        self.pump_loop.running.store(running, Ordering::Release);
+    }
+
+    /// Whether pumping is the loop thread's business and not the caller's.
+    pub(super) fn is_left_to_loop(&self) -> bool {
+        self.pump_loop.running.load(Ordering::Acquire) && !self.pump.is_mine()
+    }
+
+    fn run_loop(self: &Arc<Self>) {
+        while self.pump_loop.running.load(Ordering::Acquire) {
+            let code = self.pump_until(self.platform.now() + ROUND_MS);
+            if matches!(code, QCLOUD_ERR_MQTT_NO_CONN | QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED) {
+                self.pump_loop.exit_code.store(code, Ordering::Relaxed);
+                break;
+            }
+        }
+        self.pump_loop.running.store(false, Ordering::Release);
+    }
+}

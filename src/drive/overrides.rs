@@ -1,0 +1,17 @@
+//! Pointing a device at another cloud without compiling it anew: two environment variables, read when they are needed.
+//! A build without `FEATURE_RUNTIME_OVERRIDES` never looks at them.
+
+/// MQTT server as `host:port`, instead of the product's own host.
+pub const ENDPOINT: &str = "QCLOUD_IOT_MQTT_ENDPOINT";
+/// File with trusted roots (PEM) for HTTPS and for MQTT in CERT mode, instead of the built-in ones.
+pub const CA_FILE: &str = "QCLOUD_IOT_CA_FILE";
+
+/// The variable's value where it is set, not empty, and the build allows it.
+#[must_use]
+pub fn read(variable: &str) -> Option<String> {
+    if cfg!(feature = "runtime-overrides") {
+        std::env::var(variable).ok().filter(|value| !value.is_empty())
+    } else {
+        None
+    }
+}

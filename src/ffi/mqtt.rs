@@ -1,0 +1,583 @@
+//! `qcloud_iot_export_mqtt.h`: the MQTT client.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::Arc;
+
+use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT, QCLOUD_RET_SUCCESS};
+use iot_abi::export::{DeviceInfo, QCLOUD_IOT_DEVICE_SDK_VERSION};
+use iot_abi::mqtt::{
+    MQTTEventMsg, MQTTEventType, MQTTInitParams, MQTTMessage, OnMessageHandler, OnSubEventHandler, PublishParams,
+    SubscribeParams,
+};
+use iot_abi::raw;
+use iot_engine::auth::Identity;
+use iot_engine::endpoint;
+use iot_engine::mqtt::{Config, Message, QoS};
+
+use super::{guard, handle, required_str};
+use crate::drive::mqtt::{Client, Listener, Notice, Proof, Setup, Subscriber, SubscriptionEvent};
+use crate::drive::overrides;
+use crate::hal::platform::HalPlatform;
+use crate::hal::{Endpoint, Security};
+
+/// Why the last `IOT_MQTT_Construct` failed, 0 if it did not.
+static LAST_ERROR: AtomicI32 = AtomicI32::new(QCLOUD_RET_SUCCESS);
+
+const MIN_COMMAND_TIMEOUT_MS: u32 = 500;
+const MAX_COMMAND_TIMEOUT_MS: u32 = 20_000;
+const MIN_HANDSHAKE_TIMEOUT_MS: u32 = 5000;
+const MAX_KEEP_ALIVE_S: u16 = 690;
+#[cfg(not(feature = "auth-with-notls"))]
+const PORT: u16 = 8883;
+#[cfg(feature = "auth-with-notls")]
+const PORT: u16 = 1883;
+
+/// Connects to the cloud and returns the client, or NULL; the reason is then in `pParams->err_code`.
+///
+/// Waits for the server's answer for up to `pParams->command_timeout` ms, the TLS handshake apart. Texts in `pParams`
+/// are copied. The client is ended with IOT_MQTT_Destroy.
+///
+/// # Safety
+/// `pParams` is NULL or points to a valid `MQTTInitParams`.
+#[no_mangle]
+pub unsafe extern "C" fn IOT_MQTT_Construct(pParams: *mut MQTTInitParams) -> *mut c_void {
+    guard("IOT_MQTT_Construct", ptr::null_mut(), || {
+        // SAFETY: the caller's promise.
+        let Some(params) = (unsafe { pParams.as_mut() }) else {
+            log::error!(target: "IOT_MQTT_Construct", "pParams is NULL");
+            LAST_ERROR.store(QCLOUD_ERR_INVAL, Ordering::Relaxed);
+            return ptr::null_mut();
+        };
+        // SAFETY: the caller's promise.
+        let result = unsafe { construct(params) };
+        params.err_code = result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS);
+        LAST_ERROR.store(params.err_code, Ordering::Relaxed);
+        result.map_or(ptr::null_mut(), handle::insert)
+    })
+}
+
+unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c_int> {
+    // SAFETY: the texts in `params` are NULL or end with a NUL.
+    let (product_id, device_name) = unsafe {
+        (
+            required_str("IOT_MQTT_Construct", "product_id", params.product_id)?,
+            required_str("IOT_MQTT_Construct", "device_name", params.device_name)?,
+        )
+    };
+    let identity = Identity::new(product_id, device_name).map_err(|error| {
+        log::error!(target: "IOT_MQTT_Construct", "{error}");
+        QCLOUD_ERR_INVAL
+    })?;
+    // SAFETY: as above.
+    let (security, proof) = unsafe { credentials(params, &identity) }?;
+    let command_timeout_ms = params.command_timeout.clamp(MIN_COMMAND_TIMEOUT_MS, MAX_COMMAND_TIMEOUT_MS);
+    let (host, port) = server(&identity)?;
+    let keep_alive_s = u16::try_from(params.keep_alive_interval_ms / 1000).unwrap_or(u16::MAX).min(MAX_KEEP_ALIVE_S);
+    let setup = Setup {
+        endpoint: Endpoint {
+            host,
+            port,
+            security,
+            handshake_timeout_ms: command_timeout_ms.max(MIN_HANDSHAKE_TIMEOUT_MS),
+        },
+        proof,
+        config: Config {
+            client_id: identity.client_id(),
+            keep_alive_s,
+            clean_session: params.clean_session != 0,
+            command_timeout_ms,
+            auto_connect: params.auto_connect_enable != 0,
+        },
+        listener: params
+            .event_handle
+            .h_fp
+            .map(|handler| Box::new(CListener { handler, context: params.event_handle.context }) as Box<dyn Listener>),
+        // SAFETY: as above.
+        attachment: Box::new(SharedDeviceInfo(UnsafeCell::new(unsafe { device_info(params, &identity) }))),
+        identity,
+    };
+    let client = Client::offline(Arc::new(HalPlatform::new()), setup);
+    let conn_id = client.connect()?;
+    log::info!(
+        target: "IOT_MQTT_Construct",
+        "SDK_Ver: {QCLOUD_IOT_DEVICE_SDK_VERSION}, Product_ID: {product_id}, Device_Name: {device_name}"
+    );
+    log::info!(target: "IOT_MQTT_Construct", "mqtt connect with id: {conn_id} success");
+    Ok(client)
+}
+
+/// The product's server, or the one that the environment names.
+fn server(identity: &Identity) -> Result<(String, u16), c_int> {
+    let Some(text) = overrides::read(overrides::ENDPOINT) else {
+        return Ok((identity.host(), PORT));
+    };
+    let Some((host, port)) = endpoint::parse(&text) else {
+        log::error!(target: "IOT_MQTT_Construct", "{} is not host:port: {text}", overrides::ENDPOINT);
+        return Err(QCLOUD_ERR_INVAL);
+    };
+    log::info!(target: "IOT_MQTT_Construct", "MQTT server from {}: {host}:{port}", overrides::ENDPOINT);
+    Ok((host.to_owned(), port))
+}
+
+#[cfg(not(feature = "auth-mode-cert"))]
+unsafe fn credentials(params: &MQTTInitParams, identity: &Identity) -> Result<(Security, Proof), c_int> {
+    // SAFETY: the text is NULL or ends with a NUL.
+    let secret = unsafe { required_str("IOT_MQTT_Construct", "device_secret", params.device_secret) }?;
+    let key = iot_engine::auth::decode_secret(secret).map_err(|error| {
+        log::error!(target: "IOT_MQTT_Construct", "{error}");
+        QCLOUD_ERR_INVAL
+    })?;
+    #[cfg(feature = "auth-with-notls")]
+    {
+        let _ = identity;
+        Ok((Security::None, Proof::Password(key)))
+    }
+    #[cfg(not(feature = "auth-with-notls"))]
+    Ok((Security::Psk { identity: identity.client_id(), key }, Proof::Transport))
+}
+
+#[cfg(feature = "auth-mode-cert")]
+unsafe fn credentials(params: &MQTTInitParams, _identity: &Identity) -> Result<(Security, Proof), c_int> {
+    let cert_file = path(&params.cert_file, "cert_file")?;
+    let key_file = path(&params.key_file, "key_file")?;
+    let ca_pem = crate::drive::trust::mqtt_ca().map_err(|error| {
+        log::error!(target: "IOT_MQTT_Construct", "{error}");
+        QCLOUD_ERR_INVAL
+    })?;
+    Ok((Security::Mutual { ca_pem, cert_file, key_file }, Proof::Transport))
+}
+
+#[cfg(feature = "auth-mode-cert")]
+fn path(field: &[c_char; 256], name: &str) -> Result<String, c_int> {
+    // A char is a byte, whatever its sign.
+    let bytes: Vec<u8> = field.iter().map(|c| *c as u8).take_while(|byte| *byte != 0).collect();
+    match String::from_utf8(bytes) {
+        Ok(path) if !path.is_empty() && path.len() < field.len() => Ok(path),
+        _ => {
+            log::error!(target: "IOT_MQTT_Construct", "{name} must be a path of 1 to 255 characters");
+            Err(QCLOUD_ERR_INVAL)
+        }
+    }
+}
+
+/// What `IOT_MQTT_GetDeviceInfo` points at. C code may write to it; the library never reads it again.
+struct SharedDeviceInfo(UnsafeCell<DeviceInfo>);
+
+// SAFETY: no reference to the content is ever made on the Rust side.
+unsafe impl Send for SharedDeviceInfo {}
+// SAFETY: as above.
+unsafe impl Sync for SharedDeviceInfo {}
+
+unsafe fn device_info(params: &MQTTInitParams, identity: &Identity) -> DeviceInfo {
+    // SAFETY: DeviceInfo is arrays of char only, for which zero is a value.
+    let mut info: DeviceInfo = unsafe { std::mem::zeroed() };
+    fill(&mut info.product_id, identity.product_id().as_bytes());
+    fill(&mut info.device_name, identity.device_name().as_bytes());
+    fill(&mut info.client_id, identity.client_id().as_bytes());
+    #[cfg(not(feature = "auth-mode-cert"))]
+    // SAFETY: the caller's promise: NULL or NUL-terminated.
+    if let Some(secret) = unsafe { super::str_from_c(params.device_secret) } {
+        fill(&mut info.device_secret, secret.as_bytes());
+    }
+    #[cfg(feature = "auth-mode-cert")]
+    {
+        copy_text(&mut info.dev_cert_file_name, &params.cert_file);
+        copy_text(&mut info.dev_key_file_name, &params.key_file);
+    }
+    info
+}
+
+/// Copies `text` into a zeroed field, leaving room for the NUL.
+fn fill(field: &mut [c_char], text: &[u8]) {
+    let room = field.len().saturating_sub(1);
+    for (to, from) in field[..room].iter_mut().zip(text) {
+        *to = *from as c_char;
+    }
+}
+
+#[cfg(feature = "auth-mode-cert")]
+fn copy_text(field: &mut [c_char], text: &[c_char]) {
+    let room = field.len().saturating_sub(1);
+    for (to, from) in field[..room].iter_mut().zip(text.iter().take_while(|c| **c != 0)) {
+        *to = *from;
+    }
+}
+
+/// Disconnects, tells every subscription (MQTT_EVENT_CLIENT_DESTROY), frees the client and sets `*pClient` to NULL.
+///
+/// Not to be called from inside one of the client's callbacks.
+///
+/// # Safety
+/// `pClient` is NULL or points to a writable pointer.
+#[no_mangle]
+pub unsafe extern "C" fn IOT_MQTT_Destroy(pClient: *mut *mut c_void) -> c_int {
+    guard("IOT_MQTT_Destroy", QCLOUD_ERR_FAILURE, || {
+        // SAFETY: the caller's promise.
+        let slot = unsafe { pClient.as_mut() };
+        let Some((slot, client)) = slot.and_then(|slot| handle::remove::<Client>(*slot).map(|client| (slot, client)))
+        else {
+            log::error!(target: "IOT_MQTT_Destroy", "pClient is NULL or not a client");
+            return QCLOUD_ERR_INVAL;
+        };
+        client.destroy();
+        *slot = ptr::null_mut();
+        log::info!(target: "IOT_MQTT_Destroy", "mqtt release!");
+        QCLOUD_RET_SUCCESS
+    })
+}
+
+/// Runs `body` with the client behind `pClient`; an unknown handle gives `on_error`.
+fn with_client<R: Copy>(
+    function: &'static str,
+    pClient: *mut c_void,
+    on_error: R,
+    on_panic: R,
+    body: impl FnOnce(&Arc<Client>) -> R,
+) -> R {
+    guard(function, on_panic, || match handle::get::<Client>(pClient) {
+        Some(client) => body(&client),
+        None => {
+            log::error!(target: function, "pClient is NULL or not a client");
+            on_error
+        }
+    })
+}
+
+/// Reads and handles packets, sends pings, watches time-outs and reconnects, for at most `timeout_ms`.
+///
+/// Returns 0, QCLOUD_RET_MQTT_RECONNECTED when it reconnected, QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT while the link is
+/// down, or another QCLOUD_ERR_MQTT_* code. With the loop thread running it only sleeps. While an OTA download runs it
+/// returns as soon as there is nothing more to handle.
+#[no_mangle]
+pub extern "C" fn IOT_MQTT_Yield(pClient: *mut c_void, timeout_ms: u32) -> c_int {
+    with_client("IOT_MQTT_Yield", pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| client.yield_for(timeout_ms))
+}
+
+/// Publishes a message. Returns the packet id (QOS1, also written to `pParams->id`), 0 (QOS0) or an error.
+///
+/// QOS1 ends with the event MQTT_EVENT_PUBLISH_SUCCESS or, after the command time-out, MQTT_EVENT_PUBLISH_TIMEOUT.
+///
+/// # Safety
+/// `topicName` is NULL or a string; `pParams` is NULL or valid, its payload readable for `payload_len` bytes.
+#[no_mangle]
+pub unsafe extern "C" fn IOT_MQTT_Publish(
+    pClient: *mut c_void,
+    topicName: *mut c_char,
+    pParams: *mut PublishParams,
+) -> c_int {
+    const NAME: &str = "IOT_MQTT_Publish";
+    with_client(NAME, pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
+        // SAFETY: the caller's promise.
+        let topic = match unsafe { required_str(NAME, "topicName", topicName) } {
+            Ok(topic) => topic,
+            Err(code) => return code,
+        };
+        // SAFETY: the caller's promise.
+        let Some(params) = (unsafe { pParams.as_mut() }) else {
+            log::error!(target: NAME, "pParams is NULL");
+            return QCLOUD_ERR_INVAL;
+        };
+        let Some(qos) = qos(params.qos) else {
+            log::error!(target: NAME, "QoS {} is not supported", params.qos);
+            return QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT;
+        };
+        if params.payload.is_null() && params.payload_len != 0 {
+            log::error!(target: NAME, "pParams->payload is NULL");
+            return QCLOUD_ERR_INVAL;
+        }
+        let payload = if params.payload_len == 0 {
+            &[][..]
+        } else {
+            // SAFETY: not NULL, and readable for its length by the caller's promise.
+            unsafe { std::slice::from_raw_parts(params.payload.cast::<u8>(), params.payload_len) }
+        };
+        match client.publish_retained(topic, qos, payload, params.retained != 0) {
+            Ok(0) => QCLOUD_RET_SUCCESS,
+            Ok(id) => {
+                params.id = id;
+                c_int::from(id)
+            }
+            Err(code) => {
+                log::error!(target: NAME, "publish to {topic} failed: {code}");
+                code
+            }
+        }
+    })
+}
+
+/// Subscribes. Returns the packet id or an error; the server's answer comes as an event.
+///
+/// # Safety
+/// `topicFilter` is NULL or a string; `pParams` is NULL or valid; its `user_data` is handed to the handlers as it is.
+#[no_mangle]
+pub unsafe extern "C" fn IOT_MQTT_Subscribe(
+    pClient: *mut c_void,
+    topicFilter: *mut c_char,
+    pParams: *mut SubscribeParams,
+) -> c_int {
+    const NAME: &str = "IOT_MQTT_Subscribe";
+    with_client(NAME, pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
+        // SAFETY: the caller's promise.
+        let filter = match unsafe { required_str(NAME, "topicFilter", topicFilter) } {
+            Ok(filter) => filter,
+            Err(code) => return code,
+        };
+        // SAFETY: the caller's promise.
+        let Some(params) = (unsafe { pParams.as_ref() }) else {
+            log::error!(target: NAME, "pParams is NULL");
+            return QCLOUD_ERR_INVAL;
+        };
+        let Some(qos) = qos(params.qos) else {
+            log::error!(target: NAME, "QoS {} is not supported", params.qos);
+            return QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT;
+        };
+        let subscriber = CSubscriber {
+            on_message: params.on_message_handler,
+            on_event: params.on_sub_event_handler,
+            user_data: params.user_data,
+        };
+        match client.subscribe(filter, qos, Arc::new(subscriber)) {
+            Ok(id) => c_int::from(id),
+            Err(code) => {
+                log::error!(target: NAME, "subscription to {filter} failed: {code}");
+                code
+            }
+        }
+    })
+}
+
+/// Takes a subscription away: it gets MQTT_EVENT_UNSUBSCRIBE. Returns the packet id or an error.
+///
+/// # Safety
+/// `topicFilter` is NULL or a string.
+#[no_mangle]
+pub unsafe extern "C" fn IOT_MQTT_Unsubscribe(pClient: *mut c_void, topicFilter: *mut c_char) -> c_int {
+    const NAME: &str = "IOT_MQTT_Unsubscribe";
+    with_client(NAME, pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
+        // SAFETY: the caller's promise.
+        match unsafe { required_str(NAME, "topicFilter", topicFilter) } {
+            Ok(filter) => client.unsubscribe(filter).map_or_else(
+                |code| {
+                    log::error!(target: NAME, "unsubscription from {filter} failed: {code}");
+                    code
+                },
+                c_int::from,
+            ),
+            Err(code) => code,
+        }
+    })
+}
+
+/// Whether the server has granted the subscription to `topicFilter`.
+///
+/// # Safety
+/// `topicFilter` is NULL or a string.
+#[no_mangle]
+pub unsafe extern "C" fn IOT_MQTT_IsSubReady(pClient: *mut c_void, topicFilter: *mut c_char) -> bool {
+    with_client("IOT_MQTT_IsSubReady", pClient, false, false, |client| {
+        // SAFETY: the caller's promise.
+        unsafe { required_str("IOT_MQTT_IsSubReady", "topicFilter", topicFilter) }
+            .is_ok_and(|filter| client.is_subscribed(filter))
+    })
+}
+
+/// Whether the client is connected.
+#[no_mangle]
+pub extern "C" fn IOT_MQTT_IsConnected(pClient: *mut c_void) -> bool {
+    with_client("IOT_MQTT_IsConnected", pClient, false, false, |client| client.is_connected())
+}
+
+/// Why the last IOT_MQTT_Construct of the program failed; 0 when it did not.
+#[no_mangle]
+pub extern "C" fn IOT_MQTT_GetErrCode() -> c_int {
+    LAST_ERROR.load(Ordering::Relaxed)
+}
+
+/// Who the client's device is. Valid as long as the client; NULL for an unknown client.
+#[no_mangle]
+pub extern "C" fn IOT_MQTT_GetDeviceInfo(pClient: *mut c_void) -> *mut DeviceInfo {
+    let null = ptr::null_mut();
+    with_client("IOT_MQTT_GetDeviceInfo", pClient, null, null, |client| {
+        let attachment: &(dyn Any + Send + Sync) = client.attachment();
+        attachment.downcast_ref::<SharedDeviceInfo>().map_or(null, |info| info.0.get())
+    })
+}
+
+/// Starts a thread that yields for the client. Returns 0 also when it runs already.
+#[cfg(feature = "multithread")]
+#[no_mangle]
+pub extern "C" fn IOT_MQTT_StartLoop(pClient: *mut c_void) -> c_int {
+    with_client("IOT_MQTT_StartLoop", pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
+        client.start_loop().map_or_else(
+            |code| {
+                log::error!(target: "IOT_MQTT_StartLoop", "the platform can't start a thread: {code}");
+                QCLOUD_ERR_FAILURE
+            },
+            |()| QCLOUD_RET_SUCCESS,
+        )
+    })
+}
+
+/// Stops the loop thread and returns when it has ended. From inside a callback it only asks the thread to stop.
+#[cfg(feature = "multithread")]
+#[no_mangle]
+pub extern "C" fn IOT_MQTT_StopLoop(pClient: *mut c_void) {
+    with_client("IOT_MQTT_StopLoop", pClient, (), (), |client| client.stop_loop());
+}
+
+/// Whether the loop thread runs; the code it ended with goes to `exit_code`, which may be NULL.
+///
+/// # Safety
+/// `exit_code` is NULL or writable.
+#[cfg(feature = "multithread")]
+#[no_mangle]
+pub unsafe extern "C" fn IOT_MQTT_GetLoopStatus(pClient: *mut c_void, exit_code: *mut c_int) -> bool {
+    with_client("IOT_MQTT_GetLoopStatus", pClient, false, false, |client| {
+        let (running, code) = client.loop_status();
+        // SAFETY: the caller's promise.
+        if let Some(exit_code) = unsafe { exit_code.as_mut() } {
+            *exit_code = code;
+        }
+        running
+    })
+}
+
+/// Sets the flag that IOT_MQTT_GetLoopStatus shows; false makes the loop thread end.
+#[cfg(feature = "multithread")]
+#[no_mangle]
+pub extern "C" fn IOT_MQTT_SetLoopStatus(pClient: *mut c_void, loop_status: bool) {
+    with_client("IOT_MQTT_SetLoopStatus", pClient, (), (), |client| client.set_loop_status(loop_status));
+}
+
+fn qos(raw: raw::QoS) -> Option<QoS> {
+    match raw {
+        0 => Some(QoS::AtMostOnce),
+        1 => Some(QoS::AtLeastOnce),
+        _ => None,
+    }
+}
+
+/// A client's handle, for a C callback.
+fn handle_of(client: &Arc<Client>) -> *mut c_void {
+    Arc::as_ptr(client).cast_mut().cast::<c_void>()
+}
+
+/// Packet ids travel to C as pointers.
+fn id_as_pointer(id: u16) -> *mut c_void {
+    ptr::without_provenance_mut(usize::from(id))
+}
+
+/// Runs `body` with a C view of `message`. Topic and payload are followed by a NUL there, since much C code treats
+/// them as strings.
+fn with_c_message(message: &Message, body: impl FnOnce(*mut MQTTMessage)) {
+    let topic = [message.topic.as_bytes(), b"\0"].concat();
+    let mut payload = [&message.payload[..], b"\0"].concat();
+    let mut view = MQTTMessage {
+        qos: raw::QoS::from(message.qos),
+        retained: u8::from(message.retain),
+        dup: u8::from(message.dup),
+        id: message.id,
+        ptopic: topic.as_ptr().cast::<c_char>(),
+        topic_len: message.topic.len(),
+        payload: payload.as_mut_ptr().cast::<c_void>(),
+        payload_len: message.payload.len(),
+    };
+    body(&mut view);
+}
+
+/// The event handler of `MQTTInitParams`.
+struct CListener {
+    handler: unsafe extern "C" fn(*mut c_void, *mut c_void, *mut MQTTEventMsg),
+    context: *mut c_void,
+}
+
+// SAFETY: `context` is only handed back; the user's handler is called from whichever thread pumps, as documented.
+unsafe impl Send for CListener {}
+// SAFETY: as above.
+unsafe impl Sync for CListener {}
+
+impl CListener {
+    fn call(&self, client: &Arc<Client>, event_type: MQTTEventType, msg: *mut c_void) {
+        let mut event = MQTTEventMsg { event_type: event_type as raw::MQTTEventType, msg };
+        // SAFETY: the handler is the user's, with the signature of the header; the pointers are valid for the call.
+        unsafe { (self.handler)(handle_of(client), self.context, &mut event) };
+    }
+}
+
+impl Listener for CListener {
+    fn notice(&self, client: &Arc<Client>, notice: Notice<'_>) {
+        use MQTTEventType as Event;
+        let (event, id) = match notice {
+            Notice::Disconnected => (Event::MQTT_EVENT_DISCONNECT, None),
+            Notice::Reconnected => (Event::MQTT_EVENT_RECONNECT, None),
+            Notice::Subscribed(id) => (Event::MQTT_EVENT_SUBCRIBE_SUCCESS, Some(id)),
+            Notice::SubscribeRefused(id) => (Event::MQTT_EVENT_SUBCRIBE_NACK, Some(id)),
+            Notice::SubscribeTimedOut(id) => (Event::MQTT_EVENT_SUBCRIBE_TIMEOUT, Some(id)),
+            Notice::Unsubscribed(id) => (Event::MQTT_EVENT_UNSUBCRIBE_SUCCESS, Some(id)),
+            Notice::UnsubscribeTimedOut(id) => (Event::MQTT_EVENT_UNSUBCRIBE_TIMEOUT, Some(id)),
+            Notice::Published(id) => (Event::MQTT_EVENT_PUBLISH_SUCCESS, Some(id)),
+            Notice::PublishTimedOut(id) => (Event::MQTT_EVENT_PUBLISH_TIMEOUT, Some(id)),
+            Notice::Message(message) => {
+                with_c_message(message, |view| {
+                    self.call(client, Event::MQTT_EVENT_PUBLISH_RECVEIVED, view.cast::<c_void>());
+                });
+                return;
+            }
+        };
+        self.call(client, event, id.map_or(ptr::null_mut(), id_as_pointer));
+    }
+}
+
+/// The handlers of `SubscribeParams`.
+struct CSubscriber {
+    on_message: OnMessageHandler,
+    on_event: OnSubEventHandler,
+    user_data: *mut c_void,
+}
+
+// SAFETY: `user_data` is only handed back; the handlers are called from whichever thread pumps, as documented.
+unsafe impl Send for CSubscriber {}
+// SAFETY: as above.
+unsafe impl Sync for CSubscriber {}
+
+impl Subscriber for CSubscriber {
+    fn message(&self, _client: &Arc<Client>, _topic: &str, _payload: &[u8]) {
+        // `deliver` does it, with all that MQTT says about the message.
+    }
+
+    fn deliver(&self, client: &Arc<Client>, message: &Message) {
+        let Some(handler) = self.on_message else {
+            return;
+        };
+        with_c_message(message, |view| {
+            // SAFETY: the handler is the user's, with the signature of the header; the pointers are valid for the
+            // call.
+            unsafe { handler(handle_of(client), view, self.user_data) };
+        });
+    }
+
+    fn event(&self, client: &Arc<Client>, event: SubscriptionEvent) {
+        let Some(handler) = self.on_event else {
+            return;
+        };
+        let event = match event {
+            SubscriptionEvent::Granted => MQTTEventType::MQTT_EVENT_SUBCRIBE_SUCCESS,
+            SubscriptionEvent::Refused => MQTTEventType::MQTT_EVENT_SUBCRIBE_NACK,
+            SubscriptionEvent::TimedOut => MQTTEventType::MQTT_EVENT_SUBCRIBE_TIMEOUT,
+            SubscriptionEvent::Removed => MQTTEventType::MQTT_EVENT_UNSUBSCRIBE,
+            SubscriptionEvent::ClientDestroyed => MQTTEventType::MQTT_EVENT_CLIENT_DESTROY,
+        };
+        // SAFETY: as in `deliver`.
+        unsafe { handler(handle_of(client), event as raw::MQTTEventType, self.user_data) };
+    }
+
+    fn handlers(&self) -> Option<(usize, usize)> {
+        let message = self.on_message.map_or(0, |handler| handler as usize);
+        let event = self.on_event.map_or(0, |handler| handler as usize);
+        Some((message, event))
+    }
+}
