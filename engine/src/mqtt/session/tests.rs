@@ -1,1 +1,385 @@
+//! The session against a scripted server; time is a number.
 
+use super::*;
+
+const TIMEOUT: u64 = 5000;
+
+type TestSession = Session<&'static str>;
+
+fn session() -> TestSession {
+    let config = Config {
+        client_id: "PRODUCTIDXdevice".to_owned(),
+        keep_alive_s: 240,
+        clean_session: true,
+        command_timeout_ms: 5000,
+        auto_connect: true,
+    };
+    Session::new(config, 99)
+}
+
+fn login() -> Login {
+    Login { user_name: "user".to_owned(), password: String::new() }
+}
+
+/// A session whose first connection is up at time 0.
+fn connected() -> TestSession {
+    let mut session = session();
+    connect(&mut session, Millis(0));
+    assert_eq!(events(&mut session), [Event::Connected]);
+    session
+}
+
+fn connect(session: &mut TestSession, now: Millis) {
+    session.open(now, login());
+    let sent = packets(session);
+    assert!(matches!(&sent[..], [Packet::Connect(_)]), "{sent:?}");
+    session.received(now, &[0x20, 2, 0, 0]).unwrap();
+}
+
+fn packets(session: &mut TestSession) -> Vec<Packet> {
+    let mut stream = BytesMut::from(&session.take_output()[..]);
+    let mut packets = Vec::new();
+    while !stream.is_empty() {
+        packets.push(Packet::read(&mut stream, usize::MAX).unwrap());
+    }
+    packets
+}
+
+fn events(session: &mut TestSession) -> Vec<Event<&'static str>> {
+    std::iter::from_fn(|| session.next_event()).collect()
+}
+
+fn receive(session: &mut TestSession, now: Millis, packet: &Packet) -> Result<(), LinkFault> {
+    let mut bytes = BytesMut::new();
+    packet.write(&mut bytes, usize::MAX).unwrap();
+    session.received(now, &bytes)
+}
+
+fn never_same(_: &&str, _: &&str) -> bool {
+    false
+}
+
+fn incoming(id: u16, topic: &str, payload: &[u8]) -> Packet {
+    let qos = if id == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+    let mut publish = Publish::new(topic, qos.into(), payload);
+    publish.pkid = id;
+    Packet::Publish(publish)
+}
+
+fn suback(id: u16, granted: bool) -> Packet {
+    let code =
+        if granted { SubscribeReasonCode::Success(QoS::AtLeastOnce.into()) } else { SubscribeReasonCode::Failure };
+    Packet::SubAck(rumqttc::mqttbytes::v4::SubAck::new(id, vec![code]))
+}
+
+fn subscribe(session: &mut TestSession, now: Millis, filter: &str, handler: &'static str) -> u16 {
+    let id = session.subscribe(now, filter, QoS::AtLeastOnce, handler, never_same).unwrap();
+    packets(session);
+    receive(session, now, &suback(id, true)).unwrap();
+    assert_eq!(events(session), [Event::Subscribed(id, handler)]);
+    id
+}
+
+#[test]
+fn connect_says_who_the_device_is() {
+    let mut session = session();
+    session.open(Millis(0), Login { user_name: "user".to_owned(), password: "secret".to_owned() });
+    let sent = packets(&mut session);
+    let [Packet::Connect(connect)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(connect.client_id, "PRODUCTIDXdevice");
+    assert_eq!(connect.keep_alive, 240);
+    assert!(connect.clean_session);
+    let login = connect.login.as_ref().unwrap();
+    assert!(login.validate("user", "secret"));
+}
+
+#[test]
+fn an_empty_password_is_not_sent() {
+    let mut session = session();
+    session.open(Millis(0), login());
+    let output = session.take_output();
+    // Flags: user name, clean session.
+    assert_eq!(output[9], 0x82);
+}
+
+#[test]
+fn connack_codes_are_told() {
+    for code in [1, 5, 6, 255] {
+        let mut session = session();
+        session.open(Millis(0), login());
+        assert_eq!(session.received(Millis(0), &[0x20, 2, 0, code]), Err(LinkFault::Refused(code)));
+    }
+}
+
+#[test]
+fn connack_must_come_first_and_in_time() {
+    let mut session = session();
+    session.open(Millis(0), login());
+    assert_eq!(session.tick(Millis(TIMEOUT - 1)), Ok(()));
+    assert_eq!(session.deadline(), Some(Millis(TIMEOUT)));
+    assert_eq!(session.tick(Millis(TIMEOUT)), Err(LinkFault::ConnackTimeout));
+    let result = receive(&mut session, Millis(0), &Packet::PingResp);
+    assert_eq!(result, Err(LinkFault::Malformed(Malformed("CONNACK expected"))));
+}
+
+#[test]
+fn publish_checks_come_before_sending() {
+    let mut session = session();
+    let publish = |session: &mut TestSession, topic: &str, payload: &[u8]| {
+        session.publish(Millis(0), topic, payload, QoS::AtLeastOnce, false)
+    };
+    assert_eq!(publish(&mut session, "t", b""), Err(Refusal::NotConnected));
+    connect(&mut session, Millis(0));
+    assert_eq!(publish(&mut session, &"t".repeat(129), b""), Err(Refusal::TopicTooLong));
+    assert_eq!(publish(&mut session, "", b""), Err(Refusal::BadTopic));
+    assert_eq!(publish(&mut session, "a/#", b""), Err(Refusal::BadTopic));
+    // 3 bytes of fixed header, 2 + 1 of topic, 2 of packet id.
+    assert_eq!(publish(&mut session, "t", &[0; MAX_SEND - 7]), Err(Refusal::PacketTooLong));
+    assert!(packets(&mut session).is_empty());
+    assert!(publish(&mut session, "t", &[0; MAX_SEND - 8]).is_ok());
+    assert_eq!(session.take_output().len(), MAX_SEND);
+}
+
+#[test]
+fn a_qos_1_publish_ends_with_its_acknowledgement_or_the_time_out() {
+    let mut session = connected();
+    assert_eq!(session.publish(Millis(0), "t", b"x", QoS::AtMostOnce, false), Ok(0));
+    let first = session.publish(Millis(0), "t", b"x", QoS::AtLeastOnce, false).unwrap();
+    let second = session.publish(Millis(10), "t", b"x", QoS::AtLeastOnce, false).unwrap();
+    assert_eq!((first, second), (100, 101), "one after the random start");
+    receive(&mut session, Millis(20), &Packet::PubAck(PubAck::new(first))).unwrap();
+    receive(&mut session, Millis(20), &Packet::PubAck(PubAck::new(first))).unwrap();
+    assert_eq!(events(&mut session), [Event::Published(first)], "an unknown acknowledgement is ignored");
+    session.tick(Millis(10 + TIMEOUT - 1)).unwrap();
+    assert_eq!(events(&mut session), []);
+    session.tick(Millis(10 + TIMEOUT)).unwrap();
+    assert_eq!(events(&mut session), [Event::PublishTimedOut(second)]);
+}
+
+#[test]
+fn twenty_publishes_may_wait() {
+    let mut session = connected();
+    for _ in 0..MAX_PENDING_PUBLISHES {
+        session.publish(Millis(0), "t", b"", QoS::AtLeastOnce, false).unwrap();
+    }
+    let next = session.publish(Millis(0), "t", b"", QoS::AtLeastOnce, false);
+    assert_eq!(next, Err(Refusal::TooManyPublishes));
+    assert_eq!(session.publish(Millis(0), "t", b"", QoS::AtMostOnce, false), Ok(0), "QoS 0 never waits");
+}
+
+#[test]
+fn a_subscription_is_ready_with_its_suback() {
+    let mut session = connected();
+    let id = session.subscribe(Millis(0), "a/+", QoS::AtLeastOnce, "h", never_same).unwrap();
+    assert!(!session.is_subscribed("a/+"));
+    receive(&mut session, Millis(1), &suback(id, true)).unwrap();
+    assert!(session.is_subscribed("a/+"));
+    assert_eq!(events(&mut session), [Event::Subscribed(id, "h")]);
+}
+
+#[test]
+fn a_refused_or_unanswered_subscription_is_dropped() {
+    let mut session = connected();
+    let id = session.subscribe(Millis(0), "a", QoS::AtLeastOnce, "h", never_same).unwrap();
+    receive(&mut session, Millis(1), &suback(id, false)).unwrap();
+    assert_eq!(events(&mut session), [Event::SubscribeRefused(id, "h")]);
+    let id = session.subscribe(Millis(0), "b", QoS::AtLeastOnce, "h", never_same).unwrap();
+    session.tick(Millis(TIMEOUT)).unwrap();
+    assert_eq!(events(&mut session), [Event::SubscribeTimedOut(id, "h")]);
+    receive(&mut session, Millis(TIMEOUT), &suback(id, true)).unwrap();
+    assert!(!session.is_subscribed("b"), "too late");
+    assert_eq!(session.unsubscribe(Millis(TIMEOUT), "b"), Err(Refusal::UnknownTopic));
+}
+
+#[test]
+fn ten_subscriptions_may_exist_those_waiting_counted() {
+    let mut session = connected();
+    for filter in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] {
+        session.subscribe(Millis(0), filter, QoS::AtMostOnce, "h", never_same).unwrap();
+    }
+    let next = session.subscribe(Millis(0), "x", QoS::AtMostOnce, "h", never_same);
+    assert_eq!(next, Err(Refusal::TooManySubscriptions));
+    assert!(session.subscribe(Millis(0), "0", QoS::AtMostOnce, "i", |_, _| true).is_ok(), "the same one again");
+}
+
+#[test]
+fn the_same_subscription_again_replaces_its_handler() {
+    let mut session = connected();
+    subscribe(&mut session, Millis(0), "a", "first");
+    let id = session.subscribe(Millis(0), "a", QoS::AtLeastOnce, "second", |_, _| true).unwrap();
+    receive(&mut session, Millis(0), &suback(id, true)).unwrap();
+    assert_eq!(events(&mut session), [Event::Subscribed(id, "second")]);
+    receive(&mut session, Millis(0), &incoming(0, "a", b"")).unwrap();
+    assert!(matches!(&events(&mut session)[..], [Event::Message(Some((_, "second")), _)]));
+}
+
+#[test]
+fn a_message_goes_to_the_first_subscription_that_matches() {
+    let mut session = connected();
+    subscribe(&mut session, Millis(0), "a/#", "wide");
+    subscribe(&mut session, Millis(0), "a/b", "narrow");
+    receive(&mut session, Millis(0), &incoming(0, "a/b", b"x")).unwrap();
+    receive(&mut session, Millis(0), &incoming(0, "z", b"y")).unwrap();
+    let news = events(&mut session);
+    let [Event::Message(Some((key, "wide")), first), Event::Message(None, second)] = &news[..] else {
+        panic!("{news:?}")
+    };
+    assert!(session.has_subscription(*key));
+    assert_eq!((&first.payload[..], &second.payload[..]), (&b"x"[..], &b"y"[..]));
+}
+
+#[test]
+fn qos_1_is_acknowledged_after_the_handler_and_a_repeat_at_once() {
+    let mut session = connected();
+    receive(&mut session, Millis(0), &incoming(7, "t", b"x")).unwrap();
+    assert!(packets(&mut session).is_empty());
+    let news = events(&mut session);
+    let [Event::Message(None, message)] = &news[..] else { panic!("{news:?}") };
+    session.delivered(message);
+    assert_eq!(packets(&mut session), [Packet::PubAck(PubAck::new(7))]);
+    receive(&mut session, Millis(0), &incoming(7, "t", b"x")).unwrap();
+    assert_eq!(events(&mut session), []);
+    assert_eq!(packets(&mut session), [Packet::PubAck(PubAck::new(7))]);
+}
+
+#[test]
+fn a_message_that_is_too_long_is_acknowledged_and_told() {
+    let mut session = connected();
+    receive(&mut session, Millis(0), &incoming(7, "t", &vec![0; 20_000])).unwrap();
+    assert_eq!(events(&mut session), [Event::TooLong(20_005)]);
+    assert_eq!(packets(&mut session), [Packet::PubAck(PubAck::new(7))]);
+}
+
+#[test]
+fn unsubscribing_takes_effect_at_once() {
+    let mut session = connected();
+    subscribe(&mut session, Millis(0), "a", "h");
+    receive(&mut session, Millis(0), &incoming(0, "a", b"")).unwrap();
+    let id = session.unsubscribe(Millis(0), "a").unwrap();
+    let news = events(&mut session);
+    let [Event::Message(Some((key, _)), _), Event::Removed("h")] = &news[..] else { panic!("{news:?}") };
+    assert!(!session.has_subscription(*key), "what arrived before is not to be handed on any more");
+    receive(&mut session, Millis(1), &Packet::UnsubAck(rumqttc::mqttbytes::v4::UnsubAck::new(id))).unwrap();
+    assert_eq!(events(&mut session), [Event::Unsubscribed(id)]);
+    assert_eq!(session.unsubscribe(Millis(1), "a"), Err(Refusal::UnknownTopic));
+}
+
+#[test]
+fn after_a_loss_every_subscription_is_made_again() {
+    let mut session = connected();
+    subscribe(&mut session, Millis(0), "a", "h");
+    subscribe(&mut session, Millis(0), "b", "i");
+    session.lost(Millis(100), 0);
+    assert_eq!(events(&mut session), [Event::Disconnected]);
+    assert_eq!(session.link(), Link::Waiting(Millis(1100)));
+    assert!(!session.is_subscribed("a"));
+    session.lost(Millis(1100), 0);
+    assert_eq!(events(&mut session), [], "told once");
+    assert_eq!(session.link(), Link::Waiting(Millis(3100)), "twice as long");
+    connect(&mut session, Millis(3100));
+    assert_eq!(events(&mut session), [Event::Reconnected]);
+    let sent = packets(&mut session);
+    let filters: Vec<_> = sent
+        .iter()
+        .map(|packet| match packet {
+            Packet::Subscribe(subscribe) => (subscribe.pkid, subscribe.filters[0].path.as_str()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(matches!(&filters[..], [(_, "a"), (_, "b")]), "{filters:?}");
+    receive(&mut session, Millis(3100), &suback(filters[0].0, true)).unwrap();
+    assert!(session.is_subscribed("a"));
+    // The second one stays without an answer: it is asked for again, not dropped.
+    session.tick(Millis(3100 + TIMEOUT)).unwrap();
+    assert!(events(&mut session).contains(&Event::SubscribeTimedOut(filters[1].0, "i")));
+    assert!(matches!(&packets(&mut session)[..], [Packet::Subscribe(again)] if again.filters[0].path == "b"));
+}
+
+#[test]
+fn the_back_off_ends_after_a_minute_and_can_be_started_anew() {
+    let mut session = connected();
+    let mut now = Millis(0);
+    session.lost(now, 0);
+    while let Link::Waiting(due) = session.link() {
+        now = due;
+        session.lost(now, 0);
+    }
+    assert_eq!(session.link(), Link::GaveUp);
+    assert_eq!(now, Millis(1000 + 2000 + 4000 + 8000 + 16_000 + 32_000));
+    session.restart_backoff(now, 0);
+    assert_eq!(session.link(), Link::Waiting(now + 1000));
+}
+
+#[test]
+fn a_success_resets_the_back_off() {
+    let mut session = connected();
+    session.lost(Millis(0), 0);
+    session.lost(Millis(1000), 0);
+    connect(&mut session, Millis(3000));
+    session.lost(Millis(4000), 0);
+    assert_eq!(session.link(), Link::Waiting(Millis(5000)));
+}
+
+#[test]
+fn without_auto_connect_the_link_stays_down() {
+    let mut session = session();
+    session.config.auto_connect = false;
+    connect(&mut session, Millis(0));
+    session.lost(Millis(0), 0);
+    assert_eq!(session.link(), Link::Down);
+}
+
+#[test]
+fn pings_keep_the_link_and_their_absence_ends_it() {
+    let mut session = connected();
+    assert_eq!(session.deadline(), Some(Millis(240_000)));
+    session.tick(Millis(240_000)).unwrap();
+    assert_eq!(packets(&mut session), [Packet::PingReq]);
+    receive(&mut session, Millis(241_000), &Packet::PingResp).unwrap();
+    assert_eq!(session.deadline(), Some(Millis(481_000)));
+    session.tick(Millis(481_000)).unwrap();
+    session.tick(Millis(486_000)).unwrap();
+    assert_eq!(session.tick(Millis(491_000)), Err(LinkFault::PingTimeout));
+}
+
+#[test]
+fn what_no_server_sends_ends_the_link() {
+    let packets: [&[u8]; 8] = [
+        &[0x10, 0],                      // CONNECT
+        &[0x82, 6, 0, 1, 0, 1, b'a', 0], // SUBSCRIBE
+        &[0xe0, 0],                      // DISCONNECT
+        &[0x00, 0],                      // no such type
+        &[0xf0, 0],                      // no such type
+        &[0x30, 3, 0, 9, b'a'],          // a topic longer than the packet
+        &[0x34, 5, 0, 1, b'a', 0, 1],    // QoS 2
+        &[0x90, 2, 0, 1],                // SUBACK without a code
+    ];
+    for packet in packets {
+        let mut session = connected();
+        let result = session.received(Millis(0), packet);
+        assert!(matches!(result, Err(LinkFault::Malformed(_))), "{packet:x?}: {result:?}");
+    }
+}
+
+#[test]
+fn a_new_connection_forgets_the_packet_ids_seen() {
+    let mut session = connected();
+    receive(&mut session, Millis(0), &incoming(7, "t", b"")).unwrap();
+    session.lost(Millis(0), 0);
+    events(&mut session);
+    connect(&mut session, Millis(1000));
+    receive(&mut session, Millis(1000), &incoming(7, "t", b"")).unwrap();
+    assert!(matches!(&events(&mut session)[..], [Event::Reconnected, Event::Message(..)]));
+}
+
+#[test]
+fn closing_says_goodbye_and_returns_the_subscribers() {
+    let mut session = connected();
+    subscribe(&mut session, Millis(0), "a", "h");
+    assert_eq!(session.close(), ["h"]);
+    assert_eq!(packets(&mut session), [Packet::Disconnect]);
+    assert_eq!(session.link(), Link::Closed);
+    session.lost(Millis(0), 0);
+    assert_eq!(session.link(), Link::Closed);
+    assert_eq!(session.publish(Millis(0), "t", b"", QoS::AtMostOnce, false), Err(Refusal::NotConnected));
+}
