@@ -1,0 +1,97 @@
+//! Received bytes that have not been used yet.
+
+/// Size of the buffer while a body is read.
+pub(super) const READ_AHEAD: usize = 16 * 1024;
+
+/// A byte queue over one allocation.
+#[derive(Default)]
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    /// What is there.
+    pub(super) fn filled(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.start = 0;
+        self.end = 0;
+    }
+
+    /// Room for `len` more bytes behind what is there.
+    pub(super) fn room(&mut self, len: usize) -> &mut [u8] {
+        if self.is_empty() {
+            self.clear();
+            // A head may have been long; a body needs no more than the read-ahead.
+            if self.bytes.len() > READ_AHEAD {
+                self.bytes.truncate(READ_AHEAD);
+                self.bytes.shrink_to_fit();
+            }
+        } else if self.start > 0 && self.end + len > self.bytes.len() {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.bytes.len() < self.end + len {
+            self.bytes.resize(self.end + len, 0);
+        }
+        &mut self.bytes[self.end..self.end + len]
+    }
+
+    /// `count` bytes were put into the room.
+    pub(super) fn commit(&mut self, count: usize) {
+        self.end = (self.end + count).min(self.bytes.len());
+    }
+
+    /// `count` bytes were used.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_leave_in_the_order_they_came() {
+        let mut buffer = Buffer::default();
+        let mut expected: Vec<u8> = Vec::new();
+        let mut seen: Vec<u8> = Vec::new();
+        for round in 0..500_usize {
+            let data: Vec<u8> = (0..round % 37).map(|i| (round + i) as u8).collect();
+            expected.extend(&data);
+            let room = buffer.room(data.len() + 5);
+            room[..data.len()].copy_from_slice(&data);
+            buffer.commit(data.len());
+            let take = buffer.len().min(round % 41);
+            seen.extend(&buffer.filled()[..take]);
+            buffer.consume(take);
+        }
+        seen.extend(buffer.filled());
+        assert_eq!(seen, expected);
+        assert!(buffer.bytes.len() < 4096, "{}", buffer.bytes.len());
+    }
+
+    #[test]
+    fn it_shrinks_after_a_long_head() {
+        let mut buffer = Buffer::default();
+        buffer.room(64 * 1024);
+        buffer.commit(64 * 1024);
+        buffer.consume(64 * 1024);
+        assert_eq!(buffer.room(100).len(), 100);
+        assert_eq!(buffer.bytes.len(), READ_AHEAD);
+    }
+}

@@ -1,0 +1,149 @@
+//! What the device reports, byte for byte as back ends compare it (wire.md section 3).
+
+use super::error::FailureCode;
+
+/// Longest text of a failure report in characters. Reports must fit into one MQTT packet of 2048 bytes.
+const MAX_TEXT_CHARS: usize = 200;
+
+/// How a report is to be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Qos {
+    /// QoS 0.
+    AtMostOnce,
+    /// QoS 1.
+    AtLeastOnce,
+}
+
+/// A message for the report topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Quality of service.
+    pub qos: Qos,
+    /// JSON text.
+    pub payload: String,
+}
+
+impl Report {
+    fn at_least_once(payload: String) -> Self {
+        Report { qos: Qos::AtLeastOnce, payload }
+    }
+
+    /// The version that runs.
+    #[must_use]
+    pub fn version(version: &str) -> Self {
+        let version = quoted(version);
+        Self::at_least_once(format!(r#"{{"type": "report_version", "report":{{"version":{version}}}}}"#))
+    }
+
+    /// `percent` of the firmware for `version` are there. 0 also says that the download begins.
+    #[must_use]
+    pub fn downloading(version: &str, percent: u8) -> Self {
+        let version = quoted(version);
+        let payload = format!(
+            r#"{{"type": "report_progress", "report": {{"progress": {{"state":"downloading", "percent":"{percent}", "result_code":"0", "result_msg":""}}, "version": {version}}}}}"#
+        );
+        Report { qos: Qos::AtMostOnce, payload }
+    }
+
+    /// The firmware is being written.
+    #[must_use]
+    pub fn upgrade_begin(version: &str) -> Self {
+        Self::upgrade("burning", version)
+    }
+
+    /// The upgrade is done.
+    #[must_use]
+    pub fn upgrade_done(version: &str) -> Self {
+        Self::upgrade("done", version)
+    }
+
+    fn upgrade(state: &str, version: &str) -> Self {
+        let version = quoted(version);
+        Self::at_least_once(format!(
+            r#"{{"type": "report_progress", "report":{{"progress":{{"state":"{state}", "result_code":"0", "result_msg":""}}, "version":{version}}}}}"#
+        ))
+    }
+
+    /// The upgrade failed. `text` says what happened; a time-out always says `time_out`, as the C SDK does.
+    #[must_use]
+    pub fn failure(version: &str, code: FailureCode, text: &str) -> Self {
+        let text = match code {
+            FailureCode::Timeout => "time_out",
+            _ => text,
+        };
+        let text = quoted(&text.chars().take(MAX_TEXT_CHARS).collect::<String>());
+        let version = quoted(version);
+        let code = code.code();
+        Self::at_least_once(format!(
+            r#"{{"type": "report_progress", "report": {{"progress": {{"state":"fail", "result_code":"{code}", "result_msg":{text}}}, "version": {version}}}}}"#
+        ))
+    }
+}
+
+/// `text` as a JSON string, quotes included.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_those_of_the_wire_contract() {
+        let cases = [
+            (Report::version("1.0.0"), Qos::AtLeastOnce, r#"{"type": "report_version", "report":{"version":"1.0.0"}}"#),
+            (
+                Report::downloading("1.3.0", 0),
+                Qos::AtMostOnce,
+                r#"{"type": "report_progress", "report": {"progress": {"state":"downloading", "percent":"0", "result_code":"0", "result_msg":""}, "version": "1.3.0"}}"#,
+            ),
+            (
+                Report::downloading("1.3.0", 31),
+                Qos::AtMostOnce,
+                r#"{"type": "report_progress", "report": {"progress": {"state":"downloading", "percent":"31", "result_code":"0", "result_msg":""}, "version": "1.3.0"}}"#,
+            ),
+            (
+                Report::upgrade_begin("1.3.0"),
+                Qos::AtLeastOnce,
+                r#"{"type": "report_progress", "report":{"progress":{"state":"burning", "result_code":"0", "result_msg":""}, "version":"1.3.0"}}"#,
+            ),
+            (
+                Report::upgrade_done("1.3.0"),
+                Qos::AtLeastOnce,
+                r#"{"type": "report_progress", "report":{"progress":{"state":"done", "result_code":"0", "result_msg":""}, "version":"1.3.0"}}"#,
+            ),
+            (
+                Report::failure("1.3.0", FailureCode::NotExist, "gone"),
+                Qos::AtLeastOnce,
+                r#"{"type": "report_progress", "report": {"progress": {"state":"fail", "result_code":"-2", "result_msg":"gone"}, "version": "1.3.0"}}"#,
+            ),
+        ];
+        for (report, qos, payload) in cases {
+            assert_eq!(report, Report { qos, payload: payload.to_owned() });
+        }
+    }
+
+    #[test]
+    fn only_a_time_out_says_time_out() {
+        let timeout = Report::failure("1", FailureCode::Timeout, "silent for 30 s");
+        assert!(timeout.payload.contains(r#""result_code":"-1", "result_msg":"time_out""#), "{}", timeout.payload);
+        for code in [FailureCode::NotExist, FailureCode::Auth, FailureCode::Md5Mismatch, FailureCode::Upgrade] {
+            assert!(!Report::failure("1", code, "why").payload.contains("time_out"));
+        }
+    }
+
+    #[test]
+    fn texts_stay_json_whatever_they_hold() {
+        let report = Report::failure("1\"2", FailureCode::Upgrade, "a \"b\" \\ \n\u{1} ü");
+        assert!(report.payload.contains(r#""result_msg":"a \"b\" \\ \n\u0001 ü""#), "{}", report.payload);
+        let parsed: serde_json::Value = serde_json::from_str(&report.payload).unwrap();
+        assert_eq!(parsed["report"]["version"], "1\"2");
+    }
+
+    #[test]
+    fn a_failure_text_fits_into_one_packet() {
+        let report = Report::failure(&"v".repeat(32), FailureCode::Upgrade, &"\u{1}".repeat(5000));
+        assert!(report.payload.len() < 1500, "{}", report.payload.len());
+    }
+}
