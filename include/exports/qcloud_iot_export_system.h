@@ -6,9 +6,23 @@
 extern "C" {
 #endif
 
-extern int IOT_Get_SysTime(void *pClient, long *time);
+/**
+ * Asks the cloud for the time: UTC seconds in `*time`. Drives the client while it waits, up to 2 s for the subscription
+ * to the answer and 2 s for the answer. Its subscription is removed again afterwards.
+ *
+ * Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL for a NULL or unknown client or a NULL `time`; QCLOUD_ERR_FAILURE when no
+ * answer came; the client's error when it can't subscribe or publish. `*time` is 0 then.
+ */
+int IOT_Get_SysTime(void *pClient,
+                    long *time);
 
-extern int IOT_Sync_NTPTime(void *pClient);
+/**
+ * Asks the cloud for the time as IOT_Get_SysTime does and sets the platform's clock by it.
+ *
+ * Returns QCLOUD_RET_SUCCESS when the answer came, even if the platform refused to set the clock (then with an ERR
+ * line); otherwise as IOT_Get_SysTime.
+ */
+int IOT_Sync_NTPTime(void *pClient);
 
 #ifdef __cplusplus
 }

@@ -46,7 +46,7 @@ extern "C" {
     } while (0)
 #endif
 
-@rust abi/src/lite_utils.rs src/ffi/json.rs tools/headers/parts/json.rs@
+@rust abi/src/lite_utils.rs src/ffi/json.rs@
 /** As printf into memory from HAL_Malloc, which the caller frees with HAL_Free. NULL above 511 characters. */
 extern char *LITE_format_string(const char *fmt, ...);
 

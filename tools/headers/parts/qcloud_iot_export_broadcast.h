@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 #ifdef BROADCAST_ENABLED
-@rust abi/src/broadcast.rs src/ffi/broadcast.rs tools/headers/parts/broadcast.rs@
+@rust abi/src/broadcast.rs src/ffi/broadcast.rs@
 #endif /* BROADCAST_ENABLED */
 
 #ifdef __cplusplus

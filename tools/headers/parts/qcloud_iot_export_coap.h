@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-@rust abi/src/coap.rs src/ffi/coap.rs tools/headers/parts/coap.rs@
+@rust abi/src/coap.rs src/ffi/coap.rs@
 /** An empty message that needs no answer. */
 #define DEFAULT_SENDMSG_PARAMS     \
     {                              \

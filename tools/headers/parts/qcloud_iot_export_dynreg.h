@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-@rust src/ffi/dynreg.rs tools/headers/parts/dynreg.rs@
+@rust src/ffi/dynreg.rs@
 #ifdef __cplusplus
 }
 #endif

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-@rust abi/src/gateway.rs src/ffi/gateway.rs tools/headers/parts/gateway.rs@
+@rust abi/src/gateway.rs src/ffi/gateway.rs@
 /** No identity. */
 #define DEFAULT_GATEWAY_PARAMS \
     {                          \

@@ -19,7 +19,7 @@ typedef int (*LogDelFunc)();
 /** Returns the size of the stored log text in bytes. */
 typedef size_t (*LogGetSizeFunc)();
 
-@rust abi/src/log.rs src/ffi/log.rs tools/headers/parts/log.rs@
+@rust abi/src/log.rs src/ffi/log.rs@
 /** Print level: read it freely, set it with IOT_Log_Set_Level. */
 extern LOG_LEVEL g_log_print_level;
 

@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-@rust abi/src/mqtt.rs src/ffi/mqtt.rs tools/headers/parts/mqtt.rs@
+@rust abi/src/mqtt.rs src/ffi/mqtt.rs@
 /** A QOS0 message without topic and payload. */
 #define DEFAULT_PUB_PARAMS           \
     {                                \

@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-@rust abi/src/ota.rs src/ffi/ota.rs tools/headers/parts/ota.rs@
+@rust abi/src/ota.rs src/ffi/ota.rs@
 #ifdef __cplusplus
 }
 #endif

@@ -5,7 +5,7 @@
 extern "C" {
 #endif
 
-@rust abi/src/remote_config.rs src/ffi/remote_config.rs tools/headers/parts/remote_config.rs@
+@rust abi/src/remote_config.rs src/ffi/remote_config.rs@
 #ifdef __cplusplus
 }
 #endif

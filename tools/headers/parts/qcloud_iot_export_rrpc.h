@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 #ifdef RRPC_ENABLED
-@rust abi/src/rrpc.rs src/ffi/rrpc.rs tools/headers/parts/rrpc.rs@
+@rust abi/src/rrpc.rs src/ffi/rrpc.rs@
 #endif /* RRPC_ENABLED */
 
 #ifdef __cplusplus

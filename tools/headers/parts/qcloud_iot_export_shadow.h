@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-@rust abi/src/shadow.rs src/ffi/shadow.rs tools/headers/parts/shadow.rs@
+@rust abi/src/shadow.rs src/ffi/shadow.rs@
 /* These take count pointers to DeviceProperty after count. */
 /** Writes the text of a report of some properties into jsonBuffer. Returns 0 or an error code. */
 extern int IOT_Shadow_JSON_ConstructReport(void *pClient, char *jsonBuffer, size_t sizeOfBuffer, uint8_t count, ...);

@@ -5,7 +5,7 @@
 extern "C" {
 #endif
 
-@rust src/ffi/system.rs tools/headers/parts/system.rs@
+@rust src/ffi/system.rs@
 #ifdef __cplusplus
 }
 #endif

@@ -8,7 +8,7 @@ extern "C" {
 /** Argument of the option that utils_getopt returned last, NULL when it takes none. */
 extern char *utils_optarg;
 
-@rust src/ffi/getopt.rs tools/headers/parts/getopt.rs@
+@rust src/ffi/getopt.rs@
 #ifdef __cplusplus
 }
 #endif

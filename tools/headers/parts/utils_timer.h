@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-@rust abi/src/timer.rs src/ffi/timer.rs tools/headers/parts/timer.rs@
+@rust abi/src/timer.rs src/ffi/timer.rs@
 #ifdef __cplusplus
 }
 #endif

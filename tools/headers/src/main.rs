@@ -2,7 +2,7 @@
 //!
 //! A part is the hand-written frame of one header: guard, includes, function-like macros, varargs. A line
 //! `@rust FILE...@` in it is replaced by what cbindgen makes of those Rust files, so types and prototypes are
-//! declared once, in Rust. `tools/headers/parts/*.rs` declares the functions that have no Rust definition yet.
+//! declared once, in Rust. `parts/*.rs` declares the functions that have no definition in `src/ffi` yet.
 //!
 //! `cargo run -p headers` writes the headers; `cargo run -p headers -- --check` only compares, prints the differences
 //! and exits with 1 if there are any.
@@ -57,8 +57,7 @@ fn fill(frame: &str, root: &Path) -> Result<String, Box<dyn Error>> {
     for line in frame.lines() {
         match line.strip_prefix("@rust ").and_then(|rest| rest.strip_suffix('@')) {
             Some(files) => {
-                let files: Vec<PathBuf> = files.split_whitespace().map(|file| root.join(file)).collect();
-                header.push_str(&rust::declarations(&files)?);
+                header.push_str(&rust::declarations(root, files)?);
                 header.push('\n');
             }
             None => {

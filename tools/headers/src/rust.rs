@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use cbindgen::{Builder, Config, DocumentationStyle, EnumConfig, ItemType, Language, Style};
 
@@ -50,37 +50,25 @@ fn config() -> Config {
     config
 }
 
-/// Whether `source` defines or declares the function `name`.
-fn has_function(source: &str, name: &str) -> bool {
-    source.contains(&format!("fn {name}("))
-}
-
-/// The function's name when `line` begins the declaration of one.
-fn function_name(line: &str) -> Option<&str> {
-    line.trim_start().strip_prefix("pub fn ")?.split('(').next()
-}
-
-/// Everything that the Rust `files` export, as C. Files that do not exist are skipped, and so are functions that a
-/// file before declared.
-pub fn declarations(files: &[PathBuf]) -> Result<String, Box<dyn Error>> {
+/// Everything that the Rust `files` export, as C. Paths are from `root`. Where `src/ffi/NAME.rs` does not exist yet,
+/// `tools/headers/parts/NAME.rs` declares its functions.
+pub fn declarations(root: &Path, files: &str) -> Result<String, Box<dyn Error>> {
     let mut builder = Builder::new();
     let mut config = config();
-    let mut before = String::new();
-    for file in files {
-        let Ok(source) = fs::read_to_string(file) else { continue };
-        builder = builder.with_src(file);
-        let names = source.lines().filter_map(function_name);
-        let stale: Vec<&str> = names.filter(|name| has_function(&before, name)).collect();
-        if !stale.is_empty() {
-            return Err(format!("{}: {} is defined elsewhere", file.display(), stale.join(", ")).into());
+    let mut sources = String::new();
+    for file in files.split_whitespace() {
+        let mut path = root.join(file);
+        if let Some(name) = file.strip_prefix("src/ffi/").filter(|_| !path.exists()) {
+            path = root.join("tools/headers/parts").join(name);
         }
-        before.push_str(&source);
+        sources.push_str(&fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?);
+        builder = builder.with_src(path);
     }
     // A type that nothing in the file refers to is exported because it is public.
-    config.export.include = public_types(&before);
-    config.export.exclude = private_functions(&before);
+    config.export.include = public_types(&sources);
+    config.export.exclude = private_functions(&sources);
     config.export.exclude.extend(IN_FRAMES.iter().map(|name| (*name).to_owned()));
-    let mut text = text_constants(&before).into_bytes();
+    let mut text = text_constants(&sources).into_bytes();
     builder.with_config(config).generate()?.write(&mut text);
     Ok(crate::spelling::spell(&String::from_utf8(text)?))
 }

@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# Checks the headers in include/ against the contract's data, in each of its five configurations.
+# Usage: tests/abi/check.sh [INCLUDE_DIR]      (default: include/; needs python3, gcc and g++)
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+include=$(cd "${1:-$here/../../include}" && pwd) || exit 2
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+CC=${CC:-gcc}
+CXX=${CXX:-g++}
+warnings=(-Wall -Wextra -Werror -pedantic)
+configs=(key-tls key-notls cert-tls key-tls-coap key-tls-minimal)
+# The C SDK's AT modem driver and its helpers are not offered.
+left_out=(--exclude '*/at_*' --exclude utils_ringbuff.h --exclude utils_list.h)
+
+# headers_for CONFIG DIR: a copy of the headers with that configuration's config.h
+headers_for() {
+    mkdir -p "$2" && cp -r "$include/." "$2" || return 1
+    python3 - "$here/data/$1.json" "$include/config.h.in" "$2/config.h" <<'PY'
+import json, sys
+config, template, target = sys.argv[1:]
+on = set(json.load(open(config))["config_macros"])
+lines = []
+for line in open(template):
+    if line.startswith("#cmakedefine "):
+        name = line.split()[1]
+        line = f"#define {name}\n" if name in on else f"/* #undef {name} */\n"
+    lines.append(line)
+open(target, "w").writelines(lines)
+PY
+}
+
+generate() { # CONFIG, then options of gen_abi_check.py
+    local config=$1
+    shift
+    python3 "$here/gen_abi_check.py" "$@" "$here/data/$config.json"
+}
+
+# One check: NAME, then the command. Counts, and shows the output of a failure.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAIL $config: $name"
+        head -n 15 "$log" | sed 's/^/    /'
+    fi
+}
+
+compile() { $CC "-I$headers" "-I$headers/exports" "$@"; }
+compile_cxx() { $CXX "-I$headers" "-I$headers/exports" "$@"; }
+
+# A program made by gen_abi_check.py is accepted by the compiler.
+matches() {
+    generate "$config" "$@" >"$dir/check.c" && compile -std=gnu11 -fsyntax-only "$dir/check.c"
+}
+
+runs() { # COMPILER STANDARD SOURCE
+    "$1" "-std=$2" "${warnings[@]}" -o "$dir/program" "$3" && "$dir/program"
+}
+
+initialisers() {
+    generate "$config" --runtime >"$dir/runtime.c" && compile -std=gnu11 -o "$dir/runtime" "$dir/runtime.c" &&
+        "$dir/runtime"
+}
+
+check_config() {
+    config=$1
+    dir=$work/$config
+    headers=$dir/include
+    log=$dir/log
+    passed=0
+    failed=0
+    headers_for "$config" "$headers" || exit 2
+
+    check 'all headers together' matches --scope all "${left_out[@]}"
+    check 'values of the initialiser macros' initialisers
+    local header name
+    for header in $(generate "$config" --scope all "${left_out[@]}" --list-headers); do
+        name=${header##*/}
+        check "$name alone offers its interface" matches --header "$name"
+        # Twice, and then something: ISO C forbids an empty file.
+        printf '#include "%s"\n#include "%s"\nextern int not_empty;\n' "$name" "$name" >"$dir/alone.c"
+        cp "$dir/alone.c" "$dir/alone.cpp"
+        for standard in c99 c11; do
+            check "$name alone as $standard" compile "-std=$standard" "${warnings[@]}" -fsyntax-only "$dir/alone.c"
+        done
+        check "$name alone as c++17" compile_cxx -std=c++17 "${warnings[@]}" -fsyntax-only "$dir/alone.cpp"
+    done
+    cp "$here/sample.c" "$dir/sample.cpp"
+    cp "$here/macros.c" "$dir/macros.cpp"
+    check 'what a sample sees' compile -std=gnu99 "${warnings[@]}" -fsyntax-only "$here/sample.c"
+    check 'what a sample sees, C++' compile_cxx -std=c++17 "${warnings[@]}" -fsyntax-only "$dir/sample.cpp"
+    check 'macros at work, C99' runs compile c99 "$here/macros.c"
+    check 'macros at work, C++' runs compile_cxx c++17 "$dir/macros.cpp"
+
+    echo "$config: $passed passed, $failed failed"
+    echo "$passed $failed" >"$dir/count"
+}
+
+# The checks must notice a difference: SED_SCRIPT applied to HEADER has to make a check fail.
+spoils() { # CHECK HEADER SED_SCRIPT
+    rm -rf "$headers"
+    headers_for key-tls "$headers" || return 1
+    sed -i "$3" "$headers/$2"
+    if cmp -s "$headers/$2" "$include/$2"; then
+        echo "the header was not changed"
+        return 1
+    fi
+    ! "$1"
+}
+
+all_match() { matches --scope all "${left_out[@]}"; }
+
+check_checks() {
+    config=self-test
+    dir=$work/$config
+    headers=$dir/include
+    log=$dir/log
+    passed=0
+    failed=0
+    mkdir -p "$dir"
+    generate() { # as above, for one configuration
+        shift
+        python3 "$here/gen_abi_check.py" "$@" "$here/data/key-tls.json"
+    }
+    local mqtt=exports/qcloud_iot_export_mqtt.h
+    check 'a wider field is found' spoils all_match $mqtt 's/uint32_t command_timeout;/uint64_t command_timeout;/'
+    check 'a renamed field is found' spoils all_match qcloud_iot_export.h 's/client_id\[81\]/clientid[81]/'
+    check 'another enumerator is found' spoils all_match $mqtt 's/QOS1 = 1/QOS1 = 3/'
+    check 'a missing function is found' spoils all_match $mqtt '/IOT_MQTT_Yield(/d'
+    check 'another signature is found' spoils all_match $mqtt \
+        's/IOT_MQTT_Yield(void \*pClient, uint32_t/IOT_MQTT_Yield(void *pClient, int32_t/'
+    check 'another constant is found' spoils all_match qcloud_iot_common.h 's/8883/8884/'
+    check 'another default is found' spoils initialisers $mqtt 's/KEEP_ALIVE_INTERNAL, 1, 1,/KEEP_ALIVE_INTERNAL, 1, 0,/'
+    echo "$config: $passed passed, $failed failed"
+    echo "$passed $failed" >"$dir/count"
+}
+
+for name in "${configs[@]}"; do
+    (check_config "$name") >"$work/$name.out" 2>&1 &
+done
+(check_checks) >"$work/self-test.out" 2>&1 &
+wait
+
+passed=0
+failed=0
+for name in "${configs[@]}" self-test; do
+    cat "$work/$name.out"
+    if read -r p f <"$work/$name/count"; then
+        passed=$((passed + p))
+        failed=$((failed + f))
+    else
+        echo "$name: did not finish"
+        failed=$((failed + 1))
+    fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
