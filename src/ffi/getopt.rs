@@ -79,3 +79,39 @@ fn refused(options: &[u8], what: &str, character: u8) -> c_int {
     }
     c_int::from(b'?')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::{CStr, CString};
+
+    /// One test, as the place in the arguments is the process's.
+    #[test]
+    fn arguments_are_parsed_again_and_again() {
+        let arguments = ["prog", "-ab", "-ofile", "-o", "other", "-x", "-o"].map(|text| CString::new(text).unwrap());
+        let mut argv: Vec<*mut c_char> = arguments.iter().map(|text| text.as_ptr().cast_mut()).collect();
+        argv.push(ptr::null_mut());
+        let step = |options: &CStr| unsafe {
+            let found = utils_getopt(arguments.len() as c_int, argv.as_ptr(), options.as_ptr());
+            let argument = bytes_from_c(utils_optarg).map(|text| String::from_utf8_lossy(text).into_owned());
+            (u8::try_from(found).map_or('E', char::from), argument)
+        };
+        for (options, missing) in [(c"abo:", '?'), (c":abo:", ':')] {
+            assert_eq!(step(options), ('a', None));
+            assert_eq!(step(options), ('b', None));
+            assert_eq!(step(options), ('o', Some("file".to_owned())));
+            assert_eq!(step(options), ('o', Some("other".to_owned())));
+            assert_eq!(step(options), ('?', None));
+            assert_eq!(step(options), (missing, None));
+            assert_eq!(step(options), ('E', None));
+        }
+        unsafe {
+            assert_eq!(utils_getopt(1, ptr::null(), c"a".as_ptr()), -1);
+            assert_eq!(utils_getopt(1, argv.as_ptr(), ptr::null()), -1);
+            assert_eq!(utils_getopt(-5, argv.as_ptr(), c"a".as_ptr()), -1);
+            // More than there are: the NULL that ends argv ends the parse.
+            let first = [argv[0], ptr::null_mut(), ptr::null_mut()];
+            assert_eq!(utils_getopt(3, first.as_ptr(), c"a".as_ptr()), -1);
+        }
+    }
+}

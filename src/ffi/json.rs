@@ -393,11 +393,173 @@ unsafe fn get<T>(
         };
         let Some(parsed) = parse(text) else {
             install();
-            ::log::error!(target: function, "src is no {}, or out of its range", std::any::type_name::<T>());
+            ::log::error!(target: function, "src is no such value, or out of range");
             return QCLOUD_ERR_FAILURE;
         };
         // SAFETY: the caller's promise; a field of a packed C struct may lie anywhere.
         unsafe { value.write_unaligned(parsed) };
         QCLOUD_RET_SUCCESS
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::{CStr, CString};
+
+    extern "C" {
+        fn LITE_format_string(fmt: *const c_char, ...) -> *mut c_char;
+        fn LITE_format_nstring(len: c_int, fmt: *const c_char, ...) -> *mut c_char;
+    }
+
+    /// Calls a function that takes C strings it must not write to.
+    fn c(text: &str) -> CString {
+        CString::new(text).unwrap()
+    }
+
+    /// The text behind a result, which is freed.
+    fn taken(result: *mut c_char) -> Option<String> {
+        if result.is_null() {
+            return None;
+        }
+        let text = unsafe { CStr::from_ptr(result) }.to_str().unwrap().to_owned();
+        unsafe { HAL_Free(result.cast()) };
+        Some(text)
+    }
+
+    fn value(key: &str, src: &str) -> Option<String> {
+        let (key, src) = (c(key), c(src));
+        taken(unsafe { LITE_json_value_of(key.as_ptr().cast_mut(), src.as_ptr().cast_mut()) })
+    }
+
+    #[test]
+    fn values_are_copied_for_the_caller() {
+        assert_eq!(value("a.b", r#"{"a":{"b":"x\/y"}}"#).as_deref(), Some(r"x\/y"));
+        assert_eq!(value("a", r#"{"a":[1, 2]}"#).as_deref(), Some("[1, 2]"));
+        assert_eq!(value("a", r#"{"a":""}"#).as_deref(), Some(""));
+        assert_eq!(value("b", r#"{"a":1}"#), None);
+        assert_eq!(value("a", r#"{"a":1"#), None);
+        let (key, src) = (c("a"), c(r#"{"a":"x\/\"y\\"}"#));
+        let stripped =
+            unsafe { LITE_json_string_value_strip_transfer(key.as_ptr().cast_mut(), src.as_ptr().cast_mut()) };
+        assert_eq!(taken(stripped).as_deref(), Some("x/\"y"));
+    }
+
+    /// Walks a list both ways as C code does.
+    fn walk(list: *mut list_head_t) -> Vec<String> {
+        let entry =
+            |node: *mut list_head_t| unsafe { &*node.byte_sub(offset_of!(json_key_t, list)).cast::<json_key_t>() };
+        let mut keys = Vec::new();
+        let mut node = unsafe { (*list).next };
+        while !entry(node).key.is_null() {
+            keys.push(unsafe { CStr::from_ptr(entry(node).key) }.to_str().unwrap().to_owned());
+            assert_eq!(unsafe { (*(*node).next).prev }, node);
+            node = unsafe { (*node).next };
+        }
+        assert_eq!(node, list);
+        keys
+    }
+
+    #[test]
+    fn keys_form_a_list_that_ends_at_its_head() {
+        for (src, prefix, keys) in
+            [(r#"{"a":1,"b":{"c":2}}"#, "", &["a", "b", "b.c"][..]), (r#"{"a":1}"#, "p", &["p.a"]), ("{}", "", &[])]
+        {
+            let (src, prefix) = (c(src), c(prefix));
+            let list = unsafe { LITE_json_keys_of(src.as_ptr().cast_mut(), prefix.as_ptr().cast_mut()) };
+            assert_eq!(walk(list), keys);
+            unsafe { LITE_json_keys_release(list) };
+        }
+        let src = c("{\"a\":1");
+        assert!(unsafe { LITE_json_keys_of(src.as_ptr().cast_mut(), ptr::null_mut()) }.is_null());
+    }
+
+    #[test]
+    fn strings_are_duplicated_up_to_a_limit() {
+        for (length, fits) in [(0, true), (1024, true), (1025, false)] {
+            let text = "x".repeat(length);
+            assert_eq!(taken(unsafe { LITE_strdup(c(&text).as_ptr()) }), fits.then_some(text));
+        }
+    }
+
+    #[test]
+    fn texts_are_formatted_up_to_a_limit() {
+        for (length, fits) in [(0, true), (512, true), (513, false)] {
+            let text = "x".repeat(length);
+            let made = unsafe { LITE_format_string(c"%s".as_ptr(), c(&text).as_ptr()) };
+            assert_eq!(taken(made), fits.then_some(text));
+        }
+        let made = |len| taken(unsafe { LITE_format_nstring(len, c"%d-%s".as_ptr(), 12, c"ab".as_ptr()) });
+        assert_eq!(made(5).as_deref(), Some("12-ab"));
+        assert_eq!(made(4), None);
+        assert_eq!(made(-1), None);
+        assert_eq!(
+            taken(unsafe { LITE_format_nstring(c_int::MAX, c"%5000d".as_ptr(), 1) }).map(|text| text.len()),
+            Some(5000)
+        );
+        assert_eq!(taken(unsafe { LITE_format_string(ptr::null()) }), None);
+        assert_eq!(taken(unsafe { LITE_format_nstring(5, ptr::null()) }), None);
+    }
+
+    #[test]
+    fn hex_is_written_and_read_without_going_past_the_end() {
+        let mut bytes = [0x00, 0x9A, 0xFF];
+        let mut out = [b'.' as c_char; 8];
+        unsafe { LITE_hexbuf_convert(bytes.as_mut_ptr(), out.as_mut_ptr(), 3, 0) };
+        assert_eq!(out.map(|character| character as u8), *b"009aff..");
+        unsafe { LITE_hexbuf_convert(bytes.as_mut_ptr(), out.as_mut_ptr(), 2, 1) };
+        assert_eq!(out.map(|character| character as u8), *b"009Aff..");
+        unsafe { LITE_hexbuf_convert(bytes.as_mut_ptr(), out.as_mut_ptr(), -3, 1) };
+
+        for (text, len, expected) in [
+            (c"009aFF", 6, [0x00, 0x9A, 0xFF, 7]),
+            (c"009aFF", 5, [0x00, 0x9A, 7, 7]),
+            (c"009aFF", 100, [0x00, 0x9A, 0xFF, 7]),
+            (c"00x0FF", 6, [0x00, 7, 7, 7]),
+            (c"009", 4, [0x00, 7, 7, 7]),
+            (c"00", -2, [7; 4]),
+        ] {
+            let mut read = [7; 4];
+            unsafe { LITE_hexstr_convert(text.as_ptr().cast_mut(), read.as_mut_ptr(), len) };
+            assert_eq!(read, expected, "{text:?} {len}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_or_left_alone() {
+        let mut small: i8 = 5;
+        let mut get = |text: &CStr| unsafe { (LITE_get_int8(&mut small, text.as_ptr().cast_mut()), small) };
+        assert_eq!(get(c" -12 "), (QCLOUD_RET_SUCCESS, -12));
+        assert_eq!(get(c"128"), (QCLOUD_ERR_FAILURE, -12));
+        assert_eq!(get(c"x"), (QCLOUD_ERR_FAILURE, -12));
+
+        let mut yes = false;
+        assert_eq!(unsafe { LITE_get_boolean(&mut yes, c"true".as_ptr().cast_mut()) }, QCLOUD_RET_SUCCESS);
+        assert!(yes);
+        let mut double = 0.0;
+        assert_eq!(unsafe { LITE_get_double(&mut double, c"2.5e1".as_ptr().cast_mut()) }, QCLOUD_RET_SUCCESS);
+        assert_eq!(double, 25.0);
+    }
+
+    #[test]
+    fn null_is_answered_everywhere() {
+        let text = c"{}".as_ptr().cast_mut();
+        let (none, mut byte, mut value) = (ptr::null_mut(), 7_u8, 7_i32);
+        unsafe {
+            assert!(LITE_strdup(ptr::null()).is_null());
+            assert!(LITE_json_value_of(none, text).is_null());
+            assert!(LITE_json_value_of(text, none).is_null());
+            assert!(LITE_json_string_value_strip_transfer(none, none).is_null());
+            assert!(LITE_json_keys_of(none, none).is_null());
+            LITE_json_keys_release(ptr::null_mut());
+            LITE_hexbuf_convert(ptr::null_mut(), text, 1, 0);
+            LITE_hexbuf_convert(&mut byte, none, 1, 0);
+            LITE_hexstr_convert(none, &mut byte, 2);
+            LITE_hexstr_convert(text, ptr::null_mut(), 2);
+            assert_eq!(LITE_get_int32(ptr::null_mut(), text), QCLOUD_ERR_INVAL);
+            assert_eq!(LITE_get_int32(&mut value, none), QCLOUD_ERR_INVAL);
+            assert_eq!(LITE_get_boolean(ptr::null_mut(), none), QCLOUD_ERR_INVAL);
+        }
+        assert_eq!((byte, value), (7, 7));
+    }
 }

@@ -281,3 +281,170 @@ pub extern "C" fn IOT_Log_Fini_Uploader() {}
 pub extern "C" fn IOT_Log_Upload(_force_upload: bool) -> c_int {
     QCLOUD_RET_SUCCESS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iot_abi::log::{eLOG_DEBUG, eLOG_ERROR};
+
+    extern "C" {
+        fn IOT_Log_Gen(file: *const c_char, func: *const c_char, line: c_int, level: c_int, fmt: *const c_char, ...);
+    }
+
+    thread_local! {
+        /// What the handler saw on this thread; `None` where the test does not watch.
+        static SEEN: std::cell::RefCell<Option<Vec<Vec<u8>>>> = const { std::cell::RefCell::new(None) };
+        static NESTED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    unsafe extern "C" fn watch(message: *const c_char) -> bool {
+        let line = unsafe { CStr::from_ptr(message) }.to_bytes().to_vec();
+        let watching = SEEN.with_borrow_mut(|seen| seen.as_mut().map(|seen| seen.push(line)).is_some());
+        if NESTED.get() {
+            log::error!(target: "nested", "from inside the handler");
+        }
+        watching
+    }
+
+    /// The lines that `body` logs on this thread. The level is the whole process's: one test at a time.
+    fn lines(level: raw::LOG_LEVEL, body: impl FnOnce()) -> Vec<String> {
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        install();
+        IOT_Log_Set_Level(level);
+        IOT_Log_Set_MessageHandler(Some(watch));
+        SEEN.set(Some(Vec::new()));
+        body();
+        IOT_Log_Set_MessageHandler(None);
+        IOT_Log_Set_Level(eLOG_INFO);
+        SEEN.take().unwrap_or_default().into_iter().map(|line| String::from_utf8(line).unwrap()).collect()
+    }
+
+    /// Splits a line at its time, which must look like one.
+    fn without_time(line: &str) -> String {
+        let (level, rest) = line.split_once('|').unwrap();
+        let (time, rest) = rest.split_once('|').unwrap();
+        assert_eq!(time.len(), 19, "{time}");
+        for (index, character) in time.chars().enumerate() {
+            let fits = match index {
+                4 | 7 => character == '-',
+                10 => character == ' ',
+                13 | 16 => character == ':',
+                _ => character.is_ascii_digit(),
+            };
+            assert!(fits, "{time}");
+        }
+        format!("{level}|{rest}")
+    }
+
+    #[test]
+    fn c_messages_are_formatted_into_lines() {
+        let seen = lines(eLOG_INFO, || unsafe {
+            let (file, func) = (c"a/b/sample.c".as_ptr(), c"main".as_ptr());
+            IOT_Log_Gen(file, func, 7, 3, c"%s=%d".as_ptr(), c"x".as_ptr(), 5);
+            IOT_Log_Gen(file, func, 8, 4, c"too fine".as_ptr());
+            IOT_Log_Gen(file, func, 9, 0, c"no level".as_ptr());
+            IOT_Log_Gen(file, func, 9, 5, c"no level".as_ptr());
+            IOT_Log_Gen(file, func, 9, -1, c"no level".as_ptr());
+            IOT_Log_Gen(file, func, 9, 1, std::ptr::null());
+            IOT_Log_Gen(std::ptr::null(), std::ptr::null(), 10, 1, c"from nowhere".as_ptr());
+        });
+        let seen: Vec<_> = seen.iter().map(|line| without_time(line)).collect();
+        assert_eq!(seen, ["INF|sample.c|main(7): x=5\r\n", "ERR||(10): from nowhere\r\n"]);
+    }
+
+    #[test]
+    fn a_line_of_c_never_exceeds_the_limit() {
+        let text = std::ffi::CString::new("\u{56fa}".repeat(1000)).unwrap();
+        let seen = lines(eLOG_INFO, || unsafe {
+            IOT_Log_Gen(c"x.c".as_ptr(), c"f".as_ptr(), 1, 2, c"%s".as_ptr(), text.as_ptr());
+        });
+        assert_eq!(seen.len(), 1);
+        assert!(seen[0].ends_with("\u{56fa}\r\n"));
+        assert!((MAX_LOG_MSG_LEN - 2..=MAX_LOG_MSG_LEN).contains(&seen[0].len()), "{}", seen[0].len());
+    }
+
+    #[test]
+    fn our_own_records_come_out_the_same_way() {
+        let line = line!() + 2;
+        let seen = lines(eLOG_DEBUG, || {
+            log::debug!(target: "IOT_OTA_Init", "{} {}", 1, "two");
+            log::warn!("by module");
+            log::trace!("finer than C knows");
+        });
+        let seen: Vec<_> = seen.iter().map(|line| without_time(line)).collect();
+        let expected = [
+            format!("DBG|log.rs|IOT_OTA_Init({line}): 1 two\r\n"),
+            format!("WRN|log.rs|tests({}): by module\r\n", line + 1),
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn records_follow_the_level() {
+        assert_eq!(lines(eLOG_ERROR, || log::warn!("not wanted")).len(), 0);
+        assert_eq!(lines(eLOG_DISABLE, || log::error!("not wanted")).len(), 0);
+        assert_eq!(lines(eLOG_ERROR, || log::error!("wanted")).len(), 1);
+    }
+
+    #[test]
+    fn other_crates_records_stay_out() {
+        let seen = lines(eLOG_DEBUG, || {
+            let record = |module| {
+                let logger = log::logger();
+                let record = Record::builder().level(log::Level::Error).module_path(module).target("http").build();
+                logger.log(&record);
+            };
+            record(Some("ureq::run"));
+            record(None);
+            record(Some("iot_sdk::drive"));
+        });
+        assert_eq!(seen.len(), 1);
+    }
+
+    #[test]
+    fn a_handler_may_log() {
+        let seen = lines(eLOG_INFO, || {
+            NESTED.set(true);
+            log::info!("once");
+            NESTED.set(false);
+        });
+        assert_eq!(seen.len(), 1);
+    }
+
+    #[test]
+    fn levels_are_brought_into_range() {
+        lines(eLOG_INFO, || {
+            IOT_Log_Set_Level(99);
+            assert_eq!(IOT_Log_Get_Level(), eLOG_DEBUG);
+            // SAFETY: read as C code does.
+            assert_eq!(unsafe { (&raw const g_log_print_level).read() }, eLOG_DEBUG);
+            IOT_Log_Set_Upload_Level(u32::MAX);
+            assert_eq!(IOT_Log_Get_Upload_Level(), eLOG_DEBUG);
+            IOT_Log_Set_Upload_Level(eLOG_DISABLE);
+        });
+    }
+
+    #[test]
+    fn upload_is_a_quiet_no_op() {
+        let mut init = LogUploadInitParams {
+            product_id: std::ptr::null(),
+            device_name: std::ptr::null(),
+            sign_key: std::ptr::null(),
+            save_func: None,
+            read_func: None,
+            del_func: None,
+            get_size_func: None,
+        };
+        let seen = lines(eLOG_INFO, || unsafe {
+            assert_eq!(IOT_Log_Init_Uploader(&mut init), QCLOUD_RET_SUCCESS);
+            assert_eq!(IOT_Log_Upload(true), QCLOUD_RET_SUCCESS);
+            IOT_Log_Fini_Uploader();
+        });
+        assert!(seen.is_empty(), "{seen:?}");
+        let seen = lines(eLOG_INFO, || unsafe {
+            assert_eq!(IOT_Log_Init_Uploader(std::ptr::null_mut()), QCLOUD_ERR_INVAL);
+        });
+        assert!(seen[0].contains("IOT_Log_Init_Uploader(") && seen[0].contains("init_params is NULL"), "{seen:?}");
+    }
+}

@@ -86,3 +86,24 @@ fn set_clock(exchange: &Exchange) -> c_int {
         Err(_) => QCLOUD_ERR_FAILURE,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ptr;
+
+    #[test]
+    fn unknown_clients_and_null_are_refused() {
+        let mut time = 7;
+        let mut stranger = 0_u8;
+        let stranger = ptr::from_mut(&mut stranger).cast::<c_void>();
+        unsafe {
+            assert_eq!(IOT_Get_SysTime(ptr::null_mut(), ptr::null_mut()), QCLOUD_ERR_INVAL);
+            assert_eq!(IOT_Get_SysTime(ptr::null_mut(), &mut time), QCLOUD_ERR_INVAL);
+            assert_eq!(time, 0);
+            assert_eq!(IOT_Get_SysTime(stranger, &mut time), QCLOUD_ERR_INVAL);
+            assert_eq!(IOT_Sync_NTPTime(ptr::null_mut()), QCLOUD_ERR_INVAL);
+            assert_eq!(IOT_Sync_NTPTime(stranger), QCLOUD_ERR_INVAL);
+        }
+    }
+}

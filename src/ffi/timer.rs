@@ -100,3 +100,46 @@ pub unsafe extern "C" fn timestamp_to_date(timestamp_sec: usize, date_time: *mut
     // SAFETY: the caller's promise.
     unsafe { date_time.write(fields) };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::MaybeUninit;
+    use std::ptr;
+
+    #[test]
+    fn timers_count_down() {
+        let mut timer = MaybeUninit::<Timer>::zeroed();
+        let timer = timer.as_mut_ptr();
+        unsafe {
+            InitTimer(timer);
+            assert!(expired(timer));
+            countdown(timer, 1000);
+            assert!(!expired(timer));
+            assert!(left_ms(timer) > 1000);
+            countdown_ms(timer, 0);
+            assert!(expired(timer));
+            assert!(left_ms(timer) <= 0);
+        }
+    }
+
+    #[test]
+    fn a_null_timer_has_no_time_left() {
+        unsafe {
+            InitTimer(ptr::null_mut());
+            countdown(ptr::null_mut(), 1);
+            countdown_ms(ptr::null_mut(), 1);
+            assert!(expired(ptr::null_mut()));
+            assert_eq!(left_ms(ptr::null_mut()), 0);
+        }
+    }
+
+    #[test]
+    fn a_date_fills_all_fields() {
+        let mut date = RTC_DATE_TIME { ms: 7, ..RTC_DATE_TIME::default() };
+        unsafe { timestamp_to_date(1_604_458_421, &mut date, 8) };
+        let expected = RTC_DATE_TIME { year: 2020, month: 11, day: 4, hour: 10, minute: 53, sec: 41, ms: 0 };
+        assert_eq!(date, expected);
+        unsafe { timestamp_to_date(0, ptr::null_mut(), 0) };
+    }
+}
