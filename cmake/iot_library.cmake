@@ -118,8 +118,8 @@ function(iot_build_library)
   # Cargo knows what has changed, so it is asked every time.
   add_custom_target(iot_archives ALL
     COMMAND ${CMAKE_COMMAND} -E env ${environment} "${CARGO}" ${arguments}
-    COMMAND ${CMAKE_COMMAND} -E env "AR=${CMAKE_AR}" "NM=${CMAKE_NM}" sh
-            "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh" "${IOT_LIB_DIR}" "${built}/libiot_sdk.a" ${bundle}
+    COMMAND ${CMAKE_COMMAND} -E env "AR=${CMAKE_AR}" sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh"
+            "${IOT_LIB_DIR}" "${built}/libiot_sdk.a" ${bundle}
     BYPRODUCTS ${archives}
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     COMMENT "Building the library with cargo"

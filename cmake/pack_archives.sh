@@ -9,7 +9,6 @@
 # nothing of the platform it doesn't need.
 set -eu
 AR=${AR:-ar}
-NM=${NM:-nm}
 out=$1
 sdk=$2
 bundle=${3:-}
@@ -17,7 +16,7 @@ bundle=${3:-}
 mkdir -p "$out"
 stamp=$out/.packed
 # Inode, size and time of the inputs: cargo replaces the files, also when it goes back to an older build.
-state=$(stat -c '%n %i %s %Y' "$0" "$@" 2>/dev/null | sed '/^$/d')
+state=$(stat -L -c '%n %i %s %Y' "$0" "$sdk" ${bundle:+"$bundle"})
 if [ -f "$stamp" ] && [ "$state" = "$(cat "$stamp")" ] && [ -f "$out/libiot_sdk.a" ] &&
     { [ -z "$bundle" ] || [ -f "$out/libiot_platform.a" ]; }; then
     exit 0
@@ -32,7 +31,8 @@ cp "$sdk" "$work/libiot_sdk.a"
 if [ -n "$bundle" ]; then
     "$AR" t "$sdk" | sort >"$work/sdk.members"
     "$AR" t "$bundle" | sort >"$work/bundle.members"
-    comm -13 "$work/sdk.members" "$work/bundle.members" >"$work/platform.members"
+    # The bundle crate has no code; its objects repeat what every Rust archive defines once, which the library does.
+    comm -13 "$work/sdk.members" "$work/bundle.members" | grep -v '^iot_bundle-' >"$work/platform.members"
     # Members are told apart by name alone.
     unclear=$(uniq -d "$work/platform.members"; comm -12 "$work/sdk.members" "$work/platform.members")
     if [ -n "$unclear" ]; then
@@ -41,16 +41,12 @@ if [ -n "$bundle" ]; then
         exit 1
     fi
     mkdir "$work/objects"
+    bundle=$(realpath "$bundle")
     (
         cd "$work/objects"
-        case $bundle in
-        /*) ;;
-        *) bundle=$OLDPWD/$bundle ;;
-        esac
-        xargs "$AR" x "$bundle" <"$work/platform.members"
-        xargs "$AR" crs ../libiot_platform.a <"$work/platform.members"
+        xargs "$AR" x "$bundle" <../platform.members
+        xargs "$AR" crs ../libiot_platform.a <../platform.members
     )
-fi
     mv "$work/libiot_platform.a" "$out/libiot_platform.a"
 else
     rm -f "$out/libiot_platform.a"
