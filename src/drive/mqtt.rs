@@ -256,3 +256,6 @@ fn refusal_code(refusal: Refusal) -> i32 {
         Refusal::UnknownTopic => QCLOUD_ERR_MQTT_UNSUB_FAIL,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Runs everything that is tested. Installs what is missing (as root or with sudo). Ends with a line per part.
+#
+#   ./test.sh           all parts
+#   ./test.sh PART...   some of: lint unit headers abi ctest e2e deny
+set -uo pipefail
+cd "$(dirname "$0")"
+source tools/need.sh
+
+ALL=(lint unit headers abi ctest e2e deny)
+parts=("$@")
+[ ${#parts[@]} -eq 0 ] && parts=("${ALL[@]}")
+
+need cmake=cmake gcc=gcc g++=g++ make=make pkg-config=pkg-config python3=python3 \
+    '/usr/lib/llvm-*/lib/libclang*.so*=libclang-dev' valgrind=valgrind mosquitto=mosquitto nginx=nginx-light
+need_rust
+export CARGO_TARGET_DIR=$PWD/target
+
+FEATURE_SETS=(
+    ""
+    "--no-default-features"
+    "--features iot-bundle/auth-mode-cert"
+    "--features iot-bundle/auth-with-notls"
+)
+
+lint() {
+    cargo fmt --all -- --check || return
+    cargo clippy --locked --workspace --all-targets -- -D warnings || return
+    local set
+    for set in "${FEATURE_SETS[@]:1}"; do
+        # shellcheck disable=SC2086
+        cargo clippy --locked -p iot-bundle $set -- -D warnings || return
+    done
+}
+
+unit() {
+    cargo test --locked || return
+    # CERT mode has structs and code of its own.
+    cargo test --locked -p iot-abi -p iot-sdk --features iot-sdk/auth-mode-cert || return
+}
+
+headers() {
+    cargo run --locked -q -p headers -- --check
+}
+
+abi() {
+    tests/abi/check.sh
+}
+
+# Builds the library and the samples in one of the three modes into build/<mode>/output.
+build_mode() {
+    local mode=$1
+    shift
+    cmake -S . -B "build/$mode" -DOUTPUT_DIR="$PWD/build/$mode/output" -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR" "$@" &&
+        cmake --build "build/$mode" -j "$(nproc)"
+}
+
+build_modes() {
+    build_mode key && build_mode notls -DFEATURE_AUTH_WITH_NOTLS=ON && build_mode cert -DFEATURE_AUTH_MODE=CERT
+}
+
+ctest_part() {
+    build_modes || return
+    local mode
+    for mode in key notls cert; do
+        ctest --test-dir "build/$mode" --output-on-failure --no-tests=error || return
+    done
+}
+
+e2e() {
+    build_modes || return
+    cargo build --locked --release -p hub || return
+    E2E_KEY_DIR=$PWD/build/key/output E2E_NOTLS_DIR=$PWD/build/notls/output E2E_CERT_DIR=$PWD/build/cert/output \
+        E2E_HUB=$CARGO_TARGET_DIR/release/hub cargo test --locked -p e2e --no-fail-fast
+}
+
+deny() {
+    command -v cargo-deny >/dev/null || cargo install --locked cargo-deny --version 0.18.3 || return
+    cargo deny --offline check licenses bans sources
+}
+
+failed=0
+summary=()
+for part in "${parts[@]}"; do
+    case $part in
+    ctest) run=ctest_part ;;
+    lint | unit | headers | abi | e2e | deny) run=$part ;;
+    *)
+        echo "test.sh: no part '$part'; there are: ${ALL[*]}" >&2
+        exit 2
+        ;;
+    esac
+    echo "==== $part"
+    begin=$SECONDS
+    if $run; then
+        summary+=("ok      $part ($((SECONDS - begin)) s)")
+    else
+        summary+=("FAILED  $part ($((SECONDS - begin)) s)")
+        failed=1
+    fi
+done
+echo "==== Summary"
+printf '%s\n' "${summary[@]}"
+exit $failed
