@@ -184,12 +184,12 @@ static __inline int list_is_singular(const struct list_head *head)
     for (pos = (head)->prev, n = (pos)->prev; pos != (head); pos = n, n = (pos)->prev)
 
 /** Visits the entries from first to last. */
-#define list_for_each_entry(pos, head, member, type)                                \
+#define list_for_each_entry(pos, head, member, type)                           \
     for (pos = list_first_entry(head, type, member); &(pos)->member != (head); \
          pos = list_next_entry(pos, member, type))
 
 /** Visits the entries from last to first. */
-#define list_for_each_entry_reverse(pos, head, member, type)                       \
+#define list_for_each_entry_reverse(pos, head, member, type)                  \
     for (pos = list_last_entry(head, type, member); &(pos)->member != (head); \
          pos = list_prev_entry(pos, member, type))
 
@@ -197,12 +197,12 @@ static __inline int list_is_singular(const struct list_head *head)
 #define list_prepare_entry(pos, head, member, type) ((pos) ? (pos) : list_entry(head, type, member))
 
 /** Visits the entries after pos. */
-#define list_for_each_entry_continue(pos, head, member, type)                    \
+#define list_for_each_entry_continue(pos, head, member, type)                \
     for (pos = list_next_entry(pos, member, type); &(pos)->member != (head); \
          pos = list_next_entry(pos, member, type))
 
 /** Visits the entries before pos, backwards. */
-#define list_for_each_entry_continue_reverse(pos, head, member, type)            \
+#define list_for_each_entry_continue_reverse(pos, head, member, type)        \
     for (pos = list_prev_entry(pos, member, type); &(pos)->member != (head); \
          pos = list_prev_entry(pos, member, type))
 
@@ -211,22 +211,22 @@ static __inline int list_is_singular(const struct list_head *head)
     for (; &(pos)->member != (head); pos = list_next_entry(pos, member, type))
 
 /** As list_for_each_entry; pos may be taken out, since n is kept. */
-#define list_for_each_entry_safe(pos, n, head, member, type)                                            \
+#define list_for_each_entry_safe(pos, n, head, member, type)                                 \
     for (pos = list_first_entry(head, type, member), n = list_next_entry(pos, member, type); \
          &(pos)->member != (head); pos = n, n = list_next_entry(n, member, type))
 
 /** As list_for_each_entry_continue; pos may be taken out, since n is kept. */
-#define list_for_each_entry_safe_continue(pos, n, head, member, type)                                 \
+#define list_for_each_entry_safe_continue(pos, n, head, member, type)                      \
     for (pos = list_next_entry(pos, member, type), n = list_next_entry(pos, member, type); \
          &(pos)->member != (head); pos = n, n = list_next_entry(n, member, type))
 
 /** As list_for_each_entry_from; pos may be taken out, since n is kept. */
-#define list_for_each_entry_safe_from(pos, n, head, member, type)                       \
+#define list_for_each_entry_safe_from(pos, n, head, member, type)                   \
     for (n = list_next_entry(pos, member, type); &(pos)->member != (head); pos = n, \
         n = list_next_entry(n, member, type))
 
 /** As list_for_each_entry_reverse; pos may be taken out, since n is kept. */
-#define list_for_each_entry_safe_reverse(pos, n, head, member, type)                                   \
+#define list_for_each_entry_safe_reverse(pos, n, head, member, type)                        \
     for (pos = list_last_entry(head, type, member), n = list_prev_entry(pos, member, type); \
          &(pos)->member != (head); pos = n, n = list_prev_entry(n, member, type))
 

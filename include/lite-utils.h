@@ -39,11 +39,11 @@ extern "C" {
 #ifdef _PLATFORM_IS_LINUX_
 #define LITE_ASSERT(expr) assert(expr)
 #else
-#define LITE_ASSERT(expr)                                                                         \
-    do {                                                                                          \
-        if (!(expr)) {                                                                            \
+#define LITE_ASSERT(expr)                                                                            \
+    do {                                                                                             \
+        if (!(expr)) {                                                                               \
             HAL_Printf("%s: %s: %d: assertion failed: %s\r\n", __FILE__, __func__, __LINE__, #expr); \
-        }                                                                                         \
+        }                                                                                            \
     } while (0)
 #endif
 
@@ -172,18 +172,18 @@ int LITE_get_double(double *value, char *src);
  */
 int LITE_get_boolean(bool *value, char *src);
 
-/** As printf into memory from HAL_Malloc, which the caller frees with HAL_Free. NULL above 511 characters. */
+/** As printf into memory from HAL_Malloc, which the caller frees with HAL_Free. NULL above 512 bytes. */
 extern char *LITE_format_string(const char *fmt, ...);
 
-/** As LITE_format_string, with room for len bytes including the NUL. */
+/** As LITE_format_string, for up to len bytes. */
 extern char *LITE_format_nstring(const int len, const char *fmt, ...);
 
 /**
  * for-loop header that visits the keys of a JSON object: iter_key (char *) is the key, keylist and pos (list_head_t *)
  * are its tools. Give keylist to LITE_json_keys_release afterwards.
  */
-#define foreach_json_keys_in(src, iter_key, keylist, pos)                                                         \
-    for ((keylist) = LITE_json_keys_of((char *)(src), (char *)""), (pos) = (keylist) ? (keylist)->next : NULL;      \
+#define foreach_json_keys_in(src, iter_key, keylist, pos)                                                      \
+    for ((keylist) = LITE_json_keys_of((char *)(src), (char *)""), (pos) = (keylist) ? (keylist)->next : NULL; \
          ((iter_key) = (pos) ? list_entry(pos, json_key_t, list)->key : NULL) != NULL; (pos) = (pos)->next)
 
 #ifdef __cplusplus

@@ -123,9 +123,9 @@ extern DeviceInfo *IOT_COAP_GetDeviceInfo(void *pClient);
 
 /** No identity, 2 s for an acknowledgement, 5 retries, no event handler. */
 #ifdef AUTH_MODE_CERT
-#define DEFAULT_COAPINIT_PARAMS                         \
-    {                                                   \
-        NULL, NULL, {0}, {0}, 2000, 5, { NULL, NULL }   \
+#define DEFAULT_COAPINIT_PARAMS                       \
+    {                                                 \
+        NULL, NULL, {0}, {0}, 2000, 5, { NULL, NULL } \
     }
 #else
 #define DEFAULT_COAPINIT_PARAMS                   \

@@ -105,7 +105,7 @@ extern LOG_LEVEL g_log_print_level;
 /** Upload level: read it freely, set it with IOT_Log_Set_Upload_Level. */
 extern LOG_LEVEL g_log_upload_level;
 
-/** Logs a line: file without folders, function, line, then the text made from fmt as printf does. Use Log_e and friends. */
+/** Logs a line with a text made as by printf. Log_e and friends fill in the first arguments. */
 extern void IOT_Log_Gen(const char *file, const char *func, const int line, const int level, const char *fmt, ...);
 
 /* Each takes a format and its arguments. */
@@ -123,19 +123,19 @@ extern void IOT_Log_Gen(const char *file, const char *func, const int line, cons
 
 /* Traces of functions. */
 #ifdef IOT_DEBUG
-#define IOT_FUNC_ENTRY                              \
-    {                                               \
+#define IOT_FUNC_ENTRY                                 \
+    {                                                  \
         Log_d("enter %s line %d", __func__, __LINE__); \
     }
-#define IOT_FUNC_EXIT                               \
-    {                                               \
+#define IOT_FUNC_EXIT                                  \
+    {                                                  \
         Log_d("leave %s line %d", __func__, __LINE__); \
-        return;                                     \
+        return;                                        \
     }
-#define IOT_FUNC_EXIT_RC(x)                                               \
-    {                                                                     \
+#define IOT_FUNC_EXIT_RC(x)                                                \
+    {                                                                      \
         Log_d("leave %s line %d with %ld", __func__, __LINE__, (long)(x)); \
-        return x;                                                         \
+        return x;                                                          \
     }
 #else
 #define IOT_FUNC_ENTRY
@@ -151,21 +151,21 @@ extern void IOT_Log_Gen(const char *file, const char *func, const int line, cons
 
 /* Messages of the log uploader itself, which must not go through the log. They need qcloud_iot_import.h. */
 #ifdef LOG_UPLOAD_DEBUG
-#define UPLOAD_DBG(...)                                  \
-    do {                                                 \
+#define UPLOAD_DBG(...)                                    \
+    do {                                                   \
         HAL_Printf("UPLOAD %s(%d): ", __func__, __LINE__); \
-        HAL_Printf(__VA_ARGS__);                         \
-        HAL_Printf("\r\n");                              \
+        HAL_Printf(__VA_ARGS__);                           \
+        HAL_Printf("\r\n");                                \
     } while (0)
 #else
 #define UPLOAD_DBG(...)
 #endif
 
-#define UPLOAD_ERR(...)                                      \
-    do {                                                     \
+#define UPLOAD_ERR(...)                                        \
+    do {                                                       \
         HAL_Printf("UPLOAD ERR %s(%d): ", __func__, __LINE__); \
-        HAL_Printf(__VA_ARGS__);                             \
-        HAL_Printf("\r\n");                                  \
+        HAL_Printf(__VA_ARGS__);                               \
+        HAL_Printf("\r\n");                                    \
     } while (0)
 
 #ifdef __cplusplus

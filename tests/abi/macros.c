@@ -6,12 +6,12 @@
 static int lines;    /* printed or logged */
 static int failures;
 
-#define EXPECT(condition)                                         \
-    do {                                                          \
-        if (!(condition)) {                                       \
-            failures++;                                           \
+#define EXPECT(condition)                                           \
+    do {                                                            \
+        if (!(condition)) {                                         \
+            failures++;                                             \
             printf("line %d: %s is false\n", __LINE__, #condition); \
-        }                                                         \
+        }                                                           \
     } while (0)
 
 #ifdef __cplusplus

@@ -16,8 +16,8 @@ extern "C" {
 
 @rust abi/src/mqtt.rs src/ffi/mqtt.rs@
 /** A QOS0 message without topic and payload. */
-#define DEFAULT_PUB_PARAMS           \
-    {                                \
+#define DEFAULT_PUB_PARAMS              \
+    {                                   \
         QOS0, 0, 0, 0, NULL, 0, NULL, 0 \
     }
 
@@ -29,14 +29,14 @@ extern "C" {
 
 /** No identity, default times, clean session, automatic reconnection, no event handler. */
 #ifdef AUTH_MODE_CERT
-#define DEFAULT_MQTTINIT_PARAMS                                                                                     \
-    {                                                                                                               \
+#define DEFAULT_MQTTINIT_PARAMS                                                                                         \
+    {                                                                                                                   \
         NULL, NULL, {0}, {0}, QCLOUD_IOT_MQTT_COMMAND_TIMEOUT, QCLOUD_IOT_MQTT_KEEP_ALIVE_INTERNAL, 1, 1, {NULL, NULL}, \
-            0                                                                                                       \
+            0                                                                                                           \
     }
 #else
-#define DEFAULT_MQTTINIT_PARAMS                                                                                   \
-    {                                                                                                             \
+#define DEFAULT_MQTTINIT_PARAMS                                                                                       \
+    {                                                                                                                 \
         NULL, NULL, NULL, QCLOUD_IOT_MQTT_COMMAND_TIMEOUT, QCLOUD_IOT_MQTT_KEEP_ALIVE_INTERNAL, 1, 1, {NULL, NULL}, 0 \
     }
 #endif

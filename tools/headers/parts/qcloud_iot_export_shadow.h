@@ -34,16 +34,16 @@ extern int IOT_Shadow_JSON_ConstructReportAndDesireAllNull(void *pClient, char *
 
 /** No identity, default times, clean session, automatic reconnection, no event handler, a device shadow. */
 #ifdef AUTH_MODE_CERT
-#define DEFAULT_SHAWDOW_INIT_PARAMS                                                                                 \
-    {                                                                                                               \
+#define DEFAULT_SHAWDOW_INIT_PARAMS                                                                                     \
+    {                                                                                                                   \
         NULL, NULL, {0}, {0}, QCLOUD_IOT_MQTT_COMMAND_TIMEOUT, QCLOUD_IOT_MQTT_KEEP_ALIVE_INTERNAL, 1, 1, {NULL, NULL}, \
-            eSHADOW                                                                                                 \
+            eSHADOW                                                                                                     \
     }
 #else
-#define DEFAULT_SHAWDOW_INIT_PARAMS                                                                              \
-    {                                                                                                            \
+#define DEFAULT_SHAWDOW_INIT_PARAMS                                                                                 \
+    {                                                                                                               \
         NULL, NULL, NULL, QCLOUD_IOT_MQTT_COMMAND_TIMEOUT, QCLOUD_IOT_MQTT_KEEP_ALIVE_INTERNAL, 1, 1, {NULL, NULL}, \
-            eSHADOW                                                                                              \
+            eSHADOW                                                                                                 \
     }
 #endif
 
