@@ -67,7 +67,7 @@ pub unsafe extern "C" fn utils_getopt(nargc: c_int, nargv: *const *mut c_char, o
             Found::End => END,
         };
         // SAFETY: like C's optarg, for one thread at a time.
-        unsafe { *(&raw mut utils_optarg) = argument };
+        unsafe { utils_optarg = argument };
         answer
     })
 }
