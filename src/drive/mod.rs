@@ -1,6 +1,8 @@
 //! The pumps: bytes between transports and the engine's sessions, and the loop thread. No rules.
 
+pub mod download;
 pub mod mqtt;
+pub mod ota;
 pub mod overrides;
 pub mod system;
 pub mod trust;

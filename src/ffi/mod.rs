@@ -16,6 +16,7 @@ pub mod json;
 pub mod log;
 pub mod memory;
 pub mod mqtt;
+pub mod ota;
 pub mod system;
 pub mod timer;
 

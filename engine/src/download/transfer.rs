@@ -49,6 +49,15 @@ pub enum Step {
     Failed(Failure),
 }
 
+/// What happened between two steps, for the log. Displays without secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// The server sent us elsewhere.
+    Redirected(String),
+    /// An attempt failed, there will be another one.
+    Interrupted(String),
+}
+
 enum Phase {
     Connecting,
     Sending { request: Vec<u8>, sent: usize, call: Call<RecvResponse> },
@@ -79,7 +88,7 @@ pub struct Transfer {
     buffer: Buffer,
     cut: Option<Cut>,
     idle_since: Option<Millis>,
-    note: Option<String>,
+    note: Option<Note>,
 }
 
 impl Transfer {
@@ -116,8 +125,8 @@ impl Transfer {
         self.position
     }
 
-    /// What happened since the last call, for the log.
-    pub fn take_note(&mut self) -> Option<String> {
+    /// What happened lately, once.
+    pub fn take_note(&mut self) -> Option<Note> {
         self.note.take()
     }
 
@@ -469,7 +478,7 @@ impl Transfer {
             return self.fail(Failure::failed(format!("more than {MAX_REDIRECTS} redirects")));
         }
         self.redirects += 1;
-        self.note = Some(format!("redirected ({status}) to {url}"));
+        self.note = Some(Note::Redirected(format!("redirected ({status}) to {url}")));
         self.url = url;
         self.phase = Phase::Connecting;
     }
@@ -481,7 +490,8 @@ impl Transfer {
         self.idle_since = None;
         match self.backoff.next_wait_ms(after_s) {
             Some(wait_ms) => {
-                self.note = Some(format!("{} at byte {}, next attempt in {wait_ms} ms", cut.text, self.position));
+                let text = format!("{} at byte {}, next attempt in {wait_ms} ms", cut.text, self.position);
+                self.note = Some(Note::Interrupted(text));
                 self.phase = Phase::Waiting(now + wait_ms);
             }
             None if cut.stalled => self.fail(Failure::timeout(&cut.text)),
