@@ -7,3 +7,7 @@
 pub mod drive;
 pub mod ffi;
 pub mod hal;
+
+/// Brings the `HAL_*` that unit tests link.
+#[cfg(test)]
+extern crate iot_platform as _;
