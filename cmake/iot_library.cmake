@@ -105,8 +105,10 @@ function(iot_build_library)
   if(BUILD_TYPE STREQUAL "release")
     list(APPEND arguments --release)
     string(APPEND built "/release")
+    set(keep_debug 0)
   else()
     string(APPEND built "/debug")
+    set(keep_debug 1)
   endif()
 
   set(bundle "")
@@ -118,7 +120,8 @@ function(iot_build_library)
   # Cargo knows what has changed, so it is asked every time.
   add_custom_target(iot_archives ALL
     COMMAND ${CMAKE_COMMAND} -E env ${environment} "${CARGO}" ${arguments}
-    COMMAND ${CMAKE_COMMAND} -E env "AR=${CMAKE_AR}" sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh"
+    COMMAND ${CMAKE_COMMAND} -E env "AR=${CMAKE_AR}" "LD=${CMAKE_LINKER}" "NM=${CMAKE_NM}"
+            "OBJCOPY=${CMAKE_OBJCOPY}" "KEEP_DEBUG=${keep_debug}" sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh"
             "${IOT_LIB_DIR}" "${built}/libiot_sdk.a" ${bundle}
     BYPRODUCTS ${archives}
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"

@@ -31,14 +31,18 @@ static int check_failed = 0;
         }                                                                                                    \
     } while (0)
 
-/* `expected` may be NULL. */
+/* Both may be NULL. */
+static inline int check_same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 #define CHECK_STR(actual, expected)                                                                          \
     do {                                                                                                     \
         const char *check_actual   = (actual);                                                               \
         const char *check_expected = (expected);                                                             \
         check_count++;                                                                                       \
-        if ((check_actual == NULL) != (check_expected == NULL) ||                                            \
-            (check_actual != NULL && strcmp(check_actual, check_expected) != 0)) {                           \
+        if (!check_same(check_actual, check_expected)) {                                                     \
             check_failed++;                                                                                  \
             fprintf(stderr, "%s:%d: %s is \"%s\", not \"%s\"\n", __FILE__, __LINE__, #actual,                \
                     check_actual ? check_actual : "(NULL)", check_expected ? check_expected : "(NULL)");     \
