@@ -55,9 +55,9 @@ pub unsafe fn host_name<'a>(host: *const c_char) -> Option<&'a str> {
 pub extern "C" fn iot_platform_tcp_disconnect(fd: usize) -> c_int {
     guard("HAL_TCP_Disconnect", QCLOUD_ERR_INVAL, || match raw_fd(fd) {
         Some(fd) => {
-            // SAFETY: shutdown and close take any number; an open one is the caller's to give away.
+            // SAFETY: an open descriptor is the caller's to give away; one that is not open makes each call fail.
             unsafe {
-                libc::shutdown(fd, libc::SHUT_RDWR);
+                net::finish(BorrowedFd::borrow_raw(fd));
                 libc::close(fd);
             }
             QCLOUD_RET_SUCCESS
@@ -198,5 +198,144 @@ fn after_error(fd: RawFd, interest: Interest, deadline: &Deadline) -> Next {
             }
         }
         _ => Next::Failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::log_double;
+
+    /// Far beyond what loopback needs; reached only when something is wrong.
+    const LONG: u32 = 60_000;
+
+    fn connect(host: &CStr, port: u16) -> usize {
+        // SAFETY: a NUL-terminated host.
+        unsafe { iot_platform_tcp_connect(host.as_ptr(), port) }
+    }
+
+    fn pair(address: &str) -> (usize, TcpStream) {
+        let listener = TcpListener::bind((address, 0)).unwrap();
+        let host = std::ffi::CString::new(address).unwrap();
+        let handle = connect(&host, listener.local_addr().unwrap().port());
+        assert!(handle > 0);
+        (handle, listener.accept().unwrap().0)
+    }
+
+    fn read_from(handle: usize, buffer: &mut [u8], timeout_ms: u32) -> (c_int, usize) {
+        let mut n = usize::MAX;
+        let len = u32::try_from(buffer.len()).unwrap();
+        // SAFETY: valid buffer and count.
+        let code = unsafe { iot_platform_tcp_read(handle, buffer.as_mut_ptr(), len, timeout_ms, &mut n) };
+        (code, n)
+    }
+
+    fn write_to(handle: usize, data: &[u8], timeout_ms: u32) -> (c_int, usize) {
+        let mut n = usize::MAX;
+        let len = u32::try_from(data.len()).unwrap();
+        // SAFETY: valid data and count.
+        let code = unsafe { iot_platform_tcp_write(handle, data.as_ptr(), len, timeout_ms, &mut n) };
+        (code, n)
+    }
+
+    #[test]
+    fn reads_return_the_codes_of_the_contract() {
+        let (handle, mut peer) = pair("127.0.0.1");
+        let mut buffer = [0; 8];
+        assert_eq!(read_from(handle, &mut buffer, 0), (QCLOUD_ERR_TCP_NOTHING_TO_READ, 0));
+        assert_eq!(read_from(handle, &mut buffer, 1), (QCLOUD_ERR_TCP_NOTHING_TO_READ, 0));
+        peer.write_all(b"12345").unwrap();
+        assert_eq!(read_from(handle, &mut buffer[..2], LONG), (0, 2));
+        assert_eq!(read_from(handle, &mut buffer, 1), (QCLOUD_ERR_TCP_READ_TIMEOUT, 3));
+        assert_eq!(&buffer[..3], b"345");
+        let writer = std::thread::spawn(move || {
+            for piece in [b"abcd", b"efgh", b"ijkl"] {
+                peer.write_all(piece).unwrap();
+                std::thread::yield_now();
+            }
+        });
+        assert_eq!(read_from(handle, &mut buffer, LONG), (0, 8));
+        assert_eq!(&buffer, b"abcdefgh");
+        writer.join().unwrap(); // and the peer is closed
+        assert_eq!(read_from(handle, &mut buffer, LONG), (QCLOUD_ERR_TCP_PEER_SHUTDOWN, 4));
+        assert_eq!(read_from(handle, &mut buffer, LONG), (QCLOUD_ERR_TCP_PEER_SHUTDOWN, 0));
+        assert_eq!(iot_platform_tcp_disconnect(handle), 0);
+        assert_eq!(log_double::take(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn writes_go_out_whole_or_say_how_far_they_came() {
+        let (handle, mut peer) = pair("::1");
+        let data: Vec<u8> = (0..32_000_000_u32).map(|i| (i % 251) as u8).collect();
+        let (code, n) = write_to(handle, &data, 0);
+        assert_eq!(code, QCLOUD_ERR_TCP_WRITE_TIMEOUT);
+        assert!(n > 0 && n < data.len());
+        let (sender, receiver) = channel();
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            let _ = peer.read_to_end(&mut all);
+            sender.send(all).unwrap();
+        });
+        assert_eq!(write_to(handle, &data[n..], LONG), (0, data.len() - n));
+        iot_platform_tcp_disconnect(handle);
+        assert!(receiver.recv().unwrap() == data);
+        reader.join().unwrap();
+    }
+
+    #[test]
+    fn writing_to_a_closed_peer_ends_without_a_signal() {
+        let (handle, peer) = pair("127.0.0.1");
+        drop(peer);
+        let code = loop {
+            match write_to(handle, b"x", LONG) {
+                (0, 1) => {}
+                (code, n) => {
+                    assert_eq!(n, 0);
+                    break code;
+                }
+            }
+        };
+        assert!([QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_ERR_TCP_WRITE_FAIL].contains(&code), "{code}");
+        iot_platform_tcp_disconnect(handle);
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_tried() {
+        // "localhost" is ::1 first on many systems, and this listens on 127.0.0.1 only.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let handle = connect(c"localhost", listener.local_addr().unwrap().port());
+        assert!(handle > 0);
+        iot_platform_tcp_disconnect(handle);
+    }
+
+    #[test]
+    fn failures_name_the_cause() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        assert_eq!(connect(c"127.0.0.1", port), 0);
+        assert_eq!(connect(c"no such host", 1), 0);
+        // SAFETY: NULL is allowed.
+        assert_eq!(unsafe { iot_platform_tcp_connect(std::ptr::null(), 1) }, 0);
+        let lines = log_double::take();
+        assert_eq!(lines[0], format!("ERR can't connect to 127.0.0.1:{port} (127.0.0.1:{port}: connection refused)"));
+        assert!(lines[1].starts_with("ERR unknown host no such host: "), "{}", lines[1]);
+        assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn null_pointers_and_bad_handles_are_refused() {
+        let (mut byte, mut n) = (0, 0);
+        // SAFETY: NULL is allowed.
+        unsafe {
+            assert_eq!(iot_platform_tcp_read(0, &mut byte, 1, 0, &mut n), QCLOUD_ERR_INVAL);
+            assert_eq!(iot_platform_tcp_read(5, std::ptr::null_mut(), 1, 0, &mut n), QCLOUD_ERR_INVAL);
+            assert_eq!(iot_platform_tcp_write(usize::MAX, &byte, 1, 0, &mut n), QCLOUD_ERR_INVAL);
+            assert_eq!(iot_platform_tcp_write(5, &byte, 1, 0, std::ptr::null_mut()), QCLOUD_ERR_INVAL);
+        }
+        assert_eq!(iot_platform_tcp_disconnect(0), QCLOUD_ERR_INVAL);
+        assert_eq!(log_double::take().len(), 5);
     }
 }

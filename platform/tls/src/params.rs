@@ -1,0 +1,93 @@
+//! `SSLConnectParams` as Rust values.
+
+#[cfg(feature = "auth-mode-cert")]
+use std::ffi::OsStr;
+use std::ffi::{c_char, CStr};
+#[cfg(feature = "auth-mode-cert")]
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use iot_abi::import::SSLConnectParams;
+
+/// Where the caller sets no limit.
+const DEFAULT_TIMEOUT_MS: u32 = 10_000;
+
+/// How the two sides prove who they are.
+pub enum Security<'a> {
+    /// A key both know.
+    #[cfg(not(feature = "auth-mode-cert"))]
+    Psk { key: &'a [u8], identity: &'a str },
+    /// The server by a certificate, this side too where `client` is given.
+    Cert { ca_pem: &'a [u8], client: Option<ClientFiles<'a>> },
+}
+
+/// Files of a client certificate and its private key, PEM.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "auth-mode-cert"), allow(dead_code))] // C callers give none there
+pub struct ClientFiles<'a> {
+    pub cert: &'a Path,
+    pub key: &'a Path,
+}
+
+/// Checked parameters of a connection.
+pub struct Params<'a> {
+    pub security: Security<'a>,
+    /// Limit for TCP and handshake together.
+    pub timeout_ms: u32,
+}
+
+impl<'a> Params<'a> {
+    /// # Errors
+    /// A text for the log: what is missing.
+    ///
+    /// # Safety
+    /// The pointers in `params` are NULL or valid as its documentation says.
+    pub unsafe fn from_c(params: &'a SSLConnectParams) -> Result<Self, String> {
+        let timeout_ms = if params.timeout_ms == 0 { DEFAULT_TIMEOUT_MS } else { params.timeout_ms };
+        #[cfg(not(feature = "auth-mode-cert"))]
+        if !params.psk.is_null() && !params.psk_id.is_null() {
+            // SAFETY: the caller's promise.
+            let (key, identity) = unsafe {
+                let key = std::slice::from_raw_parts(params.psk.cast(), params.psk_length);
+                (key, text(params.psk_id).unwrap_or_default())
+            };
+            let identity = std::str::from_utf8(identity).unwrap_or_default();
+            if key.is_empty() || identity.is_empty() {
+                return Err("the pre-shared key or its identity is empty".to_owned());
+            }
+            return Ok(Self { security: Security::Psk { key, identity }, timeout_ms });
+        }
+        // SAFETY: the caller's promise.
+        let ca_pem = unsafe {
+            match (params.ca_crt.is_null(), params.ca_crt_len) {
+                (true, _) => &[],
+                (false, 0) => text(params.ca_crt).unwrap_or_default(),
+                (false, len) => std::slice::from_raw_parts(params.ca_crt.cast(), usize::from(len)),
+            }
+        };
+        if ca_pem.is_empty() {
+            return Err("no CA certificate to verify the server with, and no pre-shared key: refused".to_owned());
+        }
+        #[cfg(not(feature = "auth-mode-cert"))]
+        let client = None;
+        #[cfg(feature = "auth-mode-cert")]
+        // SAFETY: the caller's promise.
+        let client = match unsafe { (text(params.cert_file), text(params.key_file)) } {
+            (None, None) => None,
+            (Some(cert), Some(key)) => {
+                Some(ClientFiles { cert: Path::new(OsStr::from_bytes(cert)), key: Path::new(OsStr::from_bytes(key)) })
+            }
+            _ => return Err("client certificate file without private key file, or the other way round".to_owned()),
+        };
+        Ok(Self { security: Security::Cert { ca_pem, client }, timeout_ms })
+    }
+}
+
+/// The bytes of a C string, `None` for NULL.
+///
+/// # Safety
+/// `text` is NULL or NUL-terminated and lives as long as the result is used.
+unsafe fn text<'a>(text: *const c_char) -> Option<&'a [u8]> {
+    // SAFETY: the caller's promise.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes())
+}

@@ -1,0 +1,286 @@
+//! TLS 1.2 with a pre-shared key, by mbedTLS: rustls has no such cipher suites (design.md decision 3).
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use iot_platform_posix::net::{io_text, Interest};
+use mbedtls::error::codes;
+use mbedtls::rng::{CtrDrbg, OsEntropy};
+use mbedtls::ssl::config::{Endpoint, Preset, Transport};
+use mbedtls::ssl::{CipherSuite, Config, Context, Version};
+
+use crate::connection::{Failure, Session, Step};
+
+/// Plain pre-shared key only, the strongest first. The last two are what the cloud is known to take (wire.md).
+const SUITES: [CipherSuite; 6] = [
+    CipherSuite::PskWithAes128GcmSha256,
+    CipherSuite::PskWithAes256GcmSha384,
+    CipherSuite::PskWithAes128CbcSha256,
+    CipherSuite::PskWithAes256CbcSha384,
+    CipherSuite::PskWithAes128CbcSha,
+    CipherSuite::PskWithAes256CbcSha,
+];
+
+/// Longest key mbedTLS takes, in bytes.
+const MAX_KEY: usize = 32;
+
+/// An mbedTLS connection over its socket.
+pub struct PskSession {
+    tls: Context<Io>,
+    /// What the first call to `handshake` hands to mbedTLS.
+    start: Option<(Io, Option<String>)>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl PskSession {
+    /// Takes copies of key and identity.
+    ///
+    /// # Errors
+    /// A text for the log.
+    pub fn configure(key: &[u8], identity: &str) -> Result<Arc<Config>, String> {
+        if key.len() > MAX_KEY {
+            return Err(format!("the pre-shared key has {} bytes, the limit is {MAX_KEY}", key.len()));
+        }
+        let setup = || -> mbedtls::Result<Config> {
+            let mut config = Config::new(Endpoint::Client, Transport::Stream, Preset::Default);
+            config.set_rng(Arc::new(CtrDrbg::new(Arc::new(OsEntropy::new()), None)?));
+            let suites = SUITES.into_iter().map(Into::into).chain([0]).collect();
+            config.set_ciphersuites(Arc::new(suites));
+            config.set_min_version(Version::Tls1_2)?;
+            config.set_max_version(Version::Tls1_2)?;
+            config.set_psk(key, identity)?;
+            Ok(config)
+        };
+        setup().map(Arc::new).map_err(|error| format!("can't set up TLS: {error}"))
+    }
+
+    /// A session that has not shaken hands yet.
+    pub fn new(config: Arc<Config>, stream: Arc<TcpStream>, host: &str) -> Self {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let io = Io { stream, records: Records::default(), seen: Arc::clone(&seen) };
+        // Server name indication is for names only.
+        let name = host.parse::<IpAddr>().is_err().then(|| host.to_owned());
+        Self { tls: Context::new(config), start: Some((io, name)), seen }
+    }
+
+    fn explain(&self, error: mbedtls::Error) -> Failure {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.closed {
+            return Failure::Closed;
+        }
+        if let Some(text) = &seen.io_error {
+            return Failure::Error(text.clone());
+        }
+        if let Some(alert) = seen.alert {
+            return Failure::Error(explain_alert(alert));
+        }
+        Failure::Error(match error.high_level() {
+            Some(codes::SslInvalidMac) => "received data can't be decrypted: check the device secret".to_owned(),
+            Some(codes::SslFatalAlertMessage) => "the server sent a fatal alert".to_owned(),
+            Some(codes::SslInvalidRecord) => "the server does not speak TLS, or sent damaged data".to_owned(),
+            _ => error.to_string(),
+        })
+    }
+}
+
+impl Session for PskSession {
+    fn handshake(&mut self) -> Result<Step<()>, Failure> {
+        let result = match self.start.take() {
+            Some((io, name)) => self.tls.establish(io, name.as_deref()),
+            None => self.tls.handshake(),
+        };
+        match result {
+            Ok(()) => Ok(Step::Ready(())),
+            Err(error) => match error.high_level() {
+                Some(codes::SslWantRead) => Ok(Step::Wait(Interest::Readable)),
+                Some(codes::SslWantWrite) => Ok(Step::Wait(Interest::Writable)),
+                _ => Err(self.explain(error)),
+            },
+        }
+    }
+
+    fn read(&mut self, out: &mut [u8]) -> Result<Step<usize>, Failure> {
+        match self.tls.read(out) {
+            Ok(0) => Err(Failure::Closed),
+            Ok(n) => Ok(Step::Ready(n)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Step::Wait(Interest::Readable)),
+            Err(error) => Err(self.io_failure(error)),
+        }
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<usize, Failure> {
+        match self.tls.write(data) {
+            Ok(n) => Ok(n),
+            // mbedTLS has encrypted all of it (one record) and keeps what the socket did not take.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(data.len()),
+            Err(error) => Err(self.io_failure(error)),
+        }
+    }
+
+    fn flush(&mut self) -> Result<bool, Failure> {
+        // Sends what is left; after the handshake that is all this does.
+        match self.tls.handshake() {
+            Ok(()) => Ok(true),
+            Err(error) => match error.high_level() {
+                Some(codes::SslWantRead | codes::SslWantWrite) => Ok(false),
+                _ => Err(self.explain(error)),
+            },
+        }
+    }
+
+    fn close(&mut self) {
+        self.tls.close();
+    }
+}
+
+impl PskSession {
+    fn io_failure(&self, error: io::Error) -> Failure {
+        match error.into_inner().map(|inner| inner.downcast::<mbedtls::Error>()) {
+            Some(Ok(error)) => self.explain(*error),
+            Some(Err(other)) => Failure::Error(other.to_string()),
+            None => Failure::Closed,
+        }
+    }
+}
+
+/// What the socket told that mbedTLS's error codes do not say.
+#[derive(Default)]
+struct Seen {
+    closed: bool,
+    io_error: Option<String>,
+    alert: Option<u8>,
+}
+
+/// The socket as mbedTLS sees it.
+struct Io {
+    stream: Arc<TcpStream>,
+    records: Records,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Io {
+    fn note(&self, error: &io::Error) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {}
+            io::ErrorKind::BrokenPipe => seen.closed = true,
+            _ => seen.io_error = Some(io_text(error)),
+        }
+    }
+}
+
+impl Read for Io {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match (&*self.stream).read(out) {
+                Ok(n) => {
+                    let alert = out.get(..n).and_then(|bytes| self.records.follow(bytes));
+                    if n == 0 || alert.is_some() {
+                        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                        seen.closed |= n == 0 && !out.is_empty() && seen.alert.is_none();
+                        seen.alert = seen.alert.or(alert);
+                    }
+                    return Ok(n);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.note(&error);
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+impl Write for Io {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        loop {
+            match (&*self.stream).write(data) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.note(&error);
+                    return Err(error);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Follows the framing of received records to find an alert in clear text, which mbedTLS does not name.
+#[derive(Default)]
+struct Records {
+    header: [u8; 5],
+    header_len: usize,
+    body_left: usize,
+    first_of_body: Option<u8>,
+}
+
+impl Records {
+    /// Returns the description of a fatal alert that ends in `bytes`.
+    fn follow(&mut self, bytes: &[u8]) -> Option<u8> {
+        const ALERT: u8 = 21;
+        const FATAL: u8 = 2;
+        let mut alert = None;
+        let mut rest = bytes;
+        while let Some((&first, tail)) = rest.split_first() {
+            if self.body_left == 0 {
+                self.header[self.header_len] = first;
+                self.header_len = (self.header_len + 1) % self.header.len();
+                rest = tail;
+                if self.header_len == 0 {
+                    self.body_left = usize::from(u16::from_be_bytes([self.header[3], self.header[4]]));
+                    self.first_of_body = None;
+                }
+                continue;
+            }
+            let level = *self.first_of_body.get_or_insert(first);
+            let taken = rest.len().min(self.body_left);
+            self.body_left -= taken;
+            // A clear alert has two bytes; an encrypted one is longer.
+            if self.body_left == 0 && self.header[0] == ALERT && self.header[3..] == [0, 2] && level == FATAL {
+                alert = rest.get(taken - 1).copied();
+            }
+            rest = &rest[taken..];
+        }
+        alert
+    }
+}
+
+fn explain_alert(alert: u8) -> String {
+    match alert {
+        20 | 51 => format!("decrypt error (alert {alert}): check the device secret"),
+        115 | 48 => format!("the server does not know this identity (alert {alert}): check product id and device name"),
+        40 | 71 => format!("no cipher suite in common, or key and identity refused (alert {alert})"),
+        70 => "the server does not take TLS 1.2 (alert 70)".to_owned(),
+        _ => format!("the server sent fatal alert {alert}: check device name and device secret"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clear_alerts_are_found_however_they_are_cut() {
+        let bytes = [22, 3, 3, 0, 3, 1, 2, 3, 21, 3, 3, 0, 2, 2, 115];
+        for cut in 0..bytes.len() {
+            let mut records = Records::default();
+            let first = records.follow(&bytes[..cut]);
+            let second = records.follow(&bytes[cut..]);
+            assert_eq!(first.or(second), Some(115), "{cut}");
+        }
+    }
+
+    #[test]
+    fn warnings_encrypted_alerts_and_handshakes_are_not_taken_for_fatal_alerts() {
+        assert_eq!(Records::default().follow(&[21, 3, 3, 0, 2, 1, 112]), None);
+        let mut records = Records::default();
+        assert_eq!(records.follow(&[21, 3, 3, 0, 4, 2, 115, 2, 115, 22, 3, 3, 0, 2, 2, 115]), None);
+    }
+}

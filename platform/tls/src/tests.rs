@@ -1,0 +1,488 @@
+//! Handshakes and transfers over loopback, against rustls and mbedTLS as servers.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::Arc;
+use std::thread::{spawn, JoinHandle};
+
+use iot_abi::error::{
+    QCLOUD_ERR_SSL_NOTHING_TO_READ, QCLOUD_ERR_SSL_READ_TIMEOUT, QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_RET_SUCCESS,
+};
+use rcgen::{date_time_ymd, BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+
+use crate::connection::Connection;
+use crate::log_double;
+use crate::params::{ClientFiles, Params, Security};
+
+/// Far beyond what loopback needs; reached only when something is wrong.
+const LONG: u32 = 60_000;
+
+struct Ca {
+    certificate: Certificate,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Ca {
+    fn new() -> Self {
+        Self::named("test CA")
+    }
+
+    fn named(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        Self { certificate: params.self_signed(&key).unwrap(), issuer: Issuer::new(params, key) }
+    }
+
+    fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// PEM of a certificate for `names` and of its key.
+    fn issue(&self, names: &[&str], expired: bool) -> (String, KeyPair) {
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        if expired {
+            params.not_before = date_time_ymd(2000, 1, 1);
+            params.not_after = date_time_ymd(2001, 1, 1);
+        }
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key)
+    }
+}
+
+fn listener() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+type ServerStream = StreamOwned<ServerConnection, TcpStream>;
+
+/// A server with a certificate, for one connection that `serve` handles after the TCP connect.
+fn cert_server<T: Send + 'static>(
+    (chain, key): (String, KeyPair),
+    client_ca: Option<&Ca>,
+    versions: &[&'static SupportedProtocolVersion],
+    serve: impl FnOnce(ServerStream) -> T + Send + 'static,
+) -> (u16, JoinHandle<T>) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).unwrap();
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some(ca) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(ca.certificate.der().clone()).unwrap();
+            builder.with_client_cert_verifier(
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap(),
+            )
+        }
+    };
+    let config = builder
+        .with_single_cert(
+            vec![CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()],
+            PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap(),
+        )
+        .unwrap();
+    let (listener, port) = listener();
+    let thread = spawn(move || {
+        let stream = listener.accept().unwrap().0;
+        serve(StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), stream))
+    });
+    (port, thread)
+}
+
+/// Sends back what comes until the end.
+fn echo(mut stream: impl Read + Write) {
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = stream.read(&mut buffer) {
+        if stream.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+    }
+}
+
+fn open(ca_pem: &str, client: Option<ClientFiles<'_>>, host: &str, port: u16) -> Result<Connection, String> {
+    let params = Params { security: Security::Cert { ca_pem: ca_pem.as_bytes(), client }, timeout_ms: LONG };
+    Connection::open(&params, host, port)
+}
+
+fn open_error(ca_pem: &str, host: &str, port: u16) -> String {
+    let text = open(ca_pem, None, host, port).err().expect("a failure");
+    text.replace(&port.to_string(), "PORT")
+}
+
+fn assert_echoes(connection: &Connection) {
+    let data: Vec<u8> = (0..100_000_u32).map(|i| i as u8).collect();
+    let mut back = vec![0; data.len()];
+    std::thread::scope(|scope| {
+        // At the same time, since neither side can hold all of it.
+        scope.spawn(|| assert_eq!(connection.write(&data, LONG), (QCLOUD_RET_SUCCESS, data.len())));
+        assert_eq!(connection.read(&mut back, LONG), (QCLOUD_RET_SUCCESS, data.len()));
+    });
+    assert!(back == data);
+    assert_eq!(connection.read(&mut back, 0), (QCLOUD_ERR_SSL_NOTHING_TO_READ, 0));
+}
+
+#[test]
+fn verified_server_by_name_and_by_address_in_both_versions() {
+    let ca = Ca::new();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for host in ["localhost", "127.0.0.1"] {
+            let (port, server) = cert_server(ca.issue(&[host], false), None, &[version], echo);
+            assert_echoes(&open(&ca.pem(), None, host, port).unwrap());
+            server.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn bad_certificates_are_refused_with_their_reason() {
+    let ca = Ca::new();
+    let table = [
+        (ca.issue(&["localhost"], true), ca.pem(), "certificate has expired"),
+        (ca.issue(&["other.example"], false), ca.pem(), "certificate is not valid for localhost (but for"),
+        (ca.issue(&["localhost"], false), Ca::named("another CA").pem(), "unknown issuer"),
+        (ca.issue(&["localhost"], false), Ca::new().pem(), "not signed by the CA it names"),
+    ];
+    for (identity, ca_pem, expected) in table {
+        let (port, server) = cert_server(identity, None, rustls::ALL_VERSIONS, echo);
+        let text = open_error(&ca_pem, "localhost", port);
+        assert!(text.starts_with("TLS handshake with localhost:PORT failed: "), "{text}");
+        assert!(text.contains(expected), "{text}");
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn roots_are_checked_before_connecting() {
+    let (_listener, port) = listener();
+    assert_eq!(open_error("not PEM", "localhost", port), "the CA certificate is not PEM");
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert_eq!(open_error(broken, "localhost", port), "none of the CA certificates can be parsed");
+}
+
+#[test]
+fn broken_roots_beside_good_ones_are_warned_of() {
+    let ca = Ca::new();
+    let (port, server) = cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, echo);
+    let base64 = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";
+    let der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert!(open(&format!("# roots\n{base64}{}{der}", ca.pem()), None, "localhost", port).is_ok());
+    assert_eq!(log_double::take(), ["WRN 2 of 3 CA certificates can't be parsed and are left out"]);
+    server.join().unwrap();
+}
+
+#[test]
+fn server_that_speaks_no_tls_or_hangs_up_or_stays_silent() {
+    let ca = Ca::new();
+    let (listener, port) = listener();
+    let server = spawn(move || {
+        let mut plain = listener.accept().unwrap().0;
+        plain.write_all(b"220 mail.example ESMTP\r\n").unwrap();
+        let mut rest = Vec::new();
+        let _ = plain.read_to_end(&mut rest);
+        drop(listener.accept().unwrap());
+        let silent = listener.accept().unwrap().0;
+        (silent, listener)
+    });
+    let text = open_error(&ca.pem(), "localhost", port);
+    assert!(text.contains("does not speak TLS"), "{text}");
+    let text = open_error(&ca.pem(), "localhost", port);
+    assert!(text.contains("closed the connection") || text.contains("reset"), "{text}");
+    let ca_pem = ca.pem();
+    let params = Params { security: Security::Cert { ca_pem: ca_pem.as_bytes(), client: None }, timeout_ms: 50 };
+    let text = Connection::open(&params, "localhost", port).err().unwrap();
+    assert!(text.ends_with("time-out after 50 ms"), "{text}");
+    let (_silent, listener) = server.join().unwrap();
+    drop(listener);
+    let text = open_error(&ca.pem(), "127.0.0.1", port);
+    assert_eq!(text, "can't connect to 127.0.0.1:PORT (127.0.0.1:PORT: connection refused)");
+    let text = open_error(&ca.pem(), "no such host", port);
+    assert!(text.starts_with("unknown host no such host: "), "{text}");
+}
+
+#[test]
+fn mutual_authentication() {
+    let ca = Ca::new();
+    let (client_cert, client_key) = ca.issue(&["device"], false);
+    let dir = tempfile::tempdir().unwrap();
+    let (cert_path, key_path) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&cert_path, client_cert).unwrap();
+    std::fs::write(&key_path, client_key.serialize_pem()).unwrap();
+    let files = ClientFiles { cert: &cert_path, key: &key_path };
+
+    let (port, server) = cert_server(ca.issue(&["localhost"], false), Some(&ca), rustls::ALL_VERSIONS, echo);
+    assert_echoes(&open(&ca.pem(), Some(files), "localhost", port).unwrap());
+    server.join().unwrap();
+
+    // Without one, TLS 1.2 fails in the handshake, TLS 1.3 at the first read.
+    let versions = [&rustls::version::TLS12];
+    let (port, server) = cert_server(ca.issue(&["localhost"], false), Some(&ca), &versions, echo);
+    let text = open_error(&ca.pem(), "localhost", port);
+    assert!(text.ends_with("the server asks for a client certificate"), "{text}");
+    server.join().unwrap();
+    let versions = [&rustls::version::TLS13];
+    let (port, server) = cert_server(ca.issue(&["localhost"], false), Some(&ca), &versions, echo);
+    let connection = open(&ca.pem(), None, "localhost", port).unwrap();
+    assert_ne!(connection.read(&mut [0], LONG).0, QCLOUD_RET_SUCCESS);
+    assert_eq!(log_double::take(), ["ERR the server asks for a client certificate"]);
+    server.join().unwrap();
+}
+
+#[test]
+fn bad_client_files_are_named() {
+    let ca = Ca::new();
+    let (cert, _) = ca.issue(&["device"], false);
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let cert = file("cert.pem", &cert);
+    let other_key = file("other.pem", &KeyPair::generate().unwrap().serialize_pem());
+    let empty = file("empty.pem", "");
+    let missing = dir.path().join("missing.pem");
+    let table = [
+        (&missing, &other_key, "can't read client certificate DIR/missing.pem: No such file or directory"),
+        (&cert, &missing, "can't read private key DIR/missing.pem: No such file or directory"),
+        (&empty, &other_key, "no valid certificate (PEM) in DIR/empty.pem"),
+        (&cert, &empty, "no usable private key (unencrypted PEM) in DIR/empty.pem"),
+        (&cert, &other_key, "DIR/other.pem is not the private key of DIR/cert.pem"),
+    ];
+    for (cert, key, expected) in table {
+        let text = open(&ca.pem(), Some(ClientFiles { cert, key }), "localhost", 1).err().unwrap();
+        assert_eq!(text.replace(dir.path().to_str().unwrap(), "DIR"), expected);
+    }
+}
+
+/// A server that sends each text it is told to, and closes when told no more.
+fn told_server(ca: &Ca, told: Receiver<&'static [u8]>) -> (u16, JoinHandle<()>) {
+    cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, move |mut stream| {
+        while let Ok(text) = told.recv() {
+            stream.write_all(text).unwrap();
+        }
+        stream.conn.send_close_notify();
+        let _ = stream.flush();
+    })
+}
+
+#[test]
+fn reads_return_the_codes_of_the_contract() {
+    let ca = Ca::new();
+    let (tell, told) = channel();
+    let (port, server) = told_server(&ca, told);
+    let mut buffer = [0; 8];
+    // The server's part of the handshake needs its first write.
+    tell.send(b"12345678".as_slice()).unwrap();
+    let connection = open(&ca.pem(), None, "localhost", port).unwrap();
+    assert_eq!(connection.read(&mut buffer[..3], LONG), (QCLOUD_RET_SUCCESS, 3));
+    assert_eq!(connection.read(&mut buffer[..4], 0), (QCLOUD_RET_SUCCESS, 4), "decrypted data needs no waiting");
+    assert_eq!(connection.read(&mut buffer, 1), (QCLOUD_ERR_SSL_READ_TIMEOUT, 1));
+    assert_eq!(connection.read(&mut buffer, 1), (QCLOUD_ERR_SSL_NOTHING_TO_READ, 0));
+    assert_eq!(connection.read(&mut buffer, 0), (QCLOUD_ERR_SSL_NOTHING_TO_READ, 0));
+    assert_eq!(connection.read(&mut [], 0), (QCLOUD_RET_SUCCESS, 0));
+    tell.send(b"abc").unwrap();
+    drop(tell);
+    assert_eq!(connection.read(&mut buffer, LONG), (QCLOUD_ERR_TCP_PEER_SHUTDOWN, 3));
+    assert_eq!(&buffer[..3], b"abc");
+    assert_eq!(connection.read(&mut buffer, LONG), (QCLOUD_ERR_TCP_PEER_SHUTDOWN, 0));
+    assert_eq!(log_double::take(), Vec::<String>::new());
+    server.join().unwrap();
+}
+
+/// Waits for a sign after the first byte, then takes everything until the end.
+fn slow_sink(mut stream: impl Read, sign: &Receiver<()>) -> Vec<u8> {
+    let mut all = vec![0];
+    stream.read_exact(&mut all).unwrap();
+    let _ = sign.recv();
+    let _ = stream.read_to_end(&mut all);
+    all
+}
+
+/// Fills the connection to a `slow_sink` until a write times out, then lets go and writes the rest.
+fn assert_interrupted_write_is_whole(connection: Connection, go: Sender<()>, server: JoinHandle<Vec<u8>>) {
+    let data: Vec<u8> = (0..32_000_000_u32).map(|i| (i % 251) as u8).collect();
+    let (code, mut taken) = connection.write(&data, 200);
+    assert_eq!(code, iot_abi::error::QCLOUD_ERR_SSL_WRITE_TIMEOUT);
+    assert!(taken > 0 && taken < data.len(), "{taken}");
+    let (code, more) = connection.write(&data[taken..], 0);
+    assert_eq!(code, iot_abi::error::QCLOUD_ERR_SSL_WRITE_TIMEOUT);
+    taken += more;
+    drop(go);
+    assert_eq!(connection.write(&data[taken..], LONG), (QCLOUD_RET_SUCCESS, data.len() - taken));
+    drop(connection);
+    assert!(server.join().unwrap() == data, "each byte arrives once");
+}
+
+#[test]
+fn write_that_times_out_says_how_much_was_taken() {
+    let ca = Ca::new();
+    let (go, sign) = channel();
+    let (port, server) =
+        cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, move |s| slow_sink(s, &sign));
+    let connection = open(&ca.pem(), None, "localhost", port).unwrap();
+    assert_interrupted_write_is_whole(connection, go, server);
+}
+
+#[test]
+fn c_callers_get_errors_for_null_and_for_no_security() {
+    use std::ptr::{null, null_mut};
+
+    // SAFETY: all-zero parameters are NULL pointers and zeros.
+    let mut params: iot_abi::import::SSLConnectParams = unsafe { std::mem::zeroed() };
+    let (mut byte, mut n) = (0, 0);
+    // SAFETY: NULL is allowed everywhere.
+    unsafe {
+        assert_eq!(crate::iot_platform_tls_connect(null_mut(), c"localhost".as_ptr(), 1), 0);
+        assert_eq!(crate::iot_platform_tls_connect(&mut params, null(), 1), 0);
+        assert_eq!(crate::iot_platform_tls_connect(&mut params, c"localhost".as_ptr(), 0), 0);
+        assert_eq!(log_double::take().len(), 3);
+        assert_eq!(crate::iot_platform_tls_connect(&mut params, c"localhost".as_ptr(), 1), 0);
+        assert_eq!(
+            log_double::take(),
+            ["ERR no CA certificate to verify the server with, and no pre-shared key: refused"]
+        );
+        let invalid = iot_abi::error::QCLOUD_ERR_INVAL;
+        assert_eq!(crate::iot_platform_tls_read(0, &mut byte, 1, 0, &mut n), invalid);
+        assert_eq!(crate::iot_platform_tls_write(0, &mut byte, 1, 0, &mut n), invalid);
+        crate::iot_platform_tls_disconnect(0);
+    }
+}
+
+#[cfg(not(feature = "auth-mode-cert"))]
+mod psk {
+    use mbedtls::rng::{CtrDrbg, OsEntropy};
+    use mbedtls::ssl::config::{Endpoint, Preset, Transport};
+    use mbedtls::ssl::{CipherSuite, Config, Context, Version};
+
+    use super::*;
+
+    const KEY: &[u8] = b"0123456789abcdef";
+    const IDENTITY: &str = "PRODUCTID0device";
+
+    fn server(suite: CipherSuite) -> (u16, JoinHandle<()>) {
+        serve(suite, |stream| {
+            if let Some(stream) = stream {
+                echo(stream);
+            }
+        })
+    }
+
+    /// A server for one connection; `serve` gets it after the handshake, `None` where that failed.
+    fn serve<T: Send + 'static>(
+        suite: CipherSuite,
+        serve: impl FnOnce(Option<Context<TcpStream>>) -> T + Send + 'static,
+    ) -> (u16, JoinHandle<T>) {
+        let (listener, port) = listener();
+        let thread = spawn(move || {
+            let mut config = Config::new(Endpoint::Server, Transport::Stream, Preset::Default);
+            config.set_rng(Arc::new(CtrDrbg::new(Arc::new(OsEntropy::new()), None).unwrap()));
+            config.set_ciphersuites(Arc::new(vec![suite.into(), 0]));
+            config.set_min_version(Version::Tls1_2).unwrap();
+            config.set_psk(KEY, IDENTITY).unwrap();
+            let mut tls = Context::new(Arc::new(config));
+            let established = tls.establish(listener.accept().unwrap().0, None).is_ok();
+            serve(established.then_some(tls))
+        });
+        (port, thread)
+    }
+
+    fn open(key: &[u8], identity: &str, port: u16) -> Result<Connection, String> {
+        Connection::open(&Params { security: Security::Psk { key, identity }, timeout_ms: LONG }, "localhost", port)
+    }
+
+    #[test]
+    fn every_suite_carries_data_both_ways_at_once() {
+        for suite in [
+            CipherSuite::PskWithAes128GcmSha256,
+            CipherSuite::PskWithAes256GcmSha384,
+            CipherSuite::PskWithAes128CbcSha256,
+            CipherSuite::PskWithAes256CbcSha384,
+            CipherSuite::PskWithAes128CbcSha,
+            CipherSuite::PskWithAes256CbcSha,
+        ] {
+            let (port, server) = server(suite);
+            let connection = open(KEY, IDENTITY, port).unwrap();
+            assert_echoes(&connection);
+            drop(connection);
+            server.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn ephemeral_suites_are_not_offered() {
+        let (port, server) = server(CipherSuite::DhePskWithAes128CbcSha);
+        let text = open(KEY, IDENTITY, port).err().unwrap();
+        assert!(text.contains("no cipher suite in common"), "{text}");
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn wrong_key_and_wrong_identity_are_told_apart() {
+        let (port, thread) = server(CipherSuite::PskWithAes128CbcSha);
+        let text = open(b"another key 1234", IDENTITY, port).err().unwrap();
+        assert!(text.contains("decrypt error") && text.contains("device secret"), "{text}");
+        thread.join().unwrap();
+        let (port, thread) = server(CipherSuite::PskWithAes128CbcSha);
+        let text = open(KEY, "PRODUCTID0another", port).err().unwrap();
+        assert!(text.contains("does not know this identity"), "{text}");
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn server_that_hangs_up_or_speaks_no_tls() {
+        let (listener, port) = listener();
+        let thread = spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let mut hello = [0; 16];
+            stream.read_exact(&mut hello).unwrap();
+            // Half closed, so that what is unread does not turn into a reset.
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+            let mut plain = listener.accept().unwrap().0;
+            plain.write_all(b"220 mail.example ESMTP\r\n").unwrap();
+            let _ = plain.read_to_end(&mut Vec::new());
+        });
+        let text = open(KEY, IDENTITY, port).err().unwrap();
+        assert!(text.ends_with("closed the connection: check the device name and the device secret"), "{text}");
+        let text = open(KEY, IDENTITY, port).err().unwrap();
+        assert!(text.contains("does not speak TLS"), "{text}");
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn read_codes_and_close() {
+        let (port, thread) = server(CipherSuite::PskWithAes128GcmSha256);
+        let connection = open(KEY, IDENTITY, port).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(connection.read(&mut buffer, 0), (QCLOUD_ERR_SSL_NOTHING_TO_READ, 0));
+        assert_eq!(connection.write(b"12345", LONG), (QCLOUD_RET_SUCCESS, 5));
+        assert_eq!(connection.read(&mut buffer[..2], LONG), (QCLOUD_RET_SUCCESS, 2));
+        assert_eq!(connection.read(&mut buffer, 1), (QCLOUD_ERR_SSL_READ_TIMEOUT, 3));
+        assert_eq!(&buffer[..3], b"345");
+        drop(connection);
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn write_that_times_out_says_how_much_was_taken() {
+        let (go, sign) = channel();
+        let (port, server) =
+            serve(CipherSuite::PskWithAes128GcmSha256, move |stream| slow_sink(stream.unwrap(), &sign));
+        assert_interrupted_write_is_whole(open(KEY, IDENTITY, port).unwrap(), go, server);
+    }
+
+    #[test]
+    fn too_long_a_key_is_refused() {
+        let text = open(&[1; 33], IDENTITY, 1).err().unwrap();
+        assert_eq!(text, "the pre-shared key has 33 bytes, the limit is 32");
+    }
+}
