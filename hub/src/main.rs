@@ -1,1 +1,35 @@
-fn main() {}
+//! The cloud on your desk: plays Tencent Cloud's IoT Hub for the devices of a list.
+//!
+//! An MQTT broker with the platform's three ways of authentication, the OTA service behind it, and a firmware server.
+//! Rules (`auth`, `topic`, `ota`, `http::range`, `http::site`, `commands`) are pure; the rest moves bytes.
+
+mod auth;
+mod broker;
+mod cli;
+mod commands;
+mod devices;
+mod error;
+mod events;
+mod firmware;
+mod http;
+mod hub;
+mod ota;
+mod remote;
+mod run;
+mod tls;
+mod topic;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let outcome = match cli::Cli::parse().command {
+        cli::Command::Run(args) => run::run(args),
+        cli::Command::Cert(args) => tls::certs::command(&args),
+    };
+    outcome.unwrap_or_else(|fatal| {
+        eprintln!("hub: {fatal}");
+        ExitCode::from(2)
+    })
+}

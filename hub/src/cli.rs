@@ -1,0 +1,130 @@
+//! The command line.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The cloud on your desk: an MQTT broker, an OTA service and a firmware server for tests and demos.
+#[derive(Parser)]
+#[command(name = "hub", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the hub until it is told to stop.
+    Run(Box<RunArgs>),
+    /// Make (or find) a client certificate for mutual TLS and print where it is.
+    Cert(CertArgs),
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Not at all.
+    Off,
+    /// On this address, `host:port`; port 0 means any free one.
+    At(String),
+}
+
+impl FromStr for Listen {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(if text == "off" { Listen::Off } else { Listen::At(text.to_owned()) })
+    }
+}
+
+/// Which of the own servers a device is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+#[derive(Args)]
+pub struct RunArgs {
+    /// The devices: {"devices":[{"productId":"...","deviceName":"...","deviceSecret":"<base64>"}]}
+    #[arg(long, value_name = "FILE")]
+    pub devices: PathBuf,
+    /// The firmware to offer
+    #[arg(long, value_name = "FILE", requires = "version")]
+    pub firmware: Option<PathBuf>,
+    /// The firmware's version, 1 to 32 characters
+    #[arg(long, value_name = "VERSION", requires = "firmware")]
+    pub version: Option<String>,
+    /// Order the upgrade whenever a device reports another version
+    #[arg(long, requires = "firmware")]
+    pub upgrade_on_report: bool,
+    /// Where certificates are kept (default: a temporary folder)
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Write addresses and paths to this file as JSON once everything listens
+    #[arg(long, value_name = "PATH")]
+    pub ready_file: Option<PathBuf>,
+    /// One JSON object per line on standard output instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// MQTT over TLS with a pre-shared key
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
+    pub mqtt_psk: Listen,
+    /// MQTT over TCP with a password
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
+    pub mqtt: Listen,
+    /// MQTT over TLS with a client certificate
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
+    pub mqtt_cert: Listen,
+    /// Firmware over HTTP
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
+    pub http: Listen,
+    /// Firmware over HTTPS
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
+    pub https: Listen,
+    /// Host name in URLs and in the server's certificate
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    pub host: String,
+    /// Which own server's URL a device is sent
+    #[arg(long, value_enum, default_value = "https")]
+    pub scheme: Scheme,
+    /// Serve the devices of an existing broker (mqtt://host:port) instead of listening for MQTT
+    #[arg(long, value_name = "URL", conflicts_with_all = ["mqtt_psk", "mqtt", "mqtt_cert"])]
+    pub broker: Option<String>,
+    /// Send this URL instead of the own server's
+    #[arg(long, value_name = "URL", requires = "firmware")]
+    pub firmware_url: Option<String>,
+    /// Exit with 0 once every device has reported "done", with 1 once one has reported "fail"
+    #[arg(long, requires = "firmware")]
+    pub exit_when_done: bool,
+}
+
+#[derive(Args)]
+pub struct CertArgs {
+    /// The folder that holds (or will hold) the CA
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Product id and device name without a separator
+    #[arg(long, value_name = "ID")]
+    pub client_id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_broker_excludes_only_listeners_given_by_hand() {
+        let base = ["hub", "run", "--devices", "d.json", "--broker", "mqtt://localhost:1883"];
+        assert!(Cli::try_parse_from(base).is_ok());
+        assert!(Cli::try_parse_from(base.iter().chain(&["--mqtt", "127.0.0.1:0"])).is_err());
+    }
+}

@@ -1,0 +1,303 @@
+//! What the hub tells the world: one JSON object per line, or lines and progress bars for people.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// Which listener a device came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listener {
+    /// TLS with a pre-shared key.
+    Psk,
+    /// Plain TCP with a password.
+    Tcp,
+    /// TLS with a client certificate.
+    Cert,
+}
+
+/// Where a client certificate is.
+#[derive(Clone, Debug, Serialize)]
+pub struct CertPaths {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// What a test or a user needs to reach the hub; also the content of the ready file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ready {
+    pub mqtt_psk: Option<String>,
+    pub mqtt: Option<String>,
+    pub mqtt_cert: Option<String>,
+    pub http: Option<String>,
+    pub https: Option<String>,
+    pub ca_file: PathBuf,
+    pub firmware_url: Option<String>,
+    pub version: Option<String>,
+    pub md5: Option<String>,
+    pub file_size: Option<u64>,
+    pub client_certs: BTreeMap<String, CertPaths>,
+}
+
+/// One row of the answer to the command `devices`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeviceRow {
+    pub client_id: String,
+    /// `None` where an existing broker keeps the connections.
+    pub online: Option<bool>,
+    pub version: Option<String>,
+    pub state: Option<String>,
+    pub percent: Option<u8>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    Ready(Box<Ready>),
+    Connected {
+        client_id: String,
+        listener: Listener,
+        username: Option<String>,
+        keep_alive: u16,
+        clean_session: bool,
+    },
+    Refused {
+        client_id: Option<String>,
+        listener: Listener,
+        reason: String,
+    },
+    Disconnected {
+        client_id: String,
+        clean: bool,
+        reason: String,
+    },
+    Subscribed {
+        client_id: String,
+        filter: String,
+        qos: u8,
+    },
+    Unsubscribed {
+        client_id: String,
+        filter: String,
+    },
+    Message {
+        client_id: String,
+        topic: String,
+        qos: u8,
+        payload: String,
+    },
+    /// A device told its running version.
+    Version {
+        client_id: String,
+        version: String,
+    },
+    /// An update command is on its way to a device.
+    Ordered {
+        client_id: String,
+        version: String,
+    },
+    /// A device reported on an upgrade.
+    Upgrade {
+        client_id: String,
+        version: String,
+        state: String,
+        percent: Option<u8>,
+        result_code: Option<i64>,
+        result_msg: Option<String>,
+    },
+    Http {
+        method: String,
+        target: String,
+        range: Option<String>,
+        if_range: Option<String>,
+        accept_encoding: Option<String>,
+        status: u16,
+        bytes: u64,
+        complete: bool,
+    },
+    Devices {
+        devices: Vec<DeviceRow>,
+    },
+    /// A device, a broker or a person did something that makes no sense.
+    Warning {
+        client_id: Option<String>,
+        text: String,
+    },
+    /// Answers a command.
+    Note {
+        text: String,
+    },
+}
+
+/// Writes events to standard output. Any thread may call it; lines never mix.
+pub struct Reporter(Mutex<Sink>);
+
+enum Sink {
+    Json,
+    Text(Text),
+}
+
+impl Reporter {
+    /// JSON lines or text.
+    pub fn new(json: bool) -> Self {
+        Reporter(Mutex::new(if json { Sink::Json } else { Sink::Text(Text::new()) }))
+    }
+
+    /// Writes one event out. Output that nobody reads any more is no reason to stop.
+    pub fn emit(&self, event: &Event) {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Sink::Json => {
+                if let Ok(mut line) = serde_json::to_vec(event) {
+                    line.push(b'\n');
+                    let mut out = io::stdout().lock();
+                    let _ = out.write_all(&line).and_then(|()| out.flush());
+                }
+            }
+            Sink::Text(text) => text.show(event),
+        }
+    }
+}
+
+/// How often a device's progress makes a line where there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The form for people.
+struct Text {
+    /// Bars that redraw themselves; only on a terminal.
+    screen: Option<MultiProgress>,
+    bars: HashMap<String, ProgressBar>,
+    shown: HashMap<String, Instant>,
+}
+
+impl Text {
+    fn new() -> Self {
+        let screen = io::stdout()
+            .is_terminal()
+            .then(|| MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::stdout()));
+        Text { screen, bars: HashMap::new(), shown: HashMap::new() }
+    }
+
+    fn line(&self, text: &str) {
+        let line = format!("{} {text}", chrono::Local::now().format("%H:%M:%S"));
+        match &self.screen {
+            Some(screen) => drop(screen.println(line)),
+            None => {
+                let mut out = io::stdout().lock();
+                let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+            }
+        }
+    }
+
+    fn show(&mut self, event: &Event) {
+        if let Event::Upgrade { client_id, version, state, percent: Some(percent), .. } = event {
+            if state == "downloading" {
+                return self.progress(client_id, version, *percent);
+            }
+        }
+        if let Event::Upgrade { client_id, .. } = event {
+            self.shown.remove(client_id);
+            if let Some(bar) = self.bars.remove(client_id) {
+                bar.finish();
+            }
+        }
+        for text in describe(event) {
+            self.line(&text);
+        }
+    }
+
+    fn progress(&mut self, client_id: &str, version: &str, percent: u8) {
+        if let Some(screen) = &self.screen {
+            let bar = self.bars.entry(client_id.to_owned()).or_insert_with(|| {
+                let bar = screen.add(ProgressBar::new(100));
+                if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:40}] {percent:>3} %") {
+                    bar.set_style(style.progress_chars("=> "));
+                }
+                bar.set_prefix(format!("{client_id} {version}"));
+                bar
+            });
+            bar.set_position(u64::from(percent));
+            return;
+        }
+        let now = Instant::now();
+        let due = self.shown.get(client_id).is_none_or(|last| now.duration_since(*last) >= LINE_INTERVAL);
+        if due || percent == 100 {
+            self.shown.insert(client_id.to_owned(), now);
+            self.line(&format!("{client_id} downloads {version}: {percent:>3} %"));
+        }
+    }
+}
+
+/// The lines an event makes.
+fn describe(event: &Event) -> Vec<String> {
+    let one = |text: String| vec![text];
+    match event {
+        Event::Ready(ready) => {
+            let listeners = [
+                ("MQTT, pre-shared key", &ready.mqtt_psk),
+                ("MQTT, password", &ready.mqtt),
+                ("MQTT, certificate", &ready.mqtt_cert),
+                ("HTTP", &ready.http),
+                ("HTTPS", &ready.https),
+            ];
+            let mut lines: Vec<String> =
+                listeners.iter().filter_map(|(name, at)| Some(format!("{name}: {}", at.as_ref()?))).collect();
+            lines.push(format!("CA: {}", ready.ca_file.display()));
+            if let (Some(version), Some(size), Some(md5)) = (&ready.version, ready.file_size, &ready.md5) {
+                lines.push(format!("firmware {version}: {size} bytes, MD5 {md5}"));
+            }
+            lines.push("ready; type help for commands".to_owned());
+            lines
+        }
+        Event::Connected { client_id, listener, keep_alive, .. } => {
+            one(format!("{client_id} connected ({listener:?}, keep-alive {keep_alive} s)").to_owned())
+        }
+        Event::Refused { client_id, listener, reason } => {
+            one(format!("{} refused ({listener:?}): {reason}", client_id.as_deref().unwrap_or("somebody")))
+        }
+        Event::Disconnected { client_id, reason, .. } => one(format!("{client_id} disconnected: {reason}")),
+        Event::Subscribed { client_id, filter, qos } => one(format!("{client_id} subscribed to {filter} (QoS {qos})")),
+        Event::Unsubscribed { client_id, filter } => one(format!("{client_id} unsubscribed from {filter}")),
+        // What a device says to the OTA service has an event of its own that says it in words.
+        Event::Message { topic, .. } if topic.starts_with("$ota/report/") => Vec::new(),
+        Event::Message { client_id, topic, payload, .. } => one(format!("{client_id} published {topic}: {payload:?}")),
+        Event::Version { client_id, version } => one(format!("{client_id} runs {version}")),
+        Event::Ordered { client_id, version } => one(format!("{client_id} is told to upgrade to {version}")),
+        Event::Upgrade { client_id, version, state, result_code, result_msg, .. } => {
+            let code = match result_code {
+                Some(code) if *code != 0 => format!(" ({code}: {:?})", result_msg.as_deref().unwrap_or("")),
+                _ => String::new(),
+            };
+            one(format!("{client_id} upgrade to {version}: {state}{code}"))
+        }
+        Event::Http { method, target, range, status, bytes, complete, .. } => {
+            let path = target.split('?').next().unwrap_or(target);
+            let range = range.as_deref().map(|range| format!(" ({range})")).unwrap_or_default();
+            let cut = if *complete { "" } else { ", cut" };
+            one(format!("{method} {path}{range}: {status}, {bytes} bytes{cut}"))
+        }
+        Event::Devices { devices } => devices.iter().map(describe_device).collect(),
+        Event::Warning { client_id, text } => match client_id {
+            Some(client_id) => one(format!("{client_id}: {text}")),
+            None => one(text.clone()),
+        },
+        Event::Note { text } => text.lines().map(str::to_owned).collect(),
+    }
+}
+
+fn describe_device(row: &DeviceRow) -> String {
+    let online = match row.online {
+        Some(true) => "online",
+        Some(false) => "offline",
+        None => "at the broker",
+    };
+    let percent = row.percent.map(|percent| format!(" {percent} %")).unwrap_or_default();
+    let version = row.version.as_deref().unwrap_or("unknown");
+    let state = row.state.as_deref().unwrap_or("none");
+    format!("{}: {online}, version {version}, upgrade {state}{percent}", row.client_id)
+}

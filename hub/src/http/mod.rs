@@ -1,0 +1,6 @@
+//! The firmware server.
+
+mod body;
+mod range;
+pub mod server;
+pub mod site;

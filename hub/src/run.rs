@@ -1,0 +1,285 @@
+//! `hub run`: puts the parts together and waits for the end.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, BufRead, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use hyper::Uri;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{signal, SignalKind};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+
+use crate::broker::listener::{self, Proof};
+use crate::broker::Broker;
+use crate::cli::{Listen, RunArgs, Scheme};
+use crate::commands::Command;
+use crate::devices::Devices;
+use crate::error::{Context, Fatal, Result};
+use crate::events::{Event, Ready, Reporter};
+use crate::firmware::Firmware;
+use crate::http::server;
+use crate::http::site::Site;
+use crate::hub::{Hub, Outlet};
+use crate::ota::{Order, Ota, Verdict};
+use crate::remote;
+use crate::tls::certs::Authority;
+use crate::tls::psk;
+
+/// Runs the hub. An error is a problem at start.
+pub fn run(args: Box<RunArgs>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context(|| "cannot start the runtime".to_owned())?;
+    let outcome = runtime.block_on(start(*args));
+    // Connections may be in the middle of anything, and the thread on standard input never ends by itself.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The state folder: the user's, or one that is removed at the end.
+enum Folder {
+    Kept(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl Folder {
+    fn open(state: Option<&Path>) -> Result<Self> {
+        match state {
+            Some(path) => Ok(Folder::Kept(path.to_owned())),
+            None => tempfile::Builder::new()
+                .prefix("hub-")
+                .tempdir()
+                .map(Folder::Temporary)
+                .context(|| "cannot make a temporary folder".to_owned()),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Folder::Kept(path) => path,
+            Folder::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+/// A bound socket with its address.
+struct Socket {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+async fn bind(option: &str, listen: &Listen) -> Result<Option<Socket>> {
+    let Listen::At(text) = listen else {
+        return Ok(None);
+    };
+    let what = || format!("{option} {text}");
+    let addresses: Vec<SocketAddr> = text.to_socket_addrs().context(what)?.collect();
+    let listener = TcpListener::bind(&addresses[..]).await.context(what)?;
+    let address = listener.local_addr().context(what)?;
+    Ok(Some(Socket { listener, address }))
+}
+
+fn base(scheme: &str, host: &str, socket: Option<&Socket>) -> Option<String> {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    socket.map(|socket| format!("{scheme}://{host}:{}", socket.address.port()))
+}
+
+async fn start(args: RunArgs) -> Result<ExitCode> {
+    let devices = Devices::load(&args.devices)?;
+    let firmware = match (&args.firmware, &args.version) {
+        (Some(path), Some(version)) => Some(Firmware::load(path, version)?),
+        _ => None,
+    };
+    if let Some(url) = &args.firmware_url {
+        check_firmware_url(url)?;
+    }
+    let folder = Folder::open(args.state.as_deref())?;
+    let authority = Authority::open(folder.path())?;
+    let client_certs = authority.clients(&devices)?;
+    let server_tls = TlsAcceptor::from(authority.server_config(&args.host, false)?);
+    let mutual_tls = TlsAcceptor::from(authority.server_config(&args.host, true)?);
+
+    let own_broker = args.broker.is_none();
+    let mqtt = |listen: &Listen| if own_broker { listen.clone() } else { Listen::Off };
+    let psk_socket = bind("--mqtt-psk", &mqtt(&args.mqtt_psk)).await?;
+    let tcp_socket = bind("--mqtt", &mqtt(&args.mqtt)).await?;
+    let cert_socket = bind("--mqtt-cert", &mqtt(&args.mqtt_cert)).await?;
+    let http_socket = bind("--http", &args.http).await?;
+    let https_socket = bind("--https", &args.https).await?;
+
+    let http = base("http", &args.host, http_socket.as_ref());
+    let https = base("https", &args.host, https_socket.as_ref());
+    let site = firmware.map(|firmware| Arc::new(Site::new(firmware, &devices, &signing_key())));
+    let order = match &site {
+        None => None,
+        Some(site) => Some(order(&args, site, &devices, http.as_deref(), https.as_deref())?),
+    };
+    let ready = Ready {
+        mqtt_psk: psk_socket.as_ref().map(|socket| socket.address.to_string()),
+        mqtt: tcp_socket.as_ref().map(|socket| socket.address.to_string()),
+        mqtt_cert: cert_socket.as_ref().map(|socket| socket.address.to_string()),
+        http,
+        https,
+        ca_file: authority.ca_file(),
+        firmware_url: devices.first_product().and_then(|id| order.as_ref()?.urls.get(id).cloned()),
+        version: order.as_ref().map(|order| order.version.clone()),
+        md5: order.as_ref().map(|order| order.md5.clone()),
+        file_size: order.as_ref().map(|order| order.file_size),
+        client_certs,
+    };
+
+    let (verdicts, verdict) = mpsc::unbounded_channel();
+    let events = Reporter::new(args.json);
+    let ota = Ota::new(devices.clone(), order, args.upgrade_on_report);
+    let hub = match &args.broker {
+        Some(url) => {
+            let (client, mut event_loop) = remote::client(url)?;
+            remote::connect(&client, &mut event_loop, url).await?;
+            let hub = Arc::new(Hub::new(devices, events, ota, Outlet::Remote(client.clone()), verdicts));
+            tokio::spawn(remote::serve(hub.clone(), client, event_loop));
+            hub
+        }
+        None => {
+            let broker = Arc::new(Broker::default());
+            let acceptor = psk::Acceptor::new(devices.clone())?;
+            let hub = Arc::new(Hub::new(devices, events, ota, Outlet::Own(broker.clone()), verdicts));
+            let listeners = [
+                (psk_socket, Proof::Psk(acceptor)),
+                (tcp_socket, Proof::Password),
+                (cert_socket, Proof::Certificate(mutual_tls)),
+            ];
+            for (socket, proof) in listeners {
+                if let Some(socket) = socket {
+                    tokio::spawn(listener::accept(hub.clone(), broker.clone(), socket.listener, proof));
+                }
+            }
+            hub
+        }
+    };
+    for (socket, tls) in [(http_socket, None), (https_socket, Some(server_tls))] {
+        if let Some(socket) = socket {
+            tokio::spawn(server::accept(hub.clone(), site.clone(), socket.listener, tls));
+        }
+    }
+    let commands = commands();
+    let signals = Signals::take()?;
+    if let Some(path) = &args.ready_file {
+        write_ready_file(path, &ready)?;
+    }
+    hub.events.emit(&Event::Ready(Box::new(ready)));
+    Ok(signals.wait(&hub, commands, verdict, args.exit_when_done).await)
+}
+
+fn check_firmware_url(url: &str) -> Result<()> {
+    // Sent exactly as given; only what no device could use is turned down.
+    let good = (url.starts_with("http://") || url.starts_with("https://")) && url.parse::<Uri>().is_ok();
+    if good {
+        Ok(())
+    } else {
+        Err(Fatal::new("--firmware-url must be a http:// or https:// URL"))
+    }
+}
+
+fn order(args: &RunArgs, site: &Site, devices: &Devices, http: Option<&str>, https: Option<&str>) -> Result<Order> {
+    let mut urls = HashMap::new();
+    let (name, server) = match args.scheme {
+        Scheme::Http => ("http", http),
+        Scheme::Https => ("https", https),
+    };
+    for (_, device) in devices.iter() {
+        let url = match (&args.firmware_url, server, site.target(&device.product_id)) {
+            (Some(url), _, _) => url.clone(),
+            (None, Some(server), Some(target)) => format!("{server}{target}"),
+            _ => return Err(Fatal::new(format!("--scheme {name} needs the server that --{name} off switches off"))),
+        };
+        urls.insert(device.product_id.clone(), url);
+    }
+    let firmware = &site.firmware;
+    Ok(Order { version: firmware.version.clone(), md5: firmware.md5.clone(), file_size: firmware.size, urls })
+}
+
+/// A key for the signatures of this run.
+fn signing_key() -> [u8; 20] {
+    let mut key = [0; 20];
+    // Without random numbers there would have been no certificates; a signature here guards nothing but a test.
+    let _ = rustls::crypto::ring::default_provider().secure_random.fill(&mut key);
+    key
+}
+
+/// Written beside and moved into place, so that whoever waits for the file finds it whole.
+fn write_ready_file(path: &Path, ready: &Ready) -> Result<()> {
+    let what = || format!("cannot write the ready file {}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut draft = tempfile::NamedTempFile::new_in(folder).context(what)?;
+    serde_json::to_writer(&mut draft, ready).context(what)?;
+    writeln!(draft).context(what)?;
+    let (_, draft) = draft.keep().context(what)?;
+    fs::rename(&draft, path).context(what)
+}
+
+/// Lines from standard input. Its end is not the hub's.
+fn commands() -> mpsc::UnboundedReceiver<String> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    // A thread of its own: a blocking read cannot be called off, and must not hold the runtime up at the end.
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        let mut line = Vec::new();
+        while input.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+    receiver
+}
+
+/// What ends the hub from outside.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Takes the signals over; before anybody is told that the hub is ready.
+    fn take() -> Result<Self> {
+        let what = || "cannot handle signals".to_owned();
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt()).context(what)?,
+            terminate: signal(SignalKind::terminate()).context(what)?,
+        })
+    }
+
+    /// Carries commands out until something ends the hub.
+    async fn wait(
+        mut self,
+        hub: &Hub,
+        mut commands: mpsc::UnboundedReceiver<String>,
+        mut verdicts: mpsc::UnboundedReceiver<Verdict>,
+        exit_when_done: bool,
+    ) -> ExitCode {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return ExitCode::SUCCESS,
+                _ = self.terminate.recv() => return ExitCode::SUCCESS,
+                Some(line) = commands.recv() => match Command::parse(&line) {
+                    None => {}
+                    Some(Ok(Command::Quit)) => return ExitCode::SUCCESS,
+                    Some(Ok(command)) => hub.command(command),
+                    Some(Err(text)) => hub.warn(&text),
+                },
+                Some(verdict) = verdicts.recv() => match verdict {
+                    _ if !exit_when_done => {}
+                    Verdict::Done => return ExitCode::SUCCESS,
+                    Verdict::Failed => return ExitCode::FAILURE,
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! TLS: certificates made at first start, and the pre-shared-key server.
+
+pub mod certs;
+pub mod psk;
