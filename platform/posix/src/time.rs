@@ -1,4 +1,6 @@
 //! `HAL_GetTimeMs`, `HAL_SleepMs` and `HAL_Timer_*`.
+// The fields of timespec and timeval have 32 bits on some targets.
+#![allow(clippy::useless_conversion)]
 
 use std::ffi::{c_char, c_int, c_long, c_uint};
 use std::io;
