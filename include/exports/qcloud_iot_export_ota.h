@@ -104,33 +104,85 @@ typedef enum IOT_OTAReportType {
     IOT_OTAR_UPGRADE_SUCCESS = 4,
 } IOT_OTAReportType;
 
-extern void *IOT_OTA_Init(const char *product_id, const char *device_name, void *ch_signal);
+/**
+ * Begins upgrades for a device and returns the handle for all other functions; NULL on failure.
+ *
+ * Subscribes to the device's update topic over the MQTT client `ch_signal` and waits up to 2 s for the server's answer.
+ * Both names are copied. The handle is ended with IOT_OTA_Destroy, before or after the MQTT client.
+ */
+void *IOT_OTA_Init(const char *product_id, const char *device_name, void *ch_signal);
 
-extern int IOT_OTA_Destroy(void *handle);
+/**
+ * Ends upgrades: unsubscribes, closes a download, frees. Returns 0; IOT_OTA_ERR_INVALID_PARAM for an unknown handle.
+ *
+ * A call that runs on the handle in another thread ends soon.
+ */
+int IOT_OTA_Destroy(void *handle);
 
-extern int IOT_OTA_StartDownload(void *handle, uint32_t offset, uint32_t size);
+/**
+ * Starts fetching the firmware's bytes from `offset` up to and without `size`, the size that IOT_OTA_Ioctl told.
+ *
+ * Connects and sends the request; an earlier download is closed. `offset` 0 starts the MD5 over; to resume, feed it
+ * the bytes that are there with IOT_OTA_ResetClientMD5 and IOT_OTA_UpdateClientMd5 before. With `offset` equal to
+ * `size` nothing is fetched, the next IOT_OTA_FetchYield returns 0 and the firmware is complete.
+ *
+ * Returns 0; IOT_OTA_ERR_INVALID_STATE unless an update command is being followed; IOT_OTA_ERR_INVALID_PARAM for an
+ * offset beyond the size; QCLOUD_ERR_HTTP_* or QCLOUD_ERR_FAILURE when the server can't be reached.
+ */
+int IOT_OTA_StartDownload(void *handle, uint32_t offset, uint32_t size);
 
-extern void IOT_OTA_UpdateClientMd5(void *handle, char *buff, uint32_t size);
+/** Adds `size` bytes of firmware that are stored already to the MD5. */
+void IOT_OTA_UpdateClientMd5(void *handle, char *buff, uint32_t size);
 
-extern int IOT_OTA_ResetClientMD5(void *handle);
+/** Starts the MD5 over. Returns 0. */
+int IOT_OTA_ResetClientMD5(void *handle);
 
-extern int IOT_OTA_ReportVersion(void *handle, const char *version);
+/**
+ * Tells the cloud which version runs, 1 to 32 characters, and waits for an update command from now on: whatever was
+ * going on is dropped. Returns the packet id or an error.
+ */
+int IOT_OTA_ReportVersion(void *handle, const char *version);
 
-extern int IOT_OTA_ReportUpgradeBegin(void *handle);
+/** Tells the cloud that the new firmware is being written. Returns the packet id or an error. */
+int IOT_OTA_ReportUpgradeBegin(void *handle);
 
-extern int IOT_OTA_ReportUpgradeSuccess(void *handle, const char *version);
+/**
+ * Tells the cloud that the upgrade is done; `version` NULL means the version of the update command. Returns the packet
+ * id or an error.
+ */
+int IOT_OTA_ReportUpgradeSuccess(void *handle, const char *version);
 
-extern int IOT_OTA_ReportUpgradeFail(void *handle, const char *version);
+/**
+ * Tells the cloud that the upgrade failed; `version` NULL means the version of the update command. Returns the packet
+ * id or an error.
+ */
+int IOT_OTA_ReportUpgradeFail(void *handle, const char *version);
 
-extern int IOT_OTA_IsFetching(void *handle);
+/** 1 while an update command is being followed and the firmware is not complete, else 0. */
+int IOT_OTA_IsFetching(void *handle);
 
-extern int IOT_OTA_IsFetchFinish(void *handle);
+/** 1 when the firmware is complete or the download has failed for good, else 0. */
+int IOT_OTA_IsFetchFinish(void *handle);
 
-extern int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uint32_t timeout_s);
+/**
+ * Fetches up to `buf_len` bytes of firmware, for at most `timeout_s` seconds.
+ *
+ * Returns how many bytes came, 0 when none did, or an error below 0, after which the download is over. A lost
+ * connection, a busy server and a silent one are no errors at first: the next calls reconnect and go on where it
+ * stopped.
+ */
+int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uint32_t timeout_s);
 
-extern int IOT_OTA_Ioctl(void *handle, IOT_OTA_CmdType type_, void *buf, size_t buf_len);
+/**
+ * Answers the query `type` about the update into `buf`: see IOT_OTA_CmdType.
+ *
+ * Returns 0; IOT_OTA_ERR_INVALID_STATE before an update command; QCLOUD_ERR_FAILURE for a buffer that is not right, and
+ * for IOT_OTAG_CHECK_FIRMWARE while the firmware is not complete.
+ */
+int IOT_OTA_Ioctl(void *handle, IOT_OTA_CmdType type, void *buf, size_t buf_len);
 
-extern int IOT_OTA_GetLastError(void *handle);
+/** The last error of the handle, an IOT_OTA_Error_Code. */
+int IOT_OTA_GetLastError(void *handle);
 
 #ifdef __cplusplus
 }
