@@ -1,0 +1,48 @@
+//! What `./test.sh` has built, by the environment it sets.
+
+use std::env;
+use std::path::PathBuf;
+
+/// One build of the library with its samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// KEY mode over TLS with a pre-shared key; firmware over HTTP and HTTPS.
+    Key,
+    /// KEY mode over plain TCP; firmware over HTTP only.
+    NoTls,
+    /// CERT mode; firmware over HTTP and HTTPS.
+    Cert,
+}
+
+impl Build {
+    /// The program `name` of this build.
+    #[track_caller]
+    pub fn program(self, name: &str) -> PathBuf {
+        let variable = match self {
+            Build::Key => "E2E_KEY_DIR",
+            Build::NoTls => "E2E_NOTLS_DIR",
+            Build::Cert => "E2E_CERT_DIR",
+        };
+        path(variable).join("bin").join(name)
+    }
+}
+
+/// The hub's program.
+#[track_caller]
+pub(crate) fn hub_program() -> PathBuf {
+    path("E2E_HUB")
+}
+
+#[track_caller]
+fn path(variable: &str) -> PathBuf {
+    match env::var_os(variable) {
+        Some(value) if PathBuf::from(&value).exists() => PathBuf::from(value),
+        Some(value) => panic!("{variable} names {}, which is not there: run ./test.sh", value.to_string_lossy()),
+        None => panic!("{variable} is not set: run ./test.sh, which builds what these tests run"),
+    }
+}
+
+/// The message for a program that a test needs and the machine has not got.
+pub fn missing(program: &str, package: &str) -> String {
+    format!("{program} is not installed: apt-get install {package}")
+}

@@ -1,0 +1,42 @@
+//! The harness of the whole-system tests: compiled C samples as processes, with real or scripted peers on loopback.
+//!
+//! Everything here panics on failure, as tests do. Whatever was started ends with the value that started it, and a
+//! test that panics prints the output of each of its processes.
+//!
+//! No test waits by the clock: [`Log::wait`] blocks until what a test needs has been said, and [`LIMIT`] only bounds
+//! how long a broken test hangs.
+
+use std::time::Duration;
+
+mod build;
+mod desk;
+mod device;
+mod firmware;
+mod hub;
+mod log;
+mod mosquitto;
+mod nginx;
+mod pki;
+mod ports;
+mod process;
+mod report;
+mod sample;
+mod server;
+
+pub use build::{missing, Build};
+pub use desk::Desk;
+pub use device::Device;
+pub use firmware::Firmware;
+pub use hub::{Hub, HubSetup};
+pub use log::Log;
+pub use mosquitto::Mosquitto;
+pub use nginx::Nginx;
+pub use pki::{Authority, Identity, Validity};
+pub use ports::closed_port;
+pub use process::{Finished, Process};
+pub use report::{assert_good_run, ends, failures, reports, Report};
+pub use sample::Sample;
+pub use server::{Answer, Gate, Request, Server};
+
+/// How long anything may take before a test gives up. Far above what a loaded machine needs.
+pub const LIMIT: Duration = Duration::from_secs(100);

@@ -1,0 +1,71 @@
+//! Mosquitto: a broker that is not ours.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::ports::ATTEMPTS;
+use crate::{closed_port, missing, Device, Process};
+
+/// A mosquitto with two listeners on loopback: TLS with pre-shared keys, and plain.
+pub struct Mosquitto {
+    process: Process,
+    config: PathBuf,
+    psk_port: u16,
+    plain_port: u16,
+}
+
+impl Mosquitto {
+    /// Starts it with one device's key.
+    #[track_caller]
+    pub fn start(folder: &Path, device: &Device) -> Mosquitto {
+        let folder = folder.join("mosquitto");
+        fs::create_dir_all(&folder).expect("mosquitto's folder");
+        let keys = folder.join("keys");
+        fs::write(&keys, device.psk_line()).expect("mosquitto's keys");
+        let config = folder.join("mosquitto.conf");
+        for _ in 0..ATTEMPTS {
+            let (psk_port, plain_port) = (closed_port(), closed_port());
+            // As root it would become a user who can't read the keys.
+            let text = format!(
+                "user root\nper_listener_settings true\nlog_dest stderr\nlog_type all\n\
+                 listener {psk_port} 127.0.0.1\nallow_anonymous true\npsk_hint e2e\npsk_file {}\n\
+                 listener {plain_port} 127.0.0.1\nallow_anonymous true\n",
+                keys.display()
+            );
+            fs::write(&config, text).expect("mosquitto's configuration");
+            if let Some(process) = launch(&config) {
+                return Mosquitto { process, config, psk_port, plain_port };
+            }
+        }
+        panic!("mosquitto does not start");
+    }
+
+    /// Ends it and starts it again on the same ports.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.process.kill();
+        self.process = launch(&self.config).expect("mosquitto starts again");
+    }
+
+    /// Where a device in KEY mode connects.
+    pub fn psk_address(&self) -> String {
+        format!("127.0.0.1:{}", self.psk_port)
+    }
+
+    /// Where the hub connects.
+    pub fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.plain_port)
+    }
+}
+
+/// `None` where it ended before it listened: the port was taken meanwhile.
+#[track_caller]
+fn launch(config: &Path) -> Option<Process> {
+    let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"];
+    let program = program.iter().find(|path| Path::new(path).exists());
+    let program = program.unwrap_or_else(|| panic!("{}", missing("mosquitto", "mosquitto nginx-light")));
+    let process = Process::start("mosquitto", Command::new(program).arg("-c").arg(config));
+    let up = process.lines().find(0, |line| line.contains("mosquitto version") && line.contains("running"));
+    up.is_some().then_some(process)
+}

@@ -1,0 +1,83 @@
+//! A certificate authority for peers other than the hub.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{
+    date_time_ymd, BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::ServerConfig;
+
+/// When a certificate is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// At present.
+    Now,
+    /// Ended in 2021.
+    Over,
+}
+
+/// A CA with its files in a folder.
+pub struct Authority {
+    folder: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// A server's certificate and key.
+#[derive(Clone)]
+pub struct Identity {
+    /// PEM file.
+    pub cert: PathBuf,
+    /// PEM file.
+    pub key: PathBuf,
+    pub(crate) config: Arc<ServerConfig>,
+}
+
+impl Authority {
+    /// A CA of its own in `folder`.
+    pub fn new(folder: &Path) -> Authority {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "e2e test CA");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate().expect("a key");
+        let cert = params.self_signed(&key).expect("a certificate");
+        fs::write(folder.join("test-ca.pem"), cert.pem()).expect("the CA's file");
+        Authority { folder: folder.to_owned(), issuer: Issuer::new(params, key) }
+    }
+
+    /// What a client must trust.
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("test-ca.pem")
+    }
+
+    /// A server certificate for one host name.
+    pub fn server(&self, host: &str, validity: Validity) -> Identity {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).expect("a host name");
+        params.distinguished_name.push(DnType::CommonName, host);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = match validity {
+            Validity::Now => date_time_ymd(2090, 1, 1),
+            Validity::Over => date_time_ymd(2021, 1, 1),
+        };
+        let pair = KeyPair::generate().expect("a key");
+        let cert = params.signed_by(&pair, &self.issuer).expect("a certificate");
+        let (cert_file, key_file) = (self.folder.join(format!("{host}.crt")), self.folder.join(format!("{host}.key")));
+        fs::write(&cert_file, cert.pem()).expect("the certificate's file");
+        fs::write(&key_file, pair.serialize_pem()).expect("the key's file");
+        let chain = vec![CertificateDer::from_pem_file(&cert_file).expect("our certificate")];
+        let key = PrivateKeyDer::from_pem_file(&key_file).expect("our key");
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("protocol versions")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("our certificate and key");
+        Identity { cert: cert_file, key: key_file, config: Arc::new(config) }
+    }
+}

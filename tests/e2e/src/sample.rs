@@ -1,0 +1,81 @@
+//! The compiled C samples.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Build, Device, Process};
+
+/// How to run a sample.
+pub struct Sample {
+    program: PathBuf,
+    folder: PathBuf,
+    wrapper: Vec<String>,
+    args: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Sample {
+    /// The program `name` of a build, to be run in `folder`, which holds or gets its `device_info.json`.
+    #[track_caller]
+    pub fn new(build: Build, name: &str, folder: &Path) -> Sample {
+        Sample {
+            program: build.program(name),
+            folder: folder.to_owned(),
+            wrapper: Vec::new(),
+            args: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// Its MQTT server, `host:port`.
+    pub fn endpoint(mut self, address: &str) -> Self {
+        self.environment.push(("QCLOUD_IOT_MQTT_ENDPOINT", address.to_owned()));
+        self
+    }
+
+    /// The roots it trusts.
+    pub fn trusts(mut self, file: impl AsRef<Path>) -> Self {
+        self.environment.push(("QCLOUD_IOT_CA_FILE", file.as_ref().to_string_lossy().into_owned()));
+        self
+    }
+
+    /// More of its command line.
+    pub fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        self
+    }
+
+    /// Runs it below another program, such as valgrind.
+    pub fn under(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// Starts it.
+    #[track_caller]
+    pub fn start(&self) -> Process {
+        let name = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut command = match self.wrapper.split_first() {
+            None => Command::new(&self.program),
+            Some((wrapper, rest)) => {
+                let mut command = Command::new(wrapper);
+                command.args(rest).arg(&self.program);
+                command
+            }
+        };
+        // What the user of this machine may have set must not reach the sample.
+        command.env_remove("QCLOUD_IOT_MQTT_ENDPOINT").env_remove("QCLOUD_IOT_CA_FILE");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Process::start(&name, command.args(&self.args).current_dir(&self.folder))
+    }
+
+    /// Where the OTA sample puts the firmware.
+    pub fn bin_file(folder: &Path, device: &Device, version: &str) -> PathBuf {
+        folder.join(format!("FW_{}_{version}.bin", device.client_id()))
+    }
+
+    /// Where the OTA sample notes how far it is.
+    pub fn state_file(folder: &Path, device: &Device) -> PathBuf {
+        folder.join(format!("FW_{}.json", device.client_id()))
+    }
+}
