@@ -5,13 +5,13 @@
 # there is a bundle (library and platform in one archive, from the same cargo call, so that members they share have the
 # same names).
 #
-# libiot_platform.a has the members of the bundle that the library has not: one per HAL file, so that a firmware with
-# its own HAL_* pulls nothing of ours that it doesn't need.
+# libiot_sdk.a is one relocatable object: the library, the crates, and the part of the Rust standard library that it and
+# the platform use. libiot_platform.a has one for the TLS stack, one for everything else, and one small object for each
+# HAL file, so that a firmware with its own HAL_* pulls nothing of ours that it doesn't need.
 #
-# libiot_sdk.a is one relocatable object with the library, the crates and the part of the Rust standard library that
-# it and the platform use. Of its names only the C interface is left as it was. What the platform's members need of it
-# (Rust names) is weak, so that another Rust library in the same program brings no double definitions; all else is
-# local.
+# In these objects only the names that others need are left: a firmware may have its own mbedTLS beside ours. The Rust
+# names that the platform needs of the library are weak, so that another Rust library in the same program brings no
+# double definitions. What nobody reaches is left out, with what it would have asked of the linker.
 #
 # The environment names the tools: AR, LD, NM, OBJCOPY. KEEP_DEBUG=1 leaves debug information in.
 set -eu
@@ -44,6 +44,20 @@ strip_flags="--remove-section=.llvmbc --remove-section=.llvmcmd"
 
 defined() { "$NM" --defined-only --extern-only "$@" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u; }
 undefined() { "$NM" --undefined-only "$@" 2>/dev/null | awk 'NF == 2 { print $2 }' | sort -u; }
+# Names that are not Rust's: what C code calls.
+c_names() { grep -E '^[A-Za-z_][A-Za-z0-9_]*$' | grep -v -e '^_R' -e '^_ZN' || true; }
+
+# merge OBJECT ARCHIVE NAMES [WEAK_NAMES]: one object with what the names in the files NAMES and WEAK_NAMES reach in
+# ARCHIVE. All other names become local.
+merge() {
+    sort -u "$3" ${4:+"$4"} | sed 's/^/--undefined=/' >"$1.roots"
+    "$LD" -r --gc-sections -o "$1" "@$1.roots" "$2"
+    # All objects that can unwind share one copy of this: it must keep its name.
+    { echo DW.ref.rust_eh_personality; cat "$3" ${4:+"$4"}; } >"$1.global"
+    # shellcheck disable=SC2086
+    "$OBJCOPY" $strip_flags "--keep-global-symbols=$1.global" ${4:+"--weaken-symbols=$4"} "$1"
+    rm "$1.roots" "$1.global"
+}
 
 # shellcheck disable=SC2086
 "$OBJCOPY" $strip_flags "$sdk" "$work/all.a"
@@ -54,47 +68,66 @@ if [ -n "$bundle" ]; then
     "$AR" t "$bundle" | sort >"$work/bundle.members"
     # The bundle crate has no code; its objects repeat what every Rust archive defines once, which the library does.
     comm -13 "$work/sdk.members" "$work/bundle.members" | grep -v '^iot_bundle-' >"$work/platform.members"
-    # Members are told apart by name alone.
-    unclear=$(uniq -d "$work/platform.members"; comm -12 "$work/sdk.members" "$work/platform.members")
-    if [ -n "$unclear" ]; then
-        echo "pack_archives.sh: $bundle has more than one member of these names, which can't be told apart:" >&2
-        echo "$unclear" >&2
+    bundle=$(realpath "$bundle")
+    # Members are told apart by name alone, so several of one name must be copies of one (cargo takes in a C library
+    # once for each way that leads to it).
+    comm -12 "$work/sdk.members" "$work/platform.members" >"$work/clash"
+    uniq -d "$work/platform.members" >"$work/repeated"
+    instance=1
+    while [ -s "$work/repeated" ]; do
+        mkdir "$work/instance.$instance"
+        (cd "$work/instance.$instance" && xargs "$AR" xN "$instance" "$bundle" <../repeated)
+        while read -r name; do
+            cmp -s "$work/instance.$instance/$name" "$work/instance.1/$name" || echo "$name" >>"$work/clash"
+        done <"$work/repeated"
+        instance=$((instance + 1))
+        uniq -c "$work/platform.members" | awk -v n="$instance" '$1 >= n { print $2 }' >"$work/repeated"
+    done
+    if [ -s "$work/clash" ]; then
+        echo "pack_archives.sh: different members of $bundle bear the same name:" >&2
+        sort -u "$work/clash" >&2
         exit 1
     fi
-    bundle=$(realpath "$bundle")
-    mkdir "$work/platform"
+    sort -u -o "$work/platform.members" "$work/platform.members"
+    mkdir "$work/objects" "$work/platform"
     (
-        cd "$work/platform"
+        cd "$work/objects"
         xargs "$AR" x "$bundle" <../platform.members
-        xargs "$AR" crs ../libiot_platform.a <../platform.members
+        mv -- *-hal_*.o ../platform/
+        # The TLS stack first: what it needs of the other half is to keep its name there.
+        "$AR" crs ../tls.a $(ls | grep -v '^iot_platform_posix-')
+        "$AR" crs ../posix.a $(ls | grep -v '^iot_platform_tls-')
+        defined iot_platform_posix-* >../posix.defined
+        c_names <../posix.defined >../posix.names
+        defined iot_platform_tls-* | c_names >../tls.names
+        if [ -s ../tls.names ]; then
+            merge ../platform/iot_platform_tls.o ../tls.a ../tls.names
+            undefined ../platform/iot_platform_tls.o | comm -12 - ../posix.defined >>../posix.names
+        fi
+        merge ../platform/iot_platform_posix.o ../posix.a ../posix.names
+        cd ../platform
+        "$AR" crs ../libiot_platform.a *
     )
-    # shellcheck disable=SC2086
-    "$OBJCOPY" $strip_flags "$work/libiot_platform.a"
     defined "$work/all.a" >"$work/all.defined"
-    undefined "$work/libiot_platform.a" >"$work/platform.undefined"
-    comm -12 "$work/all.defined" "$work/platform.undefined" >"$work/needed"
+    undefined "$work/libiot_platform.a" | comm -12 - "$work/all.defined" >"$work/needed"
 fi
 
-# The C interface: what the library's own objects define under a name that is not Rust's.
+# The C interface is what the library's own objects define.
 mkdir "$work/own"
 sdk=$(realpath "$sdk")
 (
     cd "$work/own"
     grep -e '^iot_sdk-' -e 'varargs\.o$' ../sdk.members | xargs "$AR" x "$sdk"
-    for object in *; do defined "$object"; done | grep -E '^[A-Za-z_][A-Za-z0-9_]*$' | grep -v -e '^_R' -e '^_ZN' |
-        sort -u >../interface
+    for object in *; do defined "$object"; done | c_names | sort -u >../interface
 )
 if ! grep -q '^IOT_MQTT_Construct$' "$work/interface"; then
     echo "pack_archives.sh: $sdk does not define IOT_MQTT_Construct" >&2
     exit 1
 fi
-
-sort -u "$work/interface" "$work/needed" | sed 's/^/--undefined=/' >"$work/roots"
-"$LD" -r --gc-sections -o "$work/iot_sdk.o" "@$work/roots" "$work/all.a"
 comm -23 "$work/needed" "$work/interface" >"$work/weak"
-# Shared by all objects that can unwind, one copy of it is taken: it must keep its name.
-printf 'DW.ref.rust_eh_personality\n' | cat - "$work/interface" "$work/needed" >"$work/global"
-"$OBJCOPY" "--keep-global-symbols=$work/global" "--weaken-symbols=$work/weak" "$work/iot_sdk.o"
+weak=
+[ ! -s "$work/weak" ] || weak=$work/weak
+merge "$work/iot_sdk.o" "$work/all.a" "$work/interface" "$weak"
 (cd "$work" && "$AR" crs libiot_sdk.a iot_sdk.o)
 
 if [ -n "$bundle" ]; then
