@@ -13,6 +13,8 @@ use iot_abi::export::DeviceInfo;
 #[cfg(feature = "gateway")]
 use iot_abi::export::GatewayDeviceInfo;
 
+#[cfg(feature = "gateway")]
+use crate::identity::SubDevice;
 use crate::identity::{self, Document, Identity};
 use crate::{guard, log};
 
@@ -111,7 +113,7 @@ pub unsafe extern "C" fn iot_platform_set_dev_info(dev_info: *mut c_void) -> c_i
         }
         // SAFETY: the caller's promise.
         let info = unsafe { dev_info.cast::<DeviceInfo>().read_unaligned() };
-        match identity_of(&info).and_then(save) {
+        match identity_of(&info).and_then(|identity| save(&identity)) {
             Ok(()) => QCLOUD_RET_SUCCESS,
             Err(text) => fail(FUNC, &text),
         }
@@ -150,7 +152,7 @@ pub unsafe extern "C" fn iot_platform_get_gw_dev_info(gw_dev_info: *mut c_void) 
 unsafe fn get_gateway(info: &mut GatewayDeviceInfo) -> Result<(), String> {
     let gateway = load()?;
     if !info.sub_dev_info.is_null() {
-        let (product_id, device_name) = load_sub_device()?;
+        let SubDevice { product_id, device_name } = load_sub_device()?;
         let mut sub_device = empty();
         set(&mut sub_device.product_id, &product_id);
         set(&mut sub_device.device_name, &device_name);
@@ -174,32 +176,40 @@ unsafe fn path<'a>(file_name: *const c_char) -> Option<&'a Path> {
     (!name.is_empty()).then(|| Path::new(OsStr::from_bytes(name)))
 }
 
-#[cfg(not(feature = "debug-dev-info"))]
+/// Whether the identity is compiled in.
+const COMPILED_IN: bool = cfg!(feature = "debug-dev-info");
+
 fn load() -> Result<Identity, String> {
-    Document::read(&current_file())?.identity()
+    if COMPILED_IN {
+        compiled_in::load()
+    } else {
+        Document::read(&current_file())?.identity()
+    }
 }
 
-#[cfg(not(feature = "debug-dev-info"))]
-fn save(identity: Identity) -> Result<(), String> {
-    identity::store(&current_file(), &identity)
+fn save(identity: &Identity) -> Result<(), String> {
+    if COMPILED_IN {
+        compiled_in::save(identity);
+        Ok(())
+    } else {
+        identity::store(&current_file(), identity)
+    }
 }
 
-#[cfg(all(feature = "gateway", not(feature = "debug-dev-info")))]
-fn load_sub_device() -> Result<(String, String), String> {
-    let sub_device = Document::read(&current_file())?.sub_device()?;
-    Ok((sub_device.product_id, sub_device.device_name))
+#[cfg(feature = "gateway")]
+fn load_sub_device() -> Result<SubDevice, String> {
+    if COMPILED_IN {
+        Ok(compiled_in::sub_device())
+    } else {
+        Document::read(&current_file())?.sub_device()
+    }
 }
-
-#[cfg(feature = "debug-dev-info")]
-use compiled_in::{load, save};
-
-#[cfg(all(feature = "gateway", feature = "debug-dev-info"))]
-use compiled_in::load_sub_device;
 
 /// The identity from the code.
-#[cfg(feature = "debug-dev-info")]
 mod compiled_in {
     use super::{device_info, identity_of, DeviceInfo, Identity, Mutex, PoisonError};
+    #[cfg(feature = "gateway")]
+    use crate::identity::SubDevice;
 
     /// What `HAL_SetDevInfo` has set.
     static CHANGED: Mutex<Option<DeviceInfo>> = Mutex::new(None);
@@ -262,16 +272,13 @@ mod compiled_in {
         })
     }
 
-    #[allow(clippy::unnecessary_wraps)] // the file's counterpart can fail
-    pub fn save(identity: Identity) -> Result<(), String> {
-        *CHANGED.lock().unwrap_or_else(PoisonError::into_inner) = Some(device_info(&identity));
-        Ok(())
+    pub fn save(identity: &Identity) {
+        *CHANGED.lock().unwrap_or_else(PoisonError::into_inner) = Some(device_info(identity));
     }
 
     #[cfg(feature = "gateway")]
-    #[allow(clippy::unnecessary_wraps)] // the file's counterpart can fail
-    pub fn load_sub_device() -> Result<(String, String), String> {
-        Ok((SUB_PRODUCT_ID.to_owned(), SUB_DEVICE_NAME.to_owned()))
+    pub fn sub_device() -> SubDevice {
+        SubDevice { product_id: SUB_PRODUCT_ID.to_owned(), device_name: SUB_DEVICE_NAME.to_owned() }
     }
 }
 
@@ -334,6 +341,6 @@ fn text(field: &[c_char], name: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| format!("{name} is not valid UTF-8"))
 }
 
-#[cfg(all(test, not(feature = "debug-dev-info")))]
+#[cfg(test)]
 #[path = "devinfo_tests.rs"]
 mod tests;

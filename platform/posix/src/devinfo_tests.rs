@@ -77,7 +77,7 @@ fn byte_order_mark_and_absent_optional_keys_are_fine() {
 #[test]
 fn bad_files_name_the_key_and_the_file() {
     let (parent, child) = if cfg!(feature = "auth-mode-cert") {
-        ("cert_deviceinfo", "devPrivateKeyFile")
+        ("cert_deviceinfo", "devCertFile")
     } else {
         ("key_deviceinfo", "deviceSecret")
     };
@@ -145,7 +145,24 @@ fn null_and_missing_file() {
     assert_eq!(log_double::take(), ["ERR can't read /nonexistent/device_info.json: No such file or directory"]);
 }
 
+#[cfg(feature = "debug-dev-info")]
+#[test]
+fn compiled_in_identity_needs_no_file() {
+    let mut info = empty();
+    // SAFETY: valid arguments.
+    assert_eq!(unsafe { iot_platform_get_dev_info((&raw mut info).cast()) }, 0);
+    assert_eq!(field(&info.client_id), format!("{}{}", field(&info.product_id), field(&info.device_name)));
+    set(&mut info.device_name, "changed in memory");
+    // SAFETY: valid arguments.
+    unsafe {
+        assert_eq!(iot_platform_set_dev_info((&raw mut info).cast()), 0);
+        assert_eq!(iot_platform_get_dev_info((&raw mut info).cast()), 0);
+    }
+    assert!(field(&info.device_name).starts_with("changed in memory"));
+}
+
 /// The one test that changes which file is in use, since that is shared by all threads.
+#[cfg(not(feature = "debug-dev-info"))]
 #[test]
 fn stored_identity_is_read_back_and_other_keys_stay() {
     let dir = TempDir::new().unwrap();

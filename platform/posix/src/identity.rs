@@ -39,7 +39,7 @@ pub struct Identity {
 }
 
 /// Product id and device name of a device behind a gateway.
-#[cfg_attr(not(feature = "gateway"), allow(dead_code))]
+#[cfg(feature = "gateway")]
 pub struct SubDevice {
     pub product_id: String,
     pub device_name: String,
@@ -60,7 +60,9 @@ const DEVICE_SECRET: Key = Key { path: &["key_deviceinfo", "deviceSecret"], max:
 const CERT_FILE: Key = Key { path: &["cert_deviceinfo", "devCertFile"], max: MAX_SIZE_OF_DEVICE_CERT_FILE_NAME };
 #[cfg(feature = "auth-mode-cert")]
 const KEY_FILE: Key = Key { path: &["cert_deviceinfo", "devPrivateKeyFile"], max: MAX_SIZE_OF_DEVICE_SECRET_FILE_NAME };
+#[cfg(feature = "gateway")]
 const SUB_PRODUCT_ID: Key = Key { path: &["subDev", "sub_productId"], max: MAX_SIZE_OF_PRODUCT_ID };
+#[cfg(feature = "gateway")]
 const SUB_DEVICE_NAME: Key = Key { path: &["subDev", "sub_devName"], max: MAX_SIZE_OF_DEVICE_NAME };
 
 /// A parsed file.
@@ -112,7 +114,7 @@ impl Document {
     ///
     /// # Errors
     /// A text for the log that names the key and the file.
-    #[cfg_attr(not(feature = "gateway"), allow(dead_code))]
+    #[cfg(feature = "gateway")]
     pub fn sub_device(&self) -> Result<SubDevice, String> {
         Ok(SubDevice { product_id: self.required(&SUB_PRODUCT_ID)?, device_name: self.required(&SUB_DEVICE_NAME)? })
     }
