@@ -325,3 +325,7 @@ fn https() -> Result<Security, (i32, String)> {
     Err((QCLOUD_ERR_HTTP, format!("https:// is not possible, this library was built with {option}")))
 }
 
+#[cfg(test)]
+pub(crate) mod simulation;
+#[cfg(test)]
+mod tests;

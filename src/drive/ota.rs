@@ -483,3 +483,5 @@ fn why(error: OtaError) -> &'static str {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod tests;

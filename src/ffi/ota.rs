@@ -347,3 +347,133 @@ unsafe fn text(buf: *mut c_void, len: usize, value: &str) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drive::ota::tests::fetching_ota;
+
+    const NULL: *mut c_void = ptr::null_mut();
+
+    /// A handle to an upgrade that waits for its download.
+    struct Handle(*mut c_void);
+
+    impl Handle {
+        fn new() -> Self {
+            Handle(handle::insert(fetching_ota()))
+        }
+    }
+
+    impl Drop for Handle {
+        fn drop(&mut self) {
+            assert_eq!(IOT_OTA_Destroy(self.0), QCLOUD_RET_SUCCESS);
+            assert_eq!(IOT_OTA_Destroy(self.0), IOT_OTA_ERR_INVALID_PARAM);
+        }
+    }
+
+    #[test]
+    fn no_handle_is_an_invalid_parameter_everywhere() {
+        let mut local = 5_u32;
+        let mut buf: [c_char; 4] = [0; 4];
+        for handle in [NULL, ptr::from_mut(&mut local).cast(), ptr::dangling_mut()] {
+            // SAFETY: strings and buffers are valid, handles may be anything.
+            let codes = unsafe {
+                IOT_OTA_UpdateClientMd5(handle, buf.as_mut_ptr(), 4);
+                assert!(IOT_OTA_Init(c"P".as_ptr(), c"d".as_ptr(), handle).is_null());
+                [
+                    IOT_OTA_Destroy(handle),
+                    IOT_OTA_StartDownload(handle, 0, 1),
+                    IOT_OTA_ResetClientMD5(handle),
+                    IOT_OTA_ReportVersion(handle, c"1".as_ptr()),
+                    IOT_OTA_ReportUpgradeBegin(handle),
+                    IOT_OTA_ReportUpgradeSuccess(handle, c"1".as_ptr()),
+                    IOT_OTA_ReportUpgradeFail(handle, c"1".as_ptr()),
+                    IOT_OTA_IsFetching(handle),
+                    IOT_OTA_IsFetchFinish(handle),
+                    IOT_OTA_FetchYield(handle, buf.as_mut_ptr(), 4, 0),
+                    IOT_OTA_Ioctl(handle, IOT_OTAG_FILE_SIZE, buf.as_mut_ptr().cast(), 4),
+                    IOT_OTA_GetLastError(handle),
+                ]
+            };
+            assert_eq!(codes, [IOT_OTA_ERR_INVALID_PARAM; 12]);
+        }
+        assert_eq!(local, 5);
+    }
+
+    #[test]
+    fn null_arguments_are_told() {
+        let ota = Handle::new();
+        // SAFETY: the pointers are NULL or valid.
+        unsafe {
+            assert!(IOT_OTA_Init(ptr::null(), c"d".as_ptr(), NULL).is_null());
+            assert!(IOT_OTA_Init(c"P".as_ptr(), ptr::null(), NULL).is_null());
+            IOT_OTA_UpdateClientMd5(ota.0, ptr::null_mut(), 4);
+            assert_eq!(IOT_OTA_ReportVersion(ota.0, ptr::null()), IOT_OTA_ERR_INVALID_PARAM);
+            assert_eq!(IOT_OTA_FetchYield(ota.0, ptr::null_mut(), 4, 0), IOT_OTA_ERR_INVALID_PARAM);
+            assert_eq!(IOT_OTA_FetchYield(ota.0, [0].as_mut_ptr(), 0, 0), IOT_OTA_ERR_INVALID_PARAM);
+            assert_eq!(IOT_OTA_Ioctl(ota.0, IOT_OTAG_FILE_SIZE, NULL, 4), IOT_OTA_ERR_INVALID_PARAM);
+        }
+        assert_eq!(IOT_OTA_GetLastError(ota.0), IOT_OTA_ERR_INVALID_PARAM);
+        assert_eq!(IOT_OTA_IsFetching(ota.0), 1);
+    }
+
+    #[test]
+    fn ioctl_writes_numbers_whole_and_texts_cut() {
+        let ota = Handle::new();
+        let ioctl = |query, buf: &mut [u8]| {
+            // SAFETY: `buf` is writable for its length.
+            unsafe { IOT_OTA_Ioctl(ota.0, query, buf.as_mut_ptr().cast(), buf.len()) }
+        };
+        let mut size = [0_u32; 2];
+        // SAFETY: `size` is writable for 8 bytes.
+        let number = |at: *mut u32, offset, len| unsafe {
+            IOT_OTA_Ioctl(ota.0, IOT_OTAG_FILE_SIZE, at.cast::<u8>().add(offset).cast(), len)
+        };
+        assert_eq!(number(size.as_mut_ptr(), 0, 4), QCLOUD_RET_SUCCESS);
+        assert_eq!(size, [8, 0]);
+        for (offset, len) in [(1, 4), (0, 3), (0, 8)] {
+            assert_eq!(number(size.as_mut_ptr(), offset, len), QCLOUD_ERR_FAILURE, "{offset} {len}");
+            assert_eq!(IOT_OTA_GetLastError(ota.0), IOT_OTA_ERR_INVALID_PARAM);
+        }
+        assert_eq!(size, [8, 0]);
+
+        let mut text = [b'x'; 8];
+        assert_eq!(ioctl(IOT_OTAG_VERSION, &mut text), QCLOUD_RET_SUCCESS);
+        assert_eq!(&text, b"1.3.0\0xx");
+        assert_eq!(ioctl(IOT_OTAG_VERSION, &mut text[..4]), QCLOUD_RET_SUCCESS);
+        assert_eq!(&text, b"1.3\x000\0xx");
+        assert_eq!(ioctl(IOT_OTAG_MD5SUM, &mut text[..1]), QCLOUD_RET_SUCCESS);
+        assert_eq!(text[0], 0);
+        let mut md5 = [b'x'; 40];
+        assert_eq!(ioctl(IOT_OTAG_MD5SUM, &mut md5), QCLOUD_RET_SUCCESS);
+        assert_eq!(&md5[..34], b"E8DC4081B13434B45189A720B77B6818\0x");
+
+        assert_eq!(ioctl(99, &mut text), QCLOUD_ERR_FAILURE);
+        assert_eq!(IOT_OTA_GetLastError(ota.0), IOT_OTA_ERR_INVALID_PARAM);
+    }
+
+    #[test]
+    fn a_download_through_the_c_surface() {
+        let ota = Handle::new();
+        let mut valid = 7_u32;
+        let mut check = || {
+            // SAFETY: an aligned number of 4 bytes.
+            let code = unsafe { IOT_OTA_Ioctl(ota.0, IOT_OTAG_CHECK_FIRMWARE, ptr::from_mut(&mut valid).cast(), 4) };
+            (code, valid)
+        };
+        assert_eq!(check(), (QCLOUD_ERR_FAILURE, 7));
+        assert_eq!(IOT_OTA_GetLastError(ota.0), OtaError::InvalidState.code());
+        assert_eq!(IOT_OTA_StartDownload(ota.0, 0, 8), QCLOUD_RET_SUCCESS);
+        let mut got = Vec::new();
+        while IOT_OTA_IsFetchFinish(ota.0) == 0 {
+            let mut buf: [c_char; 5] = [0; 5];
+            // SAFETY: writable for 5 bytes.
+            let count = unsafe { IOT_OTA_FetchYield(ota.0, buf.as_mut_ptr(), 5, 1) };
+            got.extend(buf[..usize::try_from(count).unwrap()].iter().map(|byte| *byte as u8));
+        }
+        assert_eq!(got, b"abcdefgh");
+        assert_eq!(check(), (QCLOUD_RET_SUCCESS, 1));
+        // SAFETY: NULL is allowed.
+        unsafe { assert_eq!(IOT_OTA_ReportUpgradeSuccess(ota.0, ptr::null()), 7) };
+    }
+}

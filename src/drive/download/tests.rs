@@ -1,0 +1,290 @@
+use std::sync::atomic::Ordering;
+
+use iot_engine::download::Url;
+use iot_engine::ota::OtaError;
+
+use super::simulation::{range_begin, Answer, Traits, World};
+use super::*;
+
+fn firmware(size: usize) -> Vec<u8> {
+    (0..size).map(|i| (i * 31 + i / 251) as u8).collect()
+}
+
+fn plan(url: &str, offset: u32, file_size: u32) -> Plan {
+    Plan { url: Url::parse(url).unwrap(), offset, end: file_size, file_size }
+}
+
+fn start(world: &Arc<World>, file_size: usize) -> Download {
+    Download::start(world.platform(), plan("http://h/f", 0, file_size as u32)).unwrap()
+}
+
+const NEVER: &dyn Fn() -> bool = &|| false;
+
+/// Fetches with buffers of `len` bytes and limits of 1 s until the end.
+fn drain(download: &mut Download, len: usize) -> (Vec<u8>, Fetched) {
+    let mut got: Vec<u8> = Vec::new();
+    let mut buf = vec![0; len];
+    for _ in 0..10_000 {
+        match download.fetch(&mut buf, 1000, NEVER) {
+            Fetched::Bytes(count) => got.extend(&buf[..count]),
+            Fetched::Nothing => {}
+            end => return (got, end),
+        }
+    }
+    panic!("no end");
+}
+
+fn filling(filling: bool) -> Traits {
+    Traits { filling, ..Traits::default() }
+}
+
+#[test]
+fn a_cut_at_any_byte_is_ridden_out_on_every_platform() {
+    let file = firmware(300);
+    let head = head_length(&file);
+    let length = head + file.len();
+    for fills in [false, true] {
+        for len in [1, 64, 1000] {
+            for cut in 0..length {
+                let served = file.clone();
+                let world = World::new(filling(fills), move |nth, request| {
+                    let answer = Answer::range(&served, request);
+                    if nth == 0 {
+                        answer.cut_at(cut)
+                    } else {
+                        answer
+                    }
+                });
+                let (got, end) = drain(&mut start(&world, file.len()), len);
+                assert_eq!(end, Fetched::Finished, "cut at {cut}");
+                assert!(got == file, "cut at {cut}");
+                let requests = world.requests.lock().unwrap();
+                let begins: Vec<usize> = requests.iter().map(|request| range_begin(request)).collect();
+                assert_eq!(begins, [0, cut.saturating_sub(head)], "cut at {cut}");
+                assert_eq!(world.open.load(Ordering::Relaxed), 0);
+            }
+        }
+    }
+}
+
+fn head_length(file: &[u8]) -> usize {
+    let (last, total) = (file.len() - 1, file.len());
+    format!("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-{last}/{total}\r\nContent-Length: {total}\r\n\r\n")
+        .len()
+}
+
+#[test]
+fn every_buffer_size_gets_the_whole_file() {
+    let file = firmware(100_000);
+    for fills in [false, true] {
+        for len in [1000, 5000, 16_383, 16_384, 65_536, 200_000] {
+            let served = file.clone();
+            let world = World::new(filling(fills), move |_, request| Answer::range(&served, request));
+            let began = world.ms();
+            let (got, end) = drain(&mut start(&world, file.len()), len);
+            assert_eq!(end, Fetched::Finished);
+            assert!(got == file, "{len}");
+            // Everything was there at once: hardly any time may be lost to waiting.
+            assert!(world.ms() - began <= 20, "{len}: {} ms", world.ms() - began);
+        }
+    }
+}
+
+#[test]
+fn small_buffers_are_filled_whole_and_cost_few_reads() {
+    let file = firmware(150_000);
+    let served = file.clone();
+    let world = World::new(filling(true), move |_, request| Answer::range(&served, request));
+    let mut download = start(&world, file.len());
+    let mut buf = [0; 5000];
+    let mut sizes = Vec::new();
+    while let Fetched::Bytes(count) = download.fetch(&mut buf, 1000, NEVER) {
+        sizes.push(count);
+    }
+    let short = sizes.iter().filter(|size| **size < 5000).count();
+    assert!(short <= 2, "{sizes:?}");
+    let reads = world.reads.load(Ordering::Relaxed);
+    assert!(reads <= 150_000 / 15_000 + 6, "{reads}");
+}
+
+#[test]
+fn a_slow_link_does_not_hold_the_caller_longer_than_it_asked() {
+    let file = firmware(50_000);
+    for fills in [false, true] {
+        let served = file.clone();
+        let world = World::new(filling(fills), move |_, request| Answer::range(&served, request).paced(2));
+        let mut download = start(&world, file.len());
+        let mut got: Vec<u8> = Vec::new();
+        for len in [5000, 65_536].into_iter().cycle() {
+            let mut buf = vec![0; len];
+            let before = world.ms();
+            match download.fetch(&mut buf, 1000, NEVER) {
+                Fetched::Bytes(count) => got.extend(&buf[..count]),
+                Fetched::Nothing => {}
+                end => {
+                    assert_eq!(end, Fetched::Finished);
+                    break;
+                }
+            }
+            assert!(world.ms() - before <= 1000 + u64::from(SHORT_MS), "{fills} {len}: {}", world.ms() - before);
+        }
+        assert!(got == file);
+        assert_eq!(world.requests.lock().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn a_time_limit_in_the_middle_of_the_head_keeps_the_connection() {
+    let file = firmware(10);
+    let served = file.clone();
+    // 100 ms per byte: the head takes several calls.
+    let world = World::new(filling(false), move |nth, request| match nth {
+        0 => Answer::range(&served, request).paced(1),
+        _ => panic!("a second request"),
+    });
+    let mut download = start(&world, file.len());
+    let mut got: Vec<u8> = Vec::new();
+    let mut buf = [0; 100];
+    let mut nothing = 0;
+    loop {
+        let before = world.ms();
+        match download.fetch(&mut buf, 20, NEVER) {
+            Fetched::Bytes(count) => got.extend(&buf[..count]),
+            Fetched::Nothing => nothing += 1,
+            end => {
+                assert_eq!(end, Fetched::Finished);
+                break;
+            }
+        }
+        assert!(world.ms() - before <= 30);
+    }
+    assert_eq!(got, file);
+    assert!(nothing >= 3, "{nothing}");
+}
+
+#[test]
+fn silence_returns_nothing_in_time_and_ends_as_a_time_out() {
+    for fills in [false, true] {
+        let world = World::new(filling(fills), |_, _| Answer::new("").then_silent());
+        let mut download = start(&world, 10);
+        let began = world.ms();
+        let mut buf = [0; 10];
+        for _ in 0..29 {
+            let before = world.ms();
+            assert_eq!(download.fetch(&mut buf, 1000, NEVER), Fetched::Nothing);
+            assert_eq!(world.ms() - before, 1000);
+        }
+        let (got, end) = drain(&mut download, 10);
+        let Fetched::Failed(failure) = end else { panic!("{end:?}") };
+        assert_eq!((failure.error, got.len()), (OtaError::FetchTimeout, 0));
+        // Six times 30 s, and the waits between them.
+        let took = world.ms() - began;
+        assert!((203_000..=212_000).contains(&took), "{took}");
+        assert_eq!(world.open.load(Ordering::Relaxed), 0);
+    }
+}
+
+#[test]
+fn a_call_without_time_looks_once() {
+    let file = firmware(10);
+    let served = file.clone();
+    let world = World::new(filling(false), move |_, request| Answer::range(&served, request));
+    let mut download = start(&world, 10);
+    let mut buf = [0; 100];
+    let mut got: Vec<u8> = Vec::new();
+    for _ in 0..5 {
+        if let Fetched::Bytes(count) = download.fetch(&mut buf, 0, NEVER) {
+            got.extend(&buf[..count]);
+        }
+    }
+    assert_eq!(got, file);
+}
+
+#[test]
+fn waiting_for_the_next_attempt_holds_no_connection_and_no_caller() {
+    let file = firmware(10);
+    let served = file.clone();
+    let world = World::new(filling(false), move |nth, request| match nth {
+        0 => Answer::new("HTTP/1.1 503 Busy\r\nRetry-After: 10\r\n\r\n"),
+        _ => Answer::range(&served, request),
+    });
+    let mut download = start(&world, 10);
+    let mut buf = [0; 100];
+    for _ in 0..9 {
+        assert_eq!(download.fetch(&mut buf, 1000, NEVER), Fetched::Nothing);
+        assert_eq!(world.open.load(Ordering::Relaxed), 0);
+    }
+    let (got, end) = drain(&mut download, 100);
+    assert_eq!((got, end), (file, Fetched::Finished));
+}
+
+#[test]
+fn a_platform_that_never_waits_is_not_spun() {
+    let world = World::new(Traits { hasty: true, ..Traits::default() }, |_, _| Answer::new("").then_silent());
+    let mut download = start(&world, 10);
+    assert_eq!(download.fetch(&mut [0; 10], 1000, NEVER), Fetched::Nothing);
+    let reads = world.reads.load(Ordering::Relaxed);
+    assert!(reads <= 1001, "{reads}");
+}
+
+#[test]
+fn a_stop_is_noticed_within_a_slice() {
+    let world = World::new(filling(true), |_, _| Answer::new("").then_silent());
+    let mut download = start(&world, 10);
+    let began = world.ms();
+    let stop = || world.ms() > began + 100;
+    assert_eq!(download.fetch(&mut [0; 10], 1_000_000, &stop), Fetched::Stopped);
+    assert!(world.ms() - began <= SLICE_MS);
+}
+
+#[test]
+fn a_refused_connection_is_an_error_at_the_start_and_a_retry_later() {
+    let world = World::new(Traits::default(), |_, _| Answer::new(""));
+    world.refuse.store(true, Ordering::Relaxed);
+    let error = Download::start(world.platform(), plan("http://h:81/f?s3cret", 0, 10)).map(drop).unwrap_err();
+    assert_eq!(error.code, QCLOUD_ERR_HTTP_CONN);
+    assert!(error.text.contains("h:81") && !error.text.contains("s3cret"), "{}", error.text);
+
+    // The first connection works, those after the redirect are refused.
+    let world = World::new(Traits::default(), |_, _| Answer::new("HTTP/1.1 302 X\r\nLocation: /g\r\n\r\n"));
+    let mut download = start(&world, 10);
+    world.refuse.store(true, Ordering::Relaxed);
+    let (_, end) = drain(&mut download, 100);
+    let Fetched::Failed(failure) = end else { panic!("{end:?}") };
+    assert_eq!(failure.error, OtaError::FetchFailed);
+    assert!(failure.text.contains("h:80"), "{failure}");
+    assert_eq!(world.attempts.lock().unwrap().len(), 1 + 6);
+}
+
+#[test]
+fn nothing_to_fetch_opens_no_connection() {
+    let world = World::new(Traits::default(), |_, _| Answer::new(""));
+    let mut download = Download::start(world.platform(), plan("http://h/f", 10, 10)).unwrap();
+    assert_eq!(download.fetch(&mut [0; 10], 1000, NEVER), Fetched::Finished);
+    assert!(world.attempts.lock().unwrap().is_empty());
+}
+
+#[test]
+#[cfg(all(feature = "ota-use-https", not(feature = "auth-with-notls")))]
+fn the_scheme_decides_port_and_security() {
+    let world = World::new(Traits::default(), |nth, _| match nth {
+        0 => Answer::new("HTTP/1.1 302 X\r\nLocation: https://other/f\r\n\r\n"),
+        _ => Answer::new("HTTP/1.1 404 X\r\n\r\n"),
+    });
+    let (_, end) = drain(&mut start(&world, 10), 100);
+    assert!(matches!(end, Fetched::Failed(_)));
+    assert_eq!(*world.attempts.lock().unwrap(), ["h:80", "other:443 tls"]);
+}
+
+#[test]
+#[cfg(not(all(feature = "ota-use-https", not(feature = "auth-with-notls"))))]
+fn https_is_refused_where_it_was_built_out() {
+    let world =
+        World::new(Traits::default(), |_, _| Answer::new("HTTP/1.1 302 X\r\nLocation: https://other/f\r\n\r\n"));
+    let error = Download::start(world.platform(), plan("https://h/f", 0, 10)).map(drop).unwrap_err();
+    assert_eq!(error.code, QCLOUD_ERR_HTTP);
+    assert!(error.text.contains("FEATURE_"), "{}", error.text);
+    let (_, end) = drain(&mut start(&world, 10), 100);
+    let Fetched::Failed(failure) = end else { panic!("{end:?}") };
+    assert!(failure.text.contains("FEATURE_"), "{failure}");
+}
