@@ -37,6 +37,7 @@ unit() {
     cargo test --locked || return
     # CERT mode has structs and code of its own.
     cargo test --locked -p iot-abi -p iot-sdk --features iot-sdk/auth-mode-cert || return
+    cargo test --locked -p headers || return
 }
 
 headers() {
@@ -75,7 +76,7 @@ e2e() {
 }
 
 deny() {
-    command -v cargo-deny >/dev/null || cargo install --locked cargo-deny --version 0.18.3 || return
+    command -v cargo-deny >/dev/null || cargo install --locked cargo-deny --version 0.20.2 || return
     cargo deny --offline check licenses bans sources
 }
 

@@ -582,7 +582,7 @@ static Result wait_for_command(Device *device)
         if (take_reconnected(device) && !report_version(device)) {
             return g_stop ? RESULT_STOPPED : RESULT_FAILED;
         }
-        if (!run_mqtt(device, 1000)) {
+        if (!run_mqtt(device, 200)) {
             disconnect_device(device);
             return RESULT_FAILED;
         }
