@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use iot_abi::error::{
-    QCLOUD_ERR_FAILURE, QCLOUD_ERR_HTTP, QCLOUD_ERR_HTTP_CLOSED, QCLOUD_ERR_HTTP_CONN, QCLOUD_ERR_HTTP_TIMEOUT,
+    QCLOUD_ERR_HTTP, QCLOUD_ERR_HTTP_CLOSED, QCLOUD_ERR_HTTP_CONN, QCLOUD_ERR_HTTP_TIMEOUT,
     QCLOUD_ERR_HTTP_UNRESOLVED_DNS, QCLOUD_ERR_TCP_UNKNOWN_HOST,
 };
 use iot_engine::download::{Note, Step, Transfer, READ_AHEAD};
@@ -311,7 +311,7 @@ fn security(tls: bool) -> Result<Security, (i32, String)> {
 
 #[cfg(all(feature = "ota-use-https", not(feature = "auth-with-notls")))]
 fn https() -> Result<Security, (i32, String)> {
-    let ca_pem = super::trust::https_roots().map_err(|text| (QCLOUD_ERR_FAILURE, text))?;
+    let ca_pem = super::trust::https_roots().map_err(|text| (iot_abi::error::QCLOUD_ERR_FAILURE, text))?;
     Ok(Security::Server { ca_pem })
 }
 
