@@ -9,7 +9,8 @@ use common::{tcp, user_name, Client, Desk, Hub, CERT, KEY, ONE, TWO};
 use mbedtls::rng::{CtrDrbg, OsEntropy};
 use mbedtls::ssl::config::{Endpoint, Preset, Transport};
 use mbedtls::ssl::{CipherSuite, Config, Context};
-use rumqttc::mqttbytes::v4::{Connect, Packet};
+use rumqttc::mqttbytes::v4::{Connect, Packet, Publish};
+use rumqttc::mqttbytes::QoS;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -44,6 +45,21 @@ fn a_key_opens_the_psk_listener() {
         assert_eq!(client.receive(), Some(Packet::PingResp));
         client.send(&Packet::Disconnect);
         assert_eq!(hub.event("disconnected", |_| true)["clean"], true);
+    }
+}
+
+#[test]
+fn large_messages_go_through_the_psk_listener_both_ways() {
+    let desk = Desk::new();
+    let hub = desk.start(&[]);
+    let mut client = Client::new(psk(&hub, ONE, KEY, CipherSuite::PskWithAes128CbcSha).expect("handshake"));
+    assert_eq!(client.connect(Connect::new(ONE)).code as u8, 0);
+    client.subscribe("loop");
+    // Many TLS records a message, and more than a socket's buffer takes.
+    for size in [1, 16_383, 16_384, 100_000, 200_000] {
+        let payload: Vec<u8> = (0..size).map(|n: u32| n.to_le_bytes()[usize::from(n % 2 == 1)]).collect();
+        client.send(&Packet::Publish(Publish::new("loop", QoS::AtMostOnce, payload.clone())));
+        assert!(client.message().payload == payload, "{size} bytes");
     }
 }
 

@@ -330,6 +330,42 @@ mod tests {
         assert!(matches!(parsed(b"\xc0\x00"), Ok(Some(Packet::PingReq))));
     }
 
+    /// A step of a linear congruential generator: the same noise on every run.
+    fn noise(state: &mut u64) -> usize {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*state >> 40).unwrap_or_default()
+    }
+
+    #[test]
+    fn damaged_packets_never_panic() {
+        let mut connect = Connect::new("P1dev1");
+        connect.set_login("name", "password");
+        connect.last_will = Some(LastWill::new("a/b", "gone", QoS::AtLeastOnce, false));
+        let mut publish = Publish::new("$ota/report/P1/dev1", QoS::AtLeastOnce, "payload");
+        publish.pkid = 1;
+        let packets = [
+            Packet::Connect(connect),
+            Packet::Publish(publish),
+            Packet::Subscribe(Subscribe::new("a/+", QoS::AtLeastOnce)),
+            Packet::Unsubscribe(rumqttc::mqttbytes::v4::Unsubscribe::new("a/+")),
+            Packet::PubAck(PubAck::new(1)),
+            Packet::Disconnect,
+        ];
+        let (mut state, mut survivors) = (1, 0);
+        for round in 0..60_000 {
+            let mut bytes = BytesMut::new();
+            packets[round % packets.len()].write(&mut bytes, usize::MAX).expect("packet");
+            for _ in 0..1 + noise(&mut state) % 3 {
+                let at = noise(&mut state) % bytes.len();
+                bytes[at] = noise(&mut state).to_le_bytes()[0];
+            }
+            bytes.truncate(1 + noise(&mut state) % (bytes.len() + 8));
+            let _ = protocol_level(&bytes);
+            survivors += usize::from(matches!(parse(&mut bytes), Ok(Some(_))));
+        }
+        assert!(survivors > 1000, "the damage is such that hardly a packet is still one: {survivors}");
+    }
+
     #[test]
     fn protocol_levels() {
         assert_eq!(protocol_level(b"\x10\x0c\x00\x04MQTT\x05"), Some(5));
