@@ -26,7 +26,7 @@ typedef struct RTC_DATE_TIME {
     int ms;
 } RTC_DATE_TIME;
 
-/** Whether the time that was set is over. A NULL timer has no time left: true, so that no loop waits for it for ever. */
+/** Whether the time that was set is over; false for NULL. */
 bool expired(Timer *timer);
 
 /** Sets `timer` to expire in `timeout_ms` milliseconds. */

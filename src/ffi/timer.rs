@@ -18,14 +18,14 @@ fn exists(function: &'static str, timer: *const Timer) -> bool {
     !timer.is_null()
 }
 
-/// Whether the time that was set is over. A NULL timer has no time left: true, so that no loop waits for it for ever.
+/// Whether the time that was set is over; false for NULL.
 ///
 /// # Safety
 /// `timer` is NULL or a timer.
 #[no_mangle]
 pub unsafe extern "C" fn expired(timer: *mut Timer) -> bool {
     // SAFETY: the caller's promise.
-    !exists("expired", timer) || unsafe { HAL_Timer_expired(timer) }
+    exists("expired", timer) && unsafe { HAL_Timer_expired(timer) }
 }
 
 /// Sets `timer` to expire in `timeout_ms` milliseconds.
@@ -124,12 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn a_null_timer_has_no_time_left() {
+    fn a_null_timer_is_answered() {
         unsafe {
             InitTimer(ptr::null_mut());
             countdown(ptr::null_mut(), 1);
             countdown_ms(ptr::null_mut(), 1);
-            assert!(expired(ptr::null_mut()));
+            assert!(!expired(ptr::null_mut()));
             assert_eq!(left_ms(ptr::null_mut()), 0);
         }
     }
