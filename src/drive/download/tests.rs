@@ -90,6 +90,25 @@ fn every_buffer_size_gets_the_whole_file() {
     }
 }
 
+/// hal.md: asked for more than what comes, such a platform waits for the whole limit.
+#[test]
+fn a_platform_that_fills_its_buffers_is_not_asked_for_what_never_comes() {
+    let file = firmware(700);
+    let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2bc\r\n".to_vec();
+    chunked.extend(&file);
+    chunked.extend(b"\r\n0\r\n\r\n");
+    let close = [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), &file].concat();
+    let range = Answer::range(&file, "range: bytes=0-");
+    for answer in [Answer::new(chunked), Answer::new(close), range] {
+        let mut answer = Some(answer.then_silent());
+        let world = World::new(filling(true), move |_, _| answer.take().expect("a second request"));
+        let began = world.ms();
+        let (got, end) = drain(&mut start(&world, file.len()), 500);
+        assert_eq!((got, end), (file.clone(), Fetched::Finished));
+        assert!(world.ms() - began <= u64::from(SHORT_MS), "{} ms", world.ms() - began);
+    }
+}
+
 #[test]
 fn small_buffers_are_filled_whole_and_cost_few_reads() {
     let file = firmware(150_000);
@@ -137,7 +156,7 @@ fn a_slow_link_does_not_hold_the_caller_longer_than_it_asked() {
 fn a_time_limit_in_the_middle_of_the_head_keeps_the_connection() {
     let file = firmware(10);
     let served = file.clone();
-    // 100 ms per byte: the head takes several calls.
+    // 1 ms per byte: the head takes several calls.
     let world = World::new(filling(false), move |nth, request| match nth {
         0 => Answer::range(&served, request).paced(1),
         _ => panic!("a second request"),
