@@ -55,7 +55,7 @@ impl Desk {
         fs::create_dir(&home).expect("the device's folder");
         let firmware = Firmware::new(folder.path(), VERSION, size);
         let device = Device::default();
-        device.write_info(&home);
+        device.write_info(&home, build);
         let args = args(&firmware);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let hub = HubSetup::new(folder.path(), &device).firmware(&firmware).args(&args).start();

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::Build;
+
 /// The key every test device shares with the cloud.
 const KEY: &[u8] = b"1234567890abcdef";
 const SECRET: &str = "MTIzNDU2Nzg5MGFiY2RlZg==";
@@ -62,10 +64,10 @@ impl Device {
         json!({"productId": self.product_id, "deviceName": self.name, "deviceSecret": self.secret})
     }
 
-    /// The text of `device_info.json`. One text serves all builds.
-    pub fn info(&self) -> String {
+    /// The text of `device_info.json`.
+    pub fn info(&self, build: Build) -> String {
         let info = json!({
-            "auth_mode": "KEY",
+            "auth_mode": if build == Build::Cert { "CERT" } else { "KEY" },
             "productId": self.product_id,
             "productSecret": "UFJPRFVDVFNFQ1JFVA==",
             "deviceName": self.name,
@@ -80,8 +82,8 @@ impl Device {
     }
 
     /// Writes `device_info.json` into the folder the sample runs in.
-    pub fn write_info(&self, folder: &Path) {
-        fs::write(folder.join("device_info.json"), self.info()).expect("device_info.json");
+    pub fn write_info(&self, folder: &Path, build: Build) {
+        fs::write(folder.join("device_info.json"), self.info(build)).expect("device_info.json");
     }
 
     /// Puts a client certificate and its key where the CERT build looks for them.

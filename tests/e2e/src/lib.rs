@@ -22,6 +22,7 @@ mod process;
 mod report;
 mod sample;
 mod server;
+mod street;
 
 pub use build::{missing, Build};
 pub use desk::Desk;
@@ -37,6 +38,7 @@ pub use process::{Finished, Process};
 pub use report::{assert_good_run, ends, failures, reports, Report};
 pub use sample::Sample;
 pub use server::{Answer, Gate, Request, Server};
+pub use street::{Site, Street};
 
 /// How long anything may take before a test gives up. Far above what a loaded machine needs.
 pub const LIMIT: Duration = Duration::from_secs(100);

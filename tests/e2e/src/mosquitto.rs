@@ -5,37 +5,44 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::ports::ATTEMPTS;
-use crate::{closed_port, missing, Device, Process};
+use crate::{closed_port, missing, Authority, Device, Process, Validity};
 
-/// A mosquitto with two listeners on loopback: TLS with pre-shared keys, and plain.
+/// A mosquitto with three listeners on loopback: TLS with pre-shared keys, mutual TLS, and plain.
 pub struct Mosquitto {
     process: Process,
     config: PathBuf,
     psk_port: u16,
+    cert_port: u16,
     plain_port: u16,
 }
 
 impl Mosquitto {
-    /// Starts it with one device's key.
+    /// Starts it with one device's key. Mutual TLS has a certificate for `localhost`, and takes ChaCha20 only.
     #[track_caller]
-    pub fn start(folder: &Path, device: &Device) -> Mosquitto {
+    pub fn start(folder: &Path, device: &Device, authority: &Authority) -> Mosquitto {
         let folder = folder.join("mosquitto");
         fs::create_dir_all(&folder).expect("mosquitto's folder");
         let keys = folder.join("keys");
         fs::write(&keys, device.psk_line()).expect("mosquitto's keys");
+        let server = authority.server("localhost", Validity::Now);
         let config = folder.join("mosquitto.conf");
         for _ in 0..ATTEMPTS {
-            let (psk_port, plain_port) = (closed_port(), closed_port());
+            let (psk_port, cert_port, plain_port) = (closed_port(), closed_port(), closed_port());
             // As root it would become a user who can't read the keys.
             let text = format!(
                 "user root\nper_listener_settings true\nlog_dest stderr\nlog_type all\n\
                  listener {psk_port} 127.0.0.1\nallow_anonymous true\npsk_hint e2e\npsk_file {}\n\
+                 listener {cert_port} 127.0.0.1\nallow_anonymous true\nrequire_certificate true\n\
+                 cafile {}\ncertfile {}\nkeyfile {}\nciphers_tls1.3 TLS_CHACHA20_POLY1305_SHA256\n\
                  listener {plain_port} 127.0.0.1\nallow_anonymous true\n",
-                keys.display()
+                keys.display(),
+                authority.file().display(),
+                server.cert.display(),
+                server.key.display()
             );
             fs::write(&config, text).expect("mosquitto's configuration");
             if let Some(process) = launch(&config) {
-                return Mosquitto { process, config, psk_port, plain_port };
+                return Mosquitto { process, config, psk_port, cert_port, plain_port };
             }
         }
         panic!("mosquitto does not start");
@@ -51,6 +58,11 @@ impl Mosquitto {
     /// Where a device in KEY mode connects.
     pub fn psk_address(&self) -> String {
         format!("127.0.0.1:{}", self.psk_port)
+    }
+
+    /// Where a device in CERT mode connects.
+    pub fn cert_address(&self) -> String {
+        format!("localhost:{}", self.cert_port)
     }
 
     /// Where the hub connects.

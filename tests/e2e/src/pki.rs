@@ -8,9 +8,11 @@ use rcgen::{
     date_time_ymd, BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::ServerConfig;
+use rustls::version::TLS13;
+use rustls::{ServerConfig, ALL_VERSIONS};
 
 /// When a certificate is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +29,39 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// A server's certificate and key.
+/// A certificate and its key.
 #[derive(Clone)]
 pub struct Identity {
     /// PEM file.
     pub cert: PathBuf,
     /// PEM file.
     pub key: PathBuf,
-    pub(crate) config: Arc<ServerConfig>,
+    only_chacha20: bool,
+}
+
+impl Identity {
+    /// A server that takes no cipher but ChaCha20-Poly1305 in TLS 1.3.
+    pub fn only_chacha20(self) -> Identity {
+        Identity { only_chacha20: true, ..self }
+    }
+
+    /// What a server of ours needs.
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        let mut provider = ring::default_provider();
+        if self.only_chacha20 {
+            provider.cipher_suites = vec![ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256];
+        }
+        let chain = vec![CertificateDer::from_pem_file(&self.cert).expect("our certificate")];
+        let key = PrivateKeyDer::from_pem_file(&self.key).expect("our key");
+        let versions: &[_] = if self.only_chacha20 { &[&TLS13] } else { ALL_VERSIONS };
+        let config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(versions)
+            .expect("protocol versions")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("our certificate and key");
+        Arc::new(config)
+    }
 }
 
 impl Authority {
@@ -57,9 +84,18 @@ impl Authority {
 
     /// A server certificate for one host name.
     pub fn server(&self, host: &str, validity: Validity) -> Identity {
-        let mut params = CertificateParams::new(vec![host.to_owned()]).expect("a host name");
-        params.distinguished_name.push(DnType::CommonName, host);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.leaf(host, validity, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A client certificate.
+    pub fn client(&self, name: &str) -> Identity {
+        self.leaf(name, Validity::Now, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn leaf(&self, name: &str, validity: Validity, usage: ExtendedKeyUsagePurpose) -> Identity {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![usage];
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = match validity {
             Validity::Now => date_time_ymd(2090, 1, 1),
@@ -67,17 +103,9 @@ impl Authority {
         };
         let pair = KeyPair::generate().expect("a key");
         let cert = params.signed_by(&pair, &self.issuer).expect("a certificate");
-        let (cert_file, key_file) = (self.folder.join(format!("{host}.crt")), self.folder.join(format!("{host}.key")));
+        let (cert_file, key_file) = (self.folder.join(format!("{name}.crt")), self.folder.join(format!("{name}.key")));
         fs::write(&cert_file, cert.pem()).expect("the certificate's file");
         fs::write(&key_file, pair.serialize_pem()).expect("the key's file");
-        let chain = vec![CertificateDer::from_pem_file(&cert_file).expect("our certificate")];
-        let key = PrivateKeyDer::from_pem_file(&key_file).expect("our key");
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("protocol versions")
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .expect("our certificate and key");
-        Identity { cert: cert_file, key: key_file, config: Arc::new(config) }
+        Identity { cert: cert_file, key: key_file, only_chacha20: false }
     }
 }

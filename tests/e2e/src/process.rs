@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crate::Log;
@@ -16,14 +18,30 @@ pub struct Process {
     /// Both streams, in order of arrival.
     lines: Log<String>,
     readers: Vec<JoinHandle<()>>,
+    printed: Arc<AtomicBool>,
 }
 
 /// How a process ended.
-#[derive(Clone, Debug)]
 pub struct Finished {
+    name: String,
     status: ExitStatus,
     /// Its whole output.
     pub lines: Vec<String>,
+    printed: Arc<AtomicBool>,
+}
+
+/// Prints the output where a test fails and has not printed it already.
+fn print_on_failure(name: &str, lines: &[String], printed: &AtomicBool) {
+    if thread::panicking() && !printed.swap(true, Ordering::Relaxed) {
+        let output: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+        eprintln!("---- {name} ----\n{output}");
+    }
+}
+
+impl Drop for Finished {
+    fn drop(&mut self) {
+        print_on_failure(&self.name, &self.lines, &self.printed);
+    }
 }
 
 impl Finished {
@@ -63,7 +81,7 @@ impl Process {
             reader(child.stderr.take().expect("piped"), vec![lines.clone()]),
         ];
         let stdin = child.stdin.take();
-        Process { name: name.to_owned(), child, stdin, out, lines, readers }
+        Process { name: name.to_owned(), child, stdin, out, lines, readers, printed: Arc::default() }
     }
 
     /// Its standard output, line by line. Closed when the process is gone.
@@ -114,17 +132,14 @@ impl Process {
             let _ = reader.join();
         }
         let status = self.child.wait().expect("a child of ours");
-        Finished { status, lines: self.lines.all() }
+        Finished { name: self.name.clone(), status, lines: self.lines.all(), printed: self.printed.clone() }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-        if thread::panicking() {
-            let output: String = self.lines.all().iter().map(|line| format!("  {line}\n")).collect();
-            eprintln!("---- {} ----\n{output}", self.name);
-        }
+        print_on_failure(&self.name, &self.lines.all(), &self.printed);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use rustls::{ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::{Identity, Log, LIMIT};
 
@@ -232,18 +232,14 @@ impl Server {
 
     /// Over HTTPS.
     pub fn https(identity: &Identity, script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Server {
-        Server::start(Some(identity.clone()), Arc::new(script))
+        Server::start(Some(identity.config()), Arc::new(script))
     }
 
-    fn start(identity: Option<Identity>, script: Arc<Script>) -> Server {
+    fn start(tls: Option<Arc<ServerConfig>>, script: Arc<Script>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let server = Server {
-            address,
-            tls: identity.is_some(),
-            stop: Arc::new(AtomicBool::new(false)),
-            requests: Log::default(),
-        };
+        let server =
+            Server { address, tls: tls.is_some(), stop: Arc::new(AtomicBool::new(false)), requests: Log::default() };
         let (stop, requests) = (server.stop.clone(), server.requests.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -251,9 +247,9 @@ impl Server {
                 if stop.load(Ordering::Acquire) {
                     return;
                 }
-                let (identity, script, requests) = (identity.clone(), script.clone(), requests.clone());
+                let (tls, script, requests) = (tls.clone(), script.clone(), requests.clone());
                 // A client that goes away, or that can't do TLS with us, is what some tests are about.
-                thread::spawn(move || drop(accept(stream, identity, &script, &requests)));
+                thread::spawn(move || drop(accept(stream, tls, &script, &requests)));
             }
         });
         server
@@ -289,15 +285,15 @@ impl Drop for Server {
 
 fn accept(
     stream: TcpStream,
-    identity: Option<Identity>,
+    tls: Option<Arc<ServerConfig>>,
     script: &Arc<Script>,
     requests: &Log<Request>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let Some(identity) = identity else {
+    let Some(tls) = tls else {
         return serve(&mut &stream, script, requests).map(drop);
     };
-    let connection = ServerConnection::new(identity.config).map_err(io::Error::other)?;
+    let connection = ServerConnection::new(tls).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(connection, stream);
     if serve(&mut stream, script, requests)? {
         stream.conn.send_close_notify();

@@ -217,7 +217,7 @@ fn redirect_from_https(to_https: bool) -> (bool, usize) {
         desk.assert_upgraded();
     } else {
         assert_eq!(failures(&desk.hub, &desk.device), [-5]);
-        finished.assert_says(&["redirect", "http"]);
+        finished.assert_says(&["err|", "302 from https to http"]);
     }
     (done, target.requests().mark())
 }

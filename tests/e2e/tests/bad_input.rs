@@ -25,7 +25,7 @@ fn refused(desk: &Desk, sample: &Sample) -> Finished {
 #[test]
 fn wrong_psk() {
     let desk = Desk::new(Build::Key, SIZE);
-    desk.device.with_wrong_secret().write_info(&desk.home);
+    desk.device.with_wrong_secret().write_info(&desk.home, desk.build);
     refused(&desk, &desk.sample()).assert_says(&["err|", "secret"]);
     desk.hub.wait("refused", |event| event["listener"] == "psk");
 }
@@ -33,9 +33,9 @@ fn wrong_psk() {
 #[test]
 fn right_psk_after_a_wrong_one() {
     let desk = Desk::new(Build::Key, SIZE);
-    desk.device.with_wrong_secret().write_info(&desk.home);
+    desk.device.with_wrong_secret().write_info(&desk.home, desk.build);
     refused(&desk, &desk.sample());
-    desk.device.write_info(&desk.home);
+    desk.device.write_info(&desk.home, desk.build);
     desk.expect_upgrade(&mut desk.sample().start());
 }
 
@@ -43,7 +43,7 @@ fn right_psk_after_a_wrong_one() {
 fn unknown_device() {
     for build in [Build::Key, Build::NoTls] {
         let desk = Desk::new(build, SIZE);
-        Device { name: "stranger".to_owned(), ..desk.device.clone() }.write_info(&desk.home);
+        Device { name: "stranger".to_owned(), ..desk.device.clone() }.write_info(&desk.home, desk.build);
         refused(&desk, &desk.sample());
         desk.hub.wait("refused", |_| true);
     }
@@ -52,7 +52,7 @@ fn unknown_device() {
 #[test]
 fn refused_connect() {
     let desk = Desk::new(Build::NoTls, SIZE);
-    desk.device.with_wrong_secret().write_info(&desk.home);
+    desk.device.with_wrong_secret().write_info(&desk.home, desk.build);
     let finished = refused(&desk, &desk.sample());
     // CONNACK 4.
     finished.assert_says(&["err|", "user name or password"]);
@@ -292,12 +292,12 @@ fn broken_device_info() {
 
 #[test]
 fn partial_device_info() {
-    let good = Device::default().info();
+    let good = Device::default();
     for key in ["productId", "deviceName", "deviceSecret"] {
-        no_identity(Build::Key, Some(&good.replace(key, "other")), &["err|", key]);
+        no_identity(Build::Key, Some(&good.info(Build::Key).replace(key, "other")), &["err|", key]);
     }
     for key in ["devCertFile", "devPrivateKeyFile"] {
-        no_identity(Build::Cert, Some(&good.replace(key, "other")), &["err|", key]);
+        no_identity(Build::Cert, Some(&good.info(Build::Cert).replace(key, "other")), &["err|", key]);
     }
 }
 
@@ -305,25 +305,25 @@ fn partial_device_info() {
 fn device_info_with_values_too_long() {
     let device = Device::default();
     let long = Device { product_id: "ELEVENCHARS".to_owned(), ..device.clone() };
-    no_identity(Build::Key, Some(&long.info()), &["err|", "productId"]);
+    no_identity(Build::Key, Some(&long.info(Build::Key)), &["err|", "productId"]);
     let long = Device { name: "n".repeat(49), ..device.clone() };
-    no_identity(Build::Key, Some(&long.info()), &["err|", "deviceName"]);
+    no_identity(Build::Key, Some(&long.info(Build::Key)), &["err|", "deviceName"]);
     let long = Device { secret: "A".repeat(68), ..device };
-    no_identity(Build::Key, Some(&long.info()), &["err|", "deviceSecret"]);
+    no_identity(Build::Key, Some(&long.info(Build::Key)), &["err|", "deviceSecret"]);
 }
 
 #[test]
 fn a_secret_that_is_not_base64() {
     let device = Device { secret: "%%% no base64 %%%".to_owned(), ..Device::default() };
     for build in [Build::Key, Build::NoTls] {
-        no_identity(build, Some(&device.info()), &["err|", "base64"]);
+        no_identity(build, Some(&device.info(build)), &["err|", "base64"]);
     }
 }
 
 #[test]
 fn a_secret_of_nothing() {
     let device = Device { secret: String::new(), ..Device::default() };
-    no_identity(Build::Key, Some(&device.info()), &["err|", "secret"]);
+    no_identity(Build::Key, Some(&device.info(Build::Key)), &["err|", "secret"]);
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn longest_names_the_platform_allows() {
     // 10 and 48 characters; the topics are as long as they get.
     let folder = TempDir::new().expect("a temporary folder");
     let device = Device { name: "n".repeat(48), ..Device::default() };
-    device.write_info(folder.path());
+    device.write_info(folder.path(), Build::Key);
     let firmware = Firmware::new(folder.path(), "2.0.0", SIZE);
     let hub = e2e::HubSetup::new(folder.path(), &device).firmware(&firmware).args(&["--upgrade-on-report"]).start();
     let mut sample = Sample::new(Build::Key, "ota_mqtt_sample", folder.path())

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use e2e::{Answer, Build, Desk, Device, Firmware, Gate, Hub, HubSetup, Mosquitto, Process, Sample, Server};
+use e2e::{Answer, Authority, Build, Desk, Device, Firmware, Gate, Hub, HubSetup, Mosquitto, Process, Sample, Server};
 use tempfile::TempDir;
 
 fn talks(build: Build, args: &[&str]) {
@@ -50,8 +50,8 @@ fn mqtt_sample_in_cert_mode() {
 fn mqtt_sample_with_mosquitto() {
     let folder = TempDir::new().expect("a temporary folder");
     let device = Device::default();
-    device.write_info(folder.path());
-    let mosquitto = Mosquitto::start(folder.path(), &device);
+    device.write_info(folder.path(), Build::Key);
+    let mosquitto = Mosquitto::start(folder.path(), &device, &Authority::new(folder.path()));
     let mut sample = Sample::new(Build::Key, "mqtt_sample", folder.path())
         .endpoint(&mosquitto.psk_address())
         .args(&["-d", "-n", "3"])
@@ -138,9 +138,9 @@ fn mosquitto_restarts_while_a_device_waits() {
     let home = folder.path().join("device");
     fs::create_dir(&home).expect("the device's folder");
     let device = Device::default();
-    device.write_info(&home);
+    device.write_info(&home, Build::Key);
     let firmware = Firmware::new(folder.path(), "2.0.0", 100_000);
-    let mut mosquitto = Mosquitto::start(folder.path(), &device);
+    let mut mosquitto = Mosquitto::start(folder.path(), &device, &Authority::new(folder.path()));
     let hub_args = ["--broker", &mosquitto.url()];
     let mut hub = HubSetup::new(folder.path(), &device).firmware(&firmware).args(&hub_args).start();
     let mut sample = Sample::new(Build::Key, "ota_mqtt_sample", &home)

@@ -1,26 +1,41 @@
-//! The sample's whole life under valgrind.
+//! The sample's whole life under valgrind, without a single suppression.
+//!
+//! The servers take ChaCha20 only: crate ring's AES-GCM (`crypto/fipsmodule/aes/asm/ghash-x86_64.pl`) zeroes registers
+//! by copying one and XORing it with its copy, whatever was in it. Memcheck does not see that the result is 0, and
+//! takes each tag computed that way for uninitialised.
 
 use std::path::Path;
 
-use e2e::{missing, Build, Desk};
+use e2e::{missing, Answer, Build, Server, Street, Validity};
 
 const SIZE: usize = 200_000;
 
 fn clean_run(build: Build, args: &[&str]) {
     let valgrind = ["/usr/bin/valgrind", "/usr/local/bin/valgrind"].into_iter().find(|path| Path::new(path).exists());
     let valgrind = valgrind.unwrap_or_else(|| panic!("{}", missing("valgrind", "valgrind")));
-    let desk = Desk::new(build, SIZE);
+    let mut server = None;
+    let street = Street::new(build, SIZE, |site| {
+        let image = site.firmware.bytes.clone();
+        let identity = site.authority.server("localhost", Validity::Now).only_chacha20();
+        // One cut, so that the way through a retry is looked at too.
+        let script = move |request: &e2e::Request| match request.number {
+            1 => Answer::file(&image, request).cut_after(SIZE / 2),
+            _ => Answer::file(&image, request),
+        };
+        server.insert(Server::https(&identity, script)).url("/firmware")
+    });
     let options = [
         valgrind,
         "--error-exitcode=9",
         "--leak-check=full",
         "--show-leak-kinds=definite,indirect,possible",
         "--errors-for-leak-kinds=definite,indirect,possible",
-        "--track-fds=no",
+        "--track-origins=yes",
     ];
-    let finished = desk.expect_upgrade(&mut desk.sample().args(args).under(&options).start());
+    let finished = street.expect_upgrade(&mut street.sample().args(args).under(&options).start());
     // Proof that valgrind was there.
     finished.assert_says(&["ERROR SUMMARY: 0 errors"]);
+    assert_eq!(server.map(|server| server.requests().mark()), Some(2));
 }
 
 #[test]
