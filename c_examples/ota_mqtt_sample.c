@@ -27,7 +27,8 @@
 #define BLOCK_SIZE          5000 /* one IOT_OTA_FetchYield */
 #define FETCH_TIMEOUT_S     1
 #define YIELD_MS            100
-#define SAVE_EVERY_BYTES    (100 * 1024)
+#define SAVE_AFTER_BYTES    (100 * 1024) /* and SAVE_AT_MOST_MS */
+#define SAVE_AT_MOST_MS     100          /* writing through to the disk takes its time */
 #define SAVE_EVERY_MS       1000
 #define ACK_LIMIT_MS        10000
 #define CONNECTION_LIMIT_MS 30000
@@ -616,6 +617,14 @@ static bool read_command(Device *device, Firmware *fw)
     return true;
 }
 
+static bool is_save_due(const Firmware *fw)
+{
+    uint32_t bytes   = fw->downloaded - fw->saved;
+    uint32_t elapsed = ms_since(fw->saved_ms);
+
+    return (bytes >= SAVE_AFTER_BYTES && elapsed >= SAVE_AT_MOST_MS) || (bytes > 0 && elapsed >= SAVE_EVERY_MS);
+}
+
 /* Fetches what is missing. The state on disk is right at every moment, whatever the result. */
 static Result fetch(Device *device, Firmware *fw)
 {
@@ -641,12 +650,9 @@ static Result fetch(Device *device, Firmware *fw)
             }
             fw->downloaded += (uint32_t)len;
         }
-        if (fw->downloaded - fw->saved >= SAVE_EVERY_BYTES ||
-            (fw->downloaded > fw->saved && ms_since(fw->saved_ms) >= SAVE_EVERY_MS)) {
-            if (!save_state(fw)) {
-                report_failure(device);
-                return RESULT_FAILED;
-            }
+        if (is_save_due(fw) && !save_state(fw)) {
+            report_failure(device);
+            return RESULT_FAILED;
         }
         show_progress(fw, false);
 
