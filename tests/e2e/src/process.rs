@@ -113,6 +113,13 @@ impl Process {
         stdin.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdin.flush()).expect("the process reads");
     }
 
+    /// Asks it to stop, with SIGTERM.
+    #[track_caller]
+    pub fn terminate(&self) {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(status.is_ok_and(|status| status.success()), "{} can't be told to stop", self.name);
+    }
+
     /// kill -9, and the end of it.
     pub fn kill(&mut self) {
         // It may be gone already.

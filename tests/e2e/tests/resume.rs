@@ -70,6 +70,21 @@ fn resumes_after_a_second_and_a_third_kill() {
 }
 
 #[test]
+fn resumes_after_an_orderly_stop() {
+    let scene = Scene::new(&[250_000]);
+    let mut sample = scene.desk.sample().start();
+    sample.wait_for(&["downloaded 250000 of"]);
+    sample.terminate();
+    let finished = scene.desk.finish(&mut sample);
+    assert_eq!(finished.code(), 1);
+    finished.assert_says(&["stopped at 250000 of 600000 bytes"]);
+    scene.desk.expect_upgrade(&mut scene.desk.sample().start());
+    assert_eq!(scene.last_offset(), 250_000);
+    // Stopping is no failure: nobody was told of one.
+    assert_eq!(ends(&scene.desk.hub, &scene.desk.device), ["done"]);
+}
+
+#[test]
 fn resumes_over_https_with_the_hub() {
     // The same as above with nothing scripted: the state file says where to go on.
     let desk = Desk::new(Build::Key, SIZE);
