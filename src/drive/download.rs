@@ -317,11 +317,8 @@ fn https() -> Result<Security, (i32, String)> {
 
 #[cfg(not(all(feature = "ota-use-https", not(feature = "auth-with-notls"))))]
 fn https() -> Result<Security, (i32, String)> {
-    let option = if cfg!(feature = "auth-with-notls") {
-        "FEATURE_AUTH_WITH_NOTLS is ON"
-    } else {
-        "FEATURE_OTA_USE_HTTPS is OFF"
-    };
+    let option =
+        if cfg!(feature = "auth-with-notls") { "FEATURE_AUTH_WITH_NOTLS ON" } else { "FEATURE_OTA_USE_HTTPS OFF" };
     Err((QCLOUD_ERR_HTTP, format!("https:// is not possible, this library was built with {option}")))
 }
 
