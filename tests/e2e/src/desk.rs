@@ -101,6 +101,16 @@ impl Desk {
         finished
     }
 
+    /// Leaves the files of a download that came as far as `count` bytes.
+    pub fn store(&self, count: usize) {
+        Sample::store(&self.home, &self.device, &self.firmware, count);
+    }
+
+    /// Leaves a state file that says so.
+    pub fn store_state(&self, count: usize) {
+        Sample::store_state(&self.home, &self.device, &self.firmware, count);
+    }
+
     /// Where the sample puts the firmware.
     pub fn bin_file(&self) -> PathBuf {
         Sample::bin_file(&self.home, &self.device, &self.firmware.version)

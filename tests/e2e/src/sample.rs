@@ -1,9 +1,10 @@
 //! The compiled C samples.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Build, Device, Process};
+use crate::{Build, Device, Firmware, Process};
 
 /// How to run a sample.
 pub struct Sample {
@@ -72,6 +73,20 @@ impl Sample {
     /// Where the OTA sample puts the firmware.
     pub fn bin_file(folder: &Path, device: &Device, version: &str) -> PathBuf {
         folder.join(format!("FW_{}_{version}.bin", device.client_id()))
+    }
+
+    /// Leaves the files of a download that came as far as `count` bytes.
+    pub fn store(folder: &Path, device: &Device, firmware: &Firmware, count: usize) {
+        let bin = Sample::bin_file(folder, device, &firmware.version);
+        fs::write(bin, &firmware.bytes[..count]).expect("the firmware so far");
+        Sample::store_state(folder, device, firmware, count);
+    }
+
+    /// Leaves a state file that says so.
+    pub fn store_state(folder: &Path, device: &Device, firmware: &Firmware, count: usize) {
+        let (version, md5, size) = (&firmware.version, firmware.md5(), firmware.size());
+        let state = format!(r#"{{"version":"{version}","md5":"{md5}","size":{size},"downloaded":{count}}}"#);
+        fs::write(Sample::state_file(folder, device), state).expect("the state file");
     }
 
     /// Where the OTA sample notes how far it is.

@@ -21,7 +21,8 @@ pub struct Street {
     pub firmware: Firmware,
     /// Signed the broker's certificate.
     pub authority: Authority,
-    home: PathBuf,
+    /// The folder the sample runs in.
+    pub home: PathBuf,
     _folder: TempDir,
 }
 

@@ -68,10 +68,7 @@ impl Outcome {
 
 /// Half of the firmware is on the device already.
 fn half_stored(desk: &Desk) {
-    fs::write(desk.bin_file(), &desk.firmware.bytes[..HALF]).expect("the firmware so far");
-    let (version, md5) = (&desk.firmware.version, desk.firmware.md5());
-    let state = format!(r#"{{"version":"{version}","md5":"{md5}","size":{SIZE},"downloaded":{HALF}}}"#);
-    fs::write(desk.state_file(), state).expect("the state file");
+    desk.store(HALF);
 }
 
 /// The first request as `first`, the rest as a good server does.
@@ -289,6 +286,16 @@ fn the_server_is_busy() {
         outcome.assert_done();
         assert_eq!(outcome.server.requests().mark(), 2);
     }
+}
+
+#[test]
+fn trouble_that_does_not_pass() {
+    // Five retries, half a minute in all: the only test that sees the end of the device's patience.
+    let outcome = run(1, |_, _| Answer::status(503));
+    outcome.assert_failed(-5, 0);
+    outcome.finished.assert_says(&["last error -5"]);
+    outcome.finished.assert_says(&["err|", "503"]);
+    assert_eq!(outcome.server.requests().mark(), 6);
 }
 
 #[test]

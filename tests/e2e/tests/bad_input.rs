@@ -174,7 +174,8 @@ fn https_server_with_another_name() {
 
 #[test]
 fn no_root_certificates() {
-    for content in [None, Some(""), Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")] {
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (content, word) in [(None, "roots.pem"), (Some(""), "CA certificate"), (Some(garbage), "CA certificate")] {
         let mut desk = Desk::new(Build::Key, SIZE);
         desk.ca_file = desk.folder.path().join("roots.pem");
         if let Some(content) = content {
@@ -182,7 +183,7 @@ fn no_root_certificates() {
         }
         let finished = desk.finish(&mut desk.sample().start());
         assert_eq!(finished.code(), 1);
-        finished.assert_says(&["err|", "roots.pem"]);
+        finished.assert_says(&["err|", word]);
         assert_eq!(failures(&desk.hub, &desk.device), [-5]);
     }
 }

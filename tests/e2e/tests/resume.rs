@@ -1,9 +1,8 @@
 //! A device that loses power in mid-download goes on from what it has stored.
 
 use std::fs;
-use std::path::Path;
 
-use e2e::{ends, Answer, Build, Desk, Firmware, Gate, Server};
+use e2e::{ends, Answer, Build, Desk, Firmware, Gate, Sample, Server};
 
 const SIZE: usize = 600_000;
 
@@ -89,8 +88,7 @@ fn resumes_over_https_with_the_hub() {
     // The same as above with nothing scripted: the state file says where to go on.
     let desk = Desk::new(Build::Key, SIZE);
     let stored = 400_000;
-    fs::write(desk.bin_file(), &desk.firmware.bytes[..stored]).expect("the firmware so far");
-    write_state(&desk.state_file(), &desk.firmware, stored);
+    desk.store(stored);
     desk.expect_upgrade(&mut desk.sample().start());
     let get = desk.hub.wait("http", |_| true);
     assert_eq!(get["range"], format!("bytes={stored}-{}", SIZE - 1));
@@ -101,17 +99,10 @@ fn resumes_over_https_with_the_hub() {
 fn everything_was_stored_already() {
     let scene = Scene::new(&[]);
     let desk = &scene.desk;
-    fs::write(desk.bin_file(), &desk.firmware.bytes).expect("the firmware");
-    write_state(&desk.state_file(), &desk.firmware, SIZE);
+    desk.store(SIZE);
     desk.expect_upgrade(&mut desk.sample().start());
     assert_eq!(scene.server.requests().mark(), 0, "nothing was missing");
     assert_eq!(ends(&desk.hub, &desk.device), ["done"]);
-}
-
-fn write_state(path: &Path, firmware: &Firmware, downloaded: usize) {
-    let (version, md5, size) = (&firmware.version, firmware.md5(), firmware.size());
-    let state = format!(r#"{{"version":"{version}","md5":"{md5}","size":{size},"downloaded":{downloaded}}}"#);
-    fs::write(path, state).expect("the state file");
 }
 
 /// A state file that lies must not cost more than starting over.
@@ -127,7 +118,7 @@ fn starts_over(prepare: impl FnOnce(&Desk)) {
 fn a_state_file_ahead_of_the_data() {
     starts_over(|desk| {
         fs::write(desk.bin_file(), &desk.firmware.bytes[..1000]).expect("the firmware so far");
-        write_state(&desk.state_file(), &desk.firmware, 300_000);
+        desk.store_state(300_000);
     });
 }
 
@@ -135,7 +126,7 @@ fn a_state_file_ahead_of_the_data() {
 fn a_state_file_ahead_of_the_firmware() {
     starts_over(|desk| {
         fs::write(desk.bin_file(), vec![0; SIZE + 5]).expect("the firmware so far");
-        write_state(&desk.state_file(), &desk.firmware, SIZE + 5);
+        desk.store_state(SIZE + 5);
     });
 }
 
@@ -144,7 +135,7 @@ fn a_state_file_of_another_version() {
     starts_over(|desk| {
         fs::write(desk.bin_file(), vec![7; 300_000]).expect("the firmware so far");
         let other = Firmware::new(desk.folder.path(), "1.9.0", SIZE);
-        write_state(&desk.state_file(), &other, 300_000);
+        Sample::store_state(&desk.home, &desk.device, &other, 300_000);
     });
 }
 
@@ -160,7 +151,7 @@ fn state_files_of_garbage() {
 
 #[test]
 fn a_state_file_without_the_data() {
-    starts_over(|desk| write_state(&desk.state_file(), &desk.firmware, 300_000));
+    starts_over(|desk| desk.store_state(300_000));
 }
 
 #[test]
@@ -171,7 +162,7 @@ fn more_data_than_the_state_file_says() {
     let mut stored = desk.firmware.bytes[..300_000].to_vec();
     stored.extend([7; 50_000]);
     fs::write(desk.bin_file(), stored).expect("the firmware so far");
-    write_state(&desk.state_file(), &desk.firmware, 300_000);
+    desk.store_state(300_000);
     desk.expect_upgrade(&mut desk.sample().start());
     assert_eq!(scene.last_offset(), 300_000);
 }
@@ -181,7 +172,7 @@ fn data_that_rotted_is_found_out_and_fetched_again() {
     let scene = Scene::new(&[]);
     let desk = &scene.desk;
     fs::write(desk.bin_file(), vec![7; 300_000]).expect("the firmware so far");
-    write_state(&desk.state_file(), &desk.firmware, 300_000);
+    desk.store_state(300_000);
     let mut sample = desk.sample_with_attempts(2).start();
     desk.expect_upgrade(&mut sample);
     let firsts: Vec<usize> = scene.server.ranges().iter().map(|range| range.map_or(0, |(first, _)| first)).collect();

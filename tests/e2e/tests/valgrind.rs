@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use e2e::{missing, Answer, Build, Server, Street, Validity};
+use e2e::{missing, Answer, Build, Request, Sample, Server, Street, Validity};
 
 const SIZE: usize = 200_000;
 
@@ -18,12 +18,14 @@ fn clean_run(build: Build, args: &[&str]) {
         let image = site.firmware.bytes.clone();
         let identity = site.authority.server("localhost", Validity::Now).only_chacha20();
         // One cut, so that the way through a retry is looked at too.
-        let script = move |request: &e2e::Request| match request.number {
-            1 => Answer::file(&image, request).cut_after(SIZE / 2),
+        let script = move |request: &Request| match request.number {
+            1 => Answer::file(&image, request).cut_after(SIZE / 4),
             _ => Answer::file(&image, request),
         };
         server.insert(Server::https(&identity, script)).url("/firmware")
     });
+    // And the way through a resume.
+    Sample::store(&street.home, &street.device, &street.firmware, SIZE / 2);
     let options = [
         valgrind,
         "--error-exitcode=9",
@@ -35,7 +37,9 @@ fn clean_run(build: Build, args: &[&str]) {
     let finished = street.expect_upgrade(&mut street.sample().args(args).under(&options).start());
     // Proof that valgrind was there.
     finished.assert_says(&["ERROR SUMMARY: 0 errors"]);
-    assert_eq!(server.map(|server| server.requests().mark()), Some(2));
+    let last = Some(SIZE - 1);
+    let ranges = [Some(SIZE / 2), Some(SIZE / 4 * 3)].map(|first| first.zip(last));
+    assert_eq!(server.map(|server| server.ranges()), Some(ranges.to_vec()));
 }
 
 #[test]
