@@ -36,7 +36,9 @@ lint() {
 unit() {
     cargo test --locked || return
     # CERT mode has structs and code of its own.
-    cargo test --locked -p iot-abi -p iot-sdk --features iot-sdk/auth-mode-cert || return
+    cargo test --locked -p iot-abi --features auth-mode-cert,dev-dyn-reg,gateway,multithread || return
+    cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
+        --features iot-sdk/auth-mode-cert,iot-platform/auth-mode-cert || return
     cargo test --locked -p headers || return
 }
 
@@ -66,6 +68,9 @@ ctest_part() {
     for mode in key notls cert; do
         ctest --test-dir "build/$mode" --output-on-failure --no-tests=error || return
     done
+    tests/abi/symbols.sh build/key/output/lib key-tls &&
+        tests/abi/symbols.sh build/notls/output/lib key-notls &&
+        tests/abi/symbols.sh build/cert/output/lib cert-tls
 }
 
 e2e() {
