@@ -304,7 +304,7 @@ impl Ota {
                         Ok(())
                     }
                     Err(error) => {
-                        session.download_refused();
+                        session.download_refused(&error.text);
                         Err((error.code, error.text))
                     }
                 }

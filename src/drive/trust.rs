@@ -43,5 +43,8 @@ fn roots(built_in: &'static str) -> Result<Arc<str>, String> {
             pem.len()
         ));
     }
+    if !pem.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(format!("trusted roots {path} ({}): no certificate in it", overrides::CA_FILE));
+    }
     Ok(Arc::from(pem))
 }

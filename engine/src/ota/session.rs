@@ -67,6 +67,8 @@ pub struct Session {
     fetched: u32,
     progress: Progress,
     mismatch_reported: bool,
+    /// Why the download could not be started.
+    refusal: Option<String>,
 }
 
 impl Default for Session {
@@ -78,6 +80,7 @@ impl Default for Session {
             fetched: 0,
             progress: Progress::default(),
             mismatch_reported: false,
+            refusal: None,
         }
     }
 }
@@ -141,6 +144,7 @@ impl Session {
                 self.command = Some(command);
                 self.fetched = 0;
                 self.mismatch_reported = false;
+                self.refusal = None;
                 self.state = State::Fetching;
                 update
             }
@@ -176,8 +180,9 @@ impl Session {
         self.progress = Progress::default();
     }
 
-    /// The planned download could not be started.
-    pub fn download_refused(&mut self) {
+    /// The planned download could not be started; `text` says why, to whoever reads the failure report.
+    pub fn download_refused(&mut self, text: &str) {
+        self.refusal = Some(text.to_owned());
         self.last_error = OtaError::FetchFailed;
         self.state = State::Disconnected;
     }
@@ -283,7 +288,8 @@ impl Session {
     pub fn upgrade_failed(&mut self, version: Option<&str>) -> Result<Report, OtaError> {
         let version = self.version_or_command(version)?;
         self.state = State::Inited;
-        Ok(Report::failure(&version, FailureCode::Upgrade, "upgrade failed"))
+        let text = self.refusal.as_deref().unwrap_or("upgrade failed");
+        Ok(Report::failure(&version, FailureCode::Upgrade, text))
     }
 
     fn version_or_command(&mut self, version: Option<&str>) -> Result<String, OtaError> {
@@ -335,7 +341,7 @@ mod tests {
         let mut refused = Session::default();
         let _ = refused.receive(REFUSED);
         let mut disconnected = fetching();
-        disconnected.download_refused();
+        disconnected.download_refused("no route");
         let all = [
             (State::Inited, Session::default()),
             (State::Fetching, fetching()),
@@ -513,5 +519,17 @@ mod tests {
         let failed = Report::failure("9", FailureCode::Upgrade, "upgrade failed");
         assert_eq!(session.upgrade_failed(Some("9")), Ok(failed));
         assert_eq!(session.state(), State::Inited);
+    }
+
+    #[test]
+    fn a_download_that_could_not_start_is_the_reason_of_the_failure_report() {
+        let mut session = fetching();
+        session.download_refused("no route");
+        let refused = Report::failure("1.3.0", FailureCode::Upgrade, "no route");
+        assert_eq!(session.upgrade_failed(None), Ok(refused));
+        // The next command has nothing to do with it.
+        session.receive(UPDATE);
+        let failed = Report::failure("1.3.0", FailureCode::Upgrade, "upgrade failed");
+        assert_eq!(session.upgrade_failed(None), Ok(failed));
     }
 }

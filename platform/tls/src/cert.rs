@@ -26,6 +26,20 @@ const INPUT_SIZE: usize = 20 * 1024;
 /// Largest certificate or key file that is read, in bytes.
 const MAX_FILE_SIZE: u64 = 256 * 1024;
 
+/// Written to with `send`, never `writev`: the standard library's gathering write ends the whole program with SIGPIPE
+/// where the peer has gone.
+struct Quiet<'a>(&'a TcpStream);
+
+impl Write for Quiet<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.write(data)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A rustls connection over its socket.
 pub struct CertSession {
     tls: ClientConnection,
@@ -72,7 +86,7 @@ impl CertSession {
                 Ok(_) => Ok(true),
                 Err(error) => {
                     // The peer learns why, if it still listens.
-                    let _ = self.tls.write_tls(&mut &*self.input.stream);
+                    let _ = self.tls.write_tls(&mut Quiet(&self.input.stream));
                     Err(Failure::Error(explain(&error)))
                 }
             },
@@ -133,7 +147,7 @@ impl Session for CertSession {
 
     fn flush(&mut self) -> Result<bool, Failure> {
         while self.tls.wants_write() {
-            match self.tls.write_tls(&mut &*self.input.stream) {
+            match self.tls.write_tls(&mut Quiet(&self.input.stream)) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
