@@ -175,7 +175,7 @@ fn https_server_with_another_name() {
 #[test]
 fn no_root_certificates() {
     let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    for (content, word) in [(None, "roots.pem"), (Some(""), "CA certificate"), (Some(garbage), "CA certificate")] {
+    for (content, word) in [(None, "roots.pem"), (Some(""), "roots.pem"), (Some(garbage), "CA certificate")] {
         let mut desk = Desk::new(Build::Key, SIZE);
         desk.ca_file = desk.folder.path().join("roots.pem");
         if let Some(content) = content {
