@@ -5,13 +5,42 @@
 //! destroys the handle meanwhile can't pull the object from under it.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-type Table = BTreeMap<usize, Arc<dyn Any + Send + Sync>>;
+type Object = Arc<dyn Any + Send + Sync>;
 
-static HANDLES: Mutex<Table> = Mutex::new(BTreeMap::new());
+/// Sorted by address.
+struct Table(Vec<(usize, Object)>);
+
+static HANDLES: Mutex<Table> = Mutex::new(Table(Vec::new()));
+
+impl Table {
+    fn find(&self, handle: *mut c_void) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&(handle as usize), |entry| entry.0)
+    }
+
+    fn get(&self, handle: *mut c_void) -> Option<&Object> {
+        self.find(handle).ok().map(|index| &self.0[index].1)
+    }
+
+    fn insert(&mut self, handle: *mut c_void, object: Object) {
+        // The address is that of a live object, so it can't be in the table already.
+        if let Err(index) = self.find(handle) {
+            self.0.insert(index, (handle as usize, object));
+        }
+    }
+
+    fn remove(&mut self, handle: *mut c_void) -> Option<Object> {
+        let index = self.find(handle).ok()?;
+        let (_, object) = self.0.remove(index);
+        if self.0.is_empty() {
+            // A program that has destroyed everything gets every byte back.
+            self.0 = Vec::new();
+        }
+        Some(object)
+    }
+}
 
 fn table() -> MutexGuard<'static, Table> {
     HANDLES.lock().unwrap_or_else(PoisonError::into_inner)
@@ -19,22 +48,22 @@ fn table() -> MutexGuard<'static, Table> {
 
 /// Registers `object` and returns its handle, never NULL.
 pub fn insert<T: Any + Send + Sync>(object: Arc<T>) -> *mut c_void {
-    let address = Arc::as_ptr(&object) as usize;
-    table().insert(address, object);
-    address as *mut c_void
+    let handle = Arc::as_ptr(&object).cast_mut().cast::<c_void>();
+    table().insert(handle, object);
+    handle
 }
 
 /// The object behind `handle`; `None` when there is no live one of this kind.
 pub fn get<T: Any + Send + Sync>(handle: *mut c_void) -> Option<Arc<T>> {
-    let object = table().get(&(handle as usize)).cloned()?;
+    let object = table().get(handle).cloned()?;
     object.downcast::<T>().ok()
 }
 
 /// Takes `handle` out of the table: from now on it is unknown.
 pub fn remove<T: Any + Send + Sync>(handle: *mut c_void) -> Option<Arc<T>> {
     let mut table = table();
-    let object = table.get(&(handle as usize)).cloned()?.downcast::<T>().ok()?;
-    let registered = table.remove(&(handle as usize));
+    let object = table.get(handle).cloned()?.downcast::<T>().ok()?;
+    let registered = table.remove(handle);
     // The table's reference must not be the one whose drop runs the object's destructor under the lock.
     drop(table);
     drop(registered);

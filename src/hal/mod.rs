@@ -2,6 +2,7 @@
 //!
 //! The drive ring sees the [`Platform`] trait, so that its pumps run in unit tests against a simulated platform.
 
+mod memory;
 mod outcome;
 pub mod platform;
 pub mod sync;

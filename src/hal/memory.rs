@@ -1,0 +1,94 @@
+//! The library's memory: all of it comes from `HAL_Malloc`, so that a platform with its own allocator knows every byte.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::ffi::c_void;
+use std::ptr;
+
+use iot_abi::import::{HAL_Free, HAL_Malloc};
+
+/// What `HAL_Malloc` aligns to: as malloc does (hal.md).
+const HAL_ALIGN: usize = 2 * size_of::<usize>();
+
+/// Rust's allocator over the HAL. `HAL_Malloc` and `HAL_Free` must therefore not call back into this library.
+struct HalAllocator;
+
+#[global_allocator]
+static ALLOCATOR: HalAllocator = HalAllocator;
+
+// SAFETY: blocks come from HAL_Malloc, whose promise is malloc's, and go back to HAL_Free exactly once, with the
+// pointer that HAL_Malloc returned.
+unsafe impl GlobalAlloc for HalAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.align() <= HAL_ALIGN {
+            return malloc(layout.size()).cast::<u8>();
+        }
+        // Room to move up to the alignment, and for the pointer to be freed, which stands right before the block.
+        let Some(size) = layout.size().checked_add(layout.align() + size_of::<*mut c_void>()) else {
+            return ptr::null_mut();
+        };
+        let start = malloc(size).cast::<u8>();
+        if start.is_null() {
+            return ptr::null_mut();
+        }
+        // SAFETY: both places lie within the `size` bytes at `start`, by the sum above; the pointer's place is aligned
+        // because the block's alignment is larger than a pointer's.
+        unsafe {
+            let behind_pointer = start.add(size_of::<*mut c_void>());
+            let block = behind_pointer.add(behind_pointer.align_offset(layout.align()));
+            block.cast::<*mut c_void>().sub(1).write(start.cast::<c_void>());
+            block
+        }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise that `alloc` returned `block` for this layout.
+        unsafe {
+            let start = if layout.align() <= HAL_ALIGN {
+                block.cast::<c_void>()
+            } else {
+                block.cast::<*mut c_void>().sub(1).read()
+            };
+            HAL_Free(start);
+        }
+    }
+}
+
+/// NULL where there is no memory, or where the size does not fit the HAL's 32 bits.
+fn malloc(size: usize) -> *mut c_void {
+    match u32::try_from(size) {
+        // SAFETY: no precondition.
+        Ok(size) => unsafe { HAL_Malloc(size) },
+        Err(_) => ptr::null_mut(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_aligned_as_asked_and_do_not_overlap() {
+        for align in [1, 8, 16, 32, 64, 4096] {
+            let layout = Layout::from_size_align(100, align).unwrap();
+            let blocks: Vec<*mut u8> = (0..8).map(|_| unsafe { ALLOCATOR.alloc(layout) }).collect();
+            for (number, block) in blocks.iter().enumerate() {
+                assert!(!block.is_null());
+                assert_eq!(block.align_offset(align), 0, "alignment {align}");
+                unsafe { block.write_bytes(number as u8, layout.size()) };
+            }
+            for (number, block) in blocks.iter().enumerate() {
+                let content = unsafe { std::slice::from_raw_parts(*block, layout.size()) };
+                assert!(content.iter().all(|byte| usize::from(*byte) == number));
+                unsafe { ALLOCATOR.dealloc(*block, layout) };
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_hal_cannot_count_is_refused() {
+        let layout = Layout::from_size_align(1 << 40, 1).unwrap();
+        assert!(unsafe { ALLOCATOR.alloc(layout) }.is_null());
+        let layout = Layout::from_size_align(isize::MAX as usize - 63, 64).unwrap();
+        assert!(unsafe { ALLOCATOR.alloc(layout) }.is_null());
+    }
+}
