@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks the headers in include/ against the contract's data, in each of its five configurations.
+# Checks the headers in include/ against the contract's data, in each of its five configurations, with the checks of
+# generate.py and, for a second opinion, with those of the contract's gen_abi_check.py.
 # Usage: tests/abi/check.sh [INCLUDE_DIR]      (default: include/; needs python3, gcc and g++)
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -30,7 +31,10 @@ open(target, "w").writelines(lines)
 PY
 }
 
-generate() { # CONFIG, then options of gen_abi_check.py
+# What a spoiled run says is read by its lines.
+plain=(-fno-diagnostics-show-caret -fmax-errors=0)
+
+second_opinion() { # CONFIG, then options of gen_abi_check.py
     local config=$1
     shift
     python3 "$here/gen_abi_check.py" "$@" "$here/data/$config.json"
@@ -54,7 +58,7 @@ compile_cxx() { $CXX "-I$headers" "-I$headers/exports" "$@"; }
 
 # A program made by gen_abi_check.py is accepted by the compiler.
 matches() {
-    generate "$config" "$@" >"$dir/check.c" && compile -std=gnu11 -fsyntax-only "$dir/check.c"
+    second_opinion "$config" "$@" >"$dir/check.c" && compile -std=gnu11 -fsyntax-only "$dir/check.c"
 }
 
 runs() { # COMPILER STANDARD SOURCE
@@ -62,7 +66,7 @@ runs() { # COMPILER STANDARD SOURCE
 }
 
 initialisers() {
-    generate "$config" --runtime >"$dir/runtime.c" && compile -std=gnu11 -o "$dir/runtime" "$dir/runtime.c" &&
+    second_opinion "$config" --runtime >"$dir/runtime.c" && compile -std=gnu11 -o "$dir/runtime" "$dir/runtime.c" &&
         "$dir/runtime"
 }
 
@@ -75,12 +79,14 @@ check_config() {
     failed=0
     headers_for "$config" "$headers" || exit 2
 
-    check 'all headers together' matches --scope all "${left_out[@]}"
-    check 'values of the initialiser macros' initialisers
+    own_checks
+
+    check 'second opinion: all headers together' matches --scope all "${left_out[@]}"
+    check 'second opinion: values of the initialiser macros' initialisers
     local header name
-    for header in $(generate "$config" --scope all "${left_out[@]}" --list-headers); do
+    for header in $(second_opinion "$config" --scope all "${left_out[@]}" --list-headers); do
         name=${header##*/}
-        check "$name alone offers its interface" matches --header "$name"
+        check "second opinion: $name alone offers its interface" matches --header "$name"
         # Twice, and then something: ISO C forbids an empty file.
         printf '#include "%s"\n#include "%s"\nextern int not_empty;\n' "$name" "$name" >"$dir/alone.c"
         cp "$dir/alone.c" "$dir/alone.cpp"
@@ -96,8 +102,42 @@ check_config() {
     check 'macros at work, C99' runs compile c99 "$here/macros.c"
     check 'macros at work, C++' runs compile_cxx c++17 "$dir/macros.cpp"
 
+    echo "$coverage"
     echo "$config: $passed passed, $failed failed"
     echo "$passed $failed" >"$dir/count"
+}
+
+# The units of generate.py, in $dir/units.
+layouts() { compile -std=gnu11 -fsyntax-only "${plain[@]}" "$dir/units/together.c"; }
+exact_types() { compile_cxx -std=c++17 -fsyntax-only "${plain[@]}" "$dir/units/together.cpp"; }
+defaults() { compile -std=gnu11 -o "$dir/defaults" "$dir/units/defaults.c" && "$dir/defaults"; }
+shows() { compile -std=gnu11 -fsyntax-only "${plain[@]}" "$1"; }
+
+own_checks() {
+    local unit
+    check 'every fact of the data is checked' generate || sed 's/^/    /' "$log"
+    coverage=$(grep -F 'in scope' "$log")
+    check 'layouts, values, prototypes' layouts
+    check 'exact types' exact_types
+    check 'initialisers and strings' defaults
+    for unit in "$dir"/units/alone_*.c; do
+        check "${unit##*/alone_} shows what it promises" shows "$unit"
+    done
+}
+
+generate() { python3 "$here/generate.py" "$here/data/$config.json" "$dir/units" "$@"; }
+
+# With each expectation changed none may hold: no check is there for show.
+none_holds() {
+    local unit
+    generate --spoil || return 1
+    {
+        layouts
+        exact_types
+        defaults
+        for unit in "$dir"/units/alone_*.c; do shows "$unit"; done
+    } >"$dir/messages" 2>&1
+    python3 "$here/generate.py" --unnoticed "$dir/units" <"$dir/messages"
 }
 
 # The checks must notice a difference: SED_SCRIPT applied to HEADER has to make a check fail.
@@ -122,19 +162,30 @@ check_checks() {
     passed=0
     failed=0
     mkdir -p "$dir"
-    generate() { # as above, for one configuration
+    headers_for key-tls "$headers" || exit 2
+    generate() { python3 "$here/generate.py" "$here/data/key-tls.json" "$dir/units" "$@"; }
+    second_opinion() {
         shift
         python3 "$here/gen_abi_check.py" "$@" "$here/data/key-tls.json"
     }
     local mqtt=exports/qcloud_iot_export_mqtt.h
-    check 'a wider field is found' spoils all_match $mqtt 's/uint32_t command_timeout;/uint64_t command_timeout;/'
-    check 'a renamed field is found' spoils all_match qcloud_iot_export.h 's/client_id\[81\]/clientid[81]/'
-    check 'another enumerator is found' spoils all_match $mqtt 's/QOS1 = 1/QOS1 = 3/'
-    check 'a missing function is found' spoils all_match $mqtt '/IOT_MQTT_Yield(/d'
-    check 'another signature is found' spoils all_match $mqtt \
+    check 'each check can fail' none_holds
+    check 'units for the spoiled headers' generate
+    found() { # WHAT OWN_CHECK SECOND_CHECK HEADER SED_SCRIPT
+        check "$1 is found" spoils "$2" "$4" "$5"
+        check "$1 is found by the second opinion" spoils "$3" "$4" "$5"
+    }
+    found 'a wider field' layouts all_match $mqtt 's/uint32_t command_timeout;/uint64_t command_timeout;/'
+    found 'a renamed field' layouts all_match qcloud_iot_export.h 's/client_id\[81\]/clientid[81]/'
+    found 'another enumerator' layouts all_match $mqtt 's/QOS1 = 1/QOS1 = 3/'
+    found 'a missing function' layouts all_match $mqtt '/IOT_MQTT_Yield(/d'
+    found 'another signature' layouts all_match $mqtt \
         's/IOT_MQTT_Yield(void \*pClient, uint32_t/IOT_MQTT_Yield(void *pClient, int32_t/'
-    check 'another constant is found' spoils all_match qcloud_iot_common.h 's/8883/8884/'
-    check 'another default is found' spoils initialisers $mqtt 's/KEEP_ALIVE_INTERNAL, 1, 1,/KEEP_ALIVE_INTERNAL, 1, 0,/'
+    found 'another constant' layouts all_match qcloud_iot_common.h 's/8883/8884/'
+    found 'another default' defaults initialisers $mqtt 's/KEEP_ALIVE_INTERNAL, 1, 1,/KEEP_ALIVE_INTERNAL, 1, 0,/'
+    check 'an integer for an enum is found' spoils exact_types $mqtt 's/QoS *qos;/unsigned int qos;/'
+    alone_export() { shows "$dir/units/alone_qcloud_iot_export.c"; }
+    check 'a missing include is found' spoils alone_export qcloud_iot_export.h '/qcloud_iot_export_ota.h/d'
     echo "$config: $passed passed, $failed failed"
     echo "$passed $failed" >"$dir/count"
 }

@@ -59,6 +59,7 @@ typedef struct {
 } Item;
 
 static LIST_HEAD(list);
+static list_head_t empty = LIST_HEAD_INIT(empty);
 static Item items[4];
 
 static void fill(void)
@@ -87,6 +88,7 @@ static void walks(void)
     int          value = 0;
 
     EXPECT(list_empty(&list) && list_empty_careful(&list));
+    EXPECT(list_empty(&empty));
     EXPECT(list_first_entry_or_null(&list, Item, node) == NULL);
     fill();
     EXPECT(digits() == 1234);
@@ -98,6 +100,9 @@ static void walks(void)
 
     value = 0;
     list_for_each(node, &list) value = value * 10 + list_entry(node, Item, node)->number;
+    EXPECT(value == 1234);
+    value = 0;
+    __list_for_each(node, &list) value = value * 10 + list_entry(node, Item, node)->number;
     EXPECT(value == 1234);
     value = 0;
     list_for_each_prev(node, &list) value = value * 10 + list_entry(node, Item, node)->number;
