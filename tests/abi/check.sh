@@ -169,6 +169,7 @@ check_checks() {
         python3 "$here/gen_abi_check.py" "$@" "$here/data/key-tls.json"
     }
     local mqtt=exports/qcloud_iot_export_mqtt.h
+    check 'docs/compatibility.md is up to date' python3 "$here/compatibility.py" --check
     check 'each check can fail' none_holds
     check 'units for the spoiled headers' generate
     found() { # WHAT OWN_CHECK SECOND_CHECK HEADER SED_SCRIPT

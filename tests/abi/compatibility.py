@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Writes docs/compatibility.md: every function and variable of the C SDK, and whether this library provides it.
+
+    compatibility.py                        writes the page
+    compatibility.py --check                exit code 1 where the page differs from what would be written
+    compatibility.py --lib DIR --config C   exit code 1 where built archives contradict the page (C: key-tls, ...)
+
+What the C SDK has comes from data/symbols.json, what is provided from the definitions in the sources.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+PAGE = ROOT / "docs/compatibility.md"
+
+# Where C names are defined, and the archive they end up in.
+SOURCES = {
+    "libiot_sdk": ["src/ffi/*.rs", "src/ffi/*.c"],
+    "libiot_platform": ["platform/*/weak/*.c"],
+}
+RUST_DEFINITION = re.compile(
+    r'#\[no_mangle\]\s+pub (?:(?:unsafe )?extern "C" fn|static(?: mut)?) (\w+)'
+)
+C_DEFINITION = re.compile(r"^(?!static\b|extern\b|#|typedef\b)\w[\w\s*]*?\b(\w+)\([^;{]*\)\s*\{", re.M)
+
+# The option behind each switch of config.h.
+OPTIONS = {
+    "MULTITHREAD_ENABLED": "FEATURE_MULTITHREAD_ENABLED",
+    "GATEWAY_ENABLED": "FEATURE_GATEWAY_ENABLED",
+    "AUTH_WITH_NOTLS": "FEATURE_AUTH_WITH_NOTLS",
+}
+
+# Groups of the page, in this order: title, and the headers in each.
+GROUPS = [
+    ("Firmware upgrades", ["qcloud_iot_export_ota.h"]),
+    ("MQTT", ["qcloud_iot_export_mqtt.h"]),
+    ("Log", ["qcloud_iot_export_log.h"]),
+    ("System time", ["qcloud_iot_export_system.h"]),
+    ("Helpers", ["lite-utils.h", "lite-list.h", "utils_getopt.h", "utils_timer.h"]),
+    ("Platform", ["qcloud_iot_import.h"]),
+    ("Gateway", ["qcloud_iot_export_gateway.h"]),
+    ("Device shadow", ["qcloud_iot_export_shadow.h"]),
+    ("CoAP", ["qcloud_iot_export_coap.h"]),
+    ("Dynamic registration", ["qcloud_iot_export_dynreg.h"]),
+    ("Broadcast", ["qcloud_iot_export_broadcast.h"]),
+    ("RRPC", ["qcloud_iot_export_rrpc.h"]),
+    ("Remote configuration", ["qcloud_iot_export_remote_config.h"]),
+]
+
+# Internal headers of the C SDK's AT modem driver: no program includes them, ours doesn't have them.
+NOT_OFFERED = {"at_client.h", "at_socket_inf.h", "at_utils.h", "utils_list.h", "utils_ringbuff.h"}
+
+
+def definitions():
+    """C name: the archive whose sources define it."""
+    found = {}
+    for archive, patterns in SOURCES.items():
+        for path in (p for pattern in patterns for p in sorted(ROOT.glob(pattern))):
+            text = re.sub(r"//.*|/\*.*?\*/", "", path.read_text(), flags=re.S if path.suffix == ".c" else 0)
+            pattern = RUST_DEFINITION if path.suffix == ".rs" else C_DEFINITION
+            found.update((name, archive) for name in pattern.findall(text))
+    return found
+
+
+def symbols():
+    """Every function and variable of the public headers as (header, name, is_variable, facts)."""
+    data = json.loads((HERE / "data/symbols.json").read_text())
+    known = {header for _, headers in GROUPS for header in headers}
+    for kind in ("functions", "globals"):
+        for name, facts in data[kind].items():
+            header = PurePosixPath(facts["header"]).name
+            if header in NOT_OFFERED:
+                continue
+            if header not in known:
+                sys.exit(f"compatibility.py: {name} is in {header}, which belongs to no group of the page")
+            yield header, name, kind == "globals", facts
+
+
+def conditions(facts):
+    """(switch, on) for each switch of config.h the declaration depends on."""
+    return [(c.split("(")[1].rstrip(")"), not c.startswith("!")) for c in facts.get("declared_when", [])]
+
+
+def provider(name, facts, defined):
+    return "header" if facts["provider"] == "inline" else defined.get(name)
+
+
+def dependence(facts):
+    return ", ".join(f"`{OPTIONS.get(switch, switch)}` {'ON' if on else 'OFF'}" for switch, on in conditions(facts))
+
+
+def page():
+    defined = definitions()
+    rows = sorted(symbols(), key=lambda row: row[1].lower())
+    places = {"header": "inline in the header", "libiot_sdk": "`libiot_sdk`", "libiot_platform": "`libiot_platform`"}
+    provided = [row for row in rows if provider(row[1], row[3], defined)]
+    lines = [
+        "# Compatibility",
+        "<!-- Made by tests/abi/compatibility.py. Don't edit: ./test.sh compares. -->",
+        "Every function and variable that the public headers of the C SDK 3.2.3 declare, and where this library has it.",
+        "[switching.md](switching.md) tells how to switch and what behaves differently.",
+        "",
+        "What is not provided yet stands in its header with the C SDK's shapes, except for the AT modem's and the log",
+        "upload's `HAL_*`, which the C SDK's default options leave out; a program that calls it does not link. The last",
+        "column names the option of this library, or the C SDK's switch, that a name depends on.",
+        "",
+        f"{len(provided)} of {len(rows)} are provided.",
+        "",
+        "| group | header | provided |",
+        "|---|---|---|",
+    ]
+    for title, headers in GROUPS:
+        group = [row for row in rows if row[0] in headers]
+        done = [row for row in group if row in provided]
+        count = "all" if len(done) == len(group) else "not yet" if not done else f"{len(done)} of {len(group)}"
+        link = f"[{title}](#{title.lower().replace(' ', '-')})"
+        lines.append(f"| {link} | {', '.join(f'`{h}`' for h in headers)} | {count} |")
+    for title, headers in GROUPS:
+        lines += ["", f"## {title}"]
+        for header in headers:
+            lines += ["", f"`{header}`", "", "| name | defined in | depends on |", "|---|---|---|"]
+            for _, name, variable, facts in (row for row in rows if row[0] == header):
+                where = provider(name, facts, defined)
+                label = f"`{name}`" + (" (variable)" if variable else "")
+                cells = " | ".join([label, places.get(where, "not yet"), dependence(facts)])
+                lines.append(f"| {cells} |".replace("|  |", "| |"))
+    return "\n".join(lines) + "\n"
+
+
+def contradictions(lib, config):
+    """Where the archives differ from the page."""
+    switches = json.loads((HERE / f"data/{config}.json").read_text())["config_macros"]
+    defined = definitions()
+    for archive in SOURCES:
+        path = lib / f"{archive}.a"
+        if not path.exists():
+            yield f"{path} is missing"
+            continue
+        nm = subprocess.run(["nm", "--defined-only", "--extern-only", path], capture_output=True, text=True)
+        names = {line.split()[2] for line in nm.stdout.splitlines() if len(line.split()) == 3}
+        for _, name, _, facts in symbols():
+            where = provider(name, facts, defined)
+            active = all((switch in switches) == on for switch, on in conditions(facts))
+            if where == archive and active and name not in names:
+                yield f"{path.name} lacks {name}, which the page calls provided"
+            if where is None and name in names:
+                yield f"{path.name} defines {name}, which the page calls not yet provided"
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Writes docs/compatibility.md.")
+    parser.add_argument("--check", action="store_true", help="compare with the page instead of writing it")
+    parser.add_argument("--lib", type=Path, metavar="DIR", help="folder with libiot_sdk.a and libiot_platform.a")
+    parser.add_argument("--config", default="key-tls", help="configuration the archives were built in")
+    args = parser.parse_args()
+    if args.lib:
+        found = list(contradictions(args.lib, args.config))
+        print("\n".join(found) if found else f"{args.lib}: as docs/compatibility.md says ({args.config})")
+        sys.exit(1 if found else 0)
+    if not args.check:
+        PAGE.write_text(page())
+    elif not PAGE.exists() or PAGE.read_text() != page():
+        sys.exit("docs/compatibility.md is out of date: run tests/abi/compatibility.py")
+
+
+if __name__ == "__main__":
+    main()
