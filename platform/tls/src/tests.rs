@@ -389,7 +389,14 @@ mod psk {
             config.set_min_version(Version::Tls1_2).unwrap();
             config.set_psk(KEY, IDENTITY).unwrap();
             let mut tls = Context::new(Arc::new(config));
-            let established = tls.establish(listener.accept().unwrap().0, None).is_ok();
+            let stream = listener.accept().unwrap().0;
+            let mut raw = stream.try_clone().unwrap();
+            let established = tls.establish(stream, None).is_ok();
+            if !established {
+                // Closing with something unread would reset the connection, and the client might lose the alert.
+                let _ = raw.shutdown(std::net::Shutdown::Write);
+                let _ = raw.read_to_end(&mut Vec::new());
+            }
             serve(established.then_some(tls))
         });
         (port, thread)
