@@ -1,0 +1,155 @@
+/* Compiled against the contract's data (abi.h): MQTT and OTA through the structs of an old object, on old_hal.c. */
+
+#include "checks.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "abi.h"
+#include "old_hal.h"
+
+static struct {
+    int       acknowledged; /* packet id of the last */
+    int       subscribed;
+    int       messages;
+    QoS       qos;
+    uint16_t  id;
+    char      topic[32];
+    char      payload[32];
+    void     *user_data;
+    void     *context;
+} got;
+
+static void on_event(void *client, void *context, MQTTEventMsg *event)
+{
+    (void)client;
+    got.context = context;
+    if (event->event_type == MQTT_EVENT_PUBLISH_SUCCESS) {
+        got.acknowledged = (int)(uintptr_t)event->msg;
+    } else if (event->event_type == MQTT_EVENT_SUBCRIBE_SUCCESS) {
+        got.subscribed = (int)(uintptr_t)event->msg;
+    }
+}
+
+static void on_message(void *client, MQTTMessage *message, void *user_data)
+{
+    (void)client;
+    got.messages++;
+    got.qos       = message->qos;
+    got.id        = message->id;
+    got.user_data = user_data;
+    snprintf(got.topic, sizeof(got.topic), "%.*s", (int)message->topic_len, message->ptopic);
+    snprintf(got.payload, sizeof(got.payload), "%.*s", (int)message->payload_len, (const char *)message->payload);
+}
+
+/* Yields until *flag is set, at most so often that a broken build ends. */
+static bool until(void *client, const int *flag)
+{
+    for (int i = 0; i < 2000 && *flag == 0; i++) {
+        IOT_MQTT_Yield(client, 10);
+    }
+    return *flag != 0;
+}
+
+static void *construct(void *context)
+{
+    GUARDED(MQTTInitParams, params);
+    MQTTInitParams defaults = DEFAULT_MQTTINIT_PARAMS;
+    void          *client;
+
+    guard(&params, sizeof(params));
+    params.value             = defaults;
+    params.value.product_id  = (char *)"PRODUCTID0";
+    params.value.device_name = (char *)"old-device";
+#ifdef AUTH_MODE_CERT
+    strcpy(params.value.cert_file, "old.crt");
+    strcpy(params.value.key_file, "old.key");
+#else
+    params.value.device_secret = (char *)"MDEyMzQ1Njc4OWFiY2RlZg==";
+#endif
+    params.value.event_handle.h_fp    = on_event;
+    params.value.event_handle.context = context;
+    client                            = IOT_MQTT_Construct(&params.value);
+    CHECK(client != NULL);
+    CHECK(guards_stand(&params, sizeof(params)));
+
+    CHECK(seen.connections == 1);
+    CHECK(strcmp(seen.host, "PRODUCTID0.iotcloud.tencentdevices.com") == 0);
+#ifdef AUTH_WITH_NOTLS
+    CHECK(seen.port == 1883);
+#else
+    CHECK(seen.port == 8883);
+#ifdef AUTH_MODE_CERT
+    CHECK(strcmp(seen.identity, "old.crt") == 0 && seen.secret_length == strlen("old.key") && seen.ca_length > 0);
+#else
+    CHECK(strcmp(seen.identity, "PRODUCTID0old-device") == 0 && seen.secret_length == 16);
+#endif
+#endif
+    return client;
+}
+
+static void messages(void *client, int *context)
+{
+    SubscribeParams subscribe = DEFAULT_SUB_PARAMS;
+    PublishParams   publish   = DEFAULT_PUB_PARAMS;
+    DeviceInfo     *device    = IOT_MQTT_GetDeviceInfo(client);
+    int             user_data = 0;
+    int             id;
+
+    CHECK(device != NULL && strcmp(device->product_id, "PRODUCTID0") == 0);
+    CHECK(device != NULL && strcmp(device->device_name, "old-device") == 0);
+    CHECK(device != NULL && strcmp(device->client_id, "PRODUCTID0old-device") == 0);
+
+    subscribe.qos                = QOS1;
+    subscribe.on_message_handler = on_message;
+    subscribe.user_data          = &user_data;
+    id                           = IOT_MQTT_Subscribe(client, (char *)"echo", &subscribe);
+    CHECK(id > 0 && until(client, &got.subscribed) && got.subscribed == id);
+    CHECK(got.context == context);
+    CHECK(IOT_MQTT_IsSubReady(client, (char *)"echo"));
+
+    publish.qos         = QOS1;
+    publish.payload     = (void *)"to the broker";
+    publish.payload_len = strlen("to the broker");
+    id                  = IOT_MQTT_Publish(client, (char *)"echo", &publish);
+    CHECK(id > 0 && publish.id == id);
+    CHECK(until(client, &got.acknowledged) && got.acknowledged == id);
+    CHECK(until(client, &got.messages) && got.qos == QOS1 && got.id == 0x1234);
+    CHECK(strcmp(got.topic, "echo") == 0 && strcmp(got.payload, "old payload") == 0);
+    CHECK(got.user_data == &user_data);
+    CHECK(IOT_MQTT_Unsubscribe(client, (char *)"echo") > 0);
+}
+
+static void upgrade(void *client)
+{
+    void    *ota = IOT_OTA_Init("PRODUCTID0", "old-device", client);
+    char     version[33] = "", md5[33] = "";
+    uint32_t size        = 0;
+
+    CHECK(ota != NULL);
+    update_command = "{\"type\":\"update_firmware\",\"version\":\"2.0.0\",\"file_size\":175436,"
+                     "\"md5sum\":\"ad4615b866c13afb8b293a679bfa5dc4\",\"url\":\"http://127.0.0.1/firmware\"}";
+    CHECK(IOT_OTA_ReportVersion(ota, "1.0.0") > 0);
+    for (int i = 0; i < 2000 && !IOT_OTA_IsFetching(ota); i++) {
+        IOT_MQTT_Yield(client, 10);
+    }
+    CHECK(IOT_OTA_IsFetching(ota) == 1);
+    CHECK(IOT_OTA_Ioctl(ota, IOT_OTAG_FILE_SIZE, &size, 4) == QCLOUD_RET_SUCCESS && size == 175436);
+    CHECK(IOT_OTA_Ioctl(ota, IOT_OTAG_VERSION, version, sizeof(version)) == QCLOUD_RET_SUCCESS);
+    CHECK(IOT_OTA_Ioctl(ota, IOT_OTAG_MD5SUM, md5, sizeof(md5)) == QCLOUD_RET_SUCCESS);
+    CHECK(strcmp(version, "2.0.0") == 0 && strcmp(md5, "ad4615b866c13afb8b293a679bfa5dc4") == 0);
+    CHECK(IOT_OTA_Destroy(ota) == QCLOUD_RET_SUCCESS);
+}
+
+void platform_part(void)
+{
+    int   context = 0;
+    void *client  = construct(&context);
+
+    if (client != NULL) {
+        messages(client, &context);
+        upgrade(client);
+        CHECK(IOT_MQTT_Destroy(&client) == QCLOUD_RET_SUCCESS && client == NULL);
+    }
+    CHECK(seen.disconnections == 1);
+}
