@@ -14,6 +14,14 @@ if(NOT CARGO_TARGET_DIR)
 endif()
 get_filename_component(CARGO_TARGET_DIR "${CARGO_TARGET_DIR}" ABSOLUTE BASE_DIR "${CMAKE_BINARY_DIR}")
 
+# The C SDK's version that this library stands in for.
+file(STRINGS "${CMAKE_CURRENT_SOURCE_DIR}/include/qcloud_iot_export.h" IOT_VERSION
+     REGEX "^#define QCLOUD_IOT_DEVICE_SDK_VERSION ")
+if(NOT IOT_VERSION MATCHES "\"([0-9]+\\.[0-9]+\\.[0-9]+)\"")
+  message(FATAL_ERROR "include/qcloud_iot_export.h: QCLOUD_IOT_DEVICE_SDK_VERSION was not found or isn't a version.")
+endif()
+set(IOT_VERSION "${CMAKE_MATCH_1}")
+
 # The public headers and config.h into the output folder. A header that changes runs CMake again.
 function(iot_write_headers)
   # The names as they stand in config.h.
@@ -127,6 +135,20 @@ function(iot_build_library)
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     COMMENT "Building the library with cargo"
     USES_TERMINAL VERBATIM)
+
+  # Beside the archives -liot_sdk would find it first, and makefiles that link statically today would not any more.
+  set(IOT_SHARED_DIR "${IOT_LIB_DIR}/shared" PARENT_SCOPE)
+  if(IOT_BUILD_SHARED)
+    add_custom_target(iot_shared ALL
+      COMMAND ${CMAKE_COMMAND} -E env "CC=${CMAKE_C_COMPILER}" "NM=${CMAKE_NM}"
+              sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/link_shared.sh"
+              "${IOT_LIB_DIR}" "${IOT_LIB_DIR}/shared" "${IOT_VERSION}"
+      COMMENT "Linking libiot_sdk.so"
+      VERBATIM)
+    add_dependencies(iot_shared iot_archives)
+  else()
+    file(REMOVE_RECURSE "${IOT_LIB_DIR}/shared")
+  endif()
 
   # What a firmware's link line says, word for word.
   add_library(qcloud_iot INTERFACE)

@@ -9,9 +9,10 @@
 # the platform use. libiot_platform.a has one for the TLS stack, one for everything else, and one small object for each
 # HAL file, so that a firmware with its own HAL_* pulls nothing of ours that it doesn't need.
 #
-# In these objects only the names that others need are left: a firmware may have its own mbedTLS beside ours. The Rust
-# names that the platform needs of the library are weak, so that another Rust library in the same program brings no
-# double definitions. What nobody reaches is left out, with what it would have asked of the linker.
+# In these objects only the names that others need are left: a firmware may have its own mbedTLS beside ours. Names that
+# only our objects need of each other begin with "qcloud_iot.", which no C name can: another Rust library in the same
+# program has names of the standard library too, and an allocator of its own behind them. What nobody reaches is left
+# out, with what it would have asked of the linker.
 #
 # The environment names the tools: AR, LD, NM, OBJCOPY. KEEP_DEBUG=1 leaves debug information in.
 set -eu
@@ -47,16 +48,26 @@ undefined() { "$NM" --undefined-only "$@" 2>/dev/null | awk 'NF == 2 { print $2 
 # Names that are not Rust's: what C code calls.
 c_names() { grep -E '^[A-Za-z_][A-Za-z0-9_]*$' | grep -v -e '^_R' -e '^_ZN' || true; }
 
-# merge OBJECT ARCHIVE NAMES [WEAK_NAMES]: one object with what the names in the files NAMES and WEAK_NAMES reach in
-# ARCHIVE. All other names become local.
+# merge OBJECT ARCHIVE NAMES: one object with what the names in the file NAMES reach in ARCHIVE. All other names become
+# local.
 merge() {
-    sort -u "$3" ${4:+"$4"} | sed 's/^/--undefined=/' >"$1.roots"
+    sed 's/^/--undefined=/' "$3" >"$1.roots"
     "$LD" -r --gc-sections -o "$1" "@$1.roots" "$2"
-    # All objects that can unwind share one copy of this: it must keep its name.
-    { echo DW.ref.rust_eh_personality; cat "$3" ${4:+"$4"}; } >"$1.global"
+    # All objects that can unwind share one copy of this.
+    { echo DW.ref.rust_eh_personality; cat "$3"; } >"$1.global"
     # shellcheck disable=SC2086
-    "$OBJCOPY" $strip_flags "--keep-global-symbols=$1.global" ${4:+"--weaken-symbols=$4"} "$1"
-    rm "$1.roots" "$1.global"
+    "$OBJCOPY" $strip_flags "--keep-global-symbols=$1.global" "$1"
+    # What was left out leaves the names it asked for behind. They would draw libm and parts of libc into the program.
+    if [ "${KEEP_DEBUG:-0}" != 1 ]; then
+        "$NM" --defined-only "$1" | awk 'NF == 3 { print $3 }' >"$1.keep"
+        "$OBJCOPY" --strip-unneeded "--keep-symbols=$1.keep" "$1"
+    fi
+    rm -f "$1.roots" "$1.global" "$1.keep"
+}
+
+# make_private ARCHIVE: the names in $work/private begin with "qcloud_iot." from here on.
+make_private() {
+    "$OBJCOPY" "--redefine-syms=$work/private" "$1"
 }
 
 # shellcheck disable=SC2086
@@ -103,6 +114,8 @@ if [ -n "$bundle" ]; then
         if [ -s ../tls.names ]; then
             merge ../platform/iot_platform_tls.o ../tls.a ../tls.names
             undefined ../platform/iot_platform_tls.o | comm -12 - ../posix.defined >>../posix.names
+        else
+            rm ../platform/*-hal_tls.o
         fi
         merge ../platform/iot_platform_posix.o ../posix.a ../posix.names
         cd ../platform
@@ -124,11 +137,17 @@ if ! grep -q '^IOT_MQTT_Construct$' "$work/interface"; then
     echo "pack_archives.sh: $sdk does not define IOT_MQTT_Construct" >&2
     exit 1
 fi
-comm -23 "$work/needed" "$work/interface" >"$work/weak"
-weak=
-[ ! -s "$work/weak" ] || weak=$work/weak
-merge "$work/iot_sdk.o" "$work/all.a" "$work/interface" "$weak"
+sort -u "$work/needed" "$work/interface" >"$work/names"
+merge "$work/iot_sdk.o" "$work/all.a" "$work/names"
 (cd "$work" && "$AR" crs libiot_sdk.a iot_sdk.o)
+
+# What C code calls has the C SDK's names; those between our own C and Rust code begin with "qcloud_" and "iot_platform_".
+for archive in "$work"/libiot_*.a; do defined "$archive"; done | sort -u >"$work/globals"
+{
+    c_names <"$work/globals" | grep -v -e '^qcloud_' -e '^iot_platform_' | comm -12 - "$work/interface"
+    grep '^HAL_' "$work/globals" || true
+} | sort -u | comm -13 - "$work/globals" | sed 's/.*/& qcloud_iot.&/' >"$work/private"
+for archive in "$work"/libiot_*.a; do make_private "$archive"; done
 
 if [ -n "$bundle" ]; then
     mv "$work/libiot_platform.a" "$out/libiot_platform.a"

@@ -1,0 +1,65 @@
+# cmake --install: archives, shared library, headers, pkg-config file and CMake package. Everything in it finds the rest
+# by its own place, so the installed folder may be moved.
+
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(iot_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/QCloudIoT")
+set(iot_pkgconfig_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+install(FILES ${IOT_ARCHIVES} DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+if(IOT_BUILD_SHARED)
+  string(REGEX MATCH "^[0-9]+" iot_major "${IOT_VERSION}")
+  install(PROGRAMS "${IOT_SHARED_DIR}/libiot_sdk.so.${IOT_VERSION}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  install(FILES "${IOT_SHARED_DIR}/libiot_sdk.so.${iot_major}" "${IOT_SHARED_DIR}/libiot_sdk.so"
+          DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+endif()
+foreach(header IN LISTS IOT_HEADERS)
+  get_filename_component(folder "${header}" DIRECTORY)
+  install(FILES "${IOT_INCLUDE_DIR}/${header}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/${folder}")
+endforeach()
+
+# The way from the .pc file's folder up to the prefix.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(iot_pc_prefix "${CMAKE_INSTALL_PREFIX}")
+  set(iot_pc_libdir "${CMAKE_INSTALL_LIBDIR}")
+else()
+  file(RELATIVE_PATH iot_pc_up "/prefix/${iot_pkgconfig_dir}" "/prefix")
+  string(REGEX REPLACE "/$" "" iot_pc_up "${iot_pc_up}")
+  set(iot_pc_prefix "\${pcfiledir}/${iot_pc_up}")
+  set(iot_pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+endif()
+if(IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  set(iot_pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
+else()
+  set(iot_pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+# Each of the two needs the other, so the group names both again.
+set(iot_pc_static "")
+if(IOT_HAS_PLATFORM)
+  set(iot_pc_static "-Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group ")
+endif()
+if(IOT_BUILD_SHARED)
+  set(iot_pc_libs "-liot_sdk")
+  set(iot_pc_libs_private "${iot_pc_static}-lpthread")
+else()
+  if(iot_pc_static STREQUAL "")
+    set(iot_pc_static "-liot_sdk ")
+  endif()
+  set(iot_pc_libs "${iot_pc_static}-lpthread")
+  set(iot_pc_libs_private "")
+endif()
+configure_file(cmake/libiot_sdk.pc.in libiot_sdk.pc @ONLY)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/libiot_sdk.pc" DESTINATION "${iot_pkgconfig_dir}")
+
+set(iot_install_libdir "${CMAKE_INSTALL_LIBDIR}")
+set(iot_install_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
+configure_package_config_file(cmake/QCloudIoTConfig.cmake.in QCloudIoTConfig.cmake
+  INSTALL_DESTINATION "${iot_package_dir}"
+  PATH_VARS iot_install_libdir iot_install_includedir
+  NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+write_basic_package_version_file(QCloudIoTConfigVersion.cmake
+  VERSION "${IOT_VERSION}" COMPATIBILITY SameMajorVersion)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/QCloudIoTConfig.cmake"
+              "${CMAKE_CURRENT_BINARY_DIR}/QCloudIoTConfigVersion.cmake"
+        DESTINATION "${iot_package_dir}")

@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# One way of linking a firmware: builds a program, says how the linking must look, runs it.
+# Usage: tests/link/run.sh CASE, with what tests/link/CMakeLists.txt puts into the environment:
+#   LINK_SOURCE   the project's folder      LINK_WORK   a folder for this case
+#   LINK_OUTPUT   the build's lib, include  LINK_BUILD  the build folder
+#   LINK_CONFIG   the configuration of tests/abi that this build is
+#   CC NM READELF CMAKE CARGO
+set -euo pipefail
+export LC_ALL=C
+here=$LINK_SOURCE/tests/link
+lib=$LINK_OUTPUT/lib
+shared=$lib/shared
+group=(-Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group)
+prefix=$LINK_WORK/prefix
+rm -rf "$LINK_WORK"
+mkdir -p "$LINK_WORK"
+cd "$LINK_WORK"
+
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# compile NAME.c FLAGS...: NAME.o
+compile() {
+    "$CC" -std=gnu99 -Wall -Wextra -Werror -I "$LINK_SOURCE/tests/c" -c "$here/$1" -o "${1%.c}.o" "${@:2}"
+}
+against_output() { compile "$1" -I "$LINK_OUTPUT/include" -I "$LINK_OUTPUT/include/exports" "${@:2}"; }
+
+needs_shared() { "$READELF" -d "$1" | grep NEEDED | grep -q 'libiot_sdk\.so\.3\]'; }
+run_static() {
+    ! needs_shared "$1" || fail "$1 was linked with the shared library"
+    "./$1"
+}
+run_shared() { # PROGRAM LIB_DIR
+    needs_shared "$1" || fail "$1 was not linked with the shared library"
+    LD_LIBRARY_PATH=$2 "./$1"
+}
+
+# Installs into $prefix, by way of another folder: what is installed must not know where it was.
+install() {
+    "$CMAKE" --install "$LINK_BUILD" --prefix "$LINK_WORK/first" >/dev/null
+    mv first "$prefix"
+    local told
+    told=$(grep -rlE "$LINK_BUILD|$LINK_OUTPUT|$LINK_WORK" "$prefix" --include=*.pc --include=*.cmake --include=*.h || true)
+    [ -z "$told" ] || fail "these name folders of the build: $told"
+}
+
+case ${1:?usage: run.sh CASE} in
+symbols)
+    "$LINK_SOURCE/tests/abi/symbols.sh" "$lib" "$LINK_CONFIG"
+    ;;
+old_line)
+    # The C SDK's link line, with the shared library built as well.
+    against_output program.c
+    "$CC" program.o -L"$lib" "${group[@]}" -lpthread -o program
+    run_static program
+    ;;
+gc_sections)
+    against_output program.c -ffunction-sections -fdata-sections
+    "$CC" program.o -L"$lib" "${group[@]}" -lpthread -o whole
+    "$CC" program.o -L"$lib" "${group[@]}" -lpthread -Wl,--gc-sections -o collected
+    run_static collected
+    [ "$(stat -c %s collected)" -lt "$(stat -c %s whole)" ] || fail "--gc-sections left everything in"
+    ;;
+full_static)
+    against_output program.c
+    # glibc warns of getaddrinfo, which loads name services at run time.
+    "$CC" -static program.o -L"$lib" "${group[@]}" -lpthread -o program 2>warnings || fail "$(cat warnings)"
+    if "$READELF" -d program | grep -q NEEDED; then fail "the program needs shared libraries"; fi
+    run_static program
+    ;;
+shared)
+    against_output program.c
+    "$CC" program.o -L"$shared" -liot_sdk -o program
+    run_shared program "$shared"
+    ;;
+shared_own_hal)
+    against_output own_hal.c
+    "$CC" own_hal.o -L"$shared" -liot_sdk -o own_hal
+    run_shared own_hal "$shared"
+    ;;
+shared_without_platform)
+    mkdir -p lib
+    cp "$lib/libiot_sdk.a" lib
+    sh "$LINK_SOURCE/cmake/link_shared.sh" "$PWD/lib" "$PWD/lib/shared" 3.0.0
+    [ "$LINK_CONFIG" = "" ] || "$LINK_SOURCE/tests/abi/symbols.sh" lib "$LINK_CONFIG"
+    # Names of libc and libgcc have a version.
+    "$NM" -D --undefined-only lib/shared/libiot_sdk.so | awk '$1 == "U" { print $2 }' | grep -v @ >asked
+    grep -qx HAL_Malloc asked || fail "HAL_Malloc is not left to the program"
+    if grep -v '^HAL_' asked; then fail "the above are left to the program"; fi
+    ;;
+pkg_config)
+    install
+    export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+    pkg-config --exact-version="$(sed -n 's/.*DEVICE_SDK_VERSION "\(.*\)"/\1/p' "$prefix/include/qcloud_iot_export.h")" \
+        libiot_sdk
+    # shellcheck disable=SC2046
+    compile program.c $(pkg-config --cflags libiot_sdk)
+    # shellcheck disable=SC2046
+    "$CC" program.o $(pkg-config --libs libiot_sdk) -o with_shared
+    run_shared with_shared "$prefix/lib"
+    # shellcheck disable=SC2046
+    "$CC" -static program.o $(pkg-config --static --libs libiot_sdk) -o with_static 2>warnings || fail "$(cat warnings)"
+    run_static with_static
+    ;;
+find_package)
+    install
+    "$CMAKE" -S "$here/consumer" -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC" \
+        -DPROGRAM="$here/program.c" -DCHECKS="$LINK_SOURCE/tests/c" >log 2>&1 || fail "$(cat log)"
+    "$CMAKE" --build build >log 2>&1 || fail "$(cat log)"
+    run_static build/with_static
+    # CMake leaves the way to the library in the program.
+    run_shared build/with_shared ""
+    ;;
+own_mbedtls)
+    [ -f /usr/include/mbedtls/version.h ] || fail "mbedTLS is needed (Debian: apt-get install libmbedtls-dev)"
+    against_output own_mbedtls.c
+    theirs=(-l:libmbedtls.a -l:libmbedx509.a -l:libmbedcrypto.a)
+    "$CC" own_mbedtls.o "${theirs[@]}" -L"$lib" "${group[@]}" -lpthread -o theirs_first
+    run_static theirs_first
+    "$CC" own_mbedtls.o -L"$lib" "${group[@]}" "${theirs[@]}" -lpthread -Wl,-y,mbedtls_ssl_handshake -o ours_first >trace 2>&1
+    run_static ours_first
+    grep -q 'libmbedtls\.a(.*): definition of mbedtls_ssl_handshake' trace || fail "theirs was not taken"
+    if grep -q 'libiot.*mbedtls_ssl_handshake' trace; then fail "ours shows its mbedTLS"; fi
+    "$CC" own_mbedtls.o "${theirs[@]}" -L"$shared" -liot_sdk -lpthread -o beside_shared
+    run_shared beside_shared "$shared"
+    ;;
+other_rust)
+    "$CARGO" build --quiet --locked --offline --release --manifest-path "$here/other_rust/Cargo.toml" --target-dir cargo
+    against_output other_rust.c
+    "$CC" other_rust.o cargo/release/libother_rust.a -L"$lib" "${group[@]}" -lpthread -o theirs_first
+    run_static theirs_first
+    "$CC" other_rust.o -L"$lib" "${group[@]}" cargo/release/libother_rust.a -lpthread -o ours_first
+    run_static ours_first
+    "$CC" other_rust.o -L"$shared" -liot_sdk cargo/release/libother_rust.a -lpthread -o beside_shared
+    run_shared beside_shared "$shared"
+    ;;
+*)
+    fail "there is no case $1"
+    ;;
+esac
