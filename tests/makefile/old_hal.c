@@ -55,7 +55,9 @@ static void answer(const unsigned char *packet, const unsigned char *body, size_
     const char    *topic;
 
     switch (packet[0] >> 4) {
-        case 1: /* CONNECT */
+        case 1: /* CONNECT: name and level of the protocol, flags, keep-alive */
+            seen.clean_session = (body[7] & 2) != 0;
+            seen.keep_alive_s  = (unsigned)(body[8] << 8 | body[9]);
             put("\x20\x02\x00\x00", 4);
             break;
         case 3: /* PUBLISH: acknowledged, and echoed on "echo" */

@@ -2,7 +2,7 @@
 #ifndef TESTS_MAKEFILE_OLD_HAL_H
 #define TESTS_MAKEFILE_OLD_HAL_H
 
-#include <stdint.h>
+#include <stdbool.h>
 
 /* What the platform saw of the connection's parameters. */
 typedef struct {
@@ -13,6 +13,8 @@ typedef struct {
     char     identity[128]; /* pre-shared key: its name; certificate: its file */
     unsigned secret_length;
     unsigned ca_length;
+    unsigned keep_alive_s; /* from CONNECT */
+    bool     clean_session;
 } Seen;
 
 extern Seen seen;

@@ -67,13 +67,17 @@ static void *construct(void *context)
 #else
     params.value.device_secret = (char *)"MDEyMzQ1Njc4OWFiY2RlZg==";
 #endif
-    params.value.event_handle.h_fp    = on_event;
-    params.value.event_handle.context = context;
-    client                            = IOT_MQTT_Construct(&params.value);
+    params.value.event_handle.h_fp      = on_event;
+    params.value.event_handle.context   = context;
+    params.value.command_timeout        = 4000;
+    params.value.keep_alive_interval_ms = 77000;
+    params.value.clean_session          = 0;
+    params.value.auto_connect_enable    = 1;
+    client = IOT_MQTT_Construct(&params.value);
     CHECK(client != NULL);
     CHECK(guards_stand(&params, sizeof(params)));
 
-    CHECK(seen.connections == 1);
+    CHECK(seen.connections == 1 && seen.keep_alive_s == 77 && !seen.clean_session);
     CHECK(strcmp(seen.host, "PRODUCTID0.iotcloud.tencentdevices.com") == 0);
 #ifdef AUTH_WITH_NOTLS
     CHECK(seen.port == 1883);
