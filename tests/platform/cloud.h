@@ -1,0 +1,63 @@
+/*
+ * The cloud of these tests: an MQTT broker that answers a version report with an update command, and an HTTP server that
+ * has the firmware. Bytes in, bytes out: network.c (in memory) and server.c (sockets) carry them.
+ */
+#ifndef TESTS_PLATFORM_CLOUD_H_
+#define TESTS_PLATFORM_CLOUD_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLOUD_VERSION "2.0.0"
+/* A publish to a topic that ends so comes back to its sender. */
+#define CLOUD_ECHO "/echo"
+
+/* How the HTTP server says where the firmware ends. */
+typedef enum { CLOUD_LENGTH, CLOUD_CHUNKED, CLOUD_UNTIL_CLOSE } CloudFraming;
+
+typedef struct {
+    char         url[128];
+    uint32_t     size;
+    const char  *md5;
+    CloudFraming framing;
+} CloudFirmware;
+
+/* What the cloud offers; set before anything connects. */
+extern CloudFirmware cloud_firmware;
+
+/* What devices have reported; read once the scenario is over. */
+typedef struct {
+    unsigned connects;
+    unsigned requests;
+    unsigned done;
+    unsigned failed;
+} CloudSeen;
+
+extern CloudSeen cloud_seen;
+
+/* The cloud's end of one connection. */
+typedef struct {
+    unsigned char in[4096]; /* not understood yet */
+    size_t        in_len;
+    unsigned char out[4096]; /* to be sent before the body */
+    size_t        out_len;
+    size_t        out_sent;
+    uint64_t      body_len; /* framing included */
+    uint64_t      body_sent;
+    uint32_t      offset; /* of the firmware byte the body begins with */
+    CloudFraming  framing;
+    bool          closing; /* once all is sent */
+} CloudPeer;
+
+void cloud_open(CloudPeer *peer);
+
+/* Takes what the device sent. False: it is neither MQTT nor HTTP as this cloud knows it. */
+bool cloud_receive(CloudPeer *peer, const void *data, size_t len);
+
+/* Copies bytes of the body from `body_sent` on and moves it; `len` must not go past body_len. */
+void cloud_take_body(CloudPeer *peer, unsigned char *out, size_t len);
+
+unsigned char cloud_firmware_byte(uint32_t position);
+
+#endif /* TESTS_PLATFORM_CLOUD_H_ */

@@ -1,0 +1,188 @@
+#include "network.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "cloud.h"
+
+#define CONNECTIONS 8
+#define RECORD      16384u
+#define TLS_LOOK_US 100000u
+#define NEVER       UINT64_MAX
+#define MIN(a, b)   ((a) < (b) ? (a) : (b))
+
+typedef struct {
+    bool      used;
+    bool      secure;
+    bool      broken;
+    CloudPeer peer;
+    uint64_t  ready_us; /* when the answer's first byte is here */
+    uint64_t  arrived;  /* bytes of the body that are here, read ones included */
+    uint64_t  arrived_us;
+} Connection;
+
+NetworkLink network_link;
+unsigned    network_open   = 0;
+unsigned    network_plain  = 0;
+unsigned    network_secure = 0;
+
+static Connection connections[CONNECTIONS];
+
+static Connection *connection(uintptr_t handle)
+{
+    if (handle == 0 || handle > CONNECTIONS || !connections[handle - 1].used) {
+        abort();
+    }
+    return &connections[handle - 1];
+}
+
+uintptr_t network_connect(const char *host, int port, bool secure)
+{
+    if (host == NULL || host[0] == '\0' || port <= 0) {
+        abort();
+    }
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        Connection *c = &connections[i];
+        if (!c->used) {
+            memset(c, 0, sizeof(*c));
+            c->used   = true;
+            c->secure = secure;
+            cloud_open(&c->peer);
+            network_open++;
+            *(secure ? &network_secure : &network_plain) += 1;
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+void network_close(uintptr_t handle)
+{
+    connection(handle)->used = false;
+    network_open--;
+}
+
+bool network_write(uintptr_t handle, const void *data, size_t len, size_t *written)
+{
+    Connection *c = connection(handle);
+
+    *written = 0;
+    if (c->broken || !cloud_receive(&c->peer, data, len)) {
+        c->broken = true;
+        return false;
+    }
+    *written      = len;
+    c->ready_us   = clock_us() + network_link.latency_us;
+    c->arrived_us = c->ready_us;
+    return true;
+}
+
+/* How much of the body has been handed on by the link, in whole records where there are any. */
+static uint64_t usable(const Connection *c)
+{
+    if (!c->secure || c->arrived == c->peer.body_len) {
+        return c->arrived;
+    }
+    return c->arrived - c->arrived % RECORD;
+}
+
+/* Lets the link work up to now: it stops while the window is full. */
+static void arrive(Connection *c)
+{
+    uint64_t now    = clock_us();
+    uint64_t window = network_link.window + (c->secure ? RECORD : 0);
+    uint64_t limit  = MIN(c->peer.body_len, c->peer.body_sent + window);
+    uint64_t more   = limit;
+
+    if (now < c->arrived_us) {
+        return;
+    }
+    if (network_link.bytes_per_ms != 0) {
+        more = (now - c->arrived_us) * network_link.bytes_per_ms / 1000;
+    }
+    if (c->arrived + more >= limit) {
+        c->arrived    = c->arrived > limit ? c->arrived : limit;
+        c->arrived_us = now;
+    } else {
+        /* The time of a byte that is half here is not lost. */
+        c->arrived += more;
+        c->arrived_us += more * 1000 / network_link.bytes_per_ms;
+    }
+}
+
+/* Copies what is here. */
+static size_t take(Connection *c, unsigned char *data, size_t len)
+{
+    CloudPeer *peer  = &c->peer;
+    size_t     count = 0;
+
+    if (clock_us() < c->ready_us) {
+        return 0;
+    }
+    count = MIN(len, peer->out_len - peer->out_sent);
+    memcpy(data, peer->out + peer->out_sent, count);
+    peer->out_sent += count;
+    if (peer->out_sent == peer->out_len) {
+        size_t body;
+
+        arrive(c);
+        body = (size_t)MIN((uint64_t)(len - count), usable(c) - peer->body_sent);
+        cloud_take_body(peer, data + count, body);
+        count += body;
+    }
+    return count;
+}
+
+/* When there will be more than now, if nothing is here. */
+static uint64_t next_us(const Connection *c)
+{
+    uint64_t missing;
+
+    if (clock_us() < c->ready_us) {
+        return c->ready_us;
+    }
+    if (c->peer.body_sent == c->peer.body_len || network_link.bytes_per_ms == 0) {
+        return NEVER;
+    }
+    missing = c->secure ? MIN(RECORD - c->arrived % RECORD, c->peer.body_len - c->arrived) : 1;
+    return c->arrived_us + (missing * 1000 + network_link.bytes_per_ms - 1) / network_link.bytes_per_ms;
+}
+
+static bool at_end(const Connection *c)
+{
+    const CloudPeer *peer = &c->peer;
+
+    return clock_us() >= c->ready_us && peer->closing && peer->out_sent == peer->out_len &&
+           peer->body_sent == peer->body_len;
+}
+
+NetworkResult network_read(uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *count)
+{
+    Connection *c   = connection(handle);
+    uint64_t    end = clock_us() + (uint64_t)timeout_ms * 1000;
+
+    *count = 0;
+    for (;;) {
+        uint64_t next, limit;
+
+        *count += take(c, data + *count, len - *count);
+        if (*count == len) {
+            return NETWORK_FULL;
+        }
+        if (c->broken || at_end(c)) {
+            return NETWORK_CLOSED;
+        }
+        next  = next_us(c);
+        limit = c->secure ? clock_us() + TLS_LOOK_US : end;
+        clock_wait_until(MIN(next, limit));
+        if (next > limit && clock_us() >= end) {
+            return NETWORK_TIMEOUT;
+        }
+        /* The time is looked at between two records, too, but what is here is still taken. */
+        if (clock_us() >= end) {
+            *count += take(c, data + *count, len - *count);
+            return *count == len ? NETWORK_FULL : NETWORK_TIMEOUT;
+        }
+    }
+}

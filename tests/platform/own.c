@@ -1,0 +1,3 @@
+#include "own.h"
+
+OwnCalls own_calls;
