@@ -36,6 +36,10 @@ OPTIONS = {
     "AUTH_WITH_NOTLS": "FEATURE_AUTH_WITH_NOTLS",
 }
 
+# What else a reader has to know.
+NO_UPLOAD = "does nothing, as in the C SDK without `LOG_UPLOAD`"
+REMARKS = {"IOT_Log_Init_Uploader": NO_UPLOAD, "IOT_Log_Fini_Uploader": NO_UPLOAD, "IOT_Log_Upload": NO_UPLOAD}
+
 # Groups of the page, in this order: title, and the headers in each.
 GROUPS = [
     ("Firmware upgrades", ["qcloud_iot_export_ota.h"]),
@@ -91,8 +95,9 @@ def provider(name, facts, defined):
     return "header" if facts["provider"] == "inline" else defined.get(name)
 
 
-def dependence(facts):
-    return ", ".join(f"`{OPTIONS.get(switch, switch)}` {'ON' if on else 'OFF'}" for switch, on in conditions(facts))
+def remarks(name, facts):
+    needs = [f"with `{OPTIONS.get(switch, switch)}` {'ON' if on else 'OFF'}" for switch, on in conditions(facts)]
+    return ", ".join(needs + ([REMARKS[name]] if name in REMARKS else []))
 
 
 def page():
@@ -108,7 +113,7 @@ def page():
         "",
         "What is not provided yet stands in its header with the C SDK's shapes, except for the AT modem's and the log",
         "upload's `HAL_*`, which the C SDK's default options leave out; a program that calls it does not link. The last",
-        "column names the option of this library, or the C SDK's switch, that a name depends on.",
+        "column names the option of this library, or the C SDK's switch, that a name needs.",
         "",
         f"{len(provided)} of {len(rows)} are provided.",
         "",
@@ -124,11 +129,11 @@ def page():
     for title, headers in GROUPS:
         lines += ["", f"## {title}"]
         for header in headers:
-            lines += ["", f"`{header}`", "", "| name | defined in | depends on |", "|---|---|---|"]
+            lines += ["", f"`{header}`", "", "| name | defined in | remarks |", "|---|---|---|"]
             for _, name, variable, facts in (row for row in rows if row[0] == header):
                 where = provider(name, facts, defined)
                 label = f"`{name}`" + (" (variable)" if variable else "")
-                cells = " | ".join([label, places.get(where, "not yet"), dependence(facts)])
+                cells = " | ".join([label, places.get(where, "not yet"), remarks(name, facts)])
                 lines.append(f"| {cells} |".replace("|  |", "| |"))
     return "\n".join(lines) + "\n"
 

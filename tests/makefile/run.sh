@@ -51,13 +51,13 @@ link_and_run() { # NAME SDK
 }
 
 if old_objects; then
-    link_and_run plain "$output"
-    # -liot_sdk takes a shared library where there is one: once more with the archives.
-    if [ -e "$output/lib/libiot_sdk.so" ]; then
-        mkdir -p "$work/archives/lib"
-        ln -s "$output/include" "$work/archives/include"
-        ln -s "$output"/lib/*.a "$work/archives/lib"
-        link_and_run archives "$work/archives"
+    link_and_run archives "$output"
+    # The same line with the shared library where -L looks.
+    if [ -e "$output/lib/shared/libiot_sdk.so" ]; then
+        mkdir -p "$work/sdk/lib"
+        ln -s "$output/include" "$work/sdk/include"
+        ln -s "$output"/lib/shared/libiot_sdk.so* "$output/lib/libiot_platform.a" "$work/sdk/lib"
+        link_and_run shared "$work/sdk"
     fi
 else
     failed=1
