@@ -108,6 +108,14 @@ fn echo(mut stream: impl Read + Write) {
     }
 }
 
+/// The same over rustls. What is unread is taken before closing: otherwise the connection is reset, and the client might
+/// lose the alert that says why.
+fn echo_and_drain(mut stream: ServerStream) {
+    echo(&mut stream);
+    let _ = stream.sock.shutdown(std::net::Shutdown::Write);
+    let _ = stream.sock.read_to_end(&mut Vec::new());
+}
+
 fn open(ca_pem: &str, client: Option<ClientFiles<'_>>, host: &str, port: u16) -> Result<Connection, String> {
     let params = Params { security: Security::Cert { ca_pem: ca_pem.as_bytes(), client }, timeout_ms: LONG };
     Connection::open(&params, host, port)
@@ -135,7 +143,7 @@ fn verified_server_by_name_and_by_address_in_both_versions() {
     let ca = Ca::new();
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         for host in ["localhost", "127.0.0.1"] {
-            let (port, server) = cert_server(ca.issue(&[host], false), None, &[version], echo);
+            let (port, server) = cert_server(ca.issue(&[host], false), None, &[version], echo_and_drain);
             assert_echoes(&open(&ca.pem(), None, host, port).unwrap());
             server.join().unwrap();
         }
@@ -152,7 +160,7 @@ fn bad_certificates_are_refused_with_their_reason() {
         (ca.issue(&["localhost"], false), Ca::new().pem(), "not signed by the CA it names"),
     ];
     for (identity, ca_pem, expected) in table {
-        let (port, server) = cert_server(identity, None, rustls::ALL_VERSIONS, echo);
+        let (port, server) = cert_server(identity, None, rustls::ALL_VERSIONS, echo_and_drain);
         let text = open_error(&ca_pem, "localhost", port);
         assert!(text.starts_with("TLS handshake with localhost:PORT failed: "), "{text}");
         assert!(text.contains(expected), "{text}");
@@ -171,7 +179,7 @@ fn roots_are_checked_before_connecting() {
 #[test]
 fn broken_roots_beside_good_ones_are_warned_of() {
     let ca = Ca::new();
-    let (port, server) = cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, echo);
+    let (port, server) = cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, echo_and_drain);
     let base64 = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";
     let der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     assert!(open(&format!("# roots\n{base64}{}{der}", ca.pem()), None, "localhost", port).is_ok());
@@ -218,21 +226,22 @@ fn mutual_authentication() {
     std::fs::write(&key_path, client_key.serialize_pem()).unwrap();
     let files = ClientFiles { cert: &cert_path, key: &key_path };
 
-    let (port, server) = cert_server(ca.issue(&["localhost"], false), Some(&ca), rustls::ALL_VERSIONS, echo);
+    let (port, server) = cert_server(ca.issue(&["localhost"], false), Some(&ca), rustls::ALL_VERSIONS, echo_and_drain);
     assert_echoes(&open(&ca.pem(), Some(files), "localhost", port).unwrap());
     server.join().unwrap();
 
     // Without one, TLS 1.2 fails in the handshake, TLS 1.3 at the first read.
     let versions = [&rustls::version::TLS12];
-    let (port, server) = cert_server(ca.issue(&["localhost"], false), Some(&ca), &versions, echo);
+    let (port, server) = cert_server(ca.issue(&["localhost"], false), Some(&ca), &versions, echo_and_drain);
     let text = open_error(&ca.pem(), "localhost", port);
     assert!(text.ends_with("the server asks for a client certificate"), "{text}");
     server.join().unwrap();
     let versions = [&rustls::version::TLS13];
-    let (port, server) = cert_server(ca.issue(&["localhost"], false), Some(&ca), &versions, echo);
+    let (port, server) = cert_server(ca.issue(&["localhost"], false), Some(&ca), &versions, echo_and_drain);
     let connection = open(&ca.pem(), None, "localhost", port).unwrap();
     assert_ne!(connection.read(&mut [0], LONG).0, QCLOUD_RET_SUCCESS);
     assert_eq!(log_double::take(), ["ERR the server asks for a client certificate"]);
+    drop(connection);
     server.join().unwrap();
 }
 
