@@ -12,7 +12,8 @@ parts=("$@")
 [ ${#parts[@]} -eq 0 ] && parts=("${ALL[@]}")
 
 need cmake=cmake gcc=gcc g++=g++ make=make pkg-config=pkg-config python3=python3 \
-    '/usr/lib/llvm-*/lib/libclang*.so*=libclang-dev' valgrind=valgrind mosquitto=mosquitto nginx=nginx-light
+    '/usr/lib/llvm-*/lib/libclang*.so*=libclang-dev' valgrind=valgrind mosquitto=mosquitto nginx=nginx-light \
+    /usr/include/mbedtls/ssl.h=libmbedtls-dev
 need_rust
 export CARGO_TARGET_DIR=$PWD/target
 
@@ -68,9 +69,13 @@ ctest_part() {
     for mode in key notls cert; do
         ctest --test-dir "build/$mode" --output-on-failure --no-tests=error || return
     done
-    tests/abi/symbols.sh build/key/output/lib key-tls &&
-        tests/abi/symbols.sh build/notls/output/lib key-notls &&
-        tests/abi/symbols.sh build/cert/output/lib cert-tls
+    local config
+    for mode in key:key-tls notls:key-notls cert:cert-tls; do
+        config=${mode#*:}
+        mode=build/${mode%:*}/output
+        tests/abi/symbols.sh "$mode/lib" "$config" || return
+        tests/makefile/run.sh "$mode" "tests/abi/data/$config.json" || return
+    done
 }
 
 e2e() {
