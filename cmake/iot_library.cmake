@@ -129,8 +129,8 @@ function(iot_build_library)
   add_custom_target(iot_archives ALL
     COMMAND ${CMAKE_COMMAND} -E env ${environment} "${CARGO}" ${arguments}
     COMMAND ${CMAKE_COMMAND} -E env "AR=${CMAKE_AR}" "LD=${CMAKE_LINKER}" "NM=${CMAKE_NM}"
-            "OBJCOPY=${CMAKE_OBJCOPY}" "KEEP_DEBUG=${keep_debug}" sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh"
-            "${IOT_LIB_DIR}" "${built}/libiot_sdk.a" ${bundle}
+            "OBJCOPY=${CMAKE_OBJCOPY}" "READELF=${CMAKE_READELF}" "KEEP_DEBUG=${keep_debug}"
+            sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh" "${IOT_LIB_DIR}" "${built}/libiot_sdk.a" ${bundle}
     BYPRODUCTS ${archives}
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     COMMENT "Building the library with cargo"

@@ -14,13 +14,14 @@
 # program has names of the standard library too, and an allocator of its own behind them. What nobody reaches is left
 # out, with what it would have asked of the linker.
 #
-# The environment names the tools: AR, LD, NM, OBJCOPY. KEEP_DEBUG=1 leaves debug information in.
+# The environment names the tools: AR, LD, NM, OBJCOPY, READELF. KEEP_DEBUG=1 leaves debug information in.
 set -eu
 export LC_ALL=C
 AR=${AR:-ar}
 LD=${LD:-ld}
 NM=${NM:-nm}
 OBJCOPY=${OBJCOPY:-objcopy}
+READELF=${READELF:-readelf}
 out=$1
 sdk=$2
 bundle=${3:-}
@@ -45,8 +46,8 @@ strip_flags="--remove-section=.llvmbc --remove-section=.llvmcmd"
 
 defined() { "$NM" --defined-only --extern-only "$@" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u; }
 undefined() { "$NM" --undefined-only "$@" 2>/dev/null | awk 'NF == 2 { print $2 }' | sort -u; }
-# Names that are not Rust's: what C code calls.
-c_names() { grep -E '^[A-Za-z_][A-Za-z0-9_]*$' | grep -v -e '^_R' -e '^_ZN' || true; }
+# Names that are neither Rust's nor the compiler's own: what C code calls.
+c_names() { grep -E '^[A-Za-z_][A-Za-z0-9_]*$' | grep -v -e '^_R' -e '^_ZN' -e '^__' || true; }
 
 # merge OBJECT ARCHIVE NAMES: one object with what the names in the file NAMES reach in ARCHIVE. All other names become
 # local.
@@ -58,11 +59,10 @@ merge() {
     # shellcheck disable=SC2086
     "$OBJCOPY" $strip_flags "--keep-global-symbols=$1.global" "$1"
     # What was left out leaves the names it asked for behind. They would draw libm and parts of libc into the program.
-    if [ "${KEEP_DEBUG:-0}" != 1 ]; then
-        "$NM" --defined-only "$1" | awk 'NF == 3 { print $3 }' >"$1.keep"
-        "$OBJCOPY" --strip-unneeded "--keep-symbols=$1.keep" "$1"
-    fi
-    rm -f "$1.roots" "$1.global" "$1.keep"
+    "$READELF" -rW "$1" | awk 'NF >= 5 { print $5 }' | sort -u >"$1.used"
+    undefined "$1" | comm -23 - "$1.used" >"$1.unused"
+    [ ! -s "$1.unused" ] || "$OBJCOPY" "--strip-symbols=$1.unused" "$1"
+    rm "$1.roots" "$1.global" "$1.used" "$1.unused"
 }
 
 # make_private ARCHIVE: the names in $work/private begin with "qcloud_iot." from here on.
