@@ -227,13 +227,14 @@ class CUnit(Unit):
             self.holds(name, "visible", f"sizeof({self.name(witness)}) > 0")
 
     def functions(self, function):
-        returned = self.type(c_type(function["return"]))
+        name, returned, params = function["name"], c_type(function["return"]), parameters(function, c_type)
         linkage = "static inline" if function["linkage"] == "static inline" else "extern"
-        name, params = function["name"], parameters(function, c_type)
-        # As a value of the exact pointer type, and declared once more with the exact type.
-        pointer = f"__typeof__({returned}) (*{self.unique()})({params})"
+        # As a value of the exact pointer type, and declared once more with the exact type. --spoil changes the
+        # parameters of one and what the other returns.
+        other = f"struct abi_other *, {params}" if params != "void" else "struct abi_other *"
+        pointer = f"__typeof__({returned}) (*{self.unique()})({other if self.spoil else params})"
         self.expect(name, "prototype", f"static __attribute__((unused)) {pointer} = {name};")
-        self.expect(name, "prototype", f"{linkage} __typeof__({returned}) {name}({params});")
+        self.expect(name, "prototype", f"{linkage} __typeof__({self.type(returned)}) {name}({params});")
 
     def globals(self, variable):
         spelt = self.type(c_type(variable["type"]))
