@@ -193,6 +193,7 @@ static int mqtt_step(CloudPeer *peer)
 static int http_step(CloudPeer *peer)
 {
     static const char range_name[] = "Range: bytes=";
+    static const char moved[]      = "HTTP/1.1 302 Found\r\nLocation: /firmware.bin\r\nContent-Length: 0\r\n\r\n";
     char              request[sizeof(peer->in) + 1];
     char              head[512];
     char              length[64] = "";
@@ -206,6 +207,10 @@ static int http_step(CloudPeer *peer)
     }
     peer->in_len = 0;
     cloud_seen.requests++;
+    if (strstr(request, CLOUD_MOVED) != NULL) {
+        /* A short answer, and the connection stays open: whoever asks for more than the head waits for nothing. */
+        return send_bytes(peer, moved, strlen(moved)) ? 1 : -1;
+    }
     range = strstr(request, range_name);
     if (range == NULL) {
         range = strstr(request, "range: bytes=");
@@ -216,7 +221,7 @@ static int http_step(CloudPeer *peer)
     }
     body          = cloud_firmware.size - peer->offset;
     peer->framing = cloud_firmware.framing;
-    peer->closing = true;
+    peer->closing = peer->framing == CLOUD_UNTIL_CLOSE;
     switch (peer->framing) {
         case CLOUD_CHUNKED:
             snprintf(length, sizeof(length), "Transfer-Encoding: chunked\r\n");

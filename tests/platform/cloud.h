@@ -12,6 +12,8 @@
 #define CLOUD_VERSION "2.0.0"
 /* A publish to a topic that ends so comes back to its sender. */
 #define CLOUD_ECHO "/echo"
+/* A request for a path that begins so is answered with a redirect to /firmware.bin. */
+#define CLOUD_MOVED " /moved/"
 
 /* How the HTTP server says where the firmware ends. */
 typedef enum { CLOUD_LENGTH, CLOUD_CHUNKED, CLOUD_UNTIL_CLOSE } CloudFraming;

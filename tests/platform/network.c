@@ -9,6 +9,7 @@
 #define CONNECTIONS 8
 #define RECORD      16384u
 #define TLS_LOOK_US 100000u
+#define WRITE_PART  100u
 #define NEVER       UINT64_MAX
 #define MIN(a, b)   ((a) < (b) ? (a) : (b))
 
@@ -68,6 +69,7 @@ bool network_write(uintptr_t handle, const void *data, size_t len, size_t *writt
     Connection *c = connection(handle);
 
     *written = 0;
+    len      = MIN(len, WRITE_PART);
     if (c->broken || !cloud_receive(&c->peer, data, len)) {
         c->broken = true;
         return false;

@@ -29,7 +29,7 @@ typedef enum { NETWORK_FULL, NETWORK_TIMEOUT, NETWORK_CLOSED } NetworkResult;
 uintptr_t network_connect(const char *host, int port, bool secure);
 void      network_close(uintptr_t handle);
 
-/* False: the cloud does not understand it. */
+/* Takes a part only, as a full send buffer does. False: the cloud does not understand it. */
 bool network_write(uintptr_t handle, const void *data, size_t len, size_t *written);
 
 /*
