@@ -10,7 +10,7 @@ int main(void)
     Scenario   seen;
 
     CHECK_INT(HAL_GetDevInfo(&device), 0);
-#ifdef AUTH_WITH_NOTLS
+#if defined(AUTH_WITH_NOTLS) || !defined(OTA_USE_HTTPS)
     scenario_offer_small("http://firmware.example/firmware.bin?sign=a%00b");
 #else
     scenario_offer_small("https://firmware.example/firmware.bin?sign=a%00b");
