@@ -14,7 +14,7 @@ need_rust
 
 echo "== Building the library, the C sample and the hub (the first time takes some minutes)"
 export CARGO_TARGET_DIR=$PWD/target
-./cmake_build.sh -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR"
+./cmake_build.sh -DBUILD_TESTING=OFF -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR"
 cargo build --release --locked -p hub
 
 work=$(mktemp -d)
