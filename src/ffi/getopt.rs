@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use iot_engine::getopt::{is_quiet, next, Found, Place};
 
 use super::guard;
-use super::log::{install, null_argument};
+use super::log::null_argument;
 use super::memory::bytes_from_c;
 
 /// The argument of the option that utils_getopt found last, NULL when it takes none. Points into `nargv`.
@@ -74,7 +74,6 @@ pub unsafe extern "C" fn utils_getopt(nargc: c_int, nargv: *const *mut c_char, o
 
 fn refused(options: &[u8], what: &str, character: u8) -> c_int {
     if !is_quiet(options) {
-        install();
         ::log::error!(target: "utils_getopt", "{what} -{}", character.escape_ascii());
     }
     c_int::from(b'?')

@@ -59,6 +59,30 @@ pub fn get<T: Any + Send + Sync>(handle: *mut c_void) -> Option<Arc<T>> {
     object.downcast::<T>().ok()
 }
 
+/// The object behind the handle that `argument` of `function` must be; `None`, with an `ERR` line, when there is none.
+/// `kind` says what it should be.
+pub fn required<T: Any + Send + Sync>(
+    function: &'static str,
+    argument: &str,
+    kind: &str,
+    handle: *mut c_void,
+) -> Option<Arc<T>> {
+    let object = get::<T>(handle);
+    if object.is_none() {
+        log_unknown(function, argument, kind, handle);
+    }
+    object
+}
+
+/// Logs that `argument` of `function` is not the handle that it must be.
+pub fn log_unknown(function: &'static str, argument: &str, kind: &str, handle: *mut c_void) {
+    if handle.is_null() {
+        log::error!(target: function, "{argument} is NULL");
+    } else {
+        log::error!(target: function, "{argument} is not {kind}");
+    }
+}
+
 /// Takes `handle` out of the table: from now on it is unknown.
 pub fn remove<T: Any + Send + Sync>(handle: *mut c_void) -> Option<Arc<T>> {
     let mut table = table();

@@ -11,7 +11,7 @@ use iot_abi::lite_utils::json_key_t;
 use iot_engine::{hex, json, number};
 
 use super::guard;
-use super::log::{install, null_argument};
+use super::log::null_argument;
 use super::memory::{bytes_from_c, to_hal_object, to_hal_string};
 
 /// The longest text that LITE_strdup copies, in bytes without the NUL.
@@ -44,7 +44,6 @@ pub unsafe extern "C" fn LITE_strdup(src: *const c_char) -> *mut c_char {
             return ptr::null_mut();
         };
         if text.len() > STRDUP_MAX {
-            install();
             ::log::error!(target: "LITE_strdup", "src has {} bytes, {STRDUP_MAX} are the limit", text.len());
             return ptr::null_mut();
         }
@@ -59,7 +58,6 @@ pub unsafe extern "C" fn LITE_strdup(src: *const c_char) -> *mut c_char {
 #[no_mangle]
 pub unsafe extern "C" fn qcloud_format_failed(func: *const c_char, reason: *const c_char) {
     guard("LITE_format_nstring", (), || {
-        install();
         // SAFETY: the caller's promise.
         let [func, reason] = unsafe { [func, reason].map(|text| super::str_from_c(text).unwrap_or_default()) };
         ::log::error!(target: func, "{reason}");
@@ -104,7 +102,6 @@ pub unsafe extern "C" fn LITE_hexstr_convert(hexstr: *mut c_char, out_buf: *mut 
             let high = digit(2 * index);
             let value = if high == 0 { None } else { hex::byte(high, digit(2 * index + 1)) };
             let Some(value) = value else {
-                install();
                 ::log::error!(target: "LITE_hexstr_convert", "no hex digits at position {} of {len}", 2 * index);
                 return;
             };
@@ -155,7 +152,6 @@ unsafe fn value_of<'a>(function: &'static str, key: *const c_char, src: *const c
     match json::value_of(src, key) {
         Ok(value) => value,
         Err(error) => {
-            install();
             ::log::error!(target: function, "{error}");
             None
         }
@@ -184,7 +180,6 @@ pub unsafe extern "C" fn LITE_json_keys_of(src: *mut c_char, prefix: *mut c_char
         match json::keys_of(src, prefix.unwrap_or_default()) {
             Ok(keys) => key_list(&keys).unwrap_or(ptr::null_mut()),
             Err(error) => {
-                install();
                 ::log::error!(target: "LITE_json_keys_of", "{error}");
                 ptr::null_mut()
             }
@@ -392,7 +387,6 @@ unsafe fn get<T>(
             return QCLOUD_ERR_INVAL;
         };
         let Some(parsed) = parse(text) else {
-            install();
             ::log::error!(target: function, "src is no such value, or out of range");
             return QCLOUD_ERR_FAILURE;
         };

@@ -153,9 +153,7 @@ unsafe fn credentials(params: &MQTTInitParams, _identity: &Identity) -> Result<(
 
 #[cfg(feature = "auth-mode-cert")]
 fn path(field: &[c_char; 256], name: &str) -> Result<String, c_int> {
-    // A char is a byte, whatever its sign.
-    let bytes: Vec<u8> = field.iter().map(|c| *c as u8).take_while(|byte| *byte != 0).collect();
-    match String::from_utf8(bytes) {
+    match String::from_utf8(text(field).collect()) {
         Ok(path) if !path.is_empty() && path.len() < field.len() => Ok(path),
         _ => {
             log::error!(target: "IOT_MQTT_Construct", "{name} must be a path of 1 to 255 characters");
@@ -175,36 +173,34 @@ unsafe impl Sync for SharedDeviceInfo {}
 unsafe fn device_info(params: &MQTTInitParams, identity: &Identity) -> DeviceInfo {
     // SAFETY: DeviceInfo is arrays of char only, for which zero is a value.
     let mut info: DeviceInfo = unsafe { std::mem::zeroed() };
-    fill(&mut info.product_id, identity.product_id().as_bytes());
-    fill(&mut info.device_name, identity.device_name().as_bytes());
-    fill(&mut info.client_id, identity.client_id().as_bytes());
+    fill(&mut info.product_id, identity.product_id().bytes());
+    fill(&mut info.device_name, identity.device_name().bytes());
+    fill(&mut info.client_id, identity.client_id().bytes());
     #[cfg(not(feature = "auth-mode-cert"))]
     // SAFETY: the caller's promise: NULL or NUL-terminated.
     if let Some(secret) = unsafe { super::str_from_c(params.device_secret) } {
-        fill(&mut info.device_secret, secret.as_bytes());
+        fill(&mut info.device_secret, secret.bytes());
     }
     #[cfg(feature = "auth-mode-cert")]
     {
-        copy_text(&mut info.dev_cert_file_name, &params.cert_file);
-        copy_text(&mut info.dev_key_file_name, &params.key_file);
+        fill(&mut info.dev_cert_file_name, text(&params.cert_file));
+        fill(&mut info.dev_key_file_name, text(&params.key_file));
     }
     info
 }
 
 /// Copies `text` into a zeroed field, leaving room for the NUL.
-fn fill(field: &mut [c_char], text: &[u8]) {
+fn fill(field: &mut [c_char], text: impl Iterator<Item = u8>) {
     let room = field.len().saturating_sub(1);
     for (to, from) in field[..room].iter_mut().zip(text) {
-        *to = *from as c_char;
+        *to = from as c_char;
     }
 }
 
+/// The bytes of a fixed field, up to its NUL. A char is a byte, whatever its sign.
 #[cfg(feature = "auth-mode-cert")]
-fn copy_text(field: &mut [c_char], text: &[c_char]) {
-    let room = field.len().saturating_sub(1);
-    for (to, from) in field[..room].iter_mut().zip(text.iter().take_while(|c| **c != 0)) {
-        *to = *from;
-    }
+fn text(field: &[c_char]) -> impl Iterator<Item = u8> + '_ {
+    field.iter().map(|c| *c as u8).take_while(|byte| *byte != 0)
 }
 
 /// Disconnects, tells every subscription (MQTT_EVENT_CLIENT_DESTROY), frees the client and sets `*pClient` to NULL.
@@ -238,12 +234,9 @@ fn with_client<R: Copy>(
     on_panic: R,
     body: impl FnOnce(&Arc<Client>) -> R,
 ) -> R {
-    guard(function, on_panic, || match handle::get::<Client>(pClient) {
-        Some(client) => body(&client),
-        None => {
-            log::error!(target: function, "pClient is NULL or not a client");
-            on_error
-        }
+    guard(function, on_panic, || {
+        handle::required::<Client>(function, "pClient", "an MQTT client", pClient)
+            .map_or(on_error, |client| body(&client))
     })
 }
 

@@ -17,6 +17,9 @@ use super::{guard, handle, required_str};
 use crate::drive::mqtt::Client;
 use crate::drive::ota::Ota;
 
+/// What a handle of these functions is, for the log.
+const KIND: &str = "an OTA handle";
+
 /// Begins upgrades for a device and returns the handle for all other functions; NULL on failure.
 ///
 /// Subscribes to the device's update topic over the MQTT client `ch_signal` and waits up to 2 s for the server's answer.
@@ -38,9 +41,7 @@ pub unsafe extern "C" fn IOT_OTA_Init(
         let (Ok(product_id), Ok(device_name)) = names else {
             return ptr::null_mut();
         };
-        let Some(client) = handle::get::<Client>(ch_signal) else {
-            let what = if ch_signal.is_null() { "NULL" } else { "not an MQTT client" };
-            log::error!(target: NAME, "ch_signal is {what}");
+        let Some(client) = handle::required::<Client>(NAME, "ch_signal", "an MQTT client", ch_signal) else {
             return ptr::null_mut();
         };
         match Ota::new(product_id, device_name, client) {
@@ -64,7 +65,10 @@ pub extern "C" fn IOT_OTA_Destroy(handle: *mut c_void) -> c_int {
             ota.destroy();
             QCLOUD_RET_SUCCESS
         }
-        None => unknown(NAME, handle),
+        None => {
+            handle::log_unknown(NAME, "handle", KIND, handle);
+            IOT_OTA_ERR_INVALID_PARAM
+        }
     })
 }
 
@@ -278,16 +282,9 @@ pub extern "C" fn IOT_OTA_GetLastError(handle: *mut c_void) -> c_int {
 
 /// Runs `body` with the object behind `handle`.
 fn with_ota(name: &'static str, handle: *mut c_void, body: impl FnOnce(&Ota) -> c_int) -> c_int {
-    guard(name, QCLOUD_ERR_FAILURE, || match handle::get::<Ota>(handle) {
-        Some(ota) => body(&ota),
-        None => unknown(name, handle),
+    guard(name, QCLOUD_ERR_FAILURE, || {
+        handle::required::<Ota>(name, "handle", KIND, handle).map_or(IOT_OTA_ERR_INVALID_PARAM, |ota| body(&ota))
     })
-}
-
-fn unknown(name: &'static str, handle: *mut c_void) -> c_int {
-    let what = if handle.is_null() { "NULL" } else { "not an OTA handle" };
-    log::error!(target: name, "handle is {what}");
-    IOT_OTA_ERR_INVALID_PARAM
 }
 
 fn invalid(name: &'static str, ota: &Ota, what: &str) -> c_int {

@@ -6,7 +6,7 @@ use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
 #[cfg(target_pointer_width = "64")]
 use iot_engine::system_time;
 
-use super::log::{install, null_argument};
+use super::log::null_argument;
 use super::{guard, handle};
 use crate::drive::mqtt::Client;
 use crate::drive::system::{self, Exchange};
@@ -62,11 +62,7 @@ pub unsafe extern "C" fn IOT_Sync_NTPTime(pClient: *mut c_void) -> c_int {
 }
 
 fn ask(function: &'static str, client: *mut c_void) -> Result<Exchange, c_int> {
-    install();
-    let Some(client) = handle::get::<Client>(client) else {
-        ::log::error!(target: function, "pClient is {}", if client.is_null() { "NULL" } else { "no MQTT client" });
-        return Err(QCLOUD_ERR_INVAL);
-    };
+    let client = handle::required::<Client>(function, "pClient", "an MQTT client", client).ok_or(QCLOUD_ERR_INVAL)?;
     system::ask(&client).inspect_err(|code| ::log::error!(target: function, "the cloud did not tell the time ({code})"))
 }
 
