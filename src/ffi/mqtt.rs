@@ -97,7 +97,7 @@ unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c_int> {
             .h_fp
             .map(|handler| Box::new(CListener { handler, context: params.event_handle.context }) as Box<dyn Listener>),
         // SAFETY: as above.
-        attachment: Box::new(SharedDeviceInfo(UnsafeCell::new(unsafe { device_info(params, &identity) }))),
+        attachment: unsafe { device_info(params, &identity) },
         identity,
     };
     let client = Client::offline(Arc::new(HalPlatform::new()), setup);
@@ -170,9 +170,11 @@ unsafe impl Send for SharedDeviceInfo {}
 // SAFETY: as above.
 unsafe impl Sync for SharedDeviceInfo {}
 
-unsafe fn device_info(params: &MQTTInitParams, identity: &Identity) -> DeviceInfo {
+/// Filled where it stays: a copy on the stack would keep the secret.
+unsafe fn device_info(params: &MQTTInitParams, identity: &Identity) -> Box<SharedDeviceInfo> {
     // SAFETY: DeviceInfo is arrays of char only, for which zero is a value.
-    let mut info: DeviceInfo = unsafe { std::mem::zeroed() };
+    let mut shared = Box::new(SharedDeviceInfo(UnsafeCell::new(unsafe { std::mem::zeroed() })));
+    let info: &mut DeviceInfo = shared.0.get_mut();
     fill(&mut info.product_id, identity.product_id().bytes());
     fill(&mut info.device_name, identity.device_name().bytes());
     fill(&mut info.client_id, identity.client_id().bytes());
@@ -186,7 +188,7 @@ unsafe fn device_info(params: &MQTTInitParams, identity: &Identity) -> DeviceInf
         fill(&mut info.dev_cert_file_name, text(&params.cert_file));
         fill(&mut info.dev_key_file_name, text(&params.key_file));
     }
-    info
+    shared
 }
 
 /// Copies `text` into a zeroed field, leaving room for the NUL.

@@ -25,4 +25,12 @@ size_t own_outstanding_bytes(void);
 /* Frees of what was not allocated, or no more. */
 size_t own_bad_frees(void);
 
+/* Secrets that no block may hold when it is freed: a text, or bytes. Kept until the end of the program; at most 8. */
+void own_watch(const void *secret, size_t len);
+void own_watch_text(const char *secret);
+/* Blocks that held one when they were freed. */
+size_t own_dirty_frees(void);
+/* Looks at a block that is about to be freed. */
+void own_look(const void *block, size_t len);
+
 #endif /* TESTS_PLATFORM_OWN_H_ */

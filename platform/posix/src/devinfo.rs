@@ -66,7 +66,7 @@ pub unsafe extern "C" fn iot_platform_get_dev_info(dev_info: *mut c_void) -> c_i
         match load() {
             Ok(identity) => {
                 // SAFETY: the caller's promise.
-                unsafe { dev_info.cast::<DeviceInfo>().write_unaligned(device_info(&identity)) };
+                fill(unsafe { cleared(dev_info) }, &identity);
                 QCLOUD_RET_SUCCESS
             }
             Err(text) => fail(FUNC, &text),
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn iot_platform_get_dev_info_from_file(file_name: *const c
         match Document::read(file).and_then(|document| document.identity()) {
             Ok(identity) => {
                 // SAFETY: the caller's promise.
-                unsafe { dev_info.cast::<DeviceInfo>().write_unaligned(device_info(&identity)) };
+                fill(unsafe { cleared(dev_info) }, &identity);
                 QCLOUD_RET_SUCCESS
             }
             Err(text) => fail(FUNC, &text),
@@ -111,9 +111,9 @@ pub unsafe extern "C" fn iot_platform_set_dev_info(dev_info: *mut c_void) -> c_i
             log::error(FUNC, "dev_info is NULL");
             return QCLOUD_ERR_INVAL;
         }
-        // SAFETY: the caller's promise.
-        let info = unsafe { dev_info.cast::<DeviceInfo>().read_unaligned() };
-        match identity_of(&info).and_then(|identity| save(&identity)) {
+        // SAFETY: the caller's promise; arrays of char, which need no alignment.
+        let info = unsafe { &*dev_info.cast::<DeviceInfo>() };
+        match identity_of(info).and_then(|identity| save(&identity)) {
             Ok(()) => QCLOUD_RET_SUCCESS,
             Err(text) => fail(FUNC, &text),
         }
@@ -161,7 +161,8 @@ unsafe fn get_gateway(info: &mut GatewayDeviceInfo) -> Result<(), String> {
         unsafe { info.sub_dev_info.write(sub_device) };
         info.sub_dev_num = 1;
     }
-    info.gw_info = device_info(&gateway);
+    info.gw_info = empty();
+    fill(&mut info.gw_info, &gateway);
     Ok(())
 }
 
@@ -207,7 +208,7 @@ fn load_sub_device() -> Result<SubDevice, String> {
 
 /// The identity from the code.
 mod compiled_in {
-    use super::{device_info, identity_of, DeviceInfo, Identity, Mutex, PoisonError};
+    use super::{empty, fill, identity_of, DeviceInfo, Identity, Mutex, PoisonError};
     #[cfg(feature = "gateway")]
     use crate::identity::SubDevice;
 
@@ -273,7 +274,7 @@ mod compiled_in {
     }
 
     pub fn save(identity: &Identity) {
-        *CHANGED.lock().unwrap_or_else(PoisonError::into_inner) = Some(device_info(identity));
+        fill(CHANGED.lock().unwrap_or_else(PoisonError::into_inner).insert(empty()), identity);
     }
 
     #[cfg(feature = "gateway")]
@@ -287,8 +288,21 @@ fn empty() -> DeviceInfo {
     unsafe { std::mem::zeroed() }
 }
 
-fn device_info(identity: &Identity) -> DeviceInfo {
-    let mut info = empty();
+/// The caller's struct, all zeros.
+///
+/// # Safety
+/// `dev_info` points to a writable `DeviceInfo`, which need not be initialized, and which nobody else uses meanwhile.
+unsafe fn cleared<'a>(dev_info: *mut c_void) -> &'a mut DeviceInfo {
+    let info = dev_info.cast::<DeviceInfo>();
+    // SAFETY: the caller's promise; arrays of characters need no alignment.
+    unsafe {
+        info.write(empty());
+        &mut *info
+    }
+}
+
+/// Fills a struct that is all zeros. In place: a copy on the stack would keep the secrets.
+fn fill(info: &mut DeviceInfo, identity: &Identity) {
     set(&mut info.product_id, &identity.product_id);
     set(&mut info.device_name, &identity.device_name);
     set(&mut info.client_id, &format!("{}{}", identity.product_id, identity.device_name));
@@ -301,7 +315,6 @@ fn device_info(identity: &Identity) -> DeviceInfo {
     }
     #[cfg(feature = "dev-dyn-reg")]
     set(&mut info.product_secret, &identity.product_secret);
-    info
 }
 
 /// Copies `text`, which fits, with its NUL; `field` is all zeros.
