@@ -27,6 +27,8 @@ pub const MAX_SEND: usize = 2048;
 pub const MAX_PENDING_PUBLISHES: usize = 20;
 /// Most subscriptions.
 pub const MAX_SUBSCRIPTIONS: usize = 10;
+/// Most messages that are kept until they are acknowledged. The next one displaces the oldest.
+pub const MAX_KEPT: usize = 10;
 
 /// Quality of service. This side never uses QoS 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,6 +212,13 @@ struct Pending {
     deadline: Millis,
 }
 
+/// A message that is sent over as many connections as it takes until it is acknowledged.
+#[derive(Debug)]
+struct Kept {
+    packet: Publish,
+    sent: bool,
+}
+
 /// See the module's documentation.
 pub struct Session<H> {
     config: Config,
@@ -222,6 +231,7 @@ pub struct Session<H> {
     subscriptions: Vec<Subscription<H>>,
     next_key: u64,
     pending: Vec<Pending>,
+    kept: Vec<Kept>,
     ids: PacketIds,
     seen: SeenIds,
     keep_alive: KeepAlive,
@@ -243,6 +253,7 @@ impl<H: Clone> Session<H> {
             subscriptions: Vec::new(),
             next_key: 0,
             pending: Vec::new(),
+            kept: Vec::new(),
             ids: PacketIds::start(first_id),
             seen: SeenIds::default(),
             keep_alive,
@@ -316,6 +327,7 @@ impl<H: Clone> Session<H> {
         }
         self.link = Link::Closed;
         self.pending.clear();
+        self.kept.clear();
         self.events.clear();
         self.subscriptions.drain(..).map(|subscription| subscription.handler).collect()
     }
@@ -422,33 +434,53 @@ impl<H: Clone> Session<H> {
         qos: QoS,
         retain: bool,
     ) -> Result<u16, Refusal> {
-        if topic.len() > MAX_TOPIC_LEN {
-            return Err(Refusal::TopicTooLong);
-        }
-        if !is_topic(topic) {
-            return Err(Refusal::BadTopic);
-        }
+        let mut packet = checked(topic, payload, qos)?;
+        packet.retain = retain;
         if self.link != Link::Up {
             return Err(Refusal::NotConnected);
         }
         let waiting = self.pending.iter().filter(|pending| pending.awaited == Awaited::Puback).count();
-        if qos == QoS::AtLeastOnce && waiting >= MAX_PENDING_PUBLISHES {
-            return Err(Refusal::TooManyPublishes);
-        }
-        let mut packet = Publish::new(topic, qos.into(), payload);
-        packet.retain = retain;
-        packet.pkid = 1;
-        if packet.size() > MAX_SEND {
-            return Err(Refusal::PacketTooLong);
-        }
-        packet.pkid = 0;
         if qos == QoS::AtLeastOnce {
+            if waiting >= MAX_PENDING_PUBLISHES {
+                return Err(Refusal::TooManyPublishes);
+            }
             packet.pkid = self.next_id();
             self.await_ack(now, packet.pkid, Awaited::Puback);
         }
         let id = packet.pkid;
         self.write(&Packet::Publish(packet));
         Ok(id)
+    }
+
+    /// Sends a message with QoS 1 and keeps it until it is acknowledged: it is sent again after each reconnect, with the
+    /// same packet id (MQTT 3.1.1 section 4.4), and may be handed over while the link is down and will be made again.
+    /// The time-out of its acknowledgement is told as for any other. Returns the packet id.
+    ///
+    /// # Errors
+    /// It is not kept: `NotConnected` where the link will not come back by itself.
+    pub fn publish_kept(&mut self, now: Millis, topic: &str, payload: &[u8]) -> Result<u16, Refusal> {
+        let mut packet = checked(topic, payload, QoS::AtLeastOnce)?;
+        if matches!(self.link, Link::Down | Link::Closed) {
+            return Err(Refusal::NotConnected);
+        }
+        if self.kept.len() >= MAX_KEPT {
+            self.kept.remove(0);
+        }
+        let id = self.next_id();
+        packet.pkid = id;
+        self.await_ack(now, id, Awaited::Puback);
+        let sent = self.link == Link::Up;
+        if sent {
+            self.write(&Packet::Publish(packet.clone()));
+        }
+        self.kept.push(Kept { packet, sent });
+        Ok(id)
+    }
+
+    /// How many messages are kept because nobody has acknowledged them.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.kept.len()
     }
 
     /// Subscribes. `same` tells whether an existing subscription to the same filter is meant: its handler is replaced
@@ -545,6 +577,7 @@ impl<H: Clone> Session<H> {
         match packet {
             Packet::Publish(publish) => return self.message(publish),
             Packet::PubAck(ack) => {
+                self.kept.retain(|kept| kept.packet.pkid != ack.pkid);
                 if self.acknowledged(now, ack.pkid, |awaited| awaited == Awaited::Puback).is_some() {
                     self.events.push_back(Event::Published(ack.pkid));
                 }
@@ -582,6 +615,7 @@ impl<H: Clone> Session<H> {
             self.seen.clear();
         }
         self.subscribe_again(now);
+        self.send_kept_again(now);
         self.events.push_back(if self.was_up { Event::Reconnected } else { Event::Connected });
         self.was_up = true;
         Ok(())
@@ -593,6 +627,17 @@ impl<H: Clone> Session<H> {
             self.subscriptions.iter().map(|known| (known.key, known.filter.clone(), known.qos)).collect();
         for (key, filter, qos) in again {
             self.send_subscribe(now, key, &filter, qos);
+        }
+    }
+
+    fn send_kept_again(&mut self, now: Millis) {
+        for mut kept in std::mem::take(&mut self.kept) {
+            let id = kept.packet.pkid;
+            kept.packet.dup = std::mem::replace(&mut kept.sent, true);
+            self.pending.retain(|pending| pending.id != id);
+            self.await_ack(now, id, Awaited::Puback);
+            self.write(&Packet::Publish(kept.packet.clone()));
+            self.kept.push(kept);
         }
     }
 
@@ -682,8 +727,9 @@ impl<H: Clone> Session<H> {
     }
 
     fn next_id(&mut self) -> u16 {
-        let pending = &self.pending;
-        self.ids.next(|id| pending.iter().any(|pending| pending.id == id))
+        let (pending, kept) = (&self.pending, &self.kept);
+        self.ids
+            .next(|id| pending.iter().any(|pending| pending.id == id) || kept.iter().any(|kept| kept.packet.pkid == id))
     }
 
     fn await_ack(&mut self, now: Millis, id: u16, awaited: Awaited) {
@@ -702,6 +748,24 @@ impl<H: Clone> Session<H> {
             self.output.truncate(before);
         }
     }
+}
+
+/// The packet for a message that may be sent, still without an id.
+fn checked(topic: &str, payload: &[u8], qos: QoS) -> Result<Publish, Refusal> {
+    if topic.len() > MAX_TOPIC_LEN {
+        return Err(Refusal::TopicTooLong);
+    }
+    if !is_topic(topic) {
+        return Err(Refusal::BadTopic);
+    }
+    let mut packet = Publish::new(topic, qos.into(), payload);
+    // The codec counts the id only where there is one.
+    packet.pkid = 1;
+    if packet.size() > MAX_SEND {
+        return Err(Refusal::PacketTooLong);
+    }
+    packet.pkid = 0;
+    Ok(packet)
 }
 
 #[cfg(test)]
