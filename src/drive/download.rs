@@ -10,7 +10,7 @@ use iot_engine::download::{Note, Step, Transfer, READ_AHEAD};
 use iot_engine::ota::{Failure, Plan};
 use iot_engine::time::Millis;
 
-use crate::hal::{Endpoint, Platform, Security, Transport, TransportError};
+use crate::hal::{Attempt, Endpoint, Platform, Security, Transport, TransportError};
 
 /// Longest wait in one read, write or sleep, so that a thread notices what another one changed.
 const SLICE_MS: u64 = 500;
@@ -49,12 +49,10 @@ pub enum Fetched {
     Stopped,
 }
 
-/// A failed attempt to connect.
+/// Why there is no connection.
 struct Refused {
     code: i32,
     text: String,
-    /// Trying again is of no use.
-    final_: bool,
 }
 
 /// A download and its connection.
@@ -62,6 +60,7 @@ pub struct Download {
     platform: Arc<dyn Platform>,
     transfer: Transfer,
     transport: Option<Arc<dyn Transport>>,
+    attempt: Option<Box<dyn Attempt>>,
     /// Data comes faster than it is asked for.
     flowing: bool,
 }
@@ -74,12 +73,13 @@ impl Download {
     pub fn start(platform: Arc<dyn Platform>, plan: Plan) -> Result<Self, StartError> {
         // Only the low bits count.
         let seed = platform.random() as u32;
-        let mut download = Download { platform, transfer: Transfer::new(plan, seed), transport: None, flowing: false };
+        let transfer = Transfer::new(plan, seed);
+        let mut download = Download { platform, transfer, transport: None, attempt: None, flowing: false };
         let deadline = download.platform.now() + SEND_MS;
         loop {
             let now = download.platform.now();
             match download.transfer.next(now) {
-                Step::Connect => {
+                Step::Connect | Step::Await => {
                     download.connect().map_err(|refused| StartError { code: refused.code, text: refused.text })?;
                 }
                 Step::Write => {
@@ -104,8 +104,8 @@ impl Download {
         }
     }
 
-    /// Fetches into `buf` for at most `limit_ms`, but for as long as a connection attempt takes. Looks at `stop` now
-    /// and then.
+    /// Fetches into `buf` for at most `limit_ms`; where there are no threads, for as long as a connection attempt takes.
+    /// Looks at `stop` now and then.
     pub fn fetch(&mut self, buf: &mut [u8], limit_ms: u64, stop: &dyn Fn() -> bool) -> Fetched {
         let deadline = self.platform.now() + limit_ms;
         let mut tried = false;
@@ -126,31 +126,24 @@ impl Download {
                     continue;
                 }
                 Step::Finished => {
-                    self.transport = None;
+                    self.disconnect();
                     return Fetched::Finished;
                 }
                 Step::Failed(failure) => {
-                    self.transport = None;
+                    self.disconnect();
                     return Fetched::Failed(failure);
                 }
                 // A call without time may still do one thing that does not wait.
                 _ if left == 0 && tried => return Fetched::Nothing,
                 Step::Wait(until) => {
-                    self.transport = None;
+                    self.disconnect();
                     if left == 0 {
                         return Fetched::Nothing;
                     }
                     self.sleep(now.until(until).min(left).min(SLICE_MS));
                 }
-                Step::Connect => {
-                    if let Err(refused) = self.connect() {
-                        if refused.final_ {
-                            self.transfer.fail(Failure::failed(refused.text));
-                        } else {
-                            self.transfer.connect_failed(self.platform.now(), &refused.text);
-                        }
-                    }
-                }
+                Step::Connect => self.begin_connect(),
+                Step::Await => self.await_connect(now, left),
                 Step::Write => {
                     if let Err(error) = self.write(now, left) {
                         self.transfer.closed(&error.to_string());
@@ -174,18 +167,12 @@ impl Download {
         }
     }
 
+    /// Connects, however long it takes.
     fn connect(&mut self) -> Result<(), Refused> {
-        // The old connection is given up before a device that has room for one TLS session makes the next.
-        self.transport = None;
-        self.flowing = false;
-        let url = self.transfer.url();
-        let security = security(url.tls()).map_err(|(code, text)| Refused { code, text, final_: true })?;
-        let endpoint =
-            Endpoint { host: url.host().to_owned(), port: url.port(), security, handshake_timeout_ms: HANDSHAKE_MS };
+        let endpoint = self.endpoint()?;
         match self.platform.connect(&endpoint) {
             Ok(transport) => {
-                self.transport = Some(transport);
-                self.transfer.connected();
+                self.connected(transport);
                 Ok(())
             }
             Err(error) => {
@@ -193,10 +180,56 @@ impl Download {
                     QCLOUD_ERR_TCP_UNKNOWN_HOST => QCLOUD_ERR_HTTP_UNRESOLVED_DNS,
                     _ => QCLOUD_ERR_HTTP_CONN,
                 };
-                let text = format!("{}:{}: {error}", endpoint.host, endpoint.port);
-                Err(Refused { code, text, final_: false })
+                Err(Refused { code, text: self.unreachable(error) })
             }
         }
+    }
+
+    fn begin_connect(&mut self) {
+        // The old connection is given up before a device that has room for one TLS session makes the next.
+        self.disconnect();
+        match self.endpoint() {
+            Ok(endpoint) => {
+                self.attempt = Some(self.platform.begin_connect(&endpoint));
+                self.transfer.connecting();
+            }
+            Err(refused) => self.transfer.fail(Failure::failed(refused.text)),
+        }
+    }
+
+    fn await_connect(&mut self, before: Millis, left_ms: u64) {
+        let outcome = self.attempt.as_mut().and_then(|attempt| attempt.outcome(left_ms.min(SLICE_MS)));
+        match outcome {
+            Some(Ok(transport)) => self.connected(transport),
+            Some(Err(error)) => {
+                let text = self.unreachable(error);
+                self.transfer.connect_failed(self.platform.now(), &text);
+            }
+            None => self.note_silence(0, before),
+        }
+    }
+
+    fn connected(&mut self, transport: Arc<dyn Transport>) {
+        self.attempt = None;
+        self.transport = Some(transport);
+        self.transfer.connected();
+    }
+
+    fn disconnect(&mut self) {
+        self.transport = None;
+        self.attempt = None;
+        self.flowing = false;
+    }
+
+    fn endpoint(&self) -> Result<Endpoint, Refused> {
+        let url = self.transfer.url();
+        let security = security(url.tls()).map_err(|(code, text)| Refused { code, text })?;
+        Ok(Endpoint { host: url.host().to_owned(), port: url.port(), security, handshake_timeout_ms: HANDSHAKE_MS })
+    }
+
+    fn unreachable(&self, error: TransportError) -> String {
+        let url = self.transfer.url();
+        format!("{}:{}: {error}", url.host(), url.port())
     }
 
     fn write(&mut self, before: Millis, left_ms: u64) -> Result<(), TransportError> {

@@ -120,7 +120,8 @@ pub struct Client {
     setup: Setup,
     session: Mutex<Session<Arc<dyn Subscriber>>>,
     transport: Mutex<Option<Arc<dyn Transport>>>,
-    writing: Mutex<()>,
+    outgoing: Mutex<connect::Outgoing>,
+    reconnect: Mutex<Option<connect::Reconnect>>,
     pump: pump::Token,
     downloads: AtomicUsize,
     look: Mutex<LookBudget>,
@@ -140,7 +141,8 @@ impl Client {
             setup,
             platform,
             transport: Mutex::new(None),
-            writing: Mutex::new(()),
+            outgoing: Mutex::new(connect::Outgoing::default()),
+            reconnect: Mutex::new(None),
             pump: pump::Token::new(),
             downloads: AtomicUsize::new(0),
             look: Mutex::new(LookBudget::default()),
@@ -166,6 +168,31 @@ impl Client {
         let now = self.platform.now();
         let id = self.session.lock().publish(now, topic, payload, qos, retain).map_err(refusal_code)?;
         self.flush()?;
+        Ok(id)
+    }
+
+    /// Publishes with QoS 1 and keeps the message until it is acknowledged, over reconnects; it may be handed over while
+    /// the link is down. Returns the packet id. The caller is not held: what the server does not take at once goes out
+    /// as the client is driven.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish); down, only where the link will not come back by itself.
+    pub fn publish_kept(&self, topic: &str, payload: &[u8]) -> Result<u16, i32> {
+        let now = self.platform.now();
+        let id = self.session.lock().publish_kept(now, topic, payload).map_err(refusal_code)?;
+        // Kept, whatever becomes of this link.
+        let _ = self.flush_until(now);
+        Ok(id)
+    }
+
+    /// Publishes with QoS 0 what is of use only now: the caller is not held, as in [`publish_kept`](Self::publish_kept).
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub fn publish_in_passing(&self, topic: &str, payload: &[u8]) -> Result<u16, i32> {
+        let now = self.platform.now();
+        let id = self.session.lock().publish(now, topic, payload, QoS::AtMostOnce, false).map_err(refusal_code)?;
+        self.flush_until(now)?;
         Ok(id)
     }
 
@@ -234,10 +261,19 @@ impl Client {
     pub fn destroy(self: &Arc<Self>) {
         #[cfg(feature = "multithread")]
         self.stop_loop();
-        let subscribers = self.session.lock().close();
+        let (subscribers, unheard) = {
+            let mut session = self.session.lock();
+            let unheard = session.kept();
+            (session.close(), unheard)
+        };
+        if unheard > 0 {
+            log::warn!(target: "IOT_MQTT_Destroy", "{unheard} results were not acknowledged by the server");
+        }
         // Best effort: without its DISCONNECT the server notices the end by itself.
         let _ = self.flush();
-        self.transport.lock().take();
+        *self.reconnect.lock() = None;
+        let closed = self.transport.lock().take();
+        drop(closed);
         for subscriber in subscribers {
             subscriber.event(self, SubscriptionEvent::ClientDestroyed);
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 
 use iot_abi::error::QCLOUD_ERR_FAILURE;
-use iot_engine::ota::{Checksum, OtaError, Qos, Received, Report, Session, State, Topics};
+use iot_engine::ota::{Checksum, Delivery, OtaError, Received, Report, Session, State, Topics};
 
 use super::download::{Download, Fetched};
 use super::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
@@ -22,7 +22,7 @@ const STEP_MS: u32 = 20;
 
 /// What an upgrade needs of an MQTT client.
 trait Link: Send + Sync {
-    fn publish(&self, topic: &str, qos: QoS, payload: &[u8]) -> Result<u16, i32>;
+    fn publish(&self, topic: &str, delivery: Delivery, payload: &[u8]) -> Result<u16, i32>;
     fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, i32>;
     fn unsubscribe(&self, filter: &str) -> Result<u16, i32>;
     fn is_subscribed(&self, filter: &str) -> bool;
@@ -31,8 +31,12 @@ trait Link: Send + Sync {
 }
 
 impl Link for Arc<Client> {
-    fn publish(&self, topic: &str, qos: QoS, payload: &[u8]) -> Result<u16, i32> {
-        Client::publish(self, topic, qos, payload)
+    fn publish(&self, topic: &str, delivery: Delivery, payload: &[u8]) -> Result<u16, i32> {
+        match delivery {
+            Delivery::AtMostOnce => self.publish_in_passing(topic, payload),
+            Delivery::AtLeastOnce => Client::publish(self, topic, QoS::AtLeastOnce, payload),
+            Delivery::Kept => self.publish_kept(topic, payload),
+        }
     }
 
     fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, i32> {
@@ -92,11 +96,7 @@ impl Inbox {
 
     /// Publishes on the report topic. A failure is logged.
     fn publish(&self, link: &dyn Link, report: &Report) -> Result<u16, i32> {
-        let qos = match report.qos {
-            Qos::AtMostOnce => QoS::AtMostOnce,
-            Qos::AtLeastOnce => QoS::AtLeastOnce,
-        };
-        let result = link.publish(&self.report_topic, qos, report.payload.as_bytes());
+        let result = link.publish(&self.report_topic, report.delivery, report.payload.as_bytes());
         if let Err(code) = result {
             log::warn!(target: "ota_report", "not published ({code}): {}", report.payload);
         }

@@ -2,6 +2,7 @@
 //!
 //! The drive ring sees the [`Platform`] trait, so that its pumps run in unit tests against a simulated platform.
 
+mod attempt;
 mod memory;
 mod outcome;
 pub mod platform;
@@ -115,6 +116,12 @@ pub trait Transport: Send + Sync {
     fn write(&self, data: &[u8], timeout_ms: u32) -> Result<usize, TransportError>;
 }
 
+/// A connection in the making. Dropping it gives the attempt up: a connection that still comes of it is closed.
+pub trait Attempt: Send {
+    /// Waits at most `wait_ms` for what comes of it; `None`: not known yet, or known and told before.
+    fn outcome(&mut self, wait_ms: u64) -> Option<Result<Arc<dyn Transport>, TransportError>>;
+}
+
 /// Everything the library asks of the platform besides memory and printing.
 pub trait Platform: Send + Sync {
     /// The present moment.
@@ -126,6 +133,12 @@ pub trait Platform: Send + Sync {
     /// # Errors
     /// `TransportError::Connect` with the code for the kind of connection.
     fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Transport>, TransportError>;
+
+    /// Begins to connect, for a caller that has other things to do meanwhile: name resolution, connect and handshake
+    /// may take their time. Without threads there is no meanwhile: it connects at once.
+    fn begin_connect(&self, endpoint: &Endpoint) -> Box<dyn Attempt> {
+        Box::new(attempt::Made(Some(self.connect(endpoint))))
+    }
 
     /// A random number, good enough to spread retries and to number packets; not for keys.
     fn random(&self) -> u64 {

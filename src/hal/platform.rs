@@ -8,6 +8,8 @@ use iot_abi::import::{HAL_GetTimeMs, HAL_SleepMs};
 use iot_engine::time::{Millis, Widener};
 
 use super::sync::Mutex;
+#[cfg(feature = "multithread")]
+use super::{attempt, Attempt};
 use super::{tcp, Endpoint, Platform, Security, Transport, TransportError};
 
 /// The platform that the program was linked with.
@@ -42,16 +44,29 @@ impl Platform for HalPlatform {
     }
 
     fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
-        let host =
-            CString::new(endpoint.host.as_str()).map_err(|_| TransportError::Connect(QCLOUD_ERR_TCP_UNKNOWN_HOST))?;
-        match &endpoint.security {
-            Security::None => tcp::connect(&host, endpoint.port)
-                .map(|stream| Arc::new(stream) as Arc<dyn Transport>)
-                .ok_or(TransportError::Connect(QCLOUD_ERR_TCP_CONNECT)),
-            #[cfg(not(feature = "auth-with-notls"))]
-            secured => super::tls::connect(&host, endpoint.port, secured, endpoint.handshake_timeout_ms)
-                .map(|stream| Arc::new(stream) as Arc<dyn Transport>)
-                .ok_or(TransportError::Connect(iot_abi::error::QCLOUD_ERR_SSL_CONNECT)),
-        }
+        connect(endpoint)
+    }
+
+    #[cfg(feature = "multithread")]
+    fn begin_connect(&self, endpoint: &Endpoint) -> Box<dyn Attempt> {
+        attempt::threaded::begin(endpoint).unwrap_or_else(|code| {
+            log::debug!("no thread to connect on ({code}), the caller has to wait");
+            Box::new(attempt::Made(Some(connect(endpoint))))
+        })
+    }
+}
+
+/// Connects, with TLS where asked for.
+pub(super) fn connect(endpoint: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
+    let host =
+        CString::new(endpoint.host.as_str()).map_err(|_| TransportError::Connect(QCLOUD_ERR_TCP_UNKNOWN_HOST))?;
+    match &endpoint.security {
+        Security::None => tcp::connect(&host, endpoint.port)
+            .map(|stream| Arc::new(stream) as Arc<dyn Transport>)
+            .ok_or(TransportError::Connect(QCLOUD_ERR_TCP_CONNECT)),
+        #[cfg(not(feature = "auth-with-notls"))]
+        secured => super::tls::connect(&host, endpoint.port, secured, endpoint.handshake_timeout_ms)
+            .map(|stream| Arc::new(stream) as Arc<dyn Transport>)
+            .ok_or(TransportError::Connect(iot_abi::error::QCLOUD_ERR_SSL_CONNECT)),
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::ops::{Deref, DerefMut};
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use iot_abi::import::{HAL_MutexCreate, HAL_MutexDestroy, HAL_MutexLock, HAL_MutexUnlock, HAL_SleepMs};
@@ -40,7 +41,13 @@ impl<T> Mutex<T> {
             // SAFETY: no precondition.
             unsafe { HAL_SleepMs(1) };
         }
-        Guard { mutex: self }
+        Guard { mutex: self, hal: self.hal }
+    }
+
+    /// The lock, where nobody holds it.
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        // The HAL's lock stays free: whoever takes it meanwhile waits for `held`.
+        (!self.held.swap(true, Ordering::Acquire)).then_some(Guard { mutex: self, hal: ptr::null_mut() })
     }
 }
 
@@ -56,6 +63,8 @@ impl<T> Drop for Mutex<T> {
 /// Access to what a [`Mutex`] guards, until dropped.
 pub struct Guard<'a, T> {
     mutex: &'a Mutex<T>,
+    /// The HAL's lock where this guard holds it, else NULL.
+    hal: *mut c_void,
 }
 
 impl<T> Deref for Guard<'_, T> {
@@ -77,9 +86,9 @@ impl<T> DerefMut for Guard<'_, T> {
 impl<T> Drop for Guard<'_, T> {
     fn drop(&mut self) {
         self.mutex.held.store(false, Ordering::Release);
-        if !self.mutex.hal.is_null() {
+        if !self.hal.is_null() {
             // SAFETY: locked by this guard on this thread.
-            unsafe { HAL_MutexUnlock(self.mutex.hal) };
+            unsafe { HAL_MutexUnlock(self.hal) };
         }
     }
 }

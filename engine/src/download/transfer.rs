@@ -22,11 +22,15 @@ const MAX_REDIRECTS: u32 = 5;
 const USER_AGENT: &str = concat!("iot-sdk/", env!("CARGO_PKG_VERSION"));
 
 /// What the driver is to do next. Any step but `Write`, `ReadHead`, `ReadBody` and `Data` means that an open
-/// connection is of no more use.
+/// connection is of no more use, and any but `Await` that an attempt to connect is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Connect to [`Transfer::url`], then call [`Transfer::connected`] or [`Transfer::connect_failed`].
+    /// Begin to connect to [`Transfer::url`], then call [`Transfer::connecting`], [`Transfer::connected`] or
+    /// [`Transfer::connect_failed`].
     Connect,
+    /// Wait for what comes of it, then call [`Transfer::connected`], [`Transfer::connect_failed`] or
+    /// [`Transfer::nothing`].
+    Await,
     /// Send [`Transfer::outgoing`], then call [`Transfer::wrote`].
     Write,
     /// Read into [`Transfer::room`] and call [`Transfer::received`]. How much will come is not known.
@@ -59,6 +63,7 @@ pub enum Note {
 }
 
 enum Phase {
+    Unconnected,
     Connecting,
     Sending { request: Vec<u8>, sent: usize, call: Call<RecvResponse> },
     Head { call: Call<RecvResponse>, searched: usize },
@@ -105,7 +110,7 @@ impl Transfer {
             etag: None,
             redirects: 0,
             backoff: Backoff::new(seed),
-            phase: if position < end { Phase::Connecting } else { Phase::Finished },
+            phase: if position < end { Phase::Unconnected } else { Phase::Finished },
             buffer: Buffer::default(),
             cut: None,
             idle_since: None,
@@ -142,7 +147,14 @@ impl Transfer {
     /// One move of the machine; `None` when it moved on inside.
     fn step(&mut self, now: Millis) -> Option<Step> {
         match &mut self.phase {
-            Phase::Connecting => Some(Step::Connect),
+            Phase::Unconnected => Some(Step::Connect),
+            Phase::Connecting => match self.cut.take() {
+                Some(cut) => {
+                    self.interrupted(now, &cut, None);
+                    None
+                }
+                None => Some(Step::Await),
+            },
             Phase::Sending { request, sent, .. } => {
                 let unsent = request.len() > *sent;
                 if let Some(cut) = self.cut.take() {
@@ -181,7 +193,7 @@ impl Transfer {
                 // Signed targets of a redirect may have expired: begin where the command said.
                 self.url = self.origin.clone();
                 self.redirects = 0;
-                self.phase = Phase::Connecting;
+                self.phase = Phase::Unconnected;
                 None
             }
             Phase::Finished => Some(Step::Finished),
@@ -233,6 +245,13 @@ impl Transfer {
         self.buffer.room(len)
     }
 
+    /// The attempt to connect has begun.
+    pub fn connecting(&mut self) {
+        self.idle_since = None;
+        self.cut = None;
+        self.phase = Phase::Connecting;
+    }
+
     /// The connection is there.
     pub fn connected(&mut self) {
         self.idle_since = None;
@@ -275,7 +294,7 @@ impl Transfer {
         self.advance(count);
     }
 
-    /// Reading or writing for `waited_ms` up to `now` brought nothing.
+    /// Connecting, reading or writing for `waited_ms` up to `now` brought nothing.
     pub fn nothing(&mut self, now: Millis, waited_ms: u64) {
         let since = *self.idle_since.get_or_insert(Millis(now.0.saturating_sub(waited_ms)));
         if now.since(since) >= STALL_MS && self.cut.is_none() {
@@ -480,7 +499,7 @@ impl Transfer {
         self.redirects += 1;
         self.note = Some(Note::Redirected(format!("redirected ({status}) to {url}")));
         self.url = url;
-        self.phase = Phase::Connecting;
+        self.phase = Phase::Unconnected;
     }
 
     /// The attempt failed: wait and try again, or give up.

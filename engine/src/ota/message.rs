@@ -7,32 +7,35 @@ const MAX_TEXT_CHARS: usize = 200;
 
 /// How a report is to be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Qos {
-    /// QoS 0.
+pub enum Delivery {
+    /// QoS 0: the next one replaces it.
     AtMostOnce,
-    /// QoS 1.
+    /// QoS 1, now or not at all: whoever asked for it hears whether it went out.
     AtLeastOnce,
+    /// QoS 1, kept until it is acknowledged, however often the link is lost: a result the cloud must learn of.
+    Kept,
 }
 
 /// A message for the report topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Quality of service.
-    pub qos: Qos,
+    /// How to publish it.
+    pub delivery: Delivery,
     /// JSON text.
     pub payload: String,
 }
 
 impl Report {
-    fn at_least_once(payload: String) -> Self {
-        Report { qos: Qos::AtLeastOnce, payload }
+    fn kept(payload: String) -> Self {
+        Report { delivery: Delivery::Kept, payload }
     }
 
     /// The version that runs.
     #[must_use]
     pub fn version(version: &str) -> Self {
         let version = quoted(version);
-        Self::at_least_once(format!(r#"{{"type": "report_version", "report":{{"version":{version}}}}}"#))
+        let payload = format!(r#"{{"type": "report_version", "report":{{"version":{version}}}}}"#);
+        Report { delivery: Delivery::AtLeastOnce, payload }
     }
 
     /// `percent` of the firmware for `version` are there. 0 also says that the download begins.
@@ -42,7 +45,7 @@ impl Report {
         let payload = format!(
             r#"{{"type": "report_progress", "report": {{"progress": {{"state":"downloading", "percent":"{percent}", "result_code":"0", "result_msg":""}}, "version": {version}}}}}"#
         );
-        Report { qos: Qos::AtMostOnce, payload }
+        Report { delivery: Delivery::AtMostOnce, payload }
     }
 
     /// The firmware is being written.
@@ -59,7 +62,7 @@ impl Report {
 
     fn upgrade(state: &str, version: &str) -> Self {
         let version = quoted(version);
-        Self::at_least_once(format!(
+        Self::kept(format!(
             r#"{{"type": "report_progress", "report":{{"progress":{{"state":"{state}", "result_code":"0", "result_msg":""}}, "version":{version}}}}}"#
         ))
     }
@@ -74,7 +77,7 @@ impl Report {
         let text = quoted(&text.chars().take(MAX_TEXT_CHARS).collect::<String>());
         let version = quoted(version);
         let code = code.code();
-        Self::at_least_once(format!(
+        Self::kept(format!(
             r#"{{"type": "report_progress", "report": {{"progress": {{"state":"fail", "result_code":"{code}", "result_msg":{text}}}, "version": {version}}}}}"#
         ))
     }
@@ -92,35 +95,39 @@ mod tests {
     #[test]
     fn texts_are_those_of_the_wire_contract() {
         let cases = [
-            (Report::version("1.0.0"), Qos::AtLeastOnce, r#"{"type": "report_version", "report":{"version":"1.0.0"}}"#),
+            (
+                Report::version("1.0.0"),
+                Delivery::AtLeastOnce,
+                r#"{"type": "report_version", "report":{"version":"1.0.0"}}"#,
+            ),
             (
                 Report::downloading("1.3.0", 0),
-                Qos::AtMostOnce,
+                Delivery::AtMostOnce,
                 r#"{"type": "report_progress", "report": {"progress": {"state":"downloading", "percent":"0", "result_code":"0", "result_msg":""}, "version": "1.3.0"}}"#,
             ),
             (
                 Report::downloading("1.3.0", 31),
-                Qos::AtMostOnce,
+                Delivery::AtMostOnce,
                 r#"{"type": "report_progress", "report": {"progress": {"state":"downloading", "percent":"31", "result_code":"0", "result_msg":""}, "version": "1.3.0"}}"#,
             ),
             (
                 Report::upgrade_begin("1.3.0"),
-                Qos::AtLeastOnce,
+                Delivery::Kept,
                 r#"{"type": "report_progress", "report":{"progress":{"state":"burning", "result_code":"0", "result_msg":""}, "version":"1.3.0"}}"#,
             ),
             (
                 Report::upgrade_done("1.3.0"),
-                Qos::AtLeastOnce,
+                Delivery::Kept,
                 r#"{"type": "report_progress", "report":{"progress":{"state":"done", "result_code":"0", "result_msg":""}, "version":"1.3.0"}}"#,
             ),
             (
                 Report::failure("1.3.0", FailureCode::NotExist, "gone"),
-                Qos::AtLeastOnce,
+                Delivery::Kept,
                 r#"{"type": "report_progress", "report": {"progress": {"state":"fail", "result_code":"-2", "result_msg":"gone"}, "version": "1.3.0"}}"#,
             ),
         ];
-        for (report, qos, payload) in cases {
-            assert_eq!(report, Report { qos, payload: payload.to_owned() });
+        for (report, delivery, payload) in cases {
+            assert_eq!(report, Report { delivery, payload: payload.to_owned() });
         }
     }
 

@@ -11,7 +11,7 @@ pub mod topics;
 pub use checksum::Checksum;
 pub use command::{CloudMessage, UpdateCommand};
 pub use error::{Failure, FailureCode, OtaError};
-pub use message::{Qos, Report};
+pub use message::{Delivery, Report};
 pub use session::{Plan, Received, Session, State};
 pub use topics::Topics;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use iot_engine::time::Millis;
 
-use crate::hal::{Endpoint, Platform, Security, Transport, TransportError};
+use crate::hal::{Attempt, Endpoint, Platform, Security, Transport, TransportError};
 
 /// What the server does with one request.
 pub(crate) struct Answer {
@@ -81,6 +81,10 @@ pub(crate) struct World {
     pub attempts: Mutex<Vec<String>>,
     /// Whether connection attempts fail.
     pub refuse: AtomicBool,
+    /// How long a connection attempt takes, in milliseconds.
+    pub connect_ms: AtomicU64,
+    /// Whether writes find no room.
+    pub clogged: AtomicBool,
     /// Open connections.
     pub open: AtomicUsize,
     /// Reads so far.
@@ -98,6 +102,8 @@ impl World {
             requests: Mutex::default(),
             attempts: Mutex::default(),
             refuse: AtomicBool::new(false),
+            connect_ms: AtomicU64::new(0),
+            clogged: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
         })
@@ -138,6 +144,25 @@ impl Platform for View {
         }
         world.open.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::new(Connection { world: world.clone(), state: Mutex::default() }))
+    }
+
+    fn begin_connect(&self, endpoint: &Endpoint) -> Box<dyn Attempt> {
+        let done_at = self.0.ms().saturating_add(self.0.connect_ms.load(Ordering::Relaxed));
+        Box::new(Connecting { view: View(self.0.clone()), endpoint: endpoint.clone(), done_at })
+    }
+}
+
+struct Connecting {
+    view: View,
+    endpoint: Endpoint,
+    done_at: u64,
+}
+
+impl Attempt for Connecting {
+    fn outcome(&mut self, wait_ms: u64) -> Option<Result<Arc<dyn Transport>, TransportError>> {
+        let left = self.done_at.saturating_sub(self.view.0.ms());
+        self.view.0.pass(left.min(wait_ms));
+        (left <= wait_ms).then(|| self.view.connect(&self.endpoint))
     }
 }
 
@@ -202,6 +227,10 @@ impl Transport for Connection {
 
     fn write(&self, data: &[u8], timeout_ms: u32) -> Result<usize, TransportError> {
         assert!(timeout_ms > 0);
+        if self.world.clogged.load(Ordering::Relaxed) {
+            self.world.pass(timeout_ms.into());
+            return Ok(0);
+        }
         let mut state = self.state.lock().unwrap();
         let count = data.len().min(50);
         state.request.extend(&data[..count]);

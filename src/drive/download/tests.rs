@@ -307,3 +307,58 @@ fn https_is_refused_where_it_was_built_out() {
     let Fetched::Failed(failure) = end else { panic!("{end:?}") };
     assert!(failure.text.contains("FEATURE_"), "{failure}");
 }
+
+/// Behaviour.md section 4: nothing in `s` seconds is 0, whatever it is that does not move.
+#[test]
+fn whatever_is_stalled_a_fetch_returns_in_time() {
+    type Stall = fn(&World);
+    const LIMIT_MS: u64 = 700;
+    let file = firmware(1000);
+    let stalls: [(&str, Stall); 4] = [
+        ("connect", |world| world.connect_ms.store(u64::MAX, Ordering::Relaxed)),
+        ("slow connect", |world| world.connect_ms.store(25_000, Ordering::Relaxed)),
+        ("write", |world| world.clogged.store(true, Ordering::Relaxed)),
+        ("nothing", |_| ()),
+    ];
+    for (name, stall) in stalls {
+        let served = file.clone();
+        // The first answer is cut short in its body, what follows meets the stall; read is the one that never answers.
+        let world = World::new(filling(false), move |nth, request| match nth {
+            0 => Answer::range(&served, request).cut_at(500),
+            _ => Answer::new("HTTP/1.1 206 P").then_silent(),
+        });
+        let mut download = start(&world, file.len());
+        stall(&world);
+        let began = world.ms();
+        let mut buf = [0; 300];
+        let end = loop {
+            let before = world.ms();
+            let fetched = download.fetch(&mut buf, LIMIT_MS, NEVER);
+            assert!(world.ms() - before <= LIMIT_MS + 100, "{name}: {} ms", world.ms() - before);
+            if !matches!(fetched, Fetched::Bytes(_) | Fetched::Nothing) {
+                break fetched;
+            }
+        };
+        let Fetched::Failed(failure) = end else { panic!("{name}: {end:?}") };
+        assert_eq!(failure.error, OtaError::FetchTimeout, "{name}");
+        // Five attempts of 25 s at least and 55 s at most, and the waits before them.
+        let took = world.ms() - began;
+        assert!((23_000 + 125_000..=23_000 + 290_000).contains(&took), "{name}: {took}");
+        assert_eq!(world.open.load(Ordering::Relaxed), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_connection_that_takes_longer_than_one_call_is_made_all_the_same() {
+    let file = firmware(1000);
+    let served = file.clone();
+    let world = World::new(filling(false), move |nth, request| match nth {
+        0 => Answer::range(&served, request).cut_at(400),
+        _ => Answer::range(&served, request),
+    });
+    let mut download = start(&world, file.len());
+    world.connect_ms.store(12_345, Ordering::Relaxed);
+    let (got, end) = drain(&mut download, 300);
+    assert_eq!((got, end), (file, Fetched::Finished));
+    assert_eq!(world.attempts.lock().unwrap().len(), 2, "one attempt, over several calls");
+}

@@ -1,17 +1,38 @@
 //! Opening and losing the link.
 
 use std::sync::atomic::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use bytes::{Buf, Bytes};
 use iot_abi::error::{
     QCLOUD_ERR_MQTT_CONNACK_UNACCEPTABLE_PROTOCOL_VERSION, QCLOUD_ERR_MQTT_CONNACK_UNKNOWN, QCLOUD_ERR_MQTT_NO_CONN,
     QCLOUD_ERR_MQTT_REQUEST_TIMEOUT, QCLOUD_ERR_RX_MESSAGE_INVAL, QCLOUD_ERR_TCP_WRITE_TIMEOUT,
 };
 use iot_engine::auth;
 use iot_engine::mqtt::{Link, LinkFault, Login};
+use iot_engine::time::Millis;
 
 use super::{Client, Proof};
-use crate::hal::TransportError;
+use crate::hal::{Attempt, Transport, TransportError};
+
+/// Longest time an attempt to connect again may take; then it is given up for the next one.
+const ATTEMPT_MS: u64 = 60_000;
+
+/// An attempt to connect again.
+pub(super) struct Reconnect {
+    attempt: Box<dyn Attempt>,
+    began: Millis,
+}
+
+/// Bytes on their way to the server.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    rest: Bytes,
+    /// The connection that `rest` is for.
+    transport: Option<Weak<dyn Transport>>,
+    /// Since when the server has taken nothing.
+    stalled: Option<Millis>,
+}
 
 impl Client {
     /// Connects for the first time and waits for the CONNACK. Returns the connection id.
@@ -19,7 +40,7 @@ impl Client {
     /// # Errors
     /// The `QCLOUD_ERR_*` code of what went wrong.
     pub fn connect(self: &Arc<Self>) -> Result<String, i32> {
-        let conn_id = self.open()?;
+        let conn_id = self.opened(self.platform.connect(&self.setup.endpoint))?;
         let patience = self.setup.config.command_timeout_ms;
         let deadline = self.platform.now() + u64::from(patience);
         let Some(_pumping) = self.pump.acquire(&*self.platform, deadline) else {
@@ -31,16 +52,36 @@ impl Client {
                 Link::Connecting(_) => {}
                 _ => return Err(self.last_fault.load(Ordering::Relaxed)),
             }
+            self.tick(deadline);
             self.read_some(deadline);
-            self.tick();
         }
     }
 
-    /// Opens a transport and sends CONNECT. Returns the connection id.
-    pub(super) fn open(&self) -> Result<String, i32> {
+    /// Goes on with an attempt to connect again, or begins one; waits at most `wait_ms` for what comes of it.
+    pub(super) fn reconnect(&self, wait_ms: u64) {
+        // Only the pumping thread comes here, so the lock may be held while it waits; Destroy waits for no longer.
+        let mut slot = self.reconnect.lock();
+        let now = self.platform.now();
         let endpoint = &self.setup.endpoint;
-        log::debug!(target: "mqtt_connect", "connecting to {}:{}", endpoint.host, endpoint.port);
-        let transport = match self.platform.connect(endpoint) {
+        let reconnect = slot.get_or_insert_with(|| {
+            log::debug!(target: "mqtt_connect", "connecting to {}:{}", endpoint.host, endpoint.port);
+            Reconnect { attempt: self.platform.begin_connect(endpoint), began: now }
+        });
+        let outcome = match reconnect.attempt.outcome(wait_ms) {
+            Some(outcome) => outcome,
+            None if self.platform.now().since(reconnect.began) < ATTEMPT_MS => return,
+            None => Err(TransportError::Connect(QCLOUD_ERR_MQTT_REQUEST_TIMEOUT)),
+        };
+        *slot = None;
+        drop(slot);
+        // A failure is logged there, and the session has set the next date.
+        let _ = self.opened(outcome);
+    }
+
+    /// Sends CONNECT over a connection that was made. Returns the connection id.
+    fn opened(&self, outcome: Result<Arc<dyn Transport>, TransportError>) -> Result<String, i32> {
+        let endpoint = &self.setup.endpoint;
+        let transport = match outcome {
             Ok(transport) => transport,
             Err(error) => {
                 log::error!(
@@ -53,7 +94,6 @@ impl Client {
                 return Err(error.code());
             }
         };
-        *self.transport.lock() = Some(transport);
         let conn_id = auth::conn_id(self.platform.random());
         let user_name = self.setup.identity.user_name(&conn_id, i64::MAX);
         let password = match &self.setup.proof {
@@ -61,7 +101,14 @@ impl Client {
             Proof::Password(key) => auth::password(key, &user_name),
         };
         log::debug!(target: "mqtt_connect", "connection id {conn_id}");
-        self.session.lock().open(self.platform.now(), Login { user_name, password });
+        {
+            let mut session = self.session.lock();
+            if session.link() == Link::Closed {
+                return Err(QCLOUD_ERR_MQTT_NO_CONN);
+            }
+            *self.transport.lock() = Some(transport);
+            session.open(self.platform.now(), Login { user_name, password });
+        }
         self.flush()?;
         Ok(conn_id)
     }
@@ -80,45 +127,100 @@ impl Client {
 
     fn lose(&self, code: i32) {
         self.last_fault.store(code, Ordering::Relaxed);
-        let closed = self.transport.lock().take();
-        self.session.lock().lost(self.platform.now(), self.platform.random());
+        let closed = {
+            let mut session = self.session.lock();
+            session.lost(self.platform.now(), self.platform.random());
+            self.transport.lock().take()
+        };
         // Closing may take its time, so not under a lock.
         drop(closed);
     }
 
-    /// Writes what the session wants sent, in order.
+    /// Writes what the session wants sent, in order, within the command time-out.
+    ///
+    /// # Errors
+    /// As [`flush_until`](Self::flush_until).
+    pub(super) fn flush(&self) -> Result<(), i32> {
+        self.flush_until(self.platform.now() + self.patience_ms())
+    }
+
+    /// Writes what the session wants sent, in order, until `deadline`. What is left goes out with the next flush, unless
+    /// the server has taken nothing for the command time-out: then the link is given up.
     ///
     /// # Errors
     /// The transport's code; the link was given up.
-    pub(super) fn flush(&self) -> Result<(), i32> {
-        let _writing = self.writing.lock();
+    pub(super) fn flush_until(&self, deadline: Millis) -> Result<(), i32> {
+        let now = self.platform.now();
+        let mut outgoing = if now < deadline {
+            self.outgoing.lock()
+        } else {
+            match self.outgoing.try_lock() {
+                Some(outgoing) => outgoing,
+                // Whoever holds it writes ours, too; at the latest the next pump does.
+                None => return Ok(()),
+            }
+        };
         loop {
-            let output = self.session.lock().take_output();
-            if output.is_empty() {
+            let transport = {
+                let mut session = self.session.lock();
+                let transport = self.transport.lock().clone();
+                let is_current = match (&transport, &outgoing.transport) {
+                    (Some(current), Some(known)) => Weak::ptr_eq(&Arc::downgrade(current), known),
+                    _ => false,
+                };
+                if outgoing.rest.is_empty() || !is_current {
+                    *outgoing = Outgoing {
+                        rest: session.take_output(),
+                        transport: transport.as_ref().map(Arc::downgrade),
+                        stalled: None,
+                    };
+                }
+                transport
+            };
+            if outgoing.rest.is_empty() {
                 return Ok(());
             }
-            let Some(transport) = self.transport.lock().clone() else {
+            let Some(transport) = transport else {
                 return Err(QCLOUD_ERR_MQTT_NO_CONN);
             };
-            let deadline = self.platform.now() + u64::from(self.setup.config.command_timeout_ms);
-            let mut rest = &output[..];
-            while !rest.is_empty() {
-                let left = self.platform.now().until(deadline);
-                let written = transport.write(rest, u32::try_from(left).unwrap_or(u32::MAX));
-                match written {
-                    Ok(count) => rest = &rest[count..],
-                    Err(error) => {
-                        self.broken(error);
-                        return Err(error.code());
+            let now = self.platform.now();
+            let left = u32::try_from(now.until(deadline).max(1)).unwrap_or(u32::MAX);
+            let written = transport.write(&outgoing.rest, left);
+            match written {
+                Ok(0) => {
+                    let since = *outgoing.stalled.get_or_insert(now);
+                    let now = self.platform.now();
+                    if now.since(since) >= self.patience_ms() {
+                        return Err(self.unwritable(&transport, TransportError::Failed(QCLOUD_ERR_TCP_WRITE_TIMEOUT)));
+                    }
+                    if now >= deadline {
+                        return Ok(());
                     }
                 }
-                if !rest.is_empty() && left == 0 {
-                    let error = TransportError::Failed(QCLOUD_ERR_TCP_WRITE_TIMEOUT);
-                    self.broken(error);
-                    return Err(error.code());
+                Ok(count) => {
+                    let count = count.min(outgoing.rest.len());
+                    outgoing.rest.advance(count);
+                    outgoing.stalled = None;
                 }
+                Err(error) => return Err(self.unwritable(&transport, error)),
             }
         }
+    }
+
+    /// A write failed: gives the link up, unless that has been done and there is another one by now.
+    fn unwritable(&self, transport: &Arc<dyn Transport>, error: TransportError) -> i32 {
+        if self.is_current(transport) {
+            self.broken(error);
+        }
+        error.code()
+    }
+
+    pub(super) fn is_current(&self, transport: &Arc<dyn Transport>) -> bool {
+        self.transport.lock().as_ref().is_some_and(|current| Arc::ptr_eq(current, transport))
+    }
+
+    fn patience_ms(&self) -> u64 {
+        u64::from(self.setup.config.command_timeout_ms)
     }
 }
 

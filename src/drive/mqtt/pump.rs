@@ -111,8 +111,10 @@ impl Client {
         };
         let mut result = QCLOUD_RET_SUCCESS;
         loop {
-            self.tick();
-            if self.hand_on_news() {
+            // A download must not wait for a server that does not take what it is sent.
+            let patience = if self.is_downloading() { Millis(0) } else { deadline };
+            self.tick(patience);
+            if self.hand_on_news(patience) {
                 result = QCLOUD_RET_MQTT_RECONNECTED;
             }
             let now = self.platform.now();
@@ -127,8 +129,13 @@ impl Client {
                     self.read_some(deadline);
                     if self.platform.now() >= deadline {
                         // What has arrived is still handed on in this call.
-                        self.hand_on_news();
+                        self.hand_on_news(patience);
                         return result;
+                    }
+                }
+                Link::Connecting(_) if self.is_downloading() => {
+                    if !self.look(deadline) || now >= deadline {
+                        return QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT;
                     }
                 }
                 Link::Connecting(_) => {
@@ -138,8 +145,12 @@ impl Client {
                     }
                 }
                 Link::Waiting(due) if now >= due => {
-                    // A failure is logged there, and the session has set the next date.
-                    let _ = self.open();
+                    let wait_ms = if self.is_downloading() { 0 } else { now.until(deadline).min(SLICE_MS) };
+                    self.reconnect(wait_ms);
+                    let is_waiting = matches!(self.session.lock().link(), Link::Waiting(_));
+                    if is_waiting && (wait_ms == 0 || self.platform.now() >= deadline) {
+                        return QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT;
+                    }
                 }
                 Link::Waiting(due) => {
                     let left = now.until(deadline).min(now.until(due)).min(SLICE_MS);
@@ -159,13 +170,13 @@ impl Client {
         }
     }
 
-    /// Time-outs and pings, and whatever waits to be written.
-    pub(super) fn tick(&self) {
+    /// Time-outs and pings, and whatever waits to be written, until `patience`.
+    pub(super) fn tick(&self, patience: Millis) {
         let ticked = self.session.lock().tick(self.platform.now());
         match ticked {
             Ok(()) => {
                 // A failure gives the link up, which the caller sees in its state.
-                let _ = self.flush();
+                let _ = self.flush_until(patience);
             }
             Err(fault) => self.fault(fault),
         }
@@ -200,8 +211,7 @@ impl Client {
         let wanted = wanted.min(buffer.len());
         let read = transport.read(&mut buffer[..wanted], u32::try_from(wait).unwrap_or(0));
         // While this thread waited, a failed write on another one may have given that link up.
-        let is_current = self.transport.lock().as_ref().is_some_and(|current| Arc::ptr_eq(current, &transport));
-        if !is_current {
+        if !self.is_current(&transport) {
             return false;
         }
         match read {
@@ -221,21 +231,21 @@ impl Client {
     }
 
     /// Hands the session's news to whom they concern, one at a time, with no lock held. True when the link came back.
-    fn hand_on_news(self: &Arc<Self>) -> bool {
+    fn hand_on_news(self: &Arc<Self>, patience: Millis) -> bool {
         let mut reconnected = false;
         loop {
             let event = self.session.lock().next_event();
             let Some(event) = event else {
                 // Acknowledgements of what was handed on; a failure shows in the link's state.
-                let _ = self.flush();
+                let _ = self.flush_until(patience);
                 return reconnected;
             };
             reconnected |= matches!(event, Event::Reconnected);
-            self.hand_on(event);
+            self.hand_on(event, patience);
         }
     }
 
-    fn hand_on(self: &Arc<Self>, event: Event<Arc<dyn Subscriber>>) {
+    fn hand_on(self: &Arc<Self>, event: Event<Arc<dyn Subscriber>>, patience: Millis) {
         match event {
             Event::Connected => {}
             Event::Disconnected => self.tell(Notice::Disconnected),
@@ -254,7 +264,7 @@ impl Client {
                     None => self.tell(Notice::Message(&message)),
                 }
                 self.session.lock().delivered(&message);
-                let _ = self.flush();
+                let _ = self.flush_until(patience);
             }
             Event::TooLong(len) => {
                 log::error!(target: "mqtt_session", "a message of {len} bytes is too long and was skipped");

@@ -12,7 +12,7 @@ use iot_engine::time::Millis;
 use rumqttc::mqttbytes::v4::{ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode};
 
 use super::*;
-use crate::hal::{Security, TransportError};
+use crate::hal::{Attempt, Security, TransportError};
 
 #[derive(Default)]
 struct World {
@@ -21,6 +21,12 @@ struct World {
     read_cost: u64,
     refuse: Option<ConnectReturnCode>,
     unreachable: bool,
+    /// How long a connection attempt takes.
+    connect_ms: u64,
+    /// How many bytes more can be written before the server's window is full; `None`: any number.
+    room: Option<usize>,
+    /// The server acknowledges nothing.
+    mute: bool,
     closed: bool,
     /// Bytes on their way to the client.
     inbox: VecDeque<u8>,
@@ -49,7 +55,7 @@ impl World {
                     let granted = SubscribeReasonCode::Success(rumqttc::QoS::AtLeastOnce);
                     self.send(&Packet::SubAck(SubAck::new(subscribe.pkid, vec![granted])));
                 }
-                Packet::Publish(publish) if publish.pkid != 0 => {
+                Packet::Publish(publish) if publish.pkid != 0 && !self.mute => {
                     self.send(&Packet::PubAck(PubAck::new(publish.pkid)));
                 }
                 _ => {}
@@ -77,6 +83,17 @@ impl Simulation {
     fn now(&self) -> u64 {
         self.world().now
     }
+
+    fn reach(&self) -> Result<Arc<dyn Transport>, TransportError> {
+        let mut world = self.world();
+        if world.unreachable {
+            return Err(TransportError::Connect(QCLOUD_ERR_SSL_CONNECT));
+        }
+        world.closed = false;
+        world.inbox.clear();
+        world.stream.clear();
+        Ok(Arc::new(self.clone()))
+    }
 }
 
 impl Platform for Simulation {
@@ -89,18 +106,29 @@ impl Platform for Simulation {
     }
 
     fn connect(&self, _: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
-        let mut world = self.world();
-        if world.unreachable {
-            return Err(TransportError::Connect(QCLOUD_ERR_SSL_CONNECT));
-        }
-        world.closed = false;
-        world.inbox.clear();
-        world.stream.clear();
-        Ok(Arc::new(self.clone()))
+        self.reach()
+    }
+
+    fn begin_connect(&self, _: &Endpoint) -> Box<dyn Attempt> {
+        let done_at = self.now().saturating_add(self.world().connect_ms);
+        Box::new(Connecting { simulation: self.clone(), done_at })
     }
 
     fn random(&self) -> u64 {
         0
+    }
+}
+
+struct Connecting {
+    simulation: Simulation,
+    done_at: u64,
+}
+
+impl Attempt for Connecting {
+    fn outcome(&mut self, wait_ms: u64) -> Option<Result<Arc<dyn Transport>, TransportError>> {
+        let left = self.done_at.saturating_sub(self.simulation.now());
+        self.simulation.world().now += left.min(wait_ms);
+        (left <= wait_ms).then(|| self.simulation.reach())
     }
 }
 
@@ -121,13 +149,21 @@ impl Transport for Simulation {
         Ok(count)
     }
 
-    fn write(&self, data: &[u8], _: u32) -> Result<usize, TransportError> {
+    fn write(&self, data: &[u8], timeout_ms: u32) -> Result<usize, TransportError> {
         let mut world = self.world();
         if world.closed {
             return Err(TransportError::Failed(-606));
         }
-        world.serve(data);
-        Ok(data.len())
+        let count = world.room.map_or(data.len(), |room| room.min(data.len()));
+        if count == 0 {
+            world.now += u64::from(timeout_ms);
+            return Ok(0);
+        }
+        if let Some(room) = &mut world.room {
+            *room -= count;
+        }
+        world.serve(&data[..count]);
+        Ok(count)
     }
 }
 
@@ -308,4 +344,124 @@ fn a_destroyed_client_answers_every_call() {
     assert_eq!(client.yield_for(10), QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED);
     assert_eq!(client.publish("t", QoS::AtMostOnce, b""), Err(QCLOUD_ERR_MQTT_NO_CONN));
     assert_eq!(client.unsubscribe("t"), Err(QCLOUD_ERR_MQTT_UNSUB_FAIL));
+}
+
+const REPORT: &str = "$ota/report/PRODUCTIDX/device";
+
+/// The payloads and duplicate flags of what was published on the report topic.
+fn reports(simulation: &Simulation) -> Vec<(String, bool)> {
+    let world = simulation.world();
+    let publishes = world.received.iter().filter_map(|packet| match packet {
+        Packet::Publish(publish) if publish.topic == REPORT => {
+            Some((String::from_utf8(publish.payload.to_vec()).unwrap(), publish.dup))
+        }
+        _ => None,
+    });
+    publishes.collect()
+}
+
+#[test]
+fn a_result_reported_while_the_server_is_away_reaches_it() {
+    let (simulation, diary, client) = connected();
+    simulation.world().mute = true;
+    client.publish_kept(REPORT, b"burning").unwrap();
+    simulation.world().closed = true;
+    simulation.world().unreachable = true;
+    assert_eq!(client.yield_for(1000), QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT);
+    let id = client.publish_kept(REPORT, b"done").unwrap();
+    assert_eq!(client.publish(REPORT, QoS::AtLeastOnce, b"other"), Err(QCLOUD_ERR_MQTT_NO_CONN));
+    simulation.world().received.clear();
+    diary.take();
+    simulation.world().mute = false;
+    simulation.world().unreachable = false;
+    assert_eq!(client.yield_for(20_000), QCLOUD_RET_MQTT_RECONNECTED);
+    assert_eq!(reports(&simulation), [("burning".to_owned(), true), ("done".to_owned(), false)]);
+    assert!(diary.take().contains(&format!("Published({id})")));
+}
+
+#[test]
+fn whatever_is_stalled_a_yield_returns_in_time() {
+    for downloading in [false, true] {
+        let (simulation, _diary, client) = connected();
+        client.set_download_running(downloading);
+        let limit = if downloading { 10 } else { 200 };
+        simulation.world().connect_ms = u64::MAX;
+        simulation.world().closed = true;
+        let mut waited = 0;
+        while waited < 150_000 {
+            let before = simulation.now();
+            let _ = client.yield_for(200);
+            waited += simulation.now() - before;
+            assert!(simulation.now() - before <= limit, "connect, {downloading}: {}", simulation.now() - before);
+            if downloading {
+                simulation.world().now += 100;
+                waited += 100;
+            }
+        }
+        // The attempt that never ended was given up for others.
+        simulation.world().connect_ms = 3000;
+        let mut back = false;
+        for _ in 0..10_000 {
+            back |= client.yield_for(200) == QCLOUD_RET_MQTT_RECONNECTED;
+            simulation.world().now += 10;
+        }
+        assert!(back, "{downloading}");
+
+        simulation.world().room = Some(0);
+        client.publish_kept(REPORT, b"done").unwrap();
+        for _ in 0..10 {
+            let before = simulation.now();
+            let _ = client.publish_in_passing(REPORT, b"50 %");
+            assert!(simulation.now() - before <= 10, "publish, {downloading}");
+            let before = simulation.now();
+            assert_eq!(client.yield_for(200), 0, "the link is not given up yet");
+            assert!(simulation.now() - before <= limit + 10, "write, {downloading}: {}", simulation.now() - before);
+        }
+    }
+}
+
+#[test]
+fn what_a_server_did_not_take_at_once_goes_out_later_in_order_and_whole() {
+    let (simulation, _diary, client) = connected();
+    simulation.world().received.clear();
+    simulation.world().room = Some(25);
+    for percent in 0..3 {
+        client.publish_in_passing(REPORT, format!("{percent} %").as_bytes()).unwrap();
+    }
+    let _ = client.yield_for(20);
+    assert!(reports(&simulation).is_empty());
+    simulation.world().room = None;
+    let _ = client.yield_for(20);
+    let texts: Vec<String> = reports(&simulation).into_iter().map(|(text, _)| text).collect();
+    assert_eq!(texts, ["0 %", "1 %", "2 %"]);
+}
+
+#[test]
+fn a_server_that_takes_nothing_for_the_command_time_out_is_given_up_and_misses_no_result() {
+    let (simulation, _diary, client) = connected();
+    simulation.world().received.clear();
+    // Enough for half a packet: its rest must not be sent over the next connection.
+    simulation.world().room = Some(20);
+    client.publish_kept(REPORT, b"done").unwrap();
+    let began = simulation.now();
+    while client.is_connected() {
+        let _ = client.yield_for(100);
+    }
+    let waited = simulation.now() - began;
+    assert!((5000..=5300).contains(&waited), "{waited}");
+    simulation.world().room = None;
+    assert_eq!(client.yield_for(20_000), QCLOUD_RET_MQTT_RECONNECTED);
+    assert_eq!(reports(&simulation), [("done".to_owned(), true)]);
+}
+
+#[test]
+fn a_connection_that_comes_after_destroy_is_closed_unused() {
+    let (simulation, _diary, client) = connected();
+    simulation.world().connect_ms = 500;
+    simulation.world().closed = true;
+    let _ = client.yield_for(1300);
+    simulation.world().received.clear();
+    client.destroy();
+    assert_eq!(client.yield_for(5000), QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED);
+    assert!(simulation.world().received.is_empty());
 }

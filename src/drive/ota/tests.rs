@@ -28,7 +28,7 @@ struct Broker {
     grant: Grant,
     drives: AtomicUsize,
     inbox: StdMutex<Option<Arc<Inbox>>>,
-    published: StdMutex<VecDeque<(QoS, String)>>,
+    published: StdMutex<VecDeque<(Delivery, String)>>,
     downloads: AtomicI32,
     /// What every call returns instead of working; 0: it works.
     down: AtomicI32,
@@ -58,7 +58,7 @@ impl Broker {
         }
     }
 
-    fn reports(&self) -> Vec<(QoS, String)> {
+    fn reports(&self) -> Vec<(Delivery, String)> {
         self.published.lock().unwrap().drain(..).collect()
     }
 
@@ -76,10 +76,10 @@ impl Broker {
 }
 
 impl Link for Arc<Broker> {
-    fn publish(&self, topic: &str, qos: QoS, payload: &[u8]) -> Result<u16, i32> {
+    fn publish(&self, topic: &str, delivery: Delivery, payload: &[u8]) -> Result<u16, i32> {
         assert_eq!(topic, REPORT_TOPIC);
         self.check()?;
-        self.published.lock().unwrap().push_back((qos, String::from_utf8(payload.to_vec()).unwrap()));
+        self.published.lock().unwrap().push_back((delivery, String::from_utf8(payload.to_vec()).unwrap()));
         if let Some(hook) = self.on_publish.get() {
             hook();
         }
@@ -156,8 +156,8 @@ fn fetch_all(ota: &Ota) -> Result<Vec<u8>, i32> {
     Ok(got)
 }
 
-fn progress(percent: u8) -> (QoS, String) {
-    (QoS::AtMostOnce, Report::downloading("1.3.0", percent).payload)
+fn progress(percent: u8) -> (Delivery, String) {
+    (Delivery::AtMostOnce, Report::downloading("1.3.0", percent).payload)
 }
 
 #[test]
@@ -206,13 +206,13 @@ fn a_whole_upgrade_tells_the_story_of_the_wire_contract() {
     assert_eq!(ota.report_upgrade_begin(), Ok(7));
     assert_eq!(ota.report_upgrade_success(None), Ok(7));
     assert_eq!((ota.is_fetching(), ota.is_fetch_finished()), (false, false));
-    let at_least_once = |report: Report| (QoS::AtLeastOnce, report.payload);
+    let message = |report: Report| (report.delivery, report.payload);
     let expected = [
-        at_least_once(Report::version("1.0.0")),
+        message(Report::version("1.0.0")),
         progress(0),
         progress(100),
-        at_least_once(Report::upgrade_begin("1.3.0")),
-        at_least_once(Report::upgrade_done("1.3.0")),
+        message(Report::upgrade_begin("1.3.0")),
+        message(Report::upgrade_done("1.3.0")),
     ];
     assert_eq!(broker.reports(), expected);
     assert_eq!(ota.fetch(&mut [0; 3], 0), Err(INVALID_STATE));
@@ -277,7 +277,7 @@ fn a_failed_download_is_reported_once() {
     assert_eq!(ota.last_error(), OtaError::FetchNotExist);
     assert_eq!(broker.downloads(), 0);
     let report = Report::failure("1.3.0", FailureCode::NotExist, "the server answered 404");
-    assert_eq!(broker.reports(), [(QoS::AtLeastOnce, report.payload)]);
+    assert_eq!(broker.reports(), [(Delivery::Kept, report.payload)]);
     assert_eq!(ota.fetch(&mut [0; 3], 0), Err(INVALID_STATE));
     assert_eq!(broker.reports(), []);
 }
@@ -322,7 +322,7 @@ fn a_bad_command_is_reported() {
     broker.send("{");
     assert!(!ota.is_fetching());
     let report = Report::failure("2", FailureCode::Upgrade, "url is missing");
-    assert_eq!(broker.reports(), [(QoS::AtLeastOnce, report.payload)]);
+    assert_eq!(broker.reports(), [(Delivery::Kept, report.payload)]);
 }
 
 #[test]

@@ -58,11 +58,12 @@ impl Run {
                             current = script;
                             current.bytes.reverse();
                             request.clear();
-                            transfer.connected();
+                            transfer.connecting();
                         }
                         None => transfer.connect_failed(self.now, "refused"),
                     }
                 }
+                Step::Await => transfer.connected(),
                 Step::Write => {
                     let count = transfer.outgoing().len().min(7);
                     request.extend(&transfer.outgoing()[..count]);
@@ -522,4 +523,24 @@ fn an_authorisation_that_expires_in_the_middle_ends_the_download() {
     let scripts = vec![says(&first[..first.len() - 4]), says("HTTP/1.1 403 Forbidden\r\n\r\n")];
     let end = failure(run.drive(&mut transfer("http://h/f", 0, 10), scripts));
     assert_eq!((end.error, run.got.len()), (OtaError::FetchAuthFail, 6));
+}
+
+#[test]
+fn a_connection_that_is_never_made_is_a_cut_after_30_s() {
+    let mut transfer = transfer("http://h/f", 0, 10);
+    let mut now = Millis(0);
+    for attempt in 0..6 {
+        assert_eq!(transfer.next(now), Step::Connect);
+        transfer.connecting();
+        for _ in 0..30 {
+            assert_eq!(transfer.next(now), Step::Await);
+            now = now + 1000;
+            transfer.nothing(now, 1000);
+        }
+        match transfer.next(now) {
+            Step::Wait(until) => now = until,
+            Step::Failed(failure) => assert_eq!((failure.error, attempt), (OtaError::FetchTimeout, 5)),
+            other => panic!("{other:?}"),
+        }
+    }
 }
