@@ -21,6 +21,7 @@ mod ports;
 mod process;
 mod report;
 mod sample;
+mod secrets;
 mod server;
 mod street;
 
@@ -37,6 +38,7 @@ pub use ports::closed_port;
 pub use process::{Finished, Process};
 pub use report::{assert_good_run, ends, failures, reports, Report};
 pub use sample::Sample;
+pub use secrets::Secrets;
 pub use server::{Answer, Gate, Request, Server};
 pub use street::{Site, Street};
 

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crate::Log;
+use crate::{Log, Secrets};
 
 /// A running process; killed when dropped. When a test fails its output is printed.
 pub struct Process {
     name: String,
+    /// What it must not say.
+    secrets: Secrets,
     child: Child,
     stdin: Option<ChildStdin>,
     /// Standard output alone.
@@ -73,6 +75,12 @@ impl Process {
     /// Starts it. `name` stands before its output.
     #[track_caller]
     pub fn start(name: &str, command: &mut Command) -> Process {
+        Process::start_with_secrets(name, command, Secrets::default())
+    }
+
+    /// Starts it. Its end fails the test where it has said one of the secrets.
+    #[track_caller]
+    pub fn start_with_secrets(name: &str, command: &mut Command, secrets: Secrets) -> Process {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} can't be started: {command:?}: {error}"));
         let (out, lines) = (Log::default(), Log::with_writers(2));
@@ -81,7 +89,7 @@ impl Process {
             reader(child.stderr.take().expect("piped"), vec![lines.clone()]),
         ];
         let stdin = child.stdin.take();
-        Process { name: name.to_owned(), child, stdin, out, lines, readers, printed: Arc::default() }
+        Process { name: name.to_owned(), secrets, child, stdin, out, lines, readers, printed: Arc::default() }
     }
 
     /// Its standard output, line by line. Closed when the process is gone.
@@ -146,6 +154,9 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        if !thread::panicking() {
+            self.secrets.assert_kept(&self.lines.all());
+        }
         print_on_failure(&self.name, &self.lines.all(), &self.printed);
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Build, Device, Firmware, Process};
+use crate::{Build, Device, Firmware, Process, Secrets};
 
 /// How to run a sample.
 pub struct Sample {
@@ -52,7 +52,7 @@ impl Sample {
         self
     }
 
-    /// Starts it.
+    /// Starts it. Whatever a test is about, a sample that shows a secret fails it.
     #[track_caller]
     pub fn start(&self) -> Process {
         let name = self.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -67,7 +67,8 @@ impl Sample {
         // What the user of this machine may have set must not reach the sample.
         command.env_remove("QCLOUD_IOT_MQTT_ENDPOINT").env_remove("QCLOUD_IOT_CA_FILE");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        Process::start(&name, command.args(&self.args).current_dir(&self.folder))
+        let secrets = Secrets::of_device_in(&self.folder);
+        Process::start_with_secrets(&name, command.args(&self.args).current_dir(&self.folder), secrets)
     }
 
     /// Where the OTA sample puts the firmware.

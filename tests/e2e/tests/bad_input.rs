@@ -271,7 +271,8 @@ fn no_identity(build: Build, info: Option<&str>, words: &[&str]) {
     }
     let endpoint = format!("127.0.0.1:{}", closed_port());
     for name in ["ota_mqtt_sample", "mqtt_sample"] {
-        let finished = Sample::new(build, name, folder.path()).endpoint(&endpoint).args(&["-n", "1"]).start().finish();
+        let finished =
+            Sample::new(build, name, folder.path()).endpoint(&endpoint).args(&["-d", "-n", "1"]).start().finish();
         assert_eq!(finished.code(), 1);
         finished.assert_says(words);
     }
@@ -338,7 +339,7 @@ fn longest_names_the_platform_allows() {
     let mut sample = Sample::new(Build::Key, "ota_mqtt_sample", folder.path())
         .endpoint(&hub.ready("mqtt_psk"))
         .trusts(hub.ready("ca_file"))
-        .args(&["-n", "1"])
+        .args(&["-d", "-n", "1"])
         .start();
     assert_eq!(sample.finish().code(), 0);
     hub.wait_state("done");
