@@ -20,6 +20,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Make (or find) a client certificate for mutual TLS and print where it is.
     Cert(CertArgs),
+    /// List the rules that --fault takes.
+    Faults,
 }
 
 /// Where a server listens.
@@ -99,6 +101,9 @@ pub struct RunArgs {
     /// Exit with 0 once every device has reported "done", with 1 once one has reported "fail"
     #[arg(long, requires = "firmware")]
     pub exit_when_done: bool,
+    /// Misbehave: PLACE:EFFECT[=VALUE][@EVENT][#OCCASIONS], see `hub faults`; may be given more than once
+    #[arg(long = "fault", value_name = "RULE")]
+    pub faults: Vec<String>,
 }
 
 #[derive(Args)]

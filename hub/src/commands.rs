@@ -8,6 +8,8 @@ pub enum Command {
     UpgradeAll,
     Send(String, String),
     Drop(String),
+    Fault(String),
+    NoFaults,
     Help,
     Quit,
 }
@@ -19,6 +21,7 @@ devices                       list the devices
 upgrade <client_id>|all       order the upgrade
 send <client_id> <payload>    publish a payload on the device's update topic
 drop <client_id>              cut the device's connection
+fault <rule>|off              add a fault rule, or end all of them
 quit                          end the hub";
 
     /// Reads one line; `None` for an empty one.
@@ -40,6 +43,9 @@ quit                          end the hub";
             },
             ("drop", id) if !id.is_empty() => Ok(Command::Drop(id.to_owned())),
             ("drop", _) => usage("drop <client_id>"),
+            ("fault", "off") => Ok(Command::NoFaults),
+            ("fault", rule) if !rule.is_empty() => Ok(Command::Fault(rule.to_owned())),
+            ("fault", _) => usage("fault <rule>|off"),
             ("help", "") => Ok(Command::Help),
             ("quit", "") => Ok(Command::Quit),
             (word, _) => Err(format!("unknown command {word:?}; type help for the commands")),
@@ -63,12 +69,14 @@ mod tests {
             Some(Command::Send("P1dev1".to_owned(), payload.to_owned()))
         );
         assert_eq!(parse("drop P1dev1"), Some(Command::Drop("P1dev1".to_owned())));
+        assert_eq!(parse("fault http:cut=1#1"), Some(Command::Fault("http:cut=1#1".to_owned())));
+        assert_eq!(parse("fault off"), Some(Command::NoFaults));
         assert_eq!(Command::parse("  \n"), None);
     }
 
     #[test]
     fn complains() {
-        for line in ["upgrade", "send P1dev1", "send", "drop", "fly", "devices now"] {
+        for line in ["upgrade", "send P1dev1", "send", "drop", "fault", "fly", "devices now"] {
             assert!(matches!(Command::parse(line), Some(Err(_))), "{line}");
         }
     }

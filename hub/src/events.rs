@@ -121,6 +121,10 @@ pub enum Event {
         bytes: u64,
         complete: bool,
     },
+    /// A fault rule was due.
+    Fault {
+        rule: String,
+    },
     Devices {
         devices: Vec<DeviceRow>,
     },
@@ -281,6 +285,7 @@ fn describe(event: &Event) -> Vec<String> {
             let cut = if *complete { "" } else { ", cut" };
             one(format!("{method} {path}{range}: {status}, {bytes} bytes{cut}"))
         }
+        Event::Fault { rule } => one(format!("fault {rule}")),
         Event::Devices { devices } => devices.iter().map(describe_device).collect(),
         Event::Warning { client_id, text } => match client_id {
             Some(client_id) => one(format!("{client_id}: {text}")),

@@ -12,6 +12,7 @@ use crate::broker::Broker;
 use crate::commands::Command;
 use crate::devices::Devices;
 use crate::events::{DeviceRow, Event, Reporter};
+use crate::fault::{self, Faults};
 use crate::ota::{self, Ota, Outgoing, Reaction, Verdict};
 
 /// The way to the devices.
@@ -26,6 +27,8 @@ pub enum Outlet {
 pub struct Hub {
     pub devices: Devices,
     pub events: Reporter,
+    /// How it misbehaves.
+    pub faults: Arc<Faults>,
     ota: Mutex<Ota>,
     outlet: Outlet,
     verdicts: mpsc::UnboundedSender<Verdict>,
@@ -42,11 +45,12 @@ impl Hub {
     pub fn new(
         devices: Devices,
         events: Reporter,
+        faults: Arc<Faults>,
         ota: Ota,
         outlet: Outlet,
         verdicts: mpsc::UnboundedSender<Verdict>,
     ) -> Self {
-        Hub { devices, events, ota: Mutex::new(ota), outlet, verdicts }
+        Hub { devices, events, faults, ota: Mutex::new(ota), outlet, verdicts }
     }
 
     fn ota(&self) -> MutexGuard<'_, Ota> {
@@ -120,6 +124,12 @@ impl Hub {
             Command::Upgrade(client_id) => self.upgrade(&client_id),
             Command::Send(client_id, payload) => self.send_raw(&client_id, payload),
             Command::Drop(client_id) => self.cut(&client_id),
+            Command::Fault(rule) => self.faults.add(&rule).map(|()| self.note(format!("fault {rule}"))),
+            Command::NoFaults => {
+                self.faults.clear();
+                self.note("no faults");
+                Ok(())
+            }
             Command::Help => {
                 self.note(Command::HELP);
                 Ok(())
@@ -135,6 +145,23 @@ impl Hub {
         let reaction = self.ota().upgrade(client_id)?;
         self.apply(reaction);
         Ok(())
+    }
+
+    /// Sends a device an update command of a fault rule.
+    pub fn fault_command(&self, client_id: &str, command: &fault::Command) {
+        let order = self.ota().order_for(client_id);
+        match order {
+            Some(good) => {
+                self.send(Outgoing { payload: command.payload(&good.payload), ..good });
+            }
+            None => self.warn("a fault rule wants an update command, but there is no firmware"),
+        }
+    }
+
+    /// The topic a device gets its commands on.
+    pub fn update_topic(&self, client_id: &str) -> Option<String> {
+        let device = self.devices.get(client_id)?;
+        Some(ota::update_topic(&device.product_id, &device.device_name))
     }
 
     fn send_raw(&self, client_id: &str, payload: String) -> Result<(), String> {

@@ -10,6 +10,7 @@ mod commands;
 mod devices;
 mod error;
 mod events;
+mod fault;
 mod firmware;
 mod http;
 mod hub;
@@ -27,6 +28,10 @@ fn main() -> ExitCode {
     let outcome = match cli::Cli::parse().command {
         cli::Command::Run(args) => run::run(args),
         cli::Command::Cert(args) => tls::certs::command(&args),
+        cli::Command::Faults => {
+            print!("{}", fault::guide());
+            Ok(ExitCode::SUCCESS)
+        }
     };
     outcome.unwrap_or_else(|fatal| {
         eprintln!("hub: {fatal}");

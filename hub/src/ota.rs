@@ -280,23 +280,26 @@ impl Ota {
         reaction
     }
 
-    fn command(&self, client_id: &str, reaction: &mut Reaction) {
-        let (Some(order), Some(device)) = (&self.order, self.devices.get(client_id)) else {
-            return;
-        };
-        let Some(url) = order.urls.get(&device.product_id) else {
-            return;
-        };
+    /// The update command for a device, if there is firmware.
+    pub fn order_for(&self, client_id: &str) -> Option<Outgoing> {
+        let (order, device) = (self.order.as_ref()?, self.devices.get(client_id)?);
         let command = UpdateCommand {
             file_size: order.file_size,
             md5sum: &order.md5,
             kind: "update_firmware",
-            url,
+            url: order.urls.get(&device.product_id)?,
             version: &order.version,
         };
-        let event = Event::Ordered { client_id: client_id.to_owned(), version: order.version.clone() };
-        reaction.events.push(event);
-        self.send(client_id, to_json(&command), reaction);
+        let topic = update_topic(&device.product_id, &device.device_name);
+        Some(Outgoing { topic, payload: to_json(&command), acknowledged: true })
+    }
+
+    fn command(&self, client_id: &str, reaction: &mut Reaction) {
+        if let (Some(message), Some(order)) = (self.order_for(client_id), &self.order) {
+            let event = Event::Ordered { client_id: client_id.to_owned(), version: order.version.clone() };
+            reaction.events.push(event);
+            reaction.messages.push(message);
+        }
     }
 
     fn send(&self, client_id: &str, payload: String, reaction: &mut Reaction) {

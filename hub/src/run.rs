@@ -21,6 +21,8 @@ use crate::commands::Command;
 use crate::devices::Devices;
 use crate::error::{Context, Fatal, Result};
 use crate::events::{Event, Ready, Reporter};
+use crate::fault::door::{Door, Latch};
+use crate::fault::{Faults, Stage};
 use crate::firmware::Firmware;
 use crate::http::server;
 use crate::http::site::Site;
@@ -74,6 +76,12 @@ struct Socket {
     address: SocketAddr,
 }
 
+impl Socket {
+    fn door(self, latch: &Latch) -> Result<Door> {
+        Door::new(self.listener, latch).context(|| format!("cannot listen on {}", self.address))
+    }
+}
+
 async fn bind(option: &str, listen: &Listen) -> Result<Option<Socket>> {
     let Listen::At(text) = listen else {
         return Ok(None);
@@ -91,6 +99,10 @@ fn base(scheme: &str, host: &str, socket: Option<&Socket>) -> Option<String> {
 }
 
 async fn start(args: RunArgs) -> Result<ExitCode> {
+    let faults = Arc::new(Faults::default());
+    for rule in &args.faults {
+        faults.add(rule).map_err(Fatal::new)?;
+    }
     let devices = Devices::load(&args.devices)?;
     let firmware = match (&args.firmware, &args.version) {
         (Some(path), Some(version)) => Some(Firmware::load(path, version)?),
@@ -134,6 +146,12 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
         client_certs,
     };
 
+    faults.set_stage(Stage {
+        authority,
+        host: args.host.clone(),
+        http: ready.http.clone(),
+        https: ready.https.clone(),
+    });
     let (verdicts, verdict) = mpsc::unbounded_channel();
     let events = Reporter::new(args.json);
     let ota = Ota::new(devices.clone(), order, args.upgrade_on_report);
@@ -141,14 +159,15 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
         Some(url) => {
             let (client, mut event_loop) = remote::client(url)?;
             remote::connect(&client, &mut event_loop, url).await?;
-            let hub = Arc::new(Hub::new(devices, events, ota, Outlet::Remote(client.clone()), verdicts));
+            let hub =
+                Arc::new(Hub::new(devices, events, faults.clone(), ota, Outlet::Remote(client.clone()), verdicts));
             tokio::spawn(remote::serve(hub.clone(), client, event_loop));
             hub
         }
         None => {
             let broker = Arc::new(Broker::default());
             let acceptor = psk::Acceptor::new(devices.clone())?;
-            let hub = Arc::new(Hub::new(devices, events, ota, Outlet::Own(broker.clone()), verdicts));
+            let hub = Arc::new(Hub::new(devices, events, faults.clone(), ota, Outlet::Own(broker.clone()), verdicts));
             let listeners = [
                 (psk_socket, Proof::Psk(acceptor)),
                 (tcp_socket, Proof::Password),
@@ -156,7 +175,8 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
             ];
             for (socket, proof) in listeners {
                 if let Some(socket) = socket {
-                    tokio::spawn(listener::accept(hub.clone(), broker.clone(), socket.listener, proof));
+                    let door = socket.door(&faults.mqtt_latch)?;
+                    tokio::spawn(listener::accept(hub.clone(), broker.clone(), door, proof));
                 }
             }
             hub
@@ -164,7 +184,8 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
     };
     for (socket, tls) in [(http_socket, None), (https_socket, Some(server_tls))] {
         if let Some(socket) = socket {
-            tokio::spawn(server::accept(hub.clone(), site.clone(), socket.listener, tls));
+            let door = socket.door(&faults.http_latch)?;
+            tokio::spawn(server::accept(hub.clone(), site.clone(), door, tls));
         }
     }
     let commands = commands();

@@ -16,6 +16,9 @@ use tokio::time::{timeout, timeout_at, Instant};
 use super::{Attachment, Broker};
 use crate::auth;
 use crate::events::{Event, Listener};
+use crate::fault::mqtt::{self, Ending, MqttEffect};
+use crate::fault::stream::Handle;
+use crate::fault::Stray;
 use crate::hub::{now_ms, Hub};
 use crate::topic;
 
@@ -35,6 +38,8 @@ enum End {
     Clean,
     /// Anything else, in words.
     Broken(String),
+    /// As a fault rule wants it.
+    Fault(Ending),
 }
 
 fn broken<T>(reason: impl Into<String>) -> Result<T, End> {
@@ -46,6 +51,18 @@ struct Wire<S> {
     stream: S,
     input: BytesMut,
     output: BytesMut,
+    /// What a fault rule makes of what goes out.
+    outlet: Outlet,
+}
+
+/// How much of an answer goes out.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Outlet {
+    #[default]
+    Whole,
+    /// Half, then nothing more.
+    Half,
+    Closed,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
@@ -71,9 +88,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let _ = packet.write(&mut self.output, usize::MAX);
     }
 
+    fn queue_bytes(&mut self, bytes: &[u8]) {
+        self.output.extend_from_slice(bytes);
+    }
+
     async fn flush(&mut self) -> Result<(), End> {
         if self.output.is_empty() {
             return Ok(());
+        }
+        match self.outlet {
+            Outlet::Whole => {}
+            Outlet::Half => self.output.truncate(self.output.len() / 2),
+            Outlet::Closed => self.output.clear(),
         }
         let write = async {
             self.stream.write_all(&self.output).await?;
@@ -82,6 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let result = timeout(WRITE_LIMIT, write).await;
         self.output.clear();
         match result {
+            Ok(Ok(())) if self.outlet == Outlet::Half => Err(End::Fault(Ending::Silent)),
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => broken(format!("write: {error}")),
             Err(_) => broken("the device does not read"),
@@ -134,18 +161,24 @@ async fn read_connect<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>) -> 
 }
 
 /// Serves one connection until it ends. `identity` is what TLS proved.
-pub async fn serve<S>(hub: Arc<Hub>, broker: Arc<Broker>, stream: S, listener: Listener, identity: Option<String>)
-where
+pub async fn serve<S>(
+    hub: Arc<Hub>,
+    broker: Arc<Broker>,
+    stream: S,
+    handle: Handle,
+    listener: Listener,
+    identity: Option<String>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut wire = Wire { stream, input: BytesMut::new(), output: BytesMut::new() };
+    let mut wire = Wire { stream, input: BytesMut::new(), output: BytesMut::new(), outlet: Outlet::default() };
     let refused = |client_id: Option<String>, reason: String| {
         hub.events.emit(&Event::Refused { client_id, listener, reason });
     };
     let connect = match timeout(CONNECT_LIMIT, read_connect(&mut wire)).await {
         Ok(Ok(connect)) => connect,
         Ok(Err(End::Broken(reason))) => return refused(identity, reason),
-        Ok(Err(End::Clean)) => return,
+        Ok(Err(End::Clean | End::Fault(_))) => return,
         Err(_) => return refused(identity, "no CONNECT in time".to_owned()),
     };
     let verdict = auth::check(listener, identity.as_deref(), &connect, &hub.devices, now_ms() / 1000);
@@ -156,6 +189,13 @@ where
         return refused(Some(connect.client_id), format!("{} (CONNACK {})", refusal.reason, refusal.code as u8));
     }
     let client_id = connect.client_id.clone();
+    let effects = hub.faults.mqtt(&mqtt::incoming(&Packet::Connect(connect.clone())), &hub.events);
+    if let Some(code) = effects.iter().find_map(connack) {
+        wire.queue_bytes(&[0x20, 2, 0, code]);
+        let _ = wire.flush().await;
+        let _ = wire.stream.shutdown().await;
+        return refused(Some(client_id), format!("by a fault rule (CONNACK {code})"));
+    }
     let mut attachment = broker.attach(&client_id, connect.clean_session);
     if attachment.took_over {
         let reason = "the same device connected again".to_owned();
@@ -168,19 +208,30 @@ where
         keep_alive: connect.keep_alive,
         clean_session: connect.clean_session,
     });
-    wire.queue(&Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, attachment.session_present)));
+    let accepted = Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, attachment.session_present));
     let limit = match connect.keep_alive {
         0 => NO_LIMIT,
         seconds => Duration::from_millis(u64::from(seconds) * 1500),
     };
     let mut device = Connection { hub: &hub, broker: &broker, wire, client_id, attachment: &mut attachment };
-    let end = device.run(limit).await;
+    let end = match device.begin(&accepted, effects).await {
+        Ok(()) => device.run(limit).await,
+        Err(end) => end,
+    };
     let client_id = device.client_id;
-    let _ = timeout(Duration::from_secs(1), device.wire.stream.shutdown()).await;
-    drop(device.wire);
+    if let End::Fault(Ending::Silent) = end {
+        device.attachment.cut.notified().await;
+    }
+    match end {
+        End::Fault(Ending::Reset) => handle.reset(),
+        End::Fault(_) => handle.cut(),
+        _ => drop(timeout(Duration::from_secs(1), device.wire.stream.shutdown()).await),
+    }
+    drop((device.wire, handle));
     let (clean, reason) = match end {
         End::Clean => (true, "DISCONNECT".to_owned()),
         End::Broken(reason) => (false, reason),
+        End::Fault(ending) => (false, format!("{ending:?}, by a fault rule")),
     };
     if !clean {
         if let Some(will) = connect.last_will {
@@ -190,6 +241,13 @@ where
     // The connection that took the session over has already said so.
     if broker.detach(&client_id, attachment.id) {
         hub.events.emit(&Event::Disconnected { client_id, clean, reason });
+    }
+}
+
+fn connack(effect: &MqttEffect) -> Option<u8> {
+    match effect {
+        MqttEffect::Connack(code) => Some(*code),
+        _ => None,
     }
 }
 
@@ -206,10 +264,15 @@ struct Connection<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
+    /// Lets a device in.
+    async fn begin(&mut self, accepted: &Packet, effects: Vec<MqttEffect>) -> Result<(), End> {
+        let strays = self.prepare(effects).await?;
+        self.wire.queue(accepted);
+        self.wire.flush().await?;
+        self.stray(strays).await
+    }
+
     async fn run(&mut self, limit: Duration) -> End {
-        if let Err(end) = self.wire.flush().await {
-            return end;
-        }
         let cut = self.attachment.cut.clone();
         let mut deadline = Instant::now() + limit;
         loop {
@@ -217,24 +280,105 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 packet = timeout_at(deadline, self.wire.read()) => match packet {
                     Ok(Ok(packet)) => {
                         deadline = Instant::now() + limit;
-                        self.handle(packet).await
+                        self.incoming(packet).await
                     }
                     Ok(Err(end)) => Err(end),
                     Err(_) => broken("keep-alive ran out"),
                 },
-                Some(message) = self.attachment.receiver.recv() => {
-                    self.wire.queue(&Packet::Publish(message));
-                    while let Ok(message) = self.attachment.receiver.try_recv() {
-                        self.wire.queue(&Packet::Publish(message));
-                    }
-                    self.wire.flush().await
-                }
+                Some(message) = self.attachment.receiver.recv() => self.outgoing(message).await,
                 () = cut.notified() => broken("cut by the hub"),
             };
             if let Err(end) = step {
                 return end;
             }
         }
+    }
+
+    async fn incoming(&mut self, packet: Packet) -> Result<(), End> {
+        let effects = self.hub.faults.mqtt(&mqtt::incoming(&packet), &self.hub.events);
+        if effects.is_empty() {
+            return self.handle(packet).await;
+        }
+        let refuses = effects.contains(&MqttEffect::RefuseSubscription);
+        let strays = self.prepare(effects).await?;
+        match packet {
+            Packet::Subscribe(subscribe) if refuses => {
+                let codes = vec![SubscribeReasonCode::Failure; subscribe.filters.len()];
+                self.wire.queue(&Packet::SubAck(SubAck::new(subscribe.pkid, codes)));
+                self.wire.flush().await?;
+            }
+            packet => self.handle(packet).await?,
+        }
+        self.stray(strays).await
+    }
+
+    /// Plays what comes before an answer, and says what is to follow it.
+    async fn prepare(&mut self, effects: Vec<MqttEffect>) -> Result<Vec<Stray>, End> {
+        let mut strays = Vec::new();
+        for effect in effects {
+            match effect {
+                MqttEffect::End(ending) => {
+                    if let Ending::Away(duration) = ending {
+                        self.hub.faults.mqtt_latch.close_for(duration);
+                        self.broker.cut_all();
+                    }
+                    return Err(End::Fault(ending));
+                }
+                MqttEffect::NoAnswer => self.wire.outlet = Outlet::Closed,
+                MqttEffect::Half => self.wire.outlet = Outlet::Half,
+                MqttEffect::Send(stray) => strays.push(stray),
+                MqttEffect::Command(command) => self.hub.fault_command(&self.client_id, &command),
+                MqttEffect::Connection(_)
+                | MqttEffect::Connack(_)
+                | MqttEffect::RefuseSubscription
+                | MqttEffect::Lose
+                | MqttEffect::Twice => {}
+            }
+        }
+        Ok(strays)
+    }
+
+    /// Ends what `prepare` began.
+    async fn stray(&mut self, strays: Vec<Stray>) -> Result<(), End> {
+        self.wire.outlet = Outlet::Whole;
+        for stray in strays {
+            match stray {
+                Stray::Bytes(bytes) => self.wire.queue_bytes(&bytes),
+                Stray::LongMessage(length) => {
+                    if let Some(topic) = self.hub.update_topic(&self.client_id) {
+                        self.wire.queue(&Packet::Publish(Publish::new(topic, QoS::AtMostOnce, vec![b'x'; length])));
+                    }
+                }
+            }
+        }
+        self.wire.flush().await
+    }
+
+    /// Sends a message, and those that wait behind it.
+    async fn outgoing(&mut self, first: Publish) -> Result<(), End> {
+        let mut next = Some(first);
+        while let Some(mut message) = next {
+            let effects = self.hub.faults.mqtt(&mqtt::outgoing(&message), &self.hub.events);
+            let mut copies = 1;
+            for effect in effects {
+                match effect {
+                    MqttEffect::Lose => copies = 0,
+                    MqttEffect::Twice => copies = 2,
+                    MqttEffect::Command(command) => {
+                        message.payload = command.payload(&String::from_utf8_lossy(&message.payload)).into();
+                    }
+                    other => drop(self.prepare(vec![other]).await?),
+                }
+            }
+            for _ in 0..copies {
+                self.wire.queue(&Packet::Publish(message.clone()));
+            }
+            if self.wire.outlet != Outlet::Whole {
+                self.wire.flush().await?;
+            }
+            next = self.attachment.receiver.try_recv().ok();
+        }
+        self.wire.flush().await
     }
 
     async fn handle(&mut self, packet: Packet) -> Result<(), End> {

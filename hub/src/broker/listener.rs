@@ -3,20 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::{handshake_failure, serve};
 use super::Broker;
 use crate::events::{Event, Listener};
+use crate::fault::door::Door;
+use crate::fault::stream::Handle;
+use crate::fault::{self, OnConnection};
 use crate::hub::Hub;
 use crate::tls::{certs, psk};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// How long to wait when the system has no socket left to accept with.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How devices prove who they are.
 #[derive(Clone)]
@@ -27,25 +28,36 @@ pub enum Proof {
 }
 
 /// Accepts connections for ever.
-pub async fn accept(hub: Arc<Hub>, broker: Arc<Broker>, socket: TcpListener, proof: Proof) {
+pub async fn accept(hub: Arc<Hub>, broker: Arc<Broker>, mut door: Door, proof: Proof) {
     loop {
-        match socket.accept().await {
-            Ok((stream, _)) => {
-                let _ = stream.set_nodelay(true);
-                tokio::spawn(begin(hub.clone(), broker.clone(), stream, proof.clone()));
-            }
-            Err(_) => sleep(ACCEPT_PAUSE).await,
-        }
+        let stream = door.accept().await;
+        tokio::spawn(begin(hub.clone(), broker.clone(), stream, proof.clone()));
     }
 }
 
-async fn begin(hub: Arc<Hub>, broker: Arc<Broker>, stream: TcpStream, proof: Proof) {
+async fn begin(hub: Arc<Hub>, broker: Arc<Broker>, stream: TcpStream, mut proof: Proof) {
+    let stream = match hub.faults.mqtt_connection(&hub.events) {
+        None => stream,
+        Some(effect) => {
+            if matches!(effect, OnConnection::Away(_)) {
+                broker.cut_all();
+            }
+            let Some((stream, flaw)) = fault::stream::play(effect, stream, &hub.faults.mqtt_latch).await else {
+                return;
+            };
+            if let (Proof::Certificate(good), Some(flawed)) = (&mut proof, hub.faults.acceptor(flaw, true)) {
+                *good = flawed;
+            }
+            stream
+        }
+    };
+    let handle = Handle::of(&stream);
     let refused = |listener, client_id, reason| hub.events.emit(&Event::Refused { client_id, listener, reason });
     let late = || "no TLS handshake in time".to_owned();
     match proof {
-        Proof::Password => serve(hub, broker, stream, Listener::Tcp, None).await,
+        Proof::Password => serve(hub, broker, stream, handle, Listener::Tcp, None).await,
         Proof::Psk(acceptor) => match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
-            Ok(Ok((stream, identity))) => serve(hub, broker, stream, Listener::Psk, Some(identity)).await,
+            Ok(Ok((stream, identity))) => serve(hub, broker, stream, handle, Listener::Psk, Some(identity)).await,
             Ok(Err(failure)) => refused(Listener::Psk, failure.identity, failure.reason),
             Err(_) => refused(Listener::Psk, None, late()),
         },
@@ -53,7 +65,7 @@ async fn begin(hub: Arc<Hub>, broker: Arc<Broker>, stream: TcpStream, proof: Pro
             Ok(Ok(stream)) => {
                 let chain = stream.get_ref().1.peer_certificates();
                 let name = chain.and_then(|chain| chain.first()).and_then(|leaf| certs::common_name(leaf));
-                serve(hub, broker, stream, Listener::Cert, name).await;
+                serve(hub, broker, stream, handle, Listener::Cert, name).await;
             }
             Ok(Err(error)) => refused(Listener::Cert, None, handshake_failure(&error)),
             Err(_) => refused(Listener::Cert, None, late()),

@@ -90,6 +90,13 @@ impl Broker {
         self.state().sessions.get(client_id).is_some_and(Session::cut)
     }
 
+    /// Cuts every connection.
+    pub fn cut_all(&self) {
+        for session in self.state().sessions.values() {
+            session.cut();
+        }
+    }
+
     /// Whether a client is connected.
     pub fn is_online(&self, client_id: &str) -> bool {
         self.state().sessions.get(client_id).is_some_and(Session::is_online)

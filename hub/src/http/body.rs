@@ -31,7 +31,8 @@ impl Ticket {
         Ticket { hub, event, expected }
     }
 
-    fn add(&mut self, count: u64) {
+    /// So many more bytes of the body have gone out.
+    pub fn add(&mut self, count: u64) {
         if let Event::Http { bytes, .. } = &mut self.event {
             *bytes += count;
         }

@@ -1,6 +1,6 @@
 //! The firmware server.
 
-mod body;
+pub mod body;
 mod range;
 pub mod server;
 pub mod site;

@@ -10,51 +10,60 @@ use hyper::header::{
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::body::{Answer, Ticket};
 use super::range::{self, Part};
 use super::site::{Access, Site};
 use crate::events::Event;
+use crate::fault::door::Door;
+use crate::fault::{self, stream::Handle};
 use crate::hub::Hub;
 
 /// How long a TLS handshake, and the header of a request once begun, may take.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How long to wait when the system has no socket left to accept with.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves for ever. Without a site every request is answered with 404.
-pub async fn accept(hub: Arc<Hub>, site: Option<Arc<Site>>, socket: TcpListener, tls: Option<TlsAcceptor>) {
+pub async fn accept(hub: Arc<Hub>, site: Option<Arc<Site>>, mut door: Door, tls: Option<TlsAcceptor>) {
     loop {
-        let Ok((stream, _)) = socket.accept().await else {
-            sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let _ = stream.set_nodelay(true);
-        let (hub, site, tls) = (hub.clone(), site.clone(), tls.clone());
-        tokio::spawn(async move {
-            match tls {
-                None => serve(hub, site, stream).await,
-                Some(tls) => {
-                    // Whoever fails here (a port scan, a client that does not trust the CA) knows best why.
-                    if let Ok(Ok(stream)) = timeout(LIMIT, tls.accept(stream)).await {
-                        serve(hub, site, stream).await;
-                    }
-                }
-            }
-        });
+        let stream = door.accept().await;
+        tokio::spawn(begin(hub.clone(), site.clone(), stream, tls.clone()));
     }
 }
 
-async fn serve<S>(hub: Arc<Hub>, site: Option<Arc<Site>>, stream: S)
+async fn begin(hub: Arc<Hub>, site: Option<Arc<Site>>, stream: TcpStream, tls: Option<TlsAcceptor>) {
+    let (stream, tls) = match hub.faults.http_connection(&hub.events) {
+        None => (stream, tls),
+        Some(effect) => match fault::stream::play(effect, stream, &hub.faults.http_latch).await {
+            None => return,
+            Some((stream, flaw)) => (stream, tls.and_then(|_| hub.faults.acceptor(flaw, false))),
+        },
+    };
+    let handle = Handle::of(&stream);
+    match tls {
+        None => serve(hub, site, stream, handle).await,
+        Some(tls) => {
+            // Whoever fails here (a port scan, a client that does not trust the CA) knows best why.
+            if let Ok(Ok(stream)) = timeout(LIMIT, tls.accept(stream)).await {
+                serve(hub, site, stream, handle).await;
+            }
+        }
+    }
+}
+
+async fn serve<S>(hub: Arc<Hub>, site: Option<Arc<Site>>, stream: S, handle: Handle)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    if hub.faults.touches_answers() {
+        return fault::answer::serve(&hub, site.as_deref(), stream, handle).await;
+    }
+    drop(handle);
     let service = service_fn(|request| {
         let answer = answer(&hub, site.as_deref(), &request);
         async move { Ok::<_, Infallible>(answer) }
@@ -67,54 +76,90 @@ where
         .await;
 }
 
-/// What is sent besides the body.
-struct Head {
-    status: StatusCode,
-    headers: Vec<(HeaderName, String)>,
+/// A request, as far as it matters.
+pub struct Request {
+    pub method: String,
+    pub target: String,
+    pub range: Option<String>,
+    pub if_range: Option<String>,
+    pub accept_encoding: Option<String>,
 }
 
-fn header(request: &Request<hyper::body::Incoming>, name: HeaderName) -> Option<String> {
-    request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+/// What a request gets.
+pub struct Decision {
+    pub status: StatusCode,
+    pub headers: Vec<(HeaderName, String)>,
+    /// Where the body begins in the file and how long it is; `None` for a text.
+    pub part: Option<(u64, u64)>,
 }
 
-fn answer(hub: &Arc<Hub>, site: Option<&Site>, request: &Request<hyper::body::Incoming>) -> Response<Answer> {
-    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
-    let (wanted, condition) = (header(request, RANGE), header(request, IF_RANGE));
-    let head_only = request.method() == Method::HEAD;
-    let found = site.map(|site| (site, site.access(target)));
-    let (head, part) = match found {
-        _ if !head_only && request.method() != Method::GET => {
-            let headers = vec![(ALLOW, "GET, HEAD".to_owned())];
-            (Head { status: StatusCode::METHOD_NOT_ALLOWED, headers }, None)
+impl Decision {
+    /// The body where it is not a part of the file.
+    pub fn text(&self) -> String {
+        format!("{} {}\n", self.status.as_u16(), self.status.canonical_reason().unwrap_or_default())
+    }
+
+    /// The body's type.
+    pub fn content_type(&self) -> &'static str {
+        if self.part.is_some() {
+            "application/octet-stream"
+        } else {
+            "text/plain"
         }
-        None | Some((_, Access::Unknown)) => (Head { status: StatusCode::NOT_FOUND, headers: Vec::new() }, None),
-        Some((_, Access::Forbidden)) => (Head { status: StatusCode::FORBIDDEN, headers: Vec::new() }, None),
-        Some((site, Access::Granted)) => plan(site, wanted.as_deref(), condition.as_deref()),
-    };
-    let reason = head.status.canonical_reason().unwrap_or_default();
-    let text = format!("{} {reason}\n", head.status.as_u16());
-    let length = part.map_or(text.len() as u64, |(_, count)| count);
-    let event = Event::Http {
-        method: request.method().to_string(),
-        target: target.to_owned(),
-        range: wanted,
-        if_range: condition,
-        accept_encoding: header(request, ACCEPT_ENCODING),
-        status: head.status.as_u16(),
+    }
+}
+
+/// Decides what a request gets. Without a site: nothing.
+pub fn decide(site: Option<&Site>, request: &Request) -> Decision {
+    let refuse = |status, headers| Decision { status, headers, part: None };
+    if request.method != "GET" && request.method != "HEAD" {
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, vec![(ALLOW, "GET, HEAD".to_owned())]);
+    }
+    match site.map(|site| (site, site.access(&request.target))) {
+        None | Some((_, Access::Unknown)) => refuse(StatusCode::NOT_FOUND, Vec::new()),
+        Some((_, Access::Forbidden)) => refuse(StatusCode::FORBIDDEN, Vec::new()),
+        Some((site, Access::Granted)) => plan(site, request.range.as_deref(), request.if_range.as_deref()),
+    }
+}
+
+/// The event that tells of a request.
+pub fn event(request: &Request, status: u16) -> Event {
+    Event::Http {
+        method: request.method.clone(),
+        target: request.target.clone(),
+        range: request.range.clone(),
+        if_range: request.if_range.clone(),
+        accept_encoding: request.accept_encoding.clone(),
+        status,
         bytes: 0,
         complete: false,
+    }
+}
+
+fn answer(hub: &Arc<Hub>, site: Option<&Site>, request: &hyper::Request<hyper::body::Incoming>) -> Response<Answer> {
+    let header = |name| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let request = Request {
+        method: request.method().to_string(),
+        target: request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned(),
+        range: header(RANGE),
+        if_range: header(IF_RANGE),
+        accept_encoding: header(ACCEPT_ENCODING),
     };
+    let decision = decide(site, &request);
+    let text = decision.text();
+    let length = decision.part.map_or(text.len() as u64, |(_, count)| count);
+    let head_only = request.method == "HEAD";
+    let event = event(&request, decision.status.as_u16());
     let ticket = Ticket::new(hub.clone(), event, if head_only { 0 } else { length });
-    let body = match (site, part) {
+    let body = match (site, decision.part) {
         _ if head_only => Answer::text("", ticket),
         (Some(site), Some((first, count))) => Answer::file(&site.firmware.path, first, count, ticket),
         _ => Answer::text(text, ticket),
     };
     let mut response = Response::new(body);
-    *response.status_mut() = head.status;
-    let kind = if part.is_some() { "application/octet-stream" } else { "text/plain" };
-    let common = [(CONTENT_TYPE, kind.to_owned()), (CONTENT_LENGTH, length.to_string())];
-    for (name, value) in common.into_iter().chain(head.headers) {
+    *response.status_mut() = decision.status;
+    let common = [(CONTENT_TYPE, decision.content_type().to_owned()), (CONTENT_LENGTH, length.to_string())];
+    for (name, value) in common.into_iter().chain(decision.headers) {
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().insert(name, value);
         }
@@ -122,19 +167,20 @@ fn answer(hub: &Arc<Hub>, site: Option<&Site>, request: &Request<hyper::body::In
     response
 }
 
-/// The answer for the firmware: the head, and where the body begins and how long it is.
-fn plan(site: &Site, range: Option<&str>, if_range: Option<&str>) -> (Head, Option<(u64, u64)>) {
+/// The answer for the firmware.
+fn plan(site: &Site, range: Option<&str>, if_range: Option<&str>) -> Decision {
     let size = site.firmware.size;
     let mut headers = vec![(ETAG, site.etag.clone()), (ACCEPT_RANGES, "bytes".to_owned())];
-    match range::select(range, if_range, &site.etag, size) {
-        Part::Whole => (Head { status: StatusCode::OK, headers }, Some((0, size))),
+    let (status, part) = match range::select(range, if_range, &site.etag, size) {
+        Part::Whole => (StatusCode::OK, Some((0, size))),
         Part::Bytes { first, last } => {
             headers.push((CONTENT_RANGE, format!("bytes {first}-{last}/{size}")));
-            (Head { status: StatusCode::PARTIAL_CONTENT, headers }, Some((first, last - first + 1)))
+            (StatusCode::PARTIAL_CONTENT, Some((first, last - first + 1)))
         }
         Part::Beyond => {
             headers.push((CONTENT_RANGE, format!("bytes */{size}")));
-            (Head { status: StatusCode::RANGE_NOT_SATISFIABLE, headers }, None)
+            (StatusCode::RANGE_NOT_SATISFIABLE, None)
         }
-    }
+    };
+    Decision { status, headers, part }
 }

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    date_time_ymd, BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -21,6 +21,19 @@ use crate::cli::CertArgs;
 use crate::devices::{is_client_id, Devices};
 use crate::error::{Context, Fatal, Result};
 use crate::events::CertPaths;
+
+/// What is wrong with a server's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    Expired,
+    NotYet,
+    /// It is for another host.
+    WrongHost,
+    /// Another CA has signed it.
+    Untrusted,
+    /// It has signed itself.
+    SelfSigned,
+}
 
 /// The CA of one state folder.
 pub struct Authority {
@@ -77,34 +90,67 @@ impl Authority {
 
     /// What the servers show: valid for `localhost`, both loopback addresses and `host`.
     pub fn server_config(&self, host: &str, client_certificates: bool) -> Result<Arc<ServerConfig>> {
-        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-        if !names.iter().any(|name| name == host) {
-            names.push(host.to_owned());
-        }
         if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-_".contains(&b)) {
             return Err(Fatal::new(format!("{host:?} is not a host name")));
         }
-        let params = leaf_params(host, names, ExtendedKeyUsagePurpose::ServerAuth)?;
+        let params = leaf_params(host, server_names(host), ExtendedKeyUsagePurpose::ServerAuth)?;
         let paths = self.leaf(&self.folder.join("servers"), host, params)?;
-        let problem = || format!("bad certificate in {}", self.folder.display());
-        let chain = vec![
-            CertificateDer::from_pem_file(&paths.cert).context(problem)?,
-            CertificateDer::from_pem_file(self.ca_file()).context(problem)?,
-        ];
-        let key = PrivateKeyDer::from_pem_file(&paths.key).context(problem)?;
+        let cert = CertificateDer::from_pem_file(&paths.cert).context(|| self.problem())?;
+        let key = PrivateKeyDer::from_pem_file(&paths.key).context(|| self.problem())?;
+        self.config(cert, key, client_certificates)
+    }
+
+    /// The same with a certificate that no device must take.
+    pub fn flawed_server_config(&self, host: &str, flaw: Flaw, client_certificates: bool) -> Result<Arc<ServerConfig>> {
+        let names = match flaw {
+            Flaw::WrongHost => vec!["elsewhere.example".to_owned()],
+            _ => server_names(host),
+        };
+        let mut params = leaf_params(host, names, ExtendedKeyUsagePurpose::ServerAuth)?;
+        match flaw {
+            Flaw::Expired => params.not_after = date_time_ymd(2021, 1, 1),
+            Flaw::NotYet => params.not_before = date_time_ymd(2089, 1, 1),
+            _ => {}
+        }
+        let what = || format!("cannot make a certificate for {host}");
+        let pair = KeyPair::generate().context(what)?;
+        let cert = match flaw {
+            Flaw::SelfSigned => params.self_signed(&pair),
+            Flaw::Untrusted => {
+                let stranger = Issuer::new(ca_params(), KeyPair::generate().context(what)?);
+                params.signed_by(&pair, &stranger)
+            }
+            _ => params.signed_by(&pair, &self.issuer),
+        };
+        let key = PrivateKeyDer::try_from(pair.serialize_der()).map_err(Fatal::new)?;
+        self.config(cert.context(what)?.der().clone(), key, client_certificates)
+    }
+
+    fn problem(&self) -> String {
+        format!("bad certificate in {}", self.folder.display())
+    }
+
+    fn config(
+        &self,
+        cert: CertificateDer<'static>,
+        key: PrivateKeyDer<'static>,
+        client_certificates: bool,
+    ) -> Result<Arc<ServerConfig>> {
+        let problem = || self.problem();
+        let ca = CertificateDer::from_pem_file(self.ca_file()).context(problem)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .context(|| "TLS".to_owned())?;
         let builder = if client_certificates {
             let mut roots = RootCertStore::empty();
-            roots.add(CertificateDer::from_pem_file(self.ca_file()).context(problem)?).context(problem)?;
+            roots.add(ca.clone()).context(problem)?;
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             builder.with_client_cert_verifier(verifier.build().context(problem)?)
         } else {
             builder.with_no_client_auth()
         };
-        Ok(Arc::new(builder.with_single_cert(chain, key).context(problem)?))
+        Ok(Arc::new(builder.with_single_cert(vec![cert, ca], key).context(problem)?))
     }
 
     fn leaf(&self, folder: &Path, name: &str, params: CertificateParams) -> Result<CertPaths> {
@@ -119,6 +165,14 @@ impl Authority {
         }
         Ok(paths)
     }
+}
+
+fn server_names(host: &str) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    if !names.iter().any(|name| name == host) {
+        names.push(host.to_owned());
+    }
+    names
 }
 
 fn ca_params() -> CertificateParams {
