@@ -123,9 +123,16 @@ impl<const N: usize> LineBuffer<N> {
     }
 }
 
+/// Control characters become spaces: much of what this library logs was written by a server, which must not be able to
+/// end the line and begin another.
 impl<const N: usize> fmt::Write for LineBuffer<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.push(text.as_bytes());
+        for (index, part) in text.split(|c: char| c.is_ascii_control()).enumerate() {
+            if index > 0 {
+                self.push(b" ");
+            }
+            self.push(part.as_bytes());
+        }
         Ok(())
     }
 }
@@ -227,6 +234,13 @@ mod tests {
     #[test]
     fn a_nul_inside_ends_the_text() {
         assert_eq!(line::<512>(b"ab\0cd"), format!("{HEAD}ab\r\n\0").into_bytes());
+    }
+
+    #[test]
+    fn a_text_of_a_server_cannot_begin_a_line() {
+        let mut buffer = LineBuffer::<512>::new(&origin("x.c"));
+        fmt::Write::write_str(&mut buffer, "refused: \r\nERR|\u{1b}[2J\0end").unwrap();
+        assert!(buffer.finish().ends_with(b": refused:   ERR| [2J end\r\n\0"));
     }
 
     #[test]

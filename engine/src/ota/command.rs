@@ -64,6 +64,10 @@ impl CloudMessage {
     /// # Errors
     /// What is wrong with it, where not even the type can be told or a version answer has no result.
     pub fn parse(payload: &[u8]) -> Result<Self, String> {
+        // What serde_json says of a text or an array quotes it, and it would take an array for the keys in their order.
+        if payload.trim_ascii_start().first() != Some(&b'{') {
+            return Err("not a JSON object".to_owned());
+        }
         let keys: Keys = serde_json::from_slice(payload).map_err(|error| format!("not a JSON object: {error}"))?;
         let kind = match &keys.r#type {
             Some(Value::String(kind)) => kind.as_str(),
@@ -269,12 +273,41 @@ mod tests {
     }
 
     #[test]
+    fn no_error_quotes_what_may_be_a_signed_url() {
+        const URL: &str = r#""http://h/f?sign=s3cret""#;
+        for text in [
+            URL.to_owned(),
+            format!("[{URL}]"),
+            format!("{{{URL}}}"),
+            format!("{{{URL}:1}}"),
+            format!(r#"{{"type":"update_firmware","url":{URL}"#),
+            format!(r#"{{"type":"update_firmware","url":{URL},"url":{URL}}}"#),
+            format!(r#"{{"type":"report_version_rsp","result_code":{URL}}}"#),
+            with("url", Some(&format!("[{URL}]"))),
+            with("url", Some(&URL.replace("http", "gopher"))),
+            with("url", Some(&URL.replace("h/f", "h:x/f"))),
+            with("url", Some(&URL.replace("s3cret", "s3cret\\n"))),
+            with("md5sum", Some(URL)),
+            with("file_size", Some(URL)),
+        ] {
+            match CloudMessage::parse(text.as_bytes()) {
+                Err(error) => assert!(!error.contains("s3cret"), "{error}"),
+                Ok(CloudMessage::BadUpdate(bad)) => assert!(!bad.reason.contains("s3cret"), "{}", bad.reason),
+                Ok(other) => panic!("{text} gave {other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_message_is_an_error() {
         for text in ["", "[]", "{", r#"{"a":1}"#, r#"{"type":5}"#, r#"{"type":"report_version_rsp"}"#, "\u{0}", "\"x\""]
         {
             assert!(CloudMessage::parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(CloudMessage::parse(b"{\"type\":\"\xff\"}").is_err());
+        // The keys of an update command, without their names.
+        let array = r#"["update_firmware",0,"","http://h/f","1.3.0","ad4615b866c13afb8b293a679bfa5dc4",5]"#;
+        assert_eq!(CloudMessage::parse(array.as_bytes()), Err("not a JSON object".to_owned()));
         let nested = "[".repeat(100_000);
         assert!(CloudMessage::parse(nested.as_bytes()).is_err());
         let other = CloudMessage::parse(br#"{"type":"future"}"#);

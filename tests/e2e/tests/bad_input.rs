@@ -225,8 +225,16 @@ fn update_commands_that_cannot_be_followed() {
         assert!(report.text.as_ref().is_some_and(|text| text.contains(key)), "{command} got {}", report.payload);
     }
     // Neither does what is no message at all end anything.
-    for nonsense in ["{", "[]", "null", "{\"type\":5}", "{\"type\":\"unknown\"}", "\"update_firmware\"", "\\\\\u{fffd}"]
-    {
+    for nonsense in [
+        "{",
+        "[]",
+        "\"http://h/f?sign=x\"",
+        "null",
+        "{\"type\":5}",
+        "{\"type\":\"unknown\"}",
+        "\"update_firmware\"",
+        "\\\\\u{fffd}",
+    ] {
         desk.hub.say(&format!("send {} {nonsense}", desk.device.client_id()));
     }
     desk.hub.say(&format!("upgrade {}", desk.device.client_id()));
