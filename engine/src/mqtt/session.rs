@@ -27,6 +27,8 @@ pub const MAX_SEND: usize = 2048;
 pub const MAX_PENDING_PUBLISHES: usize = 20;
 /// Most subscriptions.
 pub const MAX_SUBSCRIPTIONS: usize = 10;
+/// How long to wait before a subscription is asked for again that the server granted once and refuses now.
+const ASK_AGAIN_MS: u64 = 60_000;
 /// Most messages that are kept until they are acknowledged. The next one displaces the oldest.
 pub const MAX_KEPT: usize = 10;
 
@@ -195,6 +197,8 @@ struct Subscription<H> {
     ready: bool,
     /// A SUBACK came at some time: the subscription stays until it is taken away.
     established: bool,
+    /// When to ask for it again.
+    ask_again: Option<Millis>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -374,6 +378,9 @@ impl<H: Clone> Session<H> {
     /// The link can't go on.
     pub fn tick(&mut self, now: Millis) -> Result<(), LinkFault> {
         self.expire_pending(now);
+        if self.link == Link::Up {
+            self.ask_again(now);
+        }
         match self.link {
             Link::Connecting(deadline) if now >= deadline => Err(LinkFault::ConnackTimeout),
             Link::Up => match self.keep_alive.tick(now) {
@@ -396,7 +403,8 @@ impl<H: Clone> Session<H> {
             Link::Up => self.keep_alive.deadline(),
             _ => None,
         };
-        self.pending.iter().map(|pending| pending.deadline).chain(link).min()
+        let again = self.subscriptions.iter().filter_map(|known| known.ask_again).filter(|_| self.link == Link::Up);
+        self.pending.iter().map(|pending| pending.deadline).chain(link).chain(again).min()
     }
 
     /// Bytes to be written to the transport, in order; empty when there are none.
@@ -518,7 +526,15 @@ impl<H: Clone> Session<H> {
             let key = self.next_key;
             self.next_key += 1;
             let filter = filter.to_owned();
-            self.subscriptions.push(Subscription { key, filter, qos, handler, ready: false, established: false });
+            self.subscriptions.push(Subscription {
+                key,
+                filter,
+                qos,
+                handler,
+                ready: false,
+                established: false,
+                ask_again: None,
+            });
             key
         };
         Ok(self.send_subscribe(now, key, filter, qos))
@@ -586,7 +602,7 @@ impl<H: Clone> Session<H> {
                 let awaited = self.acknowledged(now, ack.pkid, |awaited| matches!(awaited, Awaited::Suback(_)));
                 if let Some(Awaited::Suback(key)) = awaited {
                     let granted = ack.return_codes.first().is_some_and(|code| *code != SubscribeReasonCode::Failure);
-                    self.suback(key, ack.pkid, granted);
+                    self.suback(now, key, ack.pkid, granted);
                 }
             }
             Packet::UnsubAck(ack) => {
@@ -674,7 +690,9 @@ impl<H: Clone> Session<H> {
         Some(self.pending.swap_remove(index).awaited)
     }
 
-    fn suback(&mut self, key: u64, id: u16, granted: bool) {
+    /// A new subscription that is refused is dropped. One that was granted before is asked for again later: the server may
+    /// only be out of order, and the device would silently stay without its messages.
+    fn suback(&mut self, now: Millis, key: u64, id: u16, granted: bool) {
         let Some(index) = self.subscriptions.iter().position(|known| known.key == key) else {
             return;
         };
@@ -683,6 +701,11 @@ impl<H: Clone> Session<H> {
             known.ready = true;
             known.established = true;
             self.events.push_back(Event::Subscribed(id, known.handler.clone()));
+        } else if self.subscriptions[index].established {
+            let known = &mut self.subscriptions[index];
+            known.ready = false;
+            known.ask_again = Some(now + ASK_AGAIN_MS);
+            self.events.push_back(Event::SubscribeRefused(id, known.handler.clone()));
         } else {
             let known = self.subscriptions.remove(index);
             self.events.push_back(Event::SubscribeRefused(id, known.handler));
@@ -717,7 +740,19 @@ impl<H: Clone> Session<H> {
         }
     }
 
+    fn ask_again(&mut self, now: Millis) {
+        let due = |known: &&Subscription<H>| known.ask_again.is_some_and(|at| now >= at);
+        let again: Vec<_> =
+            self.subscriptions.iter().filter(due).map(|known| (known.key, known.filter.clone(), known.qos)).collect();
+        for (key, filter, qos) in again {
+            self.send_subscribe(now, key, &filter, qos);
+        }
+    }
+
     fn send_subscribe(&mut self, now: Millis, key: u64, filter: &str, qos: QoS) -> u16 {
+        for known in self.subscriptions.iter_mut().filter(|known| known.key == key) {
+            known.ask_again = None;
+        }
         let id = self.next_id();
         self.await_ack(now, id, Awaited::Suback(key));
         let mut packet = Subscribe::new(filter, qos.into());

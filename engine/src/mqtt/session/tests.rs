@@ -496,3 +496,33 @@ fn the_packet_id_of_a_kept_message_is_not_used_again() {
         while session.next_event().is_some() {}
     }
 }
+
+#[test]
+fn a_subscription_granted_once_is_asked_for_again_where_it_is_refused_later() {
+    let mut session = connected();
+    subscribe(&mut session, Millis(0), "a", "handler");
+    session.lost(Millis(1), 0);
+    connect(&mut session, Millis(2000));
+    let refused = |session: &mut TestSession, now: Millis| {
+        let sent = packets(session);
+        let [Packet::Subscribe(again)] = &sent[..] else { panic!("{sent:?}") };
+        receive(session, now, &suback(again.pkid, false)).unwrap();
+        again.pkid
+    };
+    let id = refused(&mut session, Millis(2000));
+    let told = events(&mut session);
+    assert_eq!(told, [Event::Disconnected, Event::Reconnected, Event::SubscribeRefused(id, "handler")]);
+    assert!(!session.is_subscribed("a"));
+    assert_eq!(session.deadline(), Some(Millis(62_000)));
+    session.tick(Millis(61_999)).unwrap();
+    assert!(packets(&mut session).is_empty());
+    session.tick(Millis(62_000)).unwrap();
+    let id = refused(&mut session, Millis(62_000));
+    assert_eq!(events(&mut session), [Event::SubscribeRefused(id, "handler")]);
+    session.tick(Millis(122_000)).unwrap();
+    let sent = packets(&mut session);
+    let [Packet::Subscribe(again)] = &sent[..] else { panic!("{sent:?}") };
+    receive(&mut session, Millis(122_000), &suback(again.pkid, true)).unwrap();
+    assert_eq!(events(&mut session), [Event::Subscribed(again.pkid, "handler")]);
+    assert!(session.is_subscribed("a"));
+}
