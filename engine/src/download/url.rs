@@ -41,11 +41,19 @@ impl Url {
             _ => return Err("is neither http:// nor https://".to_owned()),
         };
         let authority = uri.authority().ok_or("names no host")?;
-        if authority.host().is_empty() {
+        let host = authority.host();
+        if without_brackets(host).is_empty() {
             return Err("names no host".to_owned());
         }
-        let after_host = authority.as_str().rsplit_once(']').map_or(authority.as_str(), |(_, rest)| rest);
-        if after_host.contains(':') && !matches!(authority.port_u16(), Some(1..)) {
+        if without_brackets(host).contains(['[', ']']) {
+            return Err("has a bracket inside its host".to_owned());
+        }
+        let host_and_port = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, after)| after);
+        let after_host = host_and_port.strip_prefix(host).unwrap_or(host_and_port);
+        let is_port = |text: &str| {
+            text.bytes().all(|digit| digit.is_ascii_digit()) && text.parse().is_ok_and(|port: u16| port > 0)
+        };
+        if !after_host.is_empty() && !after_host.strip_prefix(':').is_some_and(is_port) {
             return Err("has a port that is not a number from 1 to 65535".to_owned());
         }
         Ok(Url { uri, tls })
@@ -66,8 +74,7 @@ impl Url {
     /// Host name or address, without the brackets of an IPv6 address.
     #[must_use]
     pub fn host(&self) -> &str {
-        let host = self.uri.host().unwrap_or_default();
-        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+        without_brackets(self.uri.host().unwrap_or_default())
     }
 
     /// TCP port.
@@ -81,6 +88,10 @@ impl Url {
     pub fn target(&self) -> &str {
         self.uri.path_and_query().map_or("/", |target| target.as_str())
     }
+}
+
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 impl fmt::Display for Url {
@@ -113,6 +124,9 @@ mod tests {
             ("http://[::1]/f", false, "::1", 80, "/f"),
             ("http://10.0.0.1", false, "10.0.0.1", 80, "/"),
             ("http://user:pw@h:81/f#fragment", false, "h", 81, "/f"),
+            ("http://user:pw@h/f", false, "h", 80, "/f"),
+            ("http://user:pw@[::1]/f", false, "::1", 80, "/f"),
+            ("http://h?x=1", false, "h", 80, "?x=1"),
         ];
         for (text, tls, host, port, target) in cases {
             let url = Url::parse(text).unwrap();
@@ -131,6 +145,15 @@ mod tests {
             "http://h:99999/s3cret",
             "http://h:0/s3cret",
             "http://h:/s3cret",
+            "http://[::1]x/s3cret",
+            "http://[::1]8080/s3cret",
+            "http://s3cret@h:x/f",
+            "http://s3cret@/f",
+            "http://[]/s3cret",
+            "http://h:[::1]x:80/s3cret",
+            "http://h:+80/s3cret",
+            "http://h[::1]/s3cret",
+            "http://h[::1]:80/s3cret",
             "http://h/s3cret x",
             "http://h/\ns3cret",
             "http://h\r\nHost: evil/s3cret",
