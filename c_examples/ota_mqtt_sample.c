@@ -766,6 +766,15 @@ static void wait_before_retry(Device *device, unsigned failures)
     }
 }
 
+/* The library sends a result that it could not report as soon as the connection is back. */
+static void deliver_results(Device *device)
+{
+    if (device->client != NULL && !IOT_MQTT_IsConnected(device->client)) {
+        Log_i("waiting for the connection, to report the result");
+        wait_connected(device);
+    }
+}
+
 static int run(Device *device)
 {
     Result   result   = RESULT_FAILED;
@@ -779,6 +788,7 @@ static int run(Device *device)
         failures++;
         if (device->options.attempts != 0 && failures >= device->options.attempts) {
             Log_e("upgrade failed, no attempt left");
+            deliver_results(device);
             break;
         }
         wait_before_retry(device, failures);

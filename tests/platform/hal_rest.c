@@ -15,16 +15,16 @@ static void *run_thread(void *argument)
     return NULL;
 }
 
-/* Keeps a pointer to `params` while the thread starts, as the C SDK's does. */
+/*
+ * Keeps a pointer to `params` while the thread starts, as the C SDK's does. Returns when the thread has ended: the clock
+ * moves only when somebody waits, so whoever waited for a thread would run hours ahead of it.
+ */
 int HAL_ThreadCreate(ThreadParams *params)
 {
     pthread_t thread;
     int       rc = pthread_create(&thread, NULL, run_thread, params);
 
-    if (rc == 0) {
-        pthread_detach(thread);
-    }
-    return rc;
+    return rc != 0 ? rc : pthread_join(thread, NULL);
 }
 
 void HAL_Printf(const char *format, ...)
