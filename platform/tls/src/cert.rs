@@ -275,6 +275,7 @@ fn explain(error: &Error) -> String {
             _ => format!("the server sent a fatal alert ({alert:?})"),
         },
         Error::PeerIncompatible(reason) => format!("the server has no TLS version or cipher in common ({reason:?})"),
+        Error::PeerMisbehaved(reason) => format!("the server breaks the rules of TLS ({reason:?})"),
         Error::InvalidMessage(reason) => format!("the server does not speak TLS, or sent damaged data ({reason:?})"),
         Error::DecryptError => "received data can't be decrypted".to_owned(),
         _ => error.to_string(),
@@ -291,6 +292,9 @@ fn explain_certificate(reason: &CertificateError) -> String {
         }
         CertificateError::UnknownIssuer => "the server's certificate has an unknown issuer".to_owned(),
         CertificateError::NotValidForName => "the server's certificate is not valid for this host name".to_owned(),
+        CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => {
+            format!("certificate is not valid for {} (it names no host)", expected.to_str())
+        }
         CertificateError::NotValidForNameContext { expected, presented } => {
             format!("certificate is not valid for {} (but for {})", expected.to_str(), presented.join(", "))
         }

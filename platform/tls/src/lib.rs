@@ -131,4 +131,6 @@ pub unsafe extern "C" fn iot_platform_tls_write(
 }
 
 #[cfg(test)]
+mod downgrade_tests;
+#[cfg(test)]
 mod tests;

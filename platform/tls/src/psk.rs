@@ -78,6 +78,10 @@ impl PskSession {
         Failure::Error(match error.high_level() {
             Some(codes::SslInvalidMac) => "received data can't be decrypted: check the device secret".to_owned(),
             Some(codes::SslFatalAlertMessage) => "the server sent a fatal alert".to_owned(),
+            Some(codes::SslBadHsProtocolVersion) => "the server does not take TLS 1.2".to_owned(),
+            Some(codes::SslBadHsServerHello | codes::SslBadInputData) => {
+                "the server chose a cipher suite that was not offered".to_owned()
+            }
             Some(codes::SslInvalidRecord) => "the server does not speak TLS, or sent damaged data".to_owned(),
             _ => error.to_string(),
         })

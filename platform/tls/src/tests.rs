@@ -9,7 +9,10 @@ use std::thread::{spawn, JoinHandle};
 use iot_abi::error::{
     QCLOUD_ERR_SSL_NOTHING_TO_READ, QCLOUD_ERR_SSL_READ_TIMEOUT, QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_RET_SUCCESS,
 };
-use rcgen::{date_time_ymd, BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    date_time_ymd, BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -22,13 +25,13 @@ use crate::params::{ClientFiles, Params, Security};
 /// Far beyond what loopback needs; reached only when something is wrong.
 const LONG: u32 = 60_000;
 
-struct Ca {
+pub struct Ca {
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Ca {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::named("test CA")
     }
 
@@ -40,21 +43,41 @@ impl Ca {
         Self { certificate: params.self_signed(&key).unwrap(), issuer: Issuer::new(params, key) }
     }
 
-    fn pem(&self) -> String {
+    pub fn pem(&self) -> String {
         self.certificate.pem()
     }
 
-    /// PEM of a certificate for `names` and of its key.
+    /// PEM of a certificate for `names`, and its key.
     fn issue(&self, names: &[&str], expired: bool) -> (String, KeyPair) {
-        let mut params =
-            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
-        if expired {
-            params.not_before = date_time_ymd(2000, 1, 1);
-            params.not_after = date_time_ymd(2001, 1, 1);
-        }
+        self.issue_with(names, |params| {
+            if expired {
+                params.not_before = date_time_ymd(2000, 1, 1);
+                params.not_after = date_time_ymd(2001, 1, 1);
+            }
+        })
+    }
+
+    /// The same with something changed.
+    fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (String, KeyPair) {
+        let mut params = params_for(names);
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key)
     }
+}
+
+fn params_for(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
+}
+
+/// A server's certificate that nobody but itself vouches for.
+fn self_signed(is_ca: bool) -> (String, KeyPair) {
+    let mut params = params_for(&["localhost"]);
+    if is_ca {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key)
 }
 
 fn listener() -> (TcpListener, u16) {
@@ -158,6 +181,27 @@ fn bad_certificates_are_refused_with_their_reason() {
         (ca.issue(&["other.example"], false), ca.pem(), "certificate is not valid for localhost (but for"),
         (ca.issue(&["localhost"], false), Ca::named("another CA").pem(), "unknown issuer"),
         (ca.issue(&["localhost"], false), Ca::new().pem(), "not signed by the CA it names"),
+        (
+            ca.issue_with(&["localhost"], |params| params.not_before = date_time_ymd(4000, 1, 1)),
+            ca.pem(),
+            "not valid yet",
+        ),
+        // A name that only the subject holds.
+        (
+            ca.issue_with(&[], |params| params.distinguished_name.push(DnType::CommonName, "localhost")),
+            ca.pem(),
+            "(it names no host)",
+        ),
+        (
+            ca.issue_with(&["localhost"], |params| {
+                params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth)
+            }),
+            ca.pem(),
+            "does not allow extended key usage for server authentication",
+        ),
+        (ca.issue(&["*"], false), ca.pem(), "not valid for localhost"),
+        (self_signed(false), ca.pem(), "unknown issuer"),
+        (self_signed(true), ca.pem(), "CaUsedAsEndEntity"),
     ];
     for (identity, ca_pem, expected) in table {
         let (port, server) = cert_server(identity, None, rustls::ALL_VERSIONS, echo_and_drain);
@@ -439,6 +483,15 @@ mod psk {
         let text = open(KEY, IDENTITY, port).err().unwrap();
         assert!(text.contains("no cipher suite in common"), "{text}");
         server.join().unwrap();
+    }
+
+    #[test]
+    fn a_server_that_has_a_certificate_instead_of_the_key_is_refused() {
+        let ca = Ca::new();
+        let (port, thread) = cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, echo_and_drain);
+        let text = open(KEY, IDENTITY, port).err().unwrap();
+        assert!(text.contains("no cipher suite in common"), "{text}");
+        thread.join().unwrap();
     }
 
     #[test]

@@ -117,6 +117,27 @@ fn mqtt_server_of_an_untrusted_ca() {
     refused(&desk, &desk.sample().trusts(other.file())).assert_says(&["err|", "certificate"]);
 }
 
+/// The sample against an MQTT server whose certificate it must not take.
+fn untrusted_mqtt(host: &str, validity: Validity, words: &[&str]) {
+    let desk = Desk::new(Build::Cert, SIZE);
+    let authority = Authority::new(desk.folder.path());
+    // It gets as far as the handshake, so it may well be a web server.
+    let server = Server::https(&authority.server(host, validity), |_| Answer::status(400));
+    let endpoint = server.url("").replace("https://", "");
+    refused(&desk, &desk.sample().endpoint(&endpoint).trusts(authority.file())).assert_says(words);
+    assert_eq!(server.requests().mark(), 0, "it got something");
+}
+
+#[test]
+fn mqtt_server_with_an_expired_certificate() {
+    untrusted_mqtt("localhost", Validity::Over, &["err|", "certificate", "expired"]);
+}
+
+#[test]
+fn mqtt_server_with_another_name() {
+    untrusted_mqtt("example.com", Validity::Now, &["err|", "certificate", "name"]);
+}
+
 #[test]
 fn client_certificate_files() {
     let desk = Desk::new(Build::Cert, SIZE);
