@@ -20,8 +20,10 @@ const FATAL: u8 = 2;
 /// What a TLS 1.3 server puts at the end of its random number where it has been talked down to TLS 1.2 (RFC 8446, 4.1.3).
 const TALKED_DOWN: &[u8; 8] = b"DOWNGRD\x01";
 
-/// One record.
-fn read_record(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+/// Kind and content.
+type Record = (u8, Vec<u8>);
+
+fn read_record(stream: &mut TcpStream) -> Option<Record> {
     let mut head = [0; 5];
     stream.read_exact(&mut head).ok()?;
     let mut body = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
@@ -42,8 +44,14 @@ fn server_hello(version: [u8; 2], random: [u8; 32], suite: u16) -> Vec<u8> {
     record
 }
 
-/// Answers a ClientHello with `answer`. Its result is what the client offered, and what it said to the answer.
-fn answering(answer: Vec<u8>) -> (u16, JoinHandle<(Vec<u8>, Vec<(u8, Vec<u8>)>)>) {
+/// What the client sent.
+struct Heard {
+    hello: Vec<u8>,
+    reply: Vec<Record>,
+}
+
+/// Answers a ClientHello with `answer`.
+fn answering(answer: Vec<u8>) -> (u16, JoinHandle<Heard>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let thread = spawn(move || {
@@ -52,11 +60,11 @@ fn answering(answer: Vec<u8>) -> (u16, JoinHandle<(Vec<u8>, Vec<(u8, Vec<u8>)>)>
         assert_eq!(kind, HANDSHAKE);
         stream.write_all(&answer).unwrap();
         let _ = stream.shutdown(Shutdown::Write);
-        let mut said = Vec::new();
+        let mut reply = Vec::new();
         while let Some(record) = read_record(&mut stream) {
-            said.push(record);
+            reply.push(record);
         }
-        (hello, said)
+        Heard { hello, reply }
     });
     (port, thread)
 }
@@ -65,9 +73,9 @@ fn answering(answer: Vec<u8>) -> (u16, JoinHandle<(Vec<u8>, Vec<(u8, Vec<u8>)>)>
 fn assert_refused(security: Security<'_>, answer: Vec<u8>, reason: &str) -> Vec<u8> {
     let (port, server) = answering(answer);
     let text = Connection::open(&Params { security, timeout_ms: 60_000 }, "localhost", port).err().expect("a refusal");
-    let (hello, said) = server.join().unwrap();
+    let Heard { hello, reply } = server.join().unwrap();
     assert!(text.contains(reason), "{text}");
-    assert!(matches!(&said[..], [(ALERT, alert)] if alert.len() == 2 && alert[0] == FATAL), "{text}: {said:?}");
+    assert!(matches!(&reply[..], [(ALERT, alert)] if alert.len() == 2 && alert[0] == FATAL), "{text}: {reply:?}");
     hello
 }
 
