@@ -295,3 +295,5 @@ fn refusal_code(refusal: Refusal) -> i32 {
 
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, feature = "multithread"))]
+mod threads_tests;
