@@ -46,8 +46,9 @@ impl<T> Mutex<T> {
 
     /// The lock, where nobody holds it.
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
-        // The HAL's lock stays free: whoever takes it meanwhile waits for `held`.
-        (!self.held.swap(true, Ordering::Acquire)).then_some(Guard { mutex: self, hal: ptr::null_mut() })
+        // The HAL's lock stays free: whoever takes it meanwhile waits for `held`. No guard may come into being where the
+        // lock is not ours: dropping it would release the holder's.
+        (!self.held.swap(true, Ordering::Acquire)).then(|| Guard { mutex: self, hal: ptr::null_mut() })
     }
 }
 
@@ -90,5 +91,23 @@ impl<T> Drop for Guard<'_, T> {
             // SAFETY: locked by this guard on this thread.
             unsafe { HAL_MutexUnlock(self.hal) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_was_tried_in_vain_stays_with_its_holder() {
+        let mutex = Mutex::new(0);
+        let guard = mutex.lock();
+        assert!(mutex.try_lock().is_none());
+        assert!(mutex.try_lock().is_none());
+        drop(guard);
+        let guard = mutex.try_lock().expect("nobody holds it");
+        assert!(mutex.try_lock().is_none());
+        drop(guard);
+        drop(mutex.lock());
     }
 }
