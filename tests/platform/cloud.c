@@ -52,8 +52,10 @@ static bool send_publish(CloudPeer *peer, const char *topic, size_t topic_len, c
     head[2] = (unsigned char)(rest / 128);
     head[3] = (unsigned char)(topic_len / 256);
     head[4] = (unsigned char)(topic_len % 256);
-    head[5] = 0;
-    head[6] = (unsigned char)(len % 250 + 1); /* packet id */
+    /* A packet id that comes again at once is a repeat, which the device does not take for a message. */
+    peer->packet_id = peer->packet_id % 250 + 1;
+    head[5]         = 0;
+    head[6]         = (unsigned char)peer->packet_id;
     return send_bytes(peer, head, 5) && send_bytes(peer, topic, topic_len) && send_bytes(peer, head + 5, 2) &&
            send_bytes(peer, payload, len);
 }
@@ -206,16 +208,19 @@ static int http_step(CloudPeer *peer)
         return 0;
     }
     peer->in_len = 0;
+    range        = strstr(request, range_name);
+    if (range == NULL) {
+        range = strstr(request, "range: bytes=");
+    }
+    peer->offset = range == NULL ? 0 : (uint32_t)strtoul(range + strlen(range_name), NULL, 10);
+    if (cloud_seen.requests < CLOUD_OFFSETS) {
+        cloud_seen.offsets[cloud_seen.requests] = peer->offset;
+    }
     cloud_seen.requests++;
     if (strstr(request, CLOUD_MOVED) != NULL) {
         /* A short answer, and the connection stays open: whoever asks for more than the head waits for nothing. */
         return send_bytes(peer, moved, strlen(moved)) ? 1 : -1;
     }
-    range = strstr(request, range_name);
-    if (range == NULL) {
-        range = strstr(request, "range: bytes=");
-    }
-    peer->offset = range == NULL ? 0 : (uint32_t)strtoul(range + strlen(range_name), NULL, 10);
     if (peer->offset >= cloud_firmware.size) {
         return -1;
     }

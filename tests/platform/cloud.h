@@ -28,10 +28,14 @@ typedef struct {
 /* What the cloud offers; set before anything connects. */
 extern CloudFirmware cloud_firmware;
 
-/* What devices have reported; read once the scenario is over. */
+/* The first so many requests of which CloudSeen tells the offset. */
+#define CLOUD_OFFSETS 16
+
+/* What devices have asked and reported; read once the scenario is over. */
 typedef struct {
     unsigned connects;
     unsigned requests;
+    uint32_t offsets[CLOUD_OFFSETS]; /* the first byte that each request asked for */
     unsigned done;
     unsigned failed;
 } CloudSeen;
@@ -49,7 +53,8 @@ typedef struct {
     uint64_t      body_sent;
     uint32_t      offset; /* of the firmware byte the body begins with */
     CloudFraming  framing;
-    bool          closing; /* once all is sent */
+    bool          closing;   /* once all is sent */
+    unsigned      packet_id; /* of the last message to the device */
 } CloudPeer;
 
 void cloud_open(CloudPeer *peer);

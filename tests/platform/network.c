@@ -1,5 +1,6 @@
 #include "network.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,8 +28,12 @@ NetworkLink network_link;
 unsigned    network_open   = 0;
 unsigned    network_plain  = 0;
 unsigned    network_secure = 0;
+uint64_t    network_body   = 0;
 
 static Connection connections[CONNECTIONS];
+
+/* Held but while waiting: the library may connect in a thread of its own. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static Connection *connection(uintptr_t handle)
 {
@@ -40,10 +45,13 @@ static Connection *connection(uintptr_t handle)
 
 uintptr_t network_connect(const char *host, int port, bool secure)
 {
+    uintptr_t handle = 0;
+
     if (host == NULL || host[0] == '\0' || port <= 0) {
         abort();
     }
-    for (unsigned i = 0; i < CONNECTIONS; i++) {
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; handle == 0 && i < CONNECTIONS; i++) {
         Connection *c = &connections[i];
         if (!c->used) {
             memset(c, 0, sizeof(*c));
@@ -52,32 +60,39 @@ uintptr_t network_connect(const char *host, int port, bool secure)
             cloud_open(&c->peer);
             network_open++;
             *(secure ? &network_secure : &network_plain) += 1;
-            return i + 1;
+            handle = i + 1;
         }
     }
-    return 0;
+    pthread_mutex_unlock(&lock);
+    return handle;
 }
 
 void network_close(uintptr_t handle)
 {
+    pthread_mutex_lock(&lock);
     connection(handle)->used = false;
     network_open--;
+    pthread_mutex_unlock(&lock);
 }
 
 bool network_write(uintptr_t handle, const void *data, size_t len, size_t *written)
 {
-    Connection *c = connection(handle);
+    Connection *c;
+    bool        understood;
 
-    *written = 0;
-    len      = MIN(len, WRITE_PART);
-    if (c->broken || !cloud_receive(&c->peer, data, len)) {
+    pthread_mutex_lock(&lock);
+    c          = connection(handle);
+    len        = MIN(len, WRITE_PART);
+    understood = !c->broken && cloud_receive(&c->peer, data, len);
+    *written   = understood ? len : 0;
+    if (understood) {
+        c->ready_us   = clock_us() + network_link.latency_us;
+        c->arrived_us = c->ready_us;
+    } else {
         c->broken = true;
-        return false;
     }
-    *written      = len;
-    c->ready_us   = clock_us() + network_link.latency_us;
-    c->arrived_us = c->ready_us;
-    return true;
+    pthread_mutex_unlock(&lock);
+    return understood;
 }
 
 /* How much of the body has been handed on by the link, in whole records where there are any. */
@@ -132,6 +147,7 @@ static size_t take(Connection *c, unsigned char *data, size_t len)
         body = (size_t)MIN((uint64_t)(len - count), usable(c) - peer->body_sent);
         cloud_take_body(peer, data + count, body);
         count += body;
+        network_body += body;
     }
     return count;
 }
@@ -159,7 +175,7 @@ static bool at_end(const Connection *c)
            peer->body_sent == peer->body_len;
 }
 
-NetworkResult network_read(uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *count)
+static NetworkResult read_locked(uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *count)
 {
     Connection *c   = connection(handle);
     uint64_t    end = clock_us() + (uint64_t)timeout_ms * 1000;
@@ -177,7 +193,9 @@ NetworkResult network_read(uintptr_t handle, unsigned char *data, size_t len, ui
         }
         next  = next_us(c);
         limit = c->secure ? clock_us() + TLS_LOOK_US : end;
+        pthread_mutex_unlock(&lock);
         clock_wait_until(MIN(next, limit));
+        pthread_mutex_lock(&lock);
         if (next > limit && clock_us() >= end) {
             return NETWORK_TIMEOUT;
         }
@@ -187,4 +205,14 @@ NetworkResult network_read(uintptr_t handle, unsigned char *data, size_t len, ui
             return *count == len ? NETWORK_FULL : NETWORK_TIMEOUT;
         }
     }
+}
+
+NetworkResult network_read(uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *count)
+{
+    NetworkResult result;
+
+    pthread_mutex_lock(&lock);
+    result = read_locked(handle, data, len, timeout_ms, count);
+    pthread_mutex_unlock(&lock);
+    return result;
 }

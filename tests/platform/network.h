@@ -23,6 +23,9 @@ extern unsigned network_open;
 extern unsigned network_plain;
 extern unsigned network_secure;
 
+/* Bytes of bodies that devices have read. */
+extern uint64_t network_body;
+
 typedef enum { NETWORK_FULL, NETWORK_TIMEOUT, NETWORK_CLOSED } NetworkResult;
 
 /* A handle, 0 when there are too many connections. */
