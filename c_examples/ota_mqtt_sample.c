@@ -10,6 +10,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -375,6 +376,34 @@ static bool to_disk(FILE *file, const char *path)
     return true;
 }
 
+/* A file that was made, renamed or removed is so for good once its folder is on the disk, too. */
+static bool folder_to_disk(void)
+{
+    int  folder = open(".", O_RDONLY | O_DIRECTORY);
+    bool ok     = folder >= 0 && (fsync(folder) == 0 || errno == EINVAL); /* EINVAL: not needed on this file system */
+
+    if (!ok) {
+        Log_e("writing the folder's entries failed: %s", strerror(errno));
+    }
+    if (folder >= 0) {
+        close(folder);
+    }
+    return ok;
+}
+
+/* From here on the next start begins at 0. To be called before the data that the state file speaks of goes. */
+static bool forget_state(Firmware *fw)
+{
+    if (remove(fw->state_path) == 0) {
+        return folder_to_disk();
+    }
+    if (errno == ENOENT) {
+        return true;
+    }
+    Log_e("%s can't be removed: %s", fw->state_path, strerror(errno));
+    return false;
+}
+
 /* Writes the state file in one step, after the data it speaks of: a crash leaves the old state or the new one. */
 static bool save_state(Firmware *fw)
 {
@@ -401,6 +430,9 @@ static bool save_state(Firmware *fw)
     }
     if (!ok) {
         remove(temp_path);
+        return false;
+    }
+    if (!folder_to_disk()) {
         return false;
     }
     fw->saved    = fw->downloaded;
@@ -455,6 +487,17 @@ static uint32_t stored_bytes(const Firmware *fw)
     return downloaded;
 }
 
+/* The next attempt starts from 0. */
+static void discard_firmware(Firmware *fw)
+{
+    if (!forget_state(fw)) {
+        return;
+    }
+    if (remove(fw->bin_path) != 0 && errno != ENOENT) {
+        Log_e("%s can't be removed: %s", fw->bin_path, strerror(errno));
+    }
+}
+
 /* Feeds the first `size` bytes of the .bin file to the MD5, block by block. */
 static bool hash_stored(Device *device, Firmware *fw, uint32_t size)
 {
@@ -482,7 +525,11 @@ static bool open_firmware(Device *device, Firmware *fw)
     }
 
     fw->downloaded = stored_bytes(fw);
-    fw->bin        = fopen(fw->bin_path, fw->downloaded > 0 ? "r+b" : "w+b");
+    /* A state file that was no good must not become so by what is written now. */
+    if (fw->downloaded == 0 && !forget_state(fw)) {
+        return false;
+    }
+    fw->bin = fopen(fw->bin_path, fw->downloaded > 0 ? "r+b" : "w+b");
     if (fw->bin == NULL) {
         Log_e("%s can't be opened: %s", fw->bin_path, strerror(errno));
         return false;
@@ -493,6 +540,7 @@ static bool open_firmware(Device *device, Firmware *fw)
         return false;
     }
     if (!hash_stored(device, fw, fw->downloaded)) {
+        discard_firmware(fw);
         return false;
     }
     if (fseek(fw->bin, 0, SEEK_END) != 0) {
@@ -507,17 +555,6 @@ static bool open_firmware(Device *device, Firmware *fw)
     fw->saved_ms = HAL_GetTimeMs();
     fw->shown_ms = fw->saved_ms;
     return true;
-}
-
-/* The next attempt starts from 0. */
-static void discard_firmware(Firmware *fw)
-{
-    if (remove(fw->state_path) != 0 && errno != ENOENT) {
-        Log_e("%s can't be removed: %s", fw->state_path, strerror(errno));
-    }
-    if (remove(fw->bin_path) != 0 && errno != ENOENT) {
-        Log_e("%s can't be removed: %s", fw->bin_path, strerror(errno));
-    }
 }
 
 /* ---- The upgrade ---- */
@@ -702,9 +739,7 @@ static Result install(Device *device, Firmware *fw)
         !wait_ack(device, "upgrade success", IOT_OTA_ReportUpgradeSuccess(device->ota, NULL))) {
         return RESULT_FAILED;
     }
-    if (remove(fw->state_path) != 0) {
-        Log_e("%s can't be removed: %s", fw->state_path, strerror(errno));
-    }
+    forget_state(fw); /* where that fails, the next upgrade does it */
     Log_i("upgrade to version %s succeeded, firmware in %s", fw->version, fw->bin_path);
     return RESULT_DONE;
 }
