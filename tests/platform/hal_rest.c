@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "own.h"
 #include "qcloud_iot_import.h"
 
@@ -12,19 +13,24 @@ static void *run_thread(void *argument)
     ThreadParams *params = argument;
 
     params->thread_func(params->user_arg);
+    clock_thread_ends();
     return NULL;
 }
 
-/*
- * Keeps a pointer to `params` while the thread starts, as the C SDK's does. Returns when the thread has ended: the clock
- * moves only when somebody waits, so whoever waited for a thread would run hours ahead of it.
- */
+/* Keeps a pointer to `params` while the thread starts, as the C SDK's does. */
 int HAL_ThreadCreate(ThreadParams *params)
 {
     pthread_t thread;
-    int       rc = pthread_create(&thread, NULL, run_thread, params);
+    int       rc;
 
-    return rc != 0 ? rc : pthread_join(thread, NULL);
+    clock_thread_begins();
+    rc = pthread_create(&thread, NULL, run_thread, params);
+    if (rc == 0) {
+        pthread_detach(thread);
+    } else {
+        clock_thread_ends();
+    }
+    return rc;
 }
 
 void HAL_Printf(const char *format, ...)
