@@ -403,7 +403,8 @@ impl<H: Clone> Session<H> {
             Link::Up => self.keep_alive.deadline(),
             _ => None,
         };
-        let again = self.subscriptions.iter().filter_map(|known| known.ask_again).filter(|_| self.link == Link::Up);
+        let asking = if self.link == Link::Up { self.subscriptions.as_slice() } else { &[] };
+        let again = asking.iter().filter_map(|known| known.ask_again);
         self.pending.iter().map(|pending| pending.deadline).chain(link).chain(again).min()
     }
 
