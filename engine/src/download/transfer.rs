@@ -19,6 +19,8 @@ use crate::time::Millis;
 const STALL_MS: u64 = 30_000;
 /// Redirects followed per attempt.
 const MAX_REDIRECTS: u32 = 5;
+/// Longest line of the chunked coding that is waited for: a size, or a trailer.
+const MAX_CHUNK_LINE: usize = 4096;
 const USER_AGENT: &str = concat!("iot-sdk/", env!("CARGO_PKG_VERSION"));
 
 /// What the driver is to do next. Any step but `Write`, `ReadHead`, `ReadBody` and `Data` means that an open
@@ -363,7 +365,13 @@ impl Transfer {
             }
             Framing::Chunked(call) => loop {
                 match call.read(self.buffer.filled(), out) {
-                    Ok((0, 0)) => break 0,
+                    Ok((0, 0)) => {
+                        if self.buffer.len() > MAX_CHUNK_LINE && !out.is_empty() {
+                            let text = "malformed chunk: a line has no end".to_owned();
+                            self.cut = Some(Cut { text, stalled: false });
+                        }
+                        break 0;
+                    }
                     Ok((used, count)) => {
                         self.buffer.consume(used);
                         if count > 0 {

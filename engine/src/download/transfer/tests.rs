@@ -544,3 +544,46 @@ fn a_connection_that_is_never_made_is_a_cut_after_30_s() {
         }
     }
 }
+
+#[test]
+fn a_chunked_answer_that_ends_early_is_resumed() {
+    let file = firmware(100);
+    let scripts = vec![says(chunked(&file[..40], 16)), says(partial(&file, 40, ""))];
+    let mut run = Run::new(7, 16);
+    assert_eq!(run.drive(&mut transfer("http://h/f", 0, 100), scripts), Step::Finished);
+    assert_eq!(run.got, file);
+}
+
+#[test]
+fn there_is_nothing_to_send_before_a_connection() {
+    let transfer = transfer("http://h/f", 40, 100);
+    assert_eq!((transfer.outgoing(), transfer.position()), (&[][..], 40));
+}
+
+#[test]
+fn a_chunk_without_a_size_does_not_fill_the_memory() {
+    let mut endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    endless.resize(1_000_000, b'0');
+    let mut transfer = transfer("http://h/f", 0, 10_000_000);
+    let mut sent = 0;
+    let now = Millis(0);
+    while sent < endless.len() {
+        match transfer.next(now) {
+            Step::Connect => transfer.connecting(),
+            Step::Await => transfer.connected(),
+            Step::Write => transfer.wrote(transfer.outgoing().len()),
+            Step::ReadHead | Step::ReadBody { .. } => {
+                let count = 4096.min(endless.len() - sent);
+                transfer.room(4096)[..count].copy_from_slice(&endless[sent..sent + count]);
+                transfer.received(count);
+                sent += count;
+            }
+            Step::Data => assert_eq!(transfer.take(&mut [0; 4096]), 0),
+            Step::Wait(_) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(sent <= 64 * 1024, "{sent} bytes were kept");
+    let Some(Note::Interrupted(text)) = transfer.take_note() else { panic!("no cut") };
+    assert!(text.starts_with("malformed chunk"), "{text}");
+}
