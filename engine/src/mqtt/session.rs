@@ -270,12 +270,6 @@ impl<H: Clone> Session<H> {
         self.link
     }
 
-    /// What stays the same over all connections.
-    #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// A transport is open: sends CONNECT and waits for CONNACK.
     pub fn open(&mut self, now: Millis, login: Login) {
         self.framer = Framer::default();
@@ -708,15 +702,23 @@ impl<H: Clone> Session<H> {
             known.ask_again = Some(now + ASK_AGAIN_MS);
             self.events.push_back(Event::SubscribeRefused(id, known.handler.clone()));
         } else {
-            let known = self.subscriptions.remove(index);
-            self.events.push_back(Event::SubscribeRefused(id, known.handler));
+            self.events.push_back(Event::SubscribeRefused(id, self.subscriptions[index].handler.clone()));
+            self.drop_unless_asked_for(index);
+        }
+    }
+
+    /// Another SUBSCRIBE for the same subscription, which is still to be answered, keeps it.
+    fn drop_unless_asked_for(&mut self, index: usize) {
+        let awaited = Awaited::Suback(self.subscriptions[index].key);
+        if !self.pending.iter().any(|pending| pending.awaited == awaited) {
+            self.subscriptions.remove(index);
         }
     }
 
     fn expire_pending(&mut self, now: Millis) {
         let expired: Vec<Pending> = self.pending.iter().filter(|pending| now >= pending.deadline).copied().collect();
-        self.pending.retain(|pending| now < pending.deadline);
         for Pending { id, awaited, .. } in expired {
+            self.pending.retain(|pending| pending.id != id);
             match awaited {
                 Awaited::Puback => self.events.push_back(Event::PublishTimedOut(id)),
                 Awaited::Unsuback => self.events.push_back(Event::UnsubscribeTimedOut(id)),
@@ -734,7 +736,7 @@ impl<H: Clone> Session<H> {
         let known = &self.subscriptions[index];
         self.events.push_back(Event::SubscribeTimedOut(id, known.handler.clone()));
         if !known.established {
-            self.subscriptions.remove(index);
+            self.drop_unless_asked_for(index);
         } else if self.link == Link::Up {
             let (filter, qos) = (known.filter.clone(), known.qos);
             self.send_subscribe(now, key, &filter, qos);

@@ -526,3 +526,108 @@ fn a_subscription_granted_once_is_asked_for_again_where_it_is_refused_later() {
     assert_eq!(events(&mut session), [Event::Subscribed(again.pkid, "handler")]);
     assert!(session.is_subscribed("a"));
 }
+
+#[test]
+fn each_subscribe_to_the_same_subscription_gets_its_own_answer() {
+    let twice = |session: &mut TestSession| {
+        let ids = [0, 1].map(|ms| session.subscribe(Millis(ms), "a", QoS::AtLeastOnce, "h", |_, _| true).unwrap());
+        packets(session);
+        ids
+    };
+    let mut refused = connected();
+    let [first, second] = twice(&mut refused);
+    receive(&mut refused, Millis(2), &suback(first, false)).unwrap();
+    receive(&mut refused, Millis(2), &suback(second, true)).unwrap();
+    assert_eq!(events(&mut refused), [Event::SubscribeRefused(first, "h"), Event::Subscribed(second, "h")]);
+    assert!(refused.is_subscribed("a"));
+
+    let mut late = connected();
+    let [first, second] = twice(&mut late);
+    late.tick(Millis(TIMEOUT)).unwrap();
+    assert_eq!(events(&mut late), [Event::SubscribeTimedOut(first, "h")]);
+    late.tick(Millis(TIMEOUT + 1)).unwrap();
+    assert_eq!(events(&mut late), [Event::SubscribeTimedOut(second, "h")]);
+    assert_eq!(late.unsubscribe(Millis(TIMEOUT + 1), "a"), Err(Refusal::UnknownTopic));
+
+    let mut both_late = connected();
+    let [first, second] = twice(&mut both_late);
+    both_late.tick(Millis(TIMEOUT + 1)).unwrap();
+    let told = events(&mut both_late);
+    assert_eq!(told, [Event::SubscribeTimedOut(first, "h"), Event::SubscribeTimedOut(second, "h")]);
+    assert_eq!(both_late.unsubscribe(Millis(TIMEOUT + 1), "a"), Err(Refusal::UnknownTopic));
+}
+
+#[test]
+fn subscribe_and_unsubscribe_checks_come_before_sending() {
+    let subscribe = |session: &mut TestSession, filter: &str| {
+        session.subscribe(Millis(0), filter, QoS::AtLeastOnce, "handler", never_same)
+    };
+    let mut session = connected();
+    assert_eq!(subscribe(&mut session, &"t".repeat(129)), Err(Refusal::TopicTooLong));
+    for filter in ["", "a/#/b", "a+", "a\0b"] {
+        assert_eq!(subscribe(&mut session, filter), Err(Refusal::BadTopic), "{filter:?}");
+    }
+    assert_eq!(session.unsubscribe(Millis(0), &"t".repeat(129)), Err(Refusal::TopicTooLong));
+    assert_eq!(session.unsubscribe(Millis(0), "a"), Err(Refusal::UnknownTopic));
+    assert!(session.take_output().is_empty());
+
+    session.lost(Millis(0), 0);
+    assert_eq!(subscribe(&mut session, "a"), Err(Refusal::NotConnected));
+}
+
+#[test]
+fn a_subscription_taken_away_while_the_link_is_down_is_not_made_again() {
+    let mut session = connected();
+    subscribe(&mut session, Millis(0), "a", "handler");
+    session.lost(Millis(0), 0);
+    assert_eq!(session.unsubscribe(Millis(0), "a"), Err(Refusal::NotConnected));
+    assert_eq!(events(&mut session), [Event::Disconnected, Event::Removed("handler")]);
+    connect(&mut session, Millis(2000));
+    assert!(packets(&mut session).is_empty());
+}
+
+#[test]
+fn an_unsubscribe_without_an_answer_times_out() {
+    let mut session = connected();
+    subscribe(&mut session, Millis(0), "a", "handler");
+    let id = session.unsubscribe(Millis(0), "a").unwrap();
+    session.tick(Millis(TIMEOUT)).unwrap();
+    assert_eq!(events(&mut session), [Event::Removed("handler"), Event::UnsubscribeTimedOut(id)]);
+}
+
+#[test]
+fn a_long_packet_before_connack_is_no_connack() {
+    let mut session = session();
+    session.open(Millis(0), login());
+    let mut stream = vec![0x20, 0xff, 0xff, 0x7f];
+    stream.resize(4 + 0x1f_ffff, 0);
+    let fault = LinkFault::Malformed(Malformed("long packet before CONNACK"));
+    assert_eq!(session.received(Millis(0), &stream), Err(fault));
+}
+
+#[test]
+fn a_session_says_whether_the_rest_of_a_packet_is_to_come() {
+    let mut session = connected();
+    assert!(!session.is_mid_packet());
+    session.received(Millis(0), &[0xd0]).unwrap();
+    assert!(session.is_mid_packet());
+    session.received(Millis(0), &[0]).unwrap();
+    assert!(!session.is_mid_packet());
+}
+
+#[test]
+fn each_fault_says_what_happened() {
+    for (fault, text) in [
+        (LinkFault::Malformed(Malformed("packet body")), "malformed packet: packet body"),
+        (LinkFault::Refused(1), "server refuses the connection: protocol version (1)"),
+        (LinkFault::Refused(2), "server refuses the connection: client id (2)"),
+        (LinkFault::Refused(3), "server refuses the connection: server unavailable (3)"),
+        (LinkFault::Refused(4), "server refuses the connection: bad user name or password (4)"),
+        (LinkFault::Refused(5), "server refuses the connection: not authorised (5)"),
+        (LinkFault::Refused(6), "server refuses the connection: code 6"),
+        (LinkFault::ConnackTimeout, "no CONNACK in time"),
+        (LinkFault::PingTimeout, "no answer to pings"),
+    ] {
+        assert_eq!(fault.to_string(), text);
+    }
+}
