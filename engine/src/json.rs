@@ -54,7 +54,8 @@ pub fn value_of<'a>(source: &'a [u8], path: &[u8]) -> Result<Option<&'a str>, Er
         return Ok(None);
     };
     let mut keys = path.split('.').peekable();
-    while let Some(wanted) = keys.next() {
+    loop {
+        let wanted = keys.next().unwrap_or_default();
         let mut found = None;
         for_each_member(object, |key, value| {
             if found.is_none() && key == wanted {
@@ -67,7 +68,6 @@ pub fn value_of<'a>(source: &'a [u8], path: &[u8]) -> Result<Option<&'a str>, Er
             _ => return Ok(None),
         }
     }
-    Ok(None)
 }
 
 /// The paths of all keys, in the order of the text: each key, then the keys of the object that it may hold, joined by
@@ -229,6 +229,21 @@ mod tests {
             assert!(keys_of(text.as_bytes(), b"").is_err(), "{text}");
         }
         assert!(matches!(value_of(b"{\"a\":\"\xFF\"}", b"a"), Err(Error::Encoding)));
+        assert!(matches!(keys_of(b"{}", b"\xFF"), Err(Error::Encoding)));
+    }
+
+    #[test]
+    fn each_error_says_what_is_wrong() {
+        let error = |source: &[u8]| keys_of(source, b"").unwrap_err().to_string();
+        assert_eq!(error(b"{\"\xFF\":1}"), "the text is not UTF-8");
+        assert_eq!(
+            error(b"[]"),
+            "the text is not a JSON object: invalid type: sequence, expected an object at line 1 column 0"
+        );
+        let deep = "{\"a\":".repeat(MAX_DEPTH) + "{}" + &"}".repeat(MAX_DEPTH);
+        assert_eq!(error(deep.as_bytes()), "objects are nested more than 128 deep");
+        let long = "k".repeat(MAX_PATH + 1);
+        assert_eq!(error(format!("{{\"{long}\":1,\"b\":2}}").as_bytes()), "a key's path is longer than 1024 bytes");
     }
 
     #[test]

@@ -63,26 +63,23 @@ fn parse_many(head: &[u8]) -> Result<Option<(usize, Response<()>)>, ureq_proto::
 /// How the body of `response` ends.
 pub(super) fn framing(call: Call<RecvResponse>, response: &Response<()>) -> Result<Framing, String> {
     let names = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
-    match answer(call, response, &names, "")? {
-        RecvResponseResult::RecvBody(call) => Ok(match call.body_mode() {
-            BodyMode::NoBody => Framing::Length(0),
-            BodyMode::LengthDelimited(length) => Framing::Length(length),
-            BodyMode::CloseDelimited => Framing::Close,
-            BodyMode::Chunked => Framing::Chunked(Box::new(call)),
-        }),
-        RecvResponseResult::Redirect(_) | RecvResponseResult::Cleanup(_) => Ok(Framing::Length(0)),
-    }
+    let RecvResponseResult::RecvBody(call) = answer(call, response, &names, "")? else {
+        return Ok(Framing::Length(0));
+    };
+    Ok(match call.body_mode() {
+        BodyMode::LengthDelimited(length) => Framing::Length(length),
+        BodyMode::Chunked => Framing::Chunked(Box::new(call)),
+        // Where there is no body, there is none to receive.
+        BodyMode::CloseDelimited | BodyMode::NoBody => Framing::Close,
+    })
 }
 
 /// Where a redirect leads. `None`: nowhere that could be understood.
 pub(super) fn location(call: Call<RecvResponse>, response: &Response<()>) -> Option<Uri> {
-    match answer(call, response, &[header::LOCATION], "content-length: 0\r\n").ok()? {
-        RecvResponseResult::Redirect(mut call) => {
-            let next = call.as_new_call(RedirectAuthHeaders::Never).ok()??;
-            Some(next.uri().clone())
-        }
-        _ => None,
-    }
+    let result = answer(call, response, &[header::LOCATION], "content-length: 0\r\n").ok()?;
+    let RecvResponseResult::Redirect(mut call) = result else { return None };
+    let next = call.as_new_call(RedirectAuthHeaders::Never).ok()??;
+    Some(next.uri().clone())
 }
 
 /// Gives `call` the fields of `response` that it needs. It takes at most 128, and answers may have more.

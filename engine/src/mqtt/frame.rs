@@ -188,6 +188,9 @@ mod tests {
             stream.resize(4 + len, 0);
             stream.extend([0xd0, 0]);
             let mut framer = Framer::default();
+            push(&mut framer, &stream[..19_000]);
+            assert_eq!((framer.wanted(), framer.is_mid_packet()), (1004, true));
+            let mut framer = Framer::default();
             let frames: Vec<Frame> = stream.chunks(1000).flat_map(|chunk| push(&mut framer, chunk)).collect();
             let pong = Frame::Packet(Bytes::from_static(&[0xd0, 0]));
             assert_eq!(frames, [Frame::TooLong { len, id: expected }, pong]);

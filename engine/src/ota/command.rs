@@ -305,6 +305,11 @@ mod tests {
             assert!(CloudMessage::parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(CloudMessage::parse(b"{\"type\":\"\xff\"}").is_err());
+        for code in ["true", "null", "[]", "1.5", "18446744073709551615", r#""x""#, r#""""#] {
+            let text = format!(r#"{{"type":"report_version_rsp","result_code":{code}}}"#);
+            let error = CloudMessage::parse(text.as_bytes()).unwrap_err();
+            assert!(error.starts_with("result_code is "), "{code}: {error}");
+        }
         // The keys of an update command, without their names.
         let array = r#"["update_firmware",0,"","http://h/f","1.3.0","ad4615b866c13afb8b293a679bfa5dc4",5]"#;
         assert_eq!(CloudMessage::parse(array.as_bytes()), Err("not a JSON object".to_owned()));

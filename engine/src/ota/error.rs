@@ -143,6 +143,11 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_says_what_happened() {
+        assert_eq!(Failure::auth("the server answered 403").to_string(), "the server answered 403");
+    }
+
+    #[test]
     fn each_failure_reports_the_matching_pair() {
         let pairs = [
             (Failure::failed("x"), -5, -5),

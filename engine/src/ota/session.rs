@@ -161,10 +161,7 @@ impl Session {
     /// # Errors
     /// `InvalidState` without an update command; `InvalidParam` for an empty or absurd range.
     pub fn plan_download(&mut self, offset: u32, size: u32) -> Result<Plan, OtaError> {
-        if self.state != State::Fetching {
-            return Err(self.note(OtaError::InvalidState));
-        }
-        let Some(command) = &self.command else {
+        let (State::Fetching, Some(command)) = (self.state, &self.command) else {
             return Err(self.note(OtaError::InvalidState));
         };
         let end = size.min(command.file_size);
@@ -388,6 +385,7 @@ mod tests {
                 }
                 _ => {
                     assert!(matches!(session.receive(UPDATE), Received::Ignored(_)));
+                    assert!(matches!(session.receive(br#"{"type":"future"}"#), Received::Ignored(_)));
                     assert_eq!(session.state(), state);
                 }
             }
