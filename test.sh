@@ -2,12 +2,12 @@
 # Runs everything that is tested. Installs what is missing (as root or with sudo). Ends with a line per part.
 #
 #   ./test.sh           all parts
-#   ./test.sh PART...   some of: lint unit headers abi ctest e2e deny
+#   ./test.sh PART...   some of: lint unit headers abi ctest e2e fuzz coverage deny
 set -uo pipefail
 cd "$(dirname "$0")"
 source tools/need.sh
 
-ALL=(lint unit headers abi ctest e2e deny)
+ALL=(lint unit headers abi ctest e2e fuzz coverage deny)
 parts=("$@")
 [ ${#parts[@]} -eq 0 ] && parts=("${ALL[@]}")
 
@@ -26,6 +26,8 @@ FEATURE_SETS=(
 
 lint() {
     cargo fmt --all -- --check || return
+    cargo fmt --manifest-path fuzz/Cargo.toml -- --check || return
+    cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings || return
     cargo clippy --locked --workspace --all-targets -- -D warnings || return
     local set
     for set in "${FEATURE_SETS[@]:1}"; do
@@ -88,6 +90,14 @@ e2e() {
         E2E_HUB=$CARGO_TARGET_DIR/release/hub cargo test --locked -p e2e --no-fail-fast
 }
 
+fuzz() {
+    tools/fuzz.sh 20
+}
+
+coverage() {
+    tools/coverage.sh
+}
+
 deny() {
     command -v cargo-deny >/dev/null || cargo install --locked cargo-deny --version 0.20.2 || return
     # Also the crates of other targets, which the builds above did not need. Advisories come from a database on the
@@ -100,7 +110,7 @@ summary=()
 for part in "${parts[@]}"; do
     case $part in
     ctest) run=ctest_part ;;
-    lint | unit | headers | abi | e2e | deny) run=$part ;;
+    lint | unit | headers | abi | e2e | fuzz | coverage | deny) run=$part ;;
     *)
         echo "test.sh: no part '$part'; there are: ${ALL[*]}" >&2
         exit 2
