@@ -12,7 +12,12 @@
 #define CHUNK_FRAMED (CHUNK_HEAD + CHUNK + CHUNK_TAIL)
 
 CloudFirmware cloud_firmware;
+CloudFaults   cloud_faults;
 CloudSeen     cloud_seen;
+
+/* Who reported a version last; NULL when that connection is over. */
+static CloudPeer *reporter = NULL;
+static char       reporter_topic[128];
 
 unsigned char cloud_firmware_byte(uint32_t position)
 {
@@ -21,6 +26,7 @@ unsigned char cloud_firmware_byte(uint32_t position)
 
 void cloud_open(CloudPeer *peer)
 {
+    reporter = peer == reporter ? NULL : reporter;
     memset(peer, 0, sizeof(*peer));
 }
 
@@ -72,12 +78,33 @@ static bool contains(const char *text, size_t len, const char *what)
     return false;
 }
 
+/* Whether a fault is due, which then counts as done. */
+static bool take(unsigned *fault)
+{
+    bool due = *fault > 0;
+
+    *fault -= due;
+    return due;
+}
+
+static bool send_command(CloudPeer *peer, const char *topic)
+{
+    char        command[512];
+    const char *md5_key = take(&cloud_faults.bad_commands) ? "md5" : "md5sum";
+
+    snprintf(command, sizeof(command),
+             "{\"file_size\":%" PRIu32 ",\"%s\":\"%s\",\"type\":\"update_firmware\",\"url\":\"%s\",\"version\":\"%s\"}",
+             cloud_firmware.size, md5_key, cloud_firmware.md5, cloud_firmware.url,
+             cloud_firmware.version != NULL ? cloud_firmware.version : CLOUD_VERSION);
+    return send_publish(peer, topic, strlen(topic), command, strlen(command));
+}
+
 static bool on_report(CloudPeer *peer, const char *device, size_t device_len, const char *payload, size_t len)
 {
     static const char agreed[] =
         "{\"result_code\":0,\"result_msg\":\"success\",\"type\":\"report_version_rsp\",\"version\":\"1.0.0\"}";
-    char topic[128];
-    char command[512];
+    static const char refused[] =
+        "{\"result_code\":1,\"result_msg\":\"not now\",\"type\":\"report_version_rsp\",\"version\":\"1.0.0\"}";
 
     if (contains(payload, len, "\"done\"")) {
         cloud_seen.done++;
@@ -88,12 +115,13 @@ static bool on_report(CloudPeer *peer, const char *device, size_t device_len, co
     if (!contains(payload, len, "\"report_version\"")) {
         return true;
     }
-    snprintf(topic, sizeof(topic), "$ota/update/%.*s", (int)device_len, device);
-    snprintf(command, sizeof(command),
-             "{\"file_size\":%" PRIu32 ",\"md5sum\":\"%s\",\"type\":\"update_firmware\",\"url\":\"%s\",\"version\":\"%s\"}",
-             cloud_firmware.size, cloud_firmware.md5, cloud_firmware.url, CLOUD_VERSION);
-    return send_publish(peer, topic, strlen(topic), agreed, strlen(agreed)) &&
-           send_publish(peer, topic, strlen(topic), command, strlen(command));
+    reporter = peer;
+    snprintf(reporter_topic, sizeof(reporter_topic), "$ota/update/%.*s", (int)device_len, device);
+    if (take(&cloud_faults.refused_reports)) {
+        return send_publish(peer, reporter_topic, strlen(reporter_topic), refused, strlen(refused));
+    }
+    return send_publish(peer, reporter_topic, strlen(reporter_topic), agreed, strlen(agreed)) &&
+           send_command(peer, reporter_topic);
 }
 
 static bool on_publish(CloudPeer *peer, unsigned char flags, const unsigned char *body, size_t len)
@@ -196,6 +224,7 @@ static int http_step(CloudPeer *peer)
 {
     static const char range_name[] = "Range: bytes=";
     static const char moved[]      = "HTTP/1.1 302 Found\r\nLocation: /firmware.bin\r\nContent-Length: 0\r\n\r\n";
+    static const char page[]       = "<html><body>No firmware here.</body></html>";
     char              request[sizeof(peer->in) + 1];
     char              head[512];
     char              length[64] = "";
@@ -221,6 +250,16 @@ static int http_step(CloudPeer *peer)
         /* A short answer, and the connection stays open: whoever asks for more than the head waits for nothing. */
         return send_bytes(peer, moved, strlen(moved)) ? 1 : -1;
     }
+    if (take(&cloud_faults.repeated) && reporter != NULL && !send_command(reporter, reporter_topic)) {
+        return -1;
+    }
+    if (take(&cloud_faults.errors)) {
+        peer->closing = true;
+        snprintf(head, sizeof(head),
+                 "HTTP/1.1 %d Whatever\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %u\r\n\r\n%s",
+                 cloud_faults.status, (unsigned)strlen(page), page);
+        return send_bytes(peer, head, strlen(head)) ? 1 : -1;
+    }
     if (peer->offset >= cloud_firmware.size) {
         return -1;
     }
@@ -240,6 +279,11 @@ static int http_step(CloudPeer *peer)
         case CLOUD_UNTIL_CLOSE:
             peer->body_len = body;
             break;
+    }
+    if (cloud_faults.cut_at > peer->offset) {
+        peer->body_len      = cloud_faults.cut_at - peer->offset;
+        peer->closing       = true;
+        cloud_faults.cut_at = 0;
     }
     snprintf(head, sizeof(head),
              "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes %" PRIu32 "-%" PRIu32 "/%" PRIu32

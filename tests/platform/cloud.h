@@ -23,10 +23,23 @@ typedef struct {
     uint32_t     size;
     const char  *md5;
     CloudFraming framing;
+    const char  *version; /* NULL: CLOUD_VERSION */
 } CloudFirmware;
 
-/* What the cloud offers; set before anything connects. */
+/* What the cloud offers; not changed while a device is at it. */
 extern CloudFirmware cloud_firmware;
+
+/* What the cloud does wrong. Each fault passes. */
+typedef struct {
+    unsigned refused_reports; /* so many version reports are refused */
+    unsigned bad_commands;    /* so many update commands come without an MD5 */
+    unsigned errors;          /* so many requests are answered with `status` and a page */
+    int      status;
+    uint32_t cut_at;   /* the answer to the next request ends before this byte of the firmware; 0: it does not */
+    unsigned repeated; /* so many requests bring the update command once more */
+} CloudFaults;
+
+extern CloudFaults cloud_faults;
 
 /* The first so many requests of which CloudSeen tells the offset. */
 #define CLOUD_OFFSETS 16

@@ -29,6 +29,7 @@ unsigned    network_open   = 0;
 unsigned    network_plain  = 0;
 unsigned    network_secure = 0;
 uint64_t    network_body   = 0;
+unsigned    network_refuse = 0;
 
 static Connection connections[CONNECTIONS];
 
@@ -51,6 +52,11 @@ uintptr_t network_connect(const char *host, int port, bool secure)
         abort();
     }
     pthread_mutex_lock(&lock);
+    if (network_refuse > 0) {
+        network_refuse--;
+        pthread_mutex_unlock(&lock);
+        return 0;
+    }
     for (unsigned i = 0; handle == 0 && i < CONNECTIONS; i++) {
         Connection *c = &connections[i];
         if (!c->used) {

@@ -28,6 +28,9 @@ extern uint64_t network_body;
 
 typedef enum { NETWORK_FULL, NETWORK_TIMEOUT, NETWORK_CLOSED } NetworkResult;
 
+/* So many connections are refused, then this is 0. */
+extern unsigned network_refuse;
+
 /* A handle, 0 when there are too many connections. */
 uintptr_t network_connect(const char *host, int port, bool secure);
 void      network_close(uintptr_t handle);
