@@ -27,9 +27,16 @@ impl PacketIds {
 }
 
 /// The last incoming QoS 1 ids, to tell a repeat.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SeenIds {
     ids: VecDeque<u16>,
+}
+
+impl Default for SeenIds {
+    fn default() -> Self {
+        // All the room it will ever need, so that a client's memory does not grow while it runs.
+        SeenIds { ids: VecDeque::with_capacity(Self::KEPT) }
+    }
 }
 
 impl SeenIds {
