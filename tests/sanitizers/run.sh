@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Runs tests under sanitizers. Each one first has to catch a fault made on purpose.
+#
+#   run.sh c         the C programs and samples: addresses, leaks, undefined behaviour (gcc)
+#   run.sh address   the crates' tests with the C code in them: the same, also in Rust (rustc)
+#   run.sh thread    the library's tests with many threads: data races, locks in changing order (rustc)
+#
+# gcc's and rustc's runtimes don't go together in one program, so the C programs are watched in C only. The rustc
+# sanitizers are an unstable option, which RUSTC_BOOTSTRAP unlocks in a stable compiler; its standard library is not
+# instrumented, so a wrong use of memory inside of it goes unseen.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+here=$PWD/tests/sanitizers
+build=$PWD/build/sanitizers
+
+# Fails unless a program's output names the fault: expect TEXT PROGRAM...
+expect() {
+    local text=$1 output
+    shift
+    output=$("$@" 2>&1) || true
+    if ! grep -q "$text" <<<"$output"; then
+        echo "tests/sanitizers/run.sh: $* was not stopped with \"$text\": the sanitizer is not at work" >&2
+        return 1
+    fi
+}
+
+in_c() {
+    local flags="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
+    # The mode without TLS: the server of most programs speaks none.
+    cmake -S . -B "$build" -DOUTPUT_DIR="$build/output" -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR" \
+        -DFEATURE_AUTH_WITH_NOTLS=ON -DIOT_BUILD_SHARED=OFF -DVALGRIND=OFF \
+        -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags"
+    cmake --build "$build" -j "$(nproc)"
+    ctest --test-dir "$build" -R '^(c|platform|sanitizers)/' -E '/symbols$' --output-on-failure --no-tests=error
+
+    cargo build --locked --release -p hub
+    export E2E_NOTLS_DIR=$build/output E2E_HUB=$CARGO_TARGET_DIR/release/hub
+    cargo test --locked -p e2e --test modes --test mqtt -- without_tls
+}
+
+# rust SANITIZER CARGO_ARGUMENT...: cargo with that sanitizer, in a folder of its own.
+rust() {
+    local sanitizer=$1 target flags
+    shift
+    target=$(rustc -vV | sed -n 's/^host: //p')
+    flags="-Zsanitizer=$sanitizer"
+    # Newer compilers want to be told that a standard library without the sanitizer is meant.
+    if rustc -Cunsafe-allow-abi-mismatch=sanitizer --print sysroot >/dev/null 2>&1; then
+        flags+=" -Cunsafe-allow-abi-mismatch=sanitizer"
+    fi
+    export RUSTC_BOOTSTRAP=1
+    mkdir -p "$build"
+    # shellcheck disable=SC2086
+    rustc $flags -g --edition 2021 -o "$build/canary-$sanitizer" "$here/canary.rs"
+    case $sanitizer in
+    address) expect heap-buffer-overflow "$build/canary-address" heap ;;
+    thread) expect 'data race' "$build/canary-thread" race ;;
+    esac
+    RUSTFLAGS=$flags CARGO_TARGET_DIR=$CARGO_TARGET_DIR/sanitizers/$sanitizer \
+        cargo "$@" --locked --target "$target"
+}
+
+in_rust() {
+    if ! compgen -G "$(rustc --print target-libdir)/librustc-*_rt.asan.a" >/dev/null; then
+        echo "skipped: this Rust comes without sanitizers ($(rustc --version)); rustup's has them"
+        return
+    fi
+    case $1 in
+    address)
+        # The C code is watched, too. Without the defaults of crate cc, which has flags for gcc that bindgen's clang
+        # refuses.
+        export CRATE_CC_NO_DEFAULTS=1
+        export CFLAGS="-O1 -g -fPIC -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+        rust address test --lib -p iot-engine -p iot-sdk -p iot-platform-posix -p iot-platform-tls
+        ;;
+    thread)
+        TSAN_OPTIONS="suppressions=$here/tsan.supp" rust thread test --lib -p iot-sdk
+        ;;
+    esac
+}
+
+case ${1:-} in
+c) in_c ;;
+address | thread) in_rust "$1" ;;
+*)
+    echo "usage: $0 c|address|thread" >&2
+    exit 2
+    ;;
+esac
