@@ -33,18 +33,21 @@
 #define SAVE_EVERY_MS       1000
 #define ACK_LIMIT_MS        10000
 #define CONNECTION_LIMIT_MS 30000
+#define RESULT_LIMIT_MS     120000 /* a result can wait: the firmware is there */
 #define MAX_RETRY_WAIT_MS   30000
 #define MAX_VERSION_LEN     32
 #define MD5_HEX_LEN         32
 #define MAX_STATE_FILE      512
 #define RECENT_ACKS         16
+#define MAX_OPTION          1000000 /* attempts or seconds */
 
 typedef struct {
     char    *dev_info_file; /* NULL: the platform's default */
     char    *version;       /* what this device runs */
     bool     use_loop_thread;
     bool     debug_log;
-    unsigned attempts; /* 0: for ever */
+    unsigned attempts;     /* 0: for ever */
+    unsigned keep_alive_s; /* 0: the library's default */
 } Options;
 
 /* What became of a QoS 1 publish. */
@@ -200,31 +203,35 @@ static bool wait_connected(Device *device)
     return true;
 }
 
+/* What is known of a QoS 1 publish: true once it has an end, which is then in *delivered. */
+static bool find_ack(Device *device, int packet_id, bool *delivered)
+{
+    bool found = false;
+
+    *delivered = false;
+    HAL_MutexLock(device->lock);
+    unsigned kept = Min(device->ack_count, RECENT_ACKS);
+    for (unsigned i = 0; i < kept; i++) {
+        if (device->acks[i].packet_id == packet_id) {
+            found      = true;
+            *delivered = *delivered || device->acks[i].delivered;
+        }
+    }
+    HAL_MutexUnlock(device->lock);
+    return found;
+}
+
 /* Waits for the acknowledgement of a QoS 1 publish. */
 static bool wait_ack(Device *device, const char *what, int packet_id)
 {
     uint32_t start = HAL_GetTimeMs();
+    bool     delivered;
 
     if (packet_id < 0) {
         Log_e("%s could not be published: %d", what, packet_id);
         return false;
     }
-    for (;;) {
-        HAL_MutexLock(device->lock);
-        unsigned kept      = Min(device->ack_count, RECENT_ACKS);
-        bool     found     = false;
-        bool     delivered = false;
-        for (unsigned i = 0; i < kept; i++) {
-            if (device->acks[i].packet_id == packet_id) {
-                found     = true;
-                delivered = delivered || device->acks[i].delivered;
-            }
-        }
-        HAL_MutexUnlock(device->lock);
-
-        if (found) {
-            return delivered;
-        }
+    while (!find_ack(device, packet_id, &delivered)) {
         if (ms_since(start) > ACK_LIMIT_MS) {
             Log_e("%s: no acknowledgement within %d ms", what, ACK_LIMIT_MS);
             return false;
@@ -233,6 +240,34 @@ static bool wait_ack(Device *device, const char *what, int packet_id)
             return false;
         }
     }
+    return delivered;
+}
+
+/* The same for a result. The library keeps it until it is acknowledged and sends it again after each reconnect, so the
+ * time while the connection is down does not count, nor does a publish that timed out. */
+static bool wait_result_ack(Device *device, const char *what, int packet_id)
+{
+    uint32_t start = HAL_GetTimeMs();
+    uint32_t up    = start;
+    bool     delivered;
+
+    if (packet_id < 0) {
+        Log_e("%s could not be published: %d", what, packet_id);
+        return false;
+    }
+    while (!find_ack(device, packet_id, &delivered) || !delivered) {
+        if (!IOT_MQTT_IsConnected(device->client)) {
+            up = HAL_GetTimeMs();
+        }
+        if (ms_since(up) > ACK_LIMIT_MS || ms_since(start) > RESULT_LIMIT_MS) {
+            Log_e("%s: no acknowledgement", what);
+            return false;
+        }
+        if (g_stop || !run_mqtt(device, YIELD_MS)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Packet ids come round again: what is remembered from before must not answer for the next publish. */
@@ -315,6 +350,9 @@ static bool connect_device(Device *device)
     }
     params.event_handle.h_fp    = on_mqtt_event;
     params.event_handle.context = device;
+    if (device->options.keep_alive_s != 0) {
+        params.keep_alive_interval_ms = device->options.keep_alive_s * 1000;
+    }
 
     Log_i("connecting as %s", device->dev.client_id);
     device->client = IOT_MQTT_Construct(&params);
@@ -587,9 +625,7 @@ static void show_progress(Firmware *fw, bool last)
 static void report_failure(Device *device)
 {
     forget_acks(device);
-    if (wait_connected(device)) {
-        wait_ack(device, "failure report", IOT_OTA_ReportUpgradeFail(device->ota, NULL));
-    }
+    wait_result_ack(device, "failure report", IOT_OTA_ReportUpgradeFail(device->ota, NULL));
 }
 
 static bool report_version(Device *device)
@@ -728,15 +764,14 @@ static Result install(Device *device, Firmware *fw)
     Log_i("MD5 matches: %s", fw->md5);
 
     forget_acks(device);
-    if (!wait_connected(device) || !wait_ack(device, "upgrade begin", IOT_OTA_ReportUpgradeBegin(device->ota))) {
+    if (!wait_result_ack(device, "upgrade begin", IOT_OTA_ReportUpgradeBegin(device->ota))) {
         return RESULT_FAILED;
     }
 
     /* A device would now burn fw->bin_path to its flash. */
 
     forget_acks(device);
-    if (!wait_connected(device) ||
-        !wait_ack(device, "upgrade success", IOT_OTA_ReportUpgradeSuccess(device->ota, NULL))) {
+    if (!wait_result_ack(device, "upgrade success", IOT_OTA_ReportUpgradeSuccess(device->ota, NULL))) {
         return RESULT_FAILED;
     }
     forget_state(fw); /* where that fails, the next upgrade does it */
@@ -844,6 +879,7 @@ static void usage(const char *program)
            "  -v VERSION  version this device runs, default 1.0.0\n"
            "  -l          let a thread of the library serve MQTT\n"
            "  -n COUNT    give up after so many failed attempts, default 0: never\n"
+           "  -k SECONDS  MQTT keep-alive, default 240\n"
            "  -d          debug log\n"
            "  -h          this help\n",
            program);
@@ -852,11 +888,12 @@ static void usage(const char *program)
 /* True to go on; else *exit_code is set. */
 static bool parse_options(int argc, char **argv, Options *options, int *exit_code)
 {
-    int   option;
-    char *end;
+    int           option;
+    char         *end;
+    unsigned long number;
 
     *exit_code = EXIT_FAILURE;
-    while ((option = utils_getopt(argc, argv, "c:v:ln:dh")) != -1) {
+    while ((option = utils_getopt(argc, argv, "c:v:ln:k:dh")) != -1) {
         switch (option) {
             case 'c':
                 options->dev_info_file = utils_optarg;
@@ -873,11 +910,13 @@ static bool parse_options(int argc, char **argv, Options *options, int *exit_cod
                 return false;
 #endif
             case 'n':
-                options->attempts = (unsigned)strtoul(utils_optarg, &end, 10);
-                if (*utils_optarg < '0' || *utils_optarg > '9' || *end != '\0') {
-                    fprintf(stderr, "-n needs a number, not %s\n", utils_optarg);
+            case 'k':
+                number = strtoul(utils_optarg, &end, 10);
+                if (*utils_optarg < '0' || *utils_optarg > '9' || *end != '\0' || number > MAX_OPTION) {
+                    fprintf(stderr, "-%c needs a number up to %d, not %s\n", option, MAX_OPTION, utils_optarg);
                     return false;
                 }
+                *(option == 'n' ? &options->attempts : &options->keep_alive_s) = (unsigned)number;
                 break;
             case 'd':
                 options->debug_log = true;
