@@ -2,12 +2,12 @@
 # Runs everything that is tested. Installs what is missing (as root or with sudo). Ends with a line per part.
 #
 #   ./test.sh           all parts
-#   ./test.sh PART...   some of: lint unit headers abi ctest e2e sanitize fuzz coverage deny
+#   ./test.sh PART...   some of: lint unit headers abi ctest e2e faults sanitize fuzz coverage deny
 set -uo pipefail
 cd "$(dirname "$0")"
 source tools/need.sh
 
-ALL=(lint unit headers abi ctest e2e sanitize fuzz coverage deny)
+ALL=(lint unit headers abi ctest e2e faults sanitize fuzz coverage deny)
 parts=("$@")
 [ ${#parts[@]} -eq 0 ] && parts=("${ALL[@]}")
 
@@ -83,11 +83,19 @@ ctest_part() {
     done
 }
 
+# What the compiled samples are tried with, and where they are.
+e2e_programs() {
+    build_modes && cargo build --locked --release -p hub || return
+    export E2E_KEY_DIR=$PWD/build/key/output E2E_NOTLS_DIR=$PWD/build/notls/output E2E_CERT_DIR=$PWD/build/cert/output
+    export E2E_HUB=$CARGO_TARGET_DIR/release/hub
+}
+
 e2e() {
-    build_modes || return
-    cargo build --locked --release -p hub || return
-    E2E_KEY_DIR=$PWD/build/key/output E2E_NOTLS_DIR=$PWD/build/notls/output E2E_CERT_DIR=$PWD/build/cert/output \
-        E2E_HUB=$CARGO_TARGET_DIR/release/hub cargo test --locked -p e2e --no-fail-fast
+    e2e_programs && cargo test --locked -p e2e --no-fail-fast
+}
+
+faults() {
+    e2e_programs && cargo test --locked -p faults && cargo run --locked -q -p faults
 }
 
 fuzz() {
@@ -114,7 +122,7 @@ summary=()
 for part in "${parts[@]}"; do
     case $part in
     ctest) run=ctest_part ;;
-    lint | unit | headers | abi | e2e | sanitize | fuzz | coverage | deny) run=$part ;;
+    lint | unit | headers | abi | e2e | faults | sanitize | fuzz | coverage | deny) run=$part ;;
     *)
         echo "test.sh: no part '$part'; there are: ${ALL[*]}" >&2
         exit 2

@@ -1,7 +1,7 @@
 //! What a peer or a process has said so far, for a test to wait on.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::LIMIT;
 
@@ -107,9 +107,9 @@ impl<T: Clone> Log<T> {
         }
     }
 
-    /// Blocks until the log is closed. False after [`LIMIT`].
-    pub fn wait_closed(&self) -> bool {
-        let end = Instant::now() + LIMIT;
+    /// Blocks until the log is closed. False after `limit`.
+    pub fn wait_closed(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
         let mut state = self.state();
         while state.writers > 0 {
             let left = end.saturating_duration_since(Instant::now());

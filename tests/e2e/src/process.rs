@@ -5,8 +5,9 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use crate::{Log, Secrets};
+use crate::{Log, Secrets, LIMIT};
 
 /// A running process; killed when dropped. When a test fails its output is printed.
 pub struct Process {
@@ -141,8 +142,14 @@ impl Process {
     /// Blocks until the process ends by itself.
     #[track_caller]
     pub fn finish(&mut self) -> Finished {
+        self.finish_within(LIMIT)
+    }
+
+    /// The same for a process that may take longer than others.
+    #[track_caller]
+    pub fn finish_within(&mut self, limit: Duration) -> Finished {
         // Both streams end with the process: no need to look at it every so often.
-        assert!(self.lines.wait_closed(), "{} does not end", self.name);
+        assert!(self.lines.wait_closed(limit), "{} does not end", self.name);
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
