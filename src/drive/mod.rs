@@ -6,3 +6,6 @@ pub mod ota;
 pub mod overrides;
 pub mod system;
 pub mod trust;
+
+#[cfg(all(test, feature = "multithread"))]
+mod threads_tests;

@@ -295,5 +295,3 @@ fn refusal_code(refusal: Refusal) -> i32 {
 
 #[cfg(test)]
 mod tests;
-#[cfg(all(test, feature = "multithread"))]
-mod threads_tests;

@@ -1,0 +1,202 @@
+//! Clients and upgrades that many threads use at once while their connections come and go. ThreadSanitizer watches these
+//! (`./test.sh sanitize`); without it they show that nothing hangs, leaks or is refused that should work.
+//!
+//! The servers are at the other end of socket pairs: a simulation behind a lock would put the threads in an order that they
+//! do not have on a device. So is whoever waits for news: ThreadSanitizer can't see into the standard library's channels.
+
+mod client;
+mod server;
+mod upgrade;
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use iot_abi::error::{QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_ERR_TCP_READ_FAIL, QCLOUD_ERR_TCP_WRITE_FAIL};
+use iot_engine::auth::Identity;
+use iot_engine::mqtt::Config;
+use iot_engine::time::Millis;
+
+use crate::drive::mqtt::{Client, Listener, Notice, Proof, Setup};
+use crate::hal::{Endpoint, Platform, Security, Transport, TransportError};
+
+/// Milliseconds of the client for each of the machine: its back-off is measured in seconds.
+const HASTE: u64 = 20;
+/// Reached only when something hangs.
+const LIMIT: Duration = Duration::from_secs(100);
+const MQTT_PORT: u16 = 1;
+const HTTP_PORT: u16 = 80;
+
+/// A machine whose clock is fast and whose network is a socket pair for each connection.
+struct Machine {
+    start: Instant,
+    servers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Machine { start: Instant::now(), servers: Mutex::default() }
+    }
+
+    fn join_servers(&self) {
+        let servers = std::mem::take(&mut *self.servers.lock().unwrap());
+        for server in servers {
+            server.join().unwrap();
+        }
+    }
+}
+
+/// At least 1 ms: a socket takes no 0 for a time limit.
+fn hasten(ms: u32) -> Duration {
+    Duration::from_micros((u64::from(ms) * 1000 / HASTE).max(1000))
+}
+
+impl Platform for Machine {
+    fn now(&self) -> Millis {
+        Millis(u64::try_from(self.start.elapsed().as_millis()).unwrap() * HASTE)
+    }
+
+    fn sleep(&self, ms: u32) {
+        thread::sleep(hasten(ms));
+    }
+
+    fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let serve = match endpoint.port {
+            MQTT_PORT => server::mqtt,
+            HTTP_PORT => server::http,
+            port => panic!("nobody listens on {port}"),
+        };
+        self.servers.lock().unwrap().push(thread::spawn(move || serve(theirs)));
+        Ok(Arc::new(Socket(ours)))
+    }
+}
+
+struct Socket(UnixStream);
+
+impl Transport for Socket {
+    fn read(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError> {
+        self.0.set_read_timeout(Some(hasten(timeout_ms))).unwrap();
+        match (&self.0).read(buf) {
+            Ok(0) => Err(TransportError::Closed(QCLOUD_ERR_TCP_PEER_SHUTDOWN)),
+            Ok(count) => Ok(count),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(0),
+            Err(_) => Err(TransportError::Failed(QCLOUD_ERR_TCP_READ_FAIL)),
+        }
+    }
+
+    fn write(&self, data: &[u8], _: u32) -> Result<usize, TransportError> {
+        (&self.0).write(data).map_err(|_| TransportError::Failed(QCLOUD_ERR_TCP_WRITE_FAIL))
+    }
+}
+
+/// What happened, as a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+enum News {
+    Lost,
+    Back,
+    Subscribed,
+    Unsubscribed,
+    Published,
+    Echo,
+    Destroyed,
+    Upgraded,
+    Cancelled,
+    ThreadEnded,
+}
+
+impl News {
+    const ALL: [News; 10] = [
+        News::Lost,
+        News::Back,
+        News::Subscribed,
+        News::Unsubscribed,
+        News::Published,
+        News::Echo,
+        News::Destroyed,
+        News::Upgraded,
+        News::Cancelled,
+        News::ThreadEnded,
+    ];
+}
+
+/// Tells of each thing that happens.
+#[derive(Clone)]
+struct Teller(Arc<UnixStream>);
+
+impl Teller {
+    fn tell(&self, news: News) {
+        assert_eq!((&*self.0).write(&[news as u8]).unwrap(), 1);
+    }
+}
+
+impl Listener for Teller {
+    fn notice(&self, _: &Arc<Client>, notice: Notice<'_>) {
+        match notice {
+            Notice::Disconnected => self.tell(News::Lost),
+            Notice::Reconnected => self.tell(News::Back),
+            Notice::Subscribed(_) => self.tell(News::Subscribed),
+            Notice::Unsubscribed(_) => self.tell(News::Unsubscribed),
+            Notice::Published(_) => self.tell(News::Published),
+            _ => {}
+        }
+    }
+}
+
+/// Takes the news.
+struct Told(UnixStream);
+
+impl Told {
+    /// Waits until each has been told so many times.
+    fn wait_for(&mut self, wanted: &[(News, usize)]) {
+        let mut missing: HashMap<_, _> = wanted.iter().copied().collect();
+        while !missing.is_empty() {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap_or_else(|error| panic!("{missing:?} does not happen: {error}"));
+            let news = News::ALL[usize::from(byte[0])];
+            if let Some(count) = missing.get_mut(&news) {
+                *count -= 1;
+                if *count == 0 {
+                    missing.remove(&news);
+                }
+            }
+        }
+    }
+}
+
+fn news() -> (Teller, Told) {
+    let (teller, told) = UnixStream::pair().unwrap();
+    told.set_read_timeout(Some(LIMIT)).unwrap();
+    (Teller(Arc::new(teller)), Told(told))
+}
+
+/// A client that has not connected yet.
+fn client(machine: &Arc<Machine>, teller: &Teller) -> Arc<Client> {
+    let identity = Identity::new("PRODUCTIDX", "device").unwrap();
+    let endpoint = Endpoint {
+        host: "localhost".to_owned(),
+        port: MQTT_PORT,
+        security: Security::None,
+        handshake_timeout_ms: 5000,
+    };
+    let config = Config {
+        client_id: identity.client_id(),
+        keep_alive_s: 240,
+        clean_session: true,
+        command_timeout_ms: 20_000,
+        auto_connect: true,
+    };
+    let setup = Setup {
+        endpoint,
+        proof: Proof::Password(vec![1; 16]),
+        config,
+        listener: Some(Box::new(teller.clone())),
+        attachment: Box::new(()),
+        identity,
+    };
+    Client::offline(machine.clone(), setup)
+}

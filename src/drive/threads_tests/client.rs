@@ -1,0 +1,148 @@
+//! One client under many threads.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::thread;
+
+use iot_abi::error::QCLOUD_ERR_MQTT_NO_CONN;
+
+use super::{client, news, Machine, News, Teller};
+use crate::drive::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
+
+/// Times the connection is to come back before the client is destroyed.
+const RECONNECTS: usize = 4;
+/// Calls each thread makes after that.
+const LAST_CALLS: usize = 20;
+
+impl Subscriber for Teller {
+    fn message(&self, client: &Arc<Client>, _: &str, payload: &[u8]) {
+        self.tell(News::Echo);
+        if payload == b"answer" {
+            // Refused while the connection is down, or too much is on its way.
+            let _ = client.publish("reply", QoS::AtLeastOnce, b"here");
+        }
+    }
+
+    fn event(&self, _: &Arc<Client>, event: SubscriptionEvent) {
+        if event == SubscriptionEvent::ClientDestroyed {
+            self.tell(News::Destroyed);
+        }
+    }
+}
+
+/// One call, or a few that belong together; the number says how many came before.
+type Task = fn(&Arc<Client>, &Teller, usize);
+
+const TASKS: [Task; 7] = [publish, publish, subscribe, hold, drive, drive, run_loop];
+
+fn publish(client: &Arc<Client>, _: &Teller, number: usize) {
+    let payload: &[u8] = if number % 5 == 0 { b"answer" } else { b"x" };
+    // What is refused is refused for a reason that other tests are about: here it must only not go wrong.
+    let _ = match number % 4 {
+        0 => client.publish("echo", QoS::AtMostOnce, payload),
+        1 => client.publish_kept("kept", payload),
+        2 => client.publish_in_passing("echo", payload),
+        _ => client.publish("echo", QoS::AtLeastOnce, payload),
+    };
+    client.yield_for(40);
+}
+
+fn subscribe(client: &Arc<Client>, teller: &Teller, number: usize) {
+    let filter = ["a/#", "b/+", "c"][number % 3];
+    let _ = client.subscribe(filter, QoS::AtLeastOnce, Arc::new(teller.clone()));
+    client.yield_for(40);
+    let _ = client.is_subscribed(filter);
+    let _ = client.unsubscribe(filter);
+}
+
+/// The subscription that stays.
+fn hold(client: &Arc<Client>, teller: &Teller, _: usize) {
+    if !client.is_subscribed("echo") {
+        let _ = client.subscribe("echo", QoS::AtMostOnce, Arc::new(teller.clone()));
+    }
+    client.yield_for(400);
+}
+
+fn drive(client: &Arc<Client>, _: &Teller, number: usize) {
+    client.set_download_running(true);
+    client.yield_for(20);
+    client.set_download_running(false);
+    client.yield_for(60);
+    let _ = (client.is_connected(), client.loop_status(), number);
+}
+
+fn run_loop(client: &Arc<Client>, _: &Teller, number: usize) {
+    client.start_loop().unwrap();
+    client.yield_for(200);
+    if number % 2 == 0 {
+        client.set_loop_status(false);
+    }
+    client.stop_loop();
+    client.yield_for(100);
+}
+
+#[test]
+fn many_threads_use_one_client_until_it_is_destroyed_under_them() {
+    let (teller, mut told) = news();
+    let machine = Arc::new(Machine::new());
+    let client = client(&machine, &teller);
+    client.connect().unwrap();
+
+    let over = Arc::new(AtomicBool::new(false));
+    let threads: Vec<_> = TASKS
+        .iter()
+        .map(|task| {
+            let (client, teller, over) = (client.clone(), teller.clone(), over.clone());
+            thread::spawn(move || {
+                let mut number = 0;
+                while !over.load(Ordering::Relaxed) {
+                    task(&client, &teller, number);
+                    number += 1;
+                }
+                for more in 0..LAST_CALLS {
+                    task(&client, &teller, number + more);
+                }
+                teller.tell(News::ThreadEnded);
+            })
+        })
+        .collect();
+
+    told.wait_for(&[
+        (News::Back, RECONNECTS),
+        (News::Lost, RECONNECTS),
+        (News::Subscribed, 5),
+        (News::Unsubscribed, 5),
+    ]);
+    told.wait_for(&[(News::Published, 5), (News::Echo, 5)]);
+    client.destroy();
+    told.wait_for(&[(News::Destroyed, 1)]);
+    over.store(true, Ordering::Relaxed);
+    told.wait_for(&[(News::ThreadEnded, TASKS.len())]);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    client.stop_loop();
+    assert!(!client.is_connected());
+    assert_eq!(client.publish("echo", QoS::AtMostOnce, b"x"), Err(QCLOUD_ERR_MQTT_NO_CONN));
+    assert_eq!(Arc::strong_count(&client), 1, "somebody still holds the client");
+    drop(client);
+    machine.join_servers();
+}
+
+/// What a program does that reconnects by making a client anew each time.
+#[test]
+fn clients_come_and_go_with_their_loop_threads() {
+    let (teller, mut told) = news();
+    let machine = Arc::new(Machine::new());
+    for _ in 0..10 {
+        let client = client(&machine, &teller);
+        client.connect().unwrap();
+        client.start_loop().unwrap();
+        client.publish("kept", QoS::AtLeastOnce, b"x").unwrap();
+        told.wait_for(&[(News::Published, 1)]);
+        client.destroy();
+        assert!(!client.loop_status().0);
+        assert_eq!(Arc::strong_count(&client), 1, "the loop thread still holds the client");
+    }
+    machine.join_servers();
+}

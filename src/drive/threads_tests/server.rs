@@ -1,0 +1,101 @@
+//! The servers: each serves one connection and hangs up in the middle of things.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+
+use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::{
+    ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode, UnsubAck,
+};
+
+/// Packets the MQTT server takes on one connection before it hangs up.
+const PACKETS: usize = 60;
+/// Bytes of a body the web server sends on one connection before it hangs up.
+const BODY: usize = 40_000;
+/// Size of the firmware.
+pub const SIZE: usize = 100_000;
+
+pub fn firmware_byte(index: usize) -> u8 {
+    u8::try_from(index % 251).unwrap()
+}
+
+/// How a version report begins.
+const VERSION_REPORT: &[u8] = br#"{"type": "report_version""#;
+/// Orders the upgrade to the firmware that [`http`] serves.
+const COMMAND: &str = concat!(
+    r#"{"type":"update_firmware","url":"http://firmware/f?sign=x","version":"2.0.0","file_size":100000,"#,
+    r#""md5sum":"28cb595c158e9b74e34ae9e8da710fff"}"#
+);
+
+/// A server that grants everything, sends each message on `echo` back, and hangs up after some packets.
+pub fn mqtt(mut stream: UnixStream) {
+    let (mut bytes, mut packets, mut chunk) = (BytesMut::new(), 0, [0; 1024]);
+    while packets < PACKETS {
+        match stream.read(&mut chunk) {
+            Ok(count @ 1..) => bytes.extend_from_slice(&chunk[..count]),
+            _ => return,
+        }
+        let mut answers = BytesMut::new();
+        while let Ok(packet) = Packet::read(&mut bytes, usize::MAX) {
+            packets += 1;
+            for answer in answers_to(&packet) {
+                answer.write(&mut answers, usize::MAX).unwrap();
+            }
+        }
+        if stream.write_all(&answers).is_err() {
+            return;
+        }
+    }
+}
+
+fn answers_to(packet: &Packet) -> Vec<Packet> {
+    match packet {
+        Packet::Connect(_) => vec![Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false))],
+        Packet::Subscribe(subscribe) => {
+            let granted = SubscribeReasonCode::Success(rumqttc::QoS::AtLeastOnce);
+            vec![Packet::SubAck(SubAck::new(subscribe.pkid, vec![granted]))]
+        }
+        Packet::Unsubscribe(unsubscribe) => vec![Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid))],
+        Packet::Publish(publish) => {
+            let mut answers = Vec::new();
+            if publish.topic == "$ota/report/PRODUCTIDX/device" && publish.payload.starts_with(VERSION_REPORT) {
+                let topic = "$ota/update/PRODUCTIDX/device";
+                answers.push(Packet::Publish(Publish::new(topic, rumqttc::QoS::AtMostOnce, COMMAND)));
+            }
+            if publish.topic == "echo" {
+                answers.push(Packet::Publish(Publish::new("echo", rumqttc::QoS::AtMostOnce, publish.payload.clone())));
+            }
+            if publish.pkid != 0 {
+                answers.push(Packet::PubAck(PubAck::new(publish.pkid)));
+            }
+            answers
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Answers one request for part of the firmware.
+pub fn http(mut stream: UnixStream) {
+    let (mut head, mut chunk) = (Vec::new(), [0; 1024]);
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut chunk) {
+            Ok(count @ 1..) => head.extend_from_slice(&chunk[..count]),
+            _ => return,
+        }
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    let first = head.split("range: bytes=").nth(1).and_then(|range| range.split('-').next()?.parse().ok()).unwrap_or(0);
+    let rest: Vec<u8> = (first..SIZE).map(firmware_byte).collect();
+    let answer = format!(
+        "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\nContent-Range: bytes {first}-{}/{SIZE}\r\n\r\n",
+        rest.len(),
+        SIZE - 1
+    );
+    let sent = stream.write_all(answer.as_bytes()).and_then(|()| stream.write_all(&rest[..rest.len().min(BODY)]));
+    if sent.is_ok() {
+        // The client has the rest of the body to read before it sees the end.
+        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.read(&mut chunk);
+    }
+}
