@@ -94,6 +94,15 @@ impl Client {
         self.downloads.load(Ordering::Relaxed) != 0
     }
 
+    /// Whether whoever pumps has a download to go back to. The loop thread has not: it waits for the server as ever.
+    fn must_hurry(&self) -> bool {
+        #[cfg(feature = "multithread")]
+        if self.is_looping() {
+            return false;
+        }
+        self.is_downloading()
+    }
+
     #[cfg(feature = "multithread")]
     fn sleep_until(&self, deadline: Millis) {
         loop {
@@ -112,7 +121,7 @@ impl Client {
         let mut result = QCLOUD_RET_SUCCESS;
         loop {
             // A download must not wait for a server that does not take what it is sent.
-            let patience = if self.is_downloading() { Millis(0) } else { deadline };
+            let patience = if self.must_hurry() { Millis(0) } else { deadline };
             self.tick(patience);
             if self.hand_on_news(patience) {
                 result = QCLOUD_RET_MQTT_RECONNECTED;
@@ -120,7 +129,7 @@ impl Client {
             let now = self.platform.now();
             let link = self.session.lock().link();
             match link {
-                Link::Up if self.is_downloading() => {
+                Link::Up if self.must_hurry() => {
                     if !self.look(deadline) || now >= deadline {
                         return result;
                     }
@@ -133,7 +142,7 @@ impl Client {
                         return result;
                     }
                 }
-                Link::Connecting(_) if self.is_downloading() => {
+                Link::Connecting(_) if self.must_hurry() => {
                     if !self.look(deadline) || now >= deadline {
                         return QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT;
                     }
@@ -145,7 +154,7 @@ impl Client {
                     }
                 }
                 Link::Waiting(due) if now >= due => {
-                    let wait_ms = if self.is_downloading() { 0 } else { now.until(deadline).min(SLICE_MS) };
+                    let wait_ms = if self.must_hurry() { 0 } else { now.until(deadline).min(SLICE_MS) };
                     self.reconnect(wait_ms);
                     let is_waiting = matches!(self.session.lock().link(), Link::Waiting(_));
                     if is_waiting && (wait_ms == 0 || self.platform.now() >= deadline) {
@@ -154,7 +163,7 @@ impl Client {
                 }
                 Link::Waiting(due) => {
                     let left = now.until(deadline).min(now.until(due)).min(SLICE_MS);
-                    if left == 0 || self.is_downloading() {
+                    if left == 0 || self.must_hurry() {
                         return QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT;
                     }
                     sleep(&*self.platform, left);

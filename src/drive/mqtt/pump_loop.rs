@@ -76,9 +76,14 @@ impl Client {
         self.pump_loop.running.store(running, Ordering::Release);
     }
 
+    /// Whether there is a loop thread.
+    pub(super) fn is_looping(&self) -> bool {
+        self.pump_loop.running.load(Ordering::Acquire)
+    }
+
     /// Whether pumping is the loop thread's business and not the caller's.
     pub(super) fn is_left_to_loop(&self) -> bool {
-        self.pump_loop.running.load(Ordering::Acquire) && !self.pump.is_mine()
+        self.is_looping() && !self.pump.is_mine()
     }
 
     fn run_loop(self: &Arc<Self>) {
