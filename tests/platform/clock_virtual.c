@@ -9,7 +9,7 @@
 
 #define MAX_THREADS 16
 /* A thread that stands before a lock does not wait here, so whoever holds the lock goes on after so much real time. */
-#define PATIENCE_NS 20000000
+#define PATIENCE_NS 100000000
 
 typedef struct {
     bool     active;

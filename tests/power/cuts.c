@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "network.h"
 #include "power.h"
 
@@ -36,13 +37,14 @@
 
 int sample_main(int argc, char **argv);
 
-/* ---- Where the device starts from ---- */
+/* ---- What the device starts from ---- */
 
 typedef struct {
     const char *name;
     const char *text;
     void (*prepare)(void);
-    bool rotten; /* the data is not what the state file says, which only the MD5 shows */
+    bool with_loop; /* MQTT is served by a thread, so the number of steps is not always the same */
+    bool rotten;    /* the data is not what the state file says, which only the MD5 shows */
 } Case;
 
 static void put_file(const char *name, const void *bytes, uint32_t size)
@@ -107,12 +109,15 @@ static void prepare_rotten(void)
 }
 
 static const Case cases[] = {
-    {"nothing", "an empty disk", prepare_nothing, false},
-    {"half", "half of the firmware, garbage behind it, half a state file", prepare_half, false},
-    {"all", "all of the firmware, not reported yet", prepare_all, false},
-    {"other", "a firmware of the same version with another MD5", prepare_other, false},
-    {"ahead", "a state file that speaks of more than there is", prepare_ahead, false},
-    {"rotten", "half of the firmware, but wrong", prepare_rotten, true},
+    {"nothing", "an empty disk", prepare_nothing, false, false},
+    {"half", "half of the firmware, garbage behind it, half a state file", prepare_half, false, false},
+    {"all", "all of the firmware, not reported yet", prepare_all, false, false},
+    {"other", "a firmware of the same version with another MD5", prepare_other, false, false},
+    {"ahead", "a state file that speaks of more than there is", prepare_ahead, false, false},
+    {"rotten", "half of the firmware, but wrong", prepare_rotten, false, true},
+#ifdef MULTITHREAD_ENABLED
+    {"loop", "an empty disk, and a thread that serves MQTT", prepare_nothing, true, false},
+#endif
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))
 
@@ -121,9 +126,9 @@ static const Case cases[] = {
 static int said; /* what the device says goes into this file */
 
 /* Its exit code; -1 where a signal ended it. */
-static int run_device(uint32_t cut_at)
+static int run_device(const Case *the_case, uint32_t cut_at)
 {
-    char *arguments[] = {"ota_mqtt_sample", "-n", "3", NULL};
+    char *arguments[] = {"ota_mqtt_sample", "-n", "3", "-l", NULL};
     pid_t child;
     int   status;
 
@@ -143,7 +148,7 @@ static int run_device(uint32_t cut_at)
             _exit(2);
         }
         alarm(STUCK_S);
-        code = sample_main(3, arguments);
+        code = sample_main(the_case->with_loop ? 4 : 3, arguments);
         power_end();
         fflush(NULL);
         _exit(code);
@@ -286,7 +291,7 @@ static bool start_again(const Case *the_case, const Power *at_cut, unsigned outc
         wrong = "too much was not saved";
     }
     if (wrong == NULL) {
-        wrong = wrong_end(the_case, run_device(0), stored);
+        wrong = wrong_end(the_case, run_device(the_case, 0), stored);
     }
     if (wrong != NULL && totals->failed < MAX_SHOWN) {
         complain(the_case, at_cut, outcome, wrong);
@@ -309,7 +314,7 @@ static bool cut(const Case *the_case, uint32_t step, bool talkative, Totals *tot
     int          code;
 
     prepare_disk(the_case);
-    code = run_device(step);
+    code = run_device(the_case, step);
     if (code == 0 && power->hal_calls + power->disk_calls < step) {
         return false;
     }
@@ -364,7 +369,7 @@ static bool uncut(const Case *the_case)
 
     prepare_disk(the_case);
     stored = power_stored();
-    wrong  = wrong_end(the_case, run_device(0), stored);
+    wrong  = wrong_end(the_case, run_device(the_case, 0), stored);
     if (wrong != NULL) {
         show_said();
         fprintf(stderr, "cuts %s: without a cut: %s\n", the_case->name, wrong);
