@@ -3,10 +3,12 @@
 
 usage: coverage_table.py FOLDER LLVM_COV [--missing]
 
-FOLDER holds built.json, the messages of the build, and merged.profdata. Code of tests does not count.
+FOLDER holds built.json, the messages of the build, merged.profdata, and further programs in */bin. Code of tests does
+not count.
 """
 
 import collections
+import glob
 import json
 import os
 import re
@@ -30,7 +32,7 @@ GROUPS = [
     ("platform/posix", "platform/posix/src/"),
     ("platform/tls", "platform/tls/src/"),
 ]
-TEST_FILE = re.compile(r"(^|/)(tests/|tests\.rs$|[a-z_]*_tests\.rs$|simulation\.rs$|log_double\.rs$)")
+TEST_FILE = re.compile(r"(^|/)([a-z_]*tests/|[a-z_]*tests\.rs$|simulation\.rs$|log_double\.rs$)")
 TEST_MODULE = re.compile(r"^#\[cfg\(test\)\]\nmod tests \{", re.MULTILINE)
 
 
@@ -62,10 +64,11 @@ def share(part, whole):
     return f"{f'{part} of {whole}':>16}{percent:>9}"
 
 
-def test_programs(folder):
+def programs(folder):
     with open(os.path.join(folder, "built.json"), encoding="utf-8") as messages:
-        built = (json.loads(message) for message in messages)
-        return sorted({message["executable"] for message in built if message.get("executable")})
+        built = [json.loads(message) for message in messages]
+    tests = {message["executable"] for message in built if message.get("executable")}
+    return sorted(tests) + sorted(glob.glob(os.path.join(folder, "*", "bin", "*")))
 
 
 def first_test_line(path):
@@ -76,7 +79,7 @@ def first_test_line(path):
 
 
 def measured(folder, llvm_cov):
-    first, *others = test_programs(folder)
+    first, *others = programs(folder)
     command = [llvm_cov, "export", "-format=lcov", "-instr-profile", os.path.join(folder, "merged.profdata"), first]
     for program in others:
         command += ["-object", program]
