@@ -21,6 +21,8 @@
 #include <stdexcept>
 #include <string>
 
+#include <unistd.h>
+
 #include "qcloud_iot_export.h"
 #include "utils_getopt.h"
 
@@ -227,7 +229,14 @@ class File {
         check(file_ != nullptr);
     }
     void write(const char *data, size_t length) { check(std::fwrite(data, 1, length, file_.get()) == length); }
-    void close() { check(std::fclose(file_.release()) == 0); }
+
+    /* Afterwards the file is on the disk, and its name, whatever becomes of the power. */
+    void close()
+    {
+        check(std::fflush(file_.get()) == 0 && fsync(fileno(file_.get())) == 0);
+        check(std::fclose(file_.release()) == 0);
+        sync();
+    }
 
   private:
     struct Close {
