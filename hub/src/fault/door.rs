@@ -20,6 +20,11 @@ impl Latch {
     pub fn close_for(&self, duration: Duration) {
         self.0.send_replace(Some(Instant::now() + duration));
     }
+
+    /// Opens them.
+    pub fn open(&self) {
+        self.0.send_replace(None);
+    }
 }
 
 /// Accepts connections.
@@ -46,7 +51,11 @@ impl Door {
             };
             tokio::select! {
                 biased;
-                Ok(()) = self.latch.changed() => self.socket = None,
+                Ok(()) = self.latch.changed() => {
+                    if self.latch.borrow().is_some_and(|until| until > Instant::now()) {
+                        self.socket = None;
+                    }
+                }
                 accepted = socket.accept() => match accepted {
                     Ok((stream, _)) => {
                         let _ = stream.set_nodelay(true);
@@ -59,9 +68,14 @@ impl Door {
     }
 
     async fn come_back(&mut self) {
-        let until = *self.latch.borrow_and_update();
-        if let Some(until) = until {
-            sleep_until(until).await;
+        loop {
+            let until = *self.latch.borrow_and_update();
+            let Some(until) = until else { break };
+            tokio::select! {
+                () = sleep_until(until) => break,
+                // Closed for longer, or opened.
+                Ok(()) = self.latch.changed() => {}
+            }
         }
         match TcpListener::bind(self.address).await {
             Ok(socket) => self.socket = Some(socket),
@@ -92,5 +106,9 @@ mod tests {
             sleep(Duration::from_millis(5)).await;
         }
         assert!(refused > 0 && connections.recv().await.is_some());
+        latch.close_for(Duration::from_secs(1000));
+        while TcpStream::connect(address).await.is_ok() {}
+        latch.open();
+        while TcpStream::connect(address).await.is_err() {}
     }
 }

@@ -72,9 +72,11 @@ impl Faults {
         understood.map_err(|error| format!("bad fault rule {text:?}: {error}"))
     }
 
-    /// Ends all rules. What is under way goes on to its end.
+    /// Ends all rules, and lets whoever is away come back. Connections that are under way go on as they are.
     pub fn clear(&self) {
         *self.rules() = Rules::default();
+        self.http_latch.open();
+        self.mqtt_latch.open();
     }
 
     /// Tells of the hub, once it is known.

@@ -93,6 +93,11 @@ impl Process {
         Process { name: name.to_owned(), secrets, child, stdin, out, lines, readers, printed: Arc::default() }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its standard output, line by line. Closed when the process is gone.
     pub fn out(&self) -> &Log<String> {
         &self.out

@@ -6,6 +6,7 @@ mod coverage;
 mod drive;
 mod row;
 mod rows;
+mod soak;
 mod table;
 
 use std::collections::VecDeque;
@@ -16,15 +17,19 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use drive::{drive, Outcome};
 use row::Row;
+use soak::SoakArgs;
 use table::Totals;
 
 /// Drives the C sample through a hub that misbehaves. Ends with 1 when it did not come through.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Only rows whose name or rules contain this
     filter: Option<String>,
     /// List the rows
@@ -38,8 +43,16 @@ struct Cli {
     markdown: Option<PathBuf>,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    Soak(SoakArgs),
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Command::Soak(args)) = &cli.command {
+        return ending(soak::soak(args));
+    }
     let mut rows = rows::all();
     if let Some(filter) = &cli.filter {
         rows.retain(|row| row.name.contains(filter) || row.faults.iter().any(|rule| rule.contains(filter)));
@@ -66,7 +79,11 @@ fn main() -> ExitCode {
     }
     println!("{}", totals.words());
     println!("{} passed, {} failed", totals.passed, totals.failed);
-    if totals.failed == 0 {
+    ending(totals.failed == 0)
+}
+
+fn ending(good: bool) -> ExitCode {
+    if good {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
