@@ -8,7 +8,7 @@
 #include "cloud.h"
 
 #define CONNECTIONS 8
-#define RECORD      16384u
+#define RECORD      16384u /* unless network_link says otherwise */
 #define TLS_LOOK_US 100000u
 #define WRITE_PART  100u
 #define NEVER       UINT64_MAX
@@ -101,20 +101,25 @@ bool network_write(uintptr_t handle, const void *data, size_t len, size_t *writt
     return understood;
 }
 
+static uint64_t record(void)
+{
+    return network_link.record != 0 ? network_link.record : RECORD;
+}
+
 /* How much of the body has been handed on by the link, in whole records where there are any. */
 static uint64_t usable(const Connection *c)
 {
     if (!c->secure || c->arrived == c->peer.body_len) {
         return c->arrived;
     }
-    return c->arrived - c->arrived % RECORD;
+    return c->arrived - c->arrived % record();
 }
 
 /* Lets the link work up to now: it stops while the window is full. */
 static void arrive(Connection *c)
 {
     uint64_t now    = clock_us();
-    uint64_t window = network_link.window + (c->secure ? RECORD : 0);
+    uint64_t window = network_link.window + (c->secure ? record() : 0);
     uint64_t limit  = MIN(c->peer.body_len, c->peer.body_sent + window);
     uint64_t more   = limit;
 
@@ -169,7 +174,7 @@ static uint64_t next_us(const Connection *c)
     if (c->peer.body_sent == c->peer.body_len || network_link.bytes_per_ms == 0) {
         return NEVER;
     }
-    missing = c->secure ? MIN(RECORD - c->arrived % RECORD, c->peer.body_len - c->arrived) : 1;
+    missing = c->secure ? MIN(record() - c->arrived % record(), c->peer.body_len - c->arrived) : 1;
     return c->arrived_us + (missing * 1000 + network_link.bytes_per_ms - 1) / network_link.bytes_per_ms;
 }
 

@@ -13,6 +13,7 @@ typedef struct {
     uint64_t latency_us;   /* from a request to the first byte of its answer */
     uint64_t bytes_per_ms; /* 0: no limit */
     uint64_t window;       /* bytes of a body under way before somebody reads them */
+    uint64_t record;       /* bytes of a body in one record of a secure connection; 0: as many as go in */
 } NetworkLink;
 
 /* Set before anything connects. */
