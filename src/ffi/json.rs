@@ -536,6 +536,32 @@ mod tests {
     }
 
     #[test]
+    fn each_type_of_number_has_its_own_range() {
+        macro_rules! range {
+            ($get:ident: $type:ty, $($text:literal => $expected:expr),+) => {
+                $(
+                    let mut value: $type = Default::default();
+                    let code = unsafe { $get(&mut value, $text.as_ptr().cast_mut()) };
+                    let expected: Option<$type> = $expected;
+                    assert_eq!((code, value), match expected {
+                        Some(number) => (QCLOUD_RET_SUCCESS, number),
+                        None => (QCLOUD_ERR_FAILURE, Default::default()),
+                    }, "{:?}", $text);
+                )+
+            };
+        }
+        range!(LITE_get_int8: i8, c"-128" => Some(i8::MIN), c"-129" => None);
+        range!(LITE_get_int16: i16, c"32767" => Some(i16::MAX), c"32768" => None);
+        range!(LITE_get_int32: i32, c"-2147483648" => Some(i32::MIN), c"2147483648" => None);
+        range!(LITE_get_uint8: u8, c"255" => Some(u8::MAX), c"256" => None, c"-1" => None);
+        range!(LITE_get_uint16: u16, c"65535" => Some(u16::MAX), c"65536" => None);
+        range!(LITE_get_uint32: u32, c"4294967295" => Some(u32::MAX), c"4294967296" => None);
+        range!(LITE_get_float: f32, c"-1.5e3" => Some(-1500.0), c"1e39" => None);
+        range!(LITE_get_double: f64, c"1e39" => Some(1e39), c"1e309" => None);
+        range!(LITE_get_boolean: bool, c"1" => Some(true), c"2" => None);
+    }
+
+    #[test]
     fn null_is_answered_everywhere() {
         let text = c"{}".as_ptr().cast_mut();
         let (none, mut byte, mut value) = (ptr::null_mut(), 7_u8, 7_i32);

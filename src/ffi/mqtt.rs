@@ -576,3 +576,6 @@ impl Subscriber for CSubscriber {
         Some((message, event))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -450,6 +450,41 @@ mod tests {
     }
 
     #[test]
+    fn what_was_fetched_so_far_is_a_number_of_bytes() {
+        let ota = Handle::new();
+        let fetched = || {
+            let mut size = 7_u32;
+            // SAFETY: an aligned number of 4 bytes.
+            let code = unsafe { IOT_OTA_Ioctl(ota.0, IOT_OTAG_FETCHED_SIZE, ptr::from_mut(&mut size).cast(), 4) };
+            (code, size)
+        };
+        assert_eq!(fetched(), (QCLOUD_RET_SUCCESS, 0));
+        assert_eq!(IOT_OTA_StartDownload(ota.0, 0, 8), QCLOUD_RET_SUCCESS);
+        let mut buf: [c_char; 5] = [0; 5];
+        // SAFETY: writable for 5 bytes.
+        let count = unsafe { IOT_OTA_FetchYield(ota.0, buf.as_mut_ptr(), 5, 1) };
+        assert_eq!(fetched(), (QCLOUD_RET_SUCCESS, u32::try_from(count).unwrap()));
+    }
+
+    #[test]
+    fn a_version_that_is_no_text_is_not_reported() {
+        let ota = Handle::new();
+        let bad = c"\xff".as_ptr();
+        // SAFETY: strings.
+        unsafe {
+            for code in [
+                IOT_OTA_ReportVersion(ota.0, bad),
+                IOT_OTA_ReportUpgradeSuccess(ota.0, bad),
+                IOT_OTA_ReportUpgradeFail(ota.0, bad),
+            ] {
+                assert_eq!(code, IOT_OTA_ERR_INVALID_PARAM);
+            }
+        }
+        assert_eq!(IOT_OTA_GetLastError(ota.0), IOT_OTA_ERR_INVALID_PARAM);
+        assert_eq!(IOT_OTA_IsFetching(ota.0), 1);
+    }
+
+    #[test]
     fn a_download_through_the_c_surface() {
         let ota = Handle::new();
         let mut valid = 7_u32;

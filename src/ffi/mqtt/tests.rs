@@ -1,0 +1,434 @@
+//! The calls and callbacks as C code sees them, with a client on a scripted server in virtual time.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard};
+
+use bytes::BytesMut;
+use iot_abi::error::{
+    QCLOUD_ERR_BUF_TOO_SHORT, QCLOUD_ERR_MAX_TOPIC_LENGTH, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_MQTT_UNSUB_FAIL,
+    QCLOUD_ERR_TCP_PEER_SHUTDOWN,
+};
+use iot_abi::mqtt::MQTTEventHandler;
+use iot_engine::time::Millis;
+use rumqttc::mqttbytes::v4::{
+    ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode, UnsubAck,
+};
+
+use super::*;
+use crate::ffi::system::IOT_Get_SysTime;
+use crate::hal::{Platform, Transport, TransportError};
+
+#[derive(Default)]
+struct World {
+    now: u64,
+    /// The server answers nothing any more.
+    mute: bool,
+    closed: bool,
+    inbox: VecDeque<u8>,
+    stream: BytesMut,
+}
+
+impl World {
+    fn send(&mut self, packet: &Packet) {
+        let mut bytes = BytesMut::new();
+        packet.write(&mut bytes, usize::MAX).unwrap();
+        self.inbox.extend(bytes);
+    }
+
+    /// A server that refuses subscriptions to what begins with "refused".
+    fn serve(&mut self, data: &[u8]) {
+        self.stream.extend_from_slice(data);
+        while let Ok(packet) = Packet::read(&mut self.stream, usize::MAX) {
+            match packet {
+                _ if self.mute => {}
+                Packet::Connect(_) => self.send(&Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false))),
+                Packet::Subscribe(subscribe) => {
+                    let code = match subscribe.filters[0].path.starts_with("refused") {
+                        true => SubscribeReasonCode::Failure,
+                        false => SubscribeReasonCode::Success(rumqttc::QoS::AtLeastOnce),
+                    };
+                    self.send(&Packet::SubAck(SubAck::new(subscribe.pkid, vec![code])));
+                }
+                Packet::Unsubscribe(unsubscribe) => self.send(&Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid))),
+                Packet::Publish(publish) if publish.topic == "$sys/operation/PRODUCTIDX/device" => {
+                    self.publish(0, "$sys/operation/result/PRODUCTIDX/device", br#"{"type":"get","time":1604458421}"#);
+                }
+                Packet::Publish(publish) if publish.pkid != 0 => {
+                    self.send(&Packet::PubAck(PubAck::new(publish.pkid)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn publish(&mut self, id: u16, topic: &str, payload: &[u8]) {
+        let qos = if id == 0 { rumqttc::QoS::AtMostOnce } else { rumqttc::QoS::AtLeastOnce };
+        let mut publish = Publish::new(topic, qos, payload);
+        publish.pkid = id;
+        self.send(&Packet::Publish(publish));
+    }
+}
+
+#[derive(Clone, Default)]
+struct Server(Arc<Mutex<World>>);
+
+impl Server {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Platform for Server {
+    fn now(&self) -> Millis {
+        Millis(self.world().now)
+    }
+
+    fn sleep(&self, ms: u32) {
+        self.world().now += u64::from(ms);
+    }
+
+    fn connect(&self, _: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
+        let mut world = self.world();
+        *world = World { now: world.now, ..World::default() };
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+impl Transport for Server {
+    fn read(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError> {
+        let mut world = self.world();
+        if world.inbox.is_empty() {
+            if world.closed {
+                return Err(TransportError::Closed(QCLOUD_ERR_TCP_PEER_SHUTDOWN));
+            }
+            world.now += u64::from(timeout_ms);
+        }
+        let count = buf.len().min(world.inbox.len());
+        for (to, from) in buf.iter_mut().zip(world.inbox.drain(..count)) {
+            *to = from;
+        }
+        Ok(count)
+    }
+
+    fn write(&self, data: &[u8], _: u32) -> Result<usize, TransportError> {
+        self.world().serve(data);
+        Ok(data.len())
+    }
+}
+
+/// What the callbacks saw, as `context` and `user_data` of C code.
+#[derive(Default)]
+struct Seen {
+    /// Event types of the client with their packet ids.
+    events: Vec<(raw::MQTTEventType, usize)>,
+    /// Topics and payloads that reached the global handler.
+    unclaimed: Vec<(String, Vec<u8>)>,
+    /// Event types of subscriptions.
+    subscription: Vec<raw::MQTTEventType>,
+    messages: Vec<(String, Vec<u8>, raw::QoS, u16)>,
+}
+
+/// Topic and payload, which must be followed by a NUL each.
+unsafe fn texts(message: &MQTTMessage) -> (String, Vec<u8>) {
+    let bytes = |at: *const c_void, len| unsafe { std::slice::from_raw_parts(at.cast::<u8>(), len + 1) };
+    let (topic, payload) =
+        (bytes(message.ptopic.cast(), message.topic_len), bytes(message.payload, message.payload_len));
+    assert_eq!((topic.last(), payload.last()), (Some(&0), Some(&0)));
+    let topic = String::from_utf8(topic[..message.topic_len].to_vec()).unwrap();
+    (topic, payload[..message.payload_len].to_vec())
+}
+
+unsafe extern "C" fn on_event(_client: *mut c_void, context: *mut c_void, event: *mut MQTTEventMsg) {
+    let (seen, event) = unsafe { (&mut *context.cast::<Seen>(), &*event) };
+    if event.event_type == MQTTEventType::MQTT_EVENT_PUBLISH_RECVEIVED as raw::MQTTEventType {
+        seen.unclaimed.push(unsafe { texts(&*event.msg.cast::<MQTTMessage>()) });
+    } else {
+        seen.events.push((event.event_type, event.msg.addr()));
+    }
+}
+
+unsafe extern "C" fn on_message(_client: *mut c_void, message: *mut MQTTMessage, user_data: *mut c_void) {
+    let (seen, message) = unsafe { (&mut *user_data.cast::<Seen>(), &*message) };
+    let (topic, payload) = unsafe { texts(message) };
+    seen.messages.push((topic, payload, message.qos, message.id));
+}
+
+unsafe extern "C" fn on_subscription_event(_client: *mut c_void, event: raw::MQTTEventType, user_data: *mut c_void) {
+    unsafe { (*user_data.cast::<Seen>()).subscription.push(event) };
+}
+
+/// A connected client as C code has it.
+struct Device {
+    handle: *mut c_void,
+    server: Server,
+    seen: *mut Seen,
+}
+
+impl Device {
+    fn new() -> Self {
+        let server = Server::default();
+        let seen = Box::into_raw(Box::<Seen>::default());
+        let identity = Identity::new("PRODUCTIDX", "device").unwrap();
+        let mut params = MQTTInitParams {
+            event_handle: MQTTEventHandler { h_fp: Some(on_event), context: seen.cast() },
+            // SAFETY: numbers, pointers and arrays of numbers.
+            ..unsafe { std::mem::zeroed() }
+        };
+        #[cfg(not(feature = "auth-mode-cert"))]
+        {
+            params.device_secret = c"AQIDBA==".as_ptr().cast_mut();
+        }
+        params.auto_connect_enable = 1;
+        let setup = Setup {
+            endpoint: Endpoint {
+                host: "localhost".to_owned(),
+                port: 1,
+                security: Security::None,
+                handshake_timeout_ms: 5000,
+            },
+            proof: Proof::Transport,
+            config: Config {
+                client_id: identity.client_id(),
+                keep_alive_s: 240,
+                clean_session: true,
+                command_timeout_ms: 5000,
+                auto_connect: true,
+            },
+            listener: Some(Box::new(CListener { handler: on_event, context: params.event_handle.context })),
+            attachment: unsafe { device_info(&params, &identity) },
+            identity,
+        };
+        let client = Client::offline(Arc::new(server.clone()), setup);
+        client.connect().unwrap();
+        Device { handle: handle::insert(client), server, seen }
+    }
+
+    fn seen(&self) -> Seen {
+        std::mem::take(unsafe { &mut *self.seen })
+    }
+
+    fn pump(&self) -> c_int {
+        IOT_MQTT_Yield(self.handle, 10)
+    }
+
+    fn publish(&self, topic: &str, qos: raw::QoS, payload: &[u8]) -> (c_int, u16) {
+        let topic = std::ffi::CString::new(topic).unwrap();
+        let mut params = PublishParams {
+            qos,
+            id: 77,
+            payload: payload.as_ptr().cast_mut().cast(),
+            payload_len: payload.len(),
+            // SAFETY: numbers and pointers.
+            ..unsafe { std::mem::zeroed() }
+        };
+        let code = unsafe { IOT_MQTT_Publish(self.handle, topic.as_ptr().cast_mut(), &mut params) };
+        (code, params.id)
+    }
+
+    fn subscribe(&self, filter: &str, qos: raw::QoS) -> c_int {
+        let filter = std::ffi::CString::new(filter).unwrap();
+        let mut params = SubscribeParams {
+            qos,
+            on_message_handler: Some(on_message),
+            on_sub_event_handler: Some(on_subscription_event),
+            user_data: self.seen.cast(),
+        };
+        unsafe { IOT_MQTT_Subscribe(self.handle, filter.as_ptr().cast_mut(), &mut params) }
+    }
+
+    fn unsubscribe(&self, filter: &str) -> c_int {
+        let filter = std::ffi::CString::new(filter).unwrap();
+        unsafe { IOT_MQTT_Unsubscribe(self.handle, filter.as_ptr().cast_mut()) }
+    }
+
+    fn is_ready(&self, filter: &str) -> bool {
+        let filter = std::ffi::CString::new(filter).unwrap();
+        unsafe { IOT_MQTT_IsSubReady(self.handle, filter.as_ptr().cast_mut()) }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        unsafe {
+            IOT_MQTT_Destroy(&mut self.handle);
+            drop(Box::from_raw(self.seen));
+        }
+    }
+}
+
+fn number(event: MQTTEventType) -> raw::MQTTEventType {
+    event as raw::MQTTEventType
+}
+
+fn with_id(event: MQTTEventType, id: c_int) -> (raw::MQTTEventType, usize) {
+    (number(event), usize::try_from(id).unwrap())
+}
+
+#[test]
+fn bad_arguments_have_their_codes() {
+    let device = Device::new();
+    let none: *mut c_void = ptr::null_mut();
+    let topic = c"t".as_ptr().cast_mut();
+    unsafe {
+        let mut params: PublishParams = std::mem::zeroed();
+        assert_eq!(IOT_MQTT_Publish(device.handle, none.cast(), &mut params), QCLOUD_ERR_INVAL);
+        assert_eq!(IOT_MQTT_Publish(device.handle, c"\xff".as_ptr().cast_mut(), &mut params), QCLOUD_ERR_INVAL);
+        assert_eq!(IOT_MQTT_Publish(device.handle, topic, none.cast()), QCLOUD_ERR_INVAL);
+        params.payload_len = 1;
+        assert_eq!(IOT_MQTT_Publish(device.handle, topic, &mut params), QCLOUD_ERR_INVAL);
+        let mut params: SubscribeParams = std::mem::zeroed();
+        assert_eq!(IOT_MQTT_Subscribe(device.handle, none.cast(), &mut params), QCLOUD_ERR_INVAL);
+        assert_eq!(IOT_MQTT_Subscribe(device.handle, topic, none.cast()), QCLOUD_ERR_INVAL);
+        assert_eq!(IOT_MQTT_Unsubscribe(device.handle, none.cast()), QCLOUD_ERR_INVAL);
+        assert!(!IOT_MQTT_IsSubReady(device.handle, none.cast()));
+    }
+    let long = "t".repeat(129);
+    assert_eq!(device.publish("t", 2, b"").0, QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT);
+    assert_eq!(device.subscribe("t", 2), QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT);
+    assert_eq!(device.publish(&long, 0, b"").0, QCLOUD_ERR_MAX_TOPIC_LENGTH);
+    assert_eq!(device.subscribe(&long, 0), QCLOUD_ERR_MAX_TOPIC_LENGTH);
+    assert_eq!(device.publish("t", 1, &[b'x'; 2048]).0, QCLOUD_ERR_BUF_TOO_SHORT);
+    assert_eq!(device.unsubscribe("t"), QCLOUD_ERR_MQTT_UNSUB_FAIL);
+}
+
+#[test]
+fn a_publish_returns_its_packet_id_and_ends_with_an_event() {
+    let device = Device::new();
+    assert_eq!(device.publish("t", 0, b""), (QCLOUD_RET_SUCCESS, 77), "QoS 0 has no id");
+    let (code, id) = device.publish("t", 1, b"payload");
+    assert_eq!(code, c_int::from(id));
+    device.pump();
+    assert_eq!(device.seen().events, [with_id(MQTTEventType::MQTT_EVENT_PUBLISH_SUCCESS, code)]);
+
+    device.server.world().mute = true;
+    let (code, _) = device.publish("t", 1, b"payload");
+    IOT_MQTT_Yield(device.handle, 5001);
+    assert_eq!(device.seen().events, [with_id(MQTTEventType::MQTT_EVENT_PUBLISH_TIMEOUT, code)]);
+}
+
+#[test]
+fn subscriptions_hear_what_becomes_of_them() {
+    let device = Device::new();
+    let granted = device.subscribe("a/#", 1);
+    let refused = device.subscribe("refused/b", 0);
+    assert!(!device.is_ready("a/#"));
+    device.pump();
+    assert!(device.is_ready("a/#") && !device.is_ready("refused/b"));
+    let seen = device.seen();
+    let (success, nack) = (MQTTEventType::MQTT_EVENT_SUBCRIBE_SUCCESS, MQTTEventType::MQTT_EVENT_SUBCRIBE_NACK);
+    assert_eq!(seen.events, [with_id(success, granted), with_id(nack, refused)]);
+    assert_eq!(seen.subscription, [number(success), number(nack)]);
+
+    let id = device.unsubscribe("a/#");
+    device.pump();
+    let seen = device.seen();
+    assert_eq!(seen.events, [with_id(MQTTEventType::MQTT_EVENT_UNSUBCRIBE_SUCCESS, id)]);
+    assert_eq!(seen.subscription, [number(MQTTEventType::MQTT_EVENT_UNSUBSCRIBE)]);
+
+    device.subscribe("a/#", 1);
+    device.pump();
+    device.seen();
+    device.server.world().mute = true;
+    let late = device.subscribe("b", 0);
+    let id = device.unsubscribe("a/#");
+    IOT_MQTT_Yield(device.handle, 5001);
+    let seen = device.seen();
+    let (late_subscribe, late_unsubscribe) =
+        (MQTTEventType::MQTT_EVENT_SUBCRIBE_TIMEOUT, MQTTEventType::MQTT_EVENT_UNSUBCRIBE_TIMEOUT);
+    assert_eq!(seen.events, [with_id(late_subscribe, late), with_id(late_unsubscribe, id)]);
+    assert_eq!(seen.subscription, [number(MQTTEventType::MQTT_EVENT_UNSUBSCRIBE), number(late_subscribe)]);
+}
+
+#[test]
+fn the_same_handlers_again_are_the_same_subscription() {
+    let device = Device::new();
+    for _ in 0..11 {
+        assert!(device.subscribe("a", 1) > 0);
+        device.pump();
+    }
+    device.server.world().publish(0, "a", b"once");
+    device.pump();
+    assert_eq!(device.seen().messages.len(), 1);
+}
+
+#[test]
+fn messages_reach_their_subscription_or_else_the_global_handler() {
+    let device = Device::new();
+    device.subscribe("a/#", 1);
+    device.pump();
+    device.seen();
+    {
+        let mut world = device.server.world();
+        world.publish(9, "a/b", b"for the subscription");
+        world.publish(0, "c", b"for nobody");
+    }
+    device.pump();
+    let seen = device.seen();
+    assert_eq!(seen.messages, [("a/b".to_owned(), b"for the subscription".to_vec(), 1, 9)]);
+    assert_eq!(seen.unclaimed, [("c".to_owned(), b"for nobody".to_vec())]);
+}
+
+#[test]
+fn a_subscription_without_handlers_is_served_in_silence() {
+    let device = Device::new();
+    let mut params: SubscribeParams = unsafe { std::mem::zeroed() };
+    assert!(unsafe { IOT_MQTT_Subscribe(device.handle, c"a".as_ptr().cast_mut(), &mut params) } > 0);
+    device.pump();
+    device.server.world().publish(0, "a", b"x");
+    device.pump();
+    let seen = device.seen();
+    assert_eq!((seen.messages.len(), seen.unclaimed.len(), seen.subscription.len()), (0, 0, 0));
+}
+
+#[test]
+fn losing_and_regaining_the_link_is_told() {
+    let device = Device::new();
+    device.server.world().closed = true;
+    device.pump();
+    assert!(!IOT_MQTT_IsConnected(device.handle));
+    assert_eq!(device.publish("t", 1, b"").0, QCLOUD_ERR_MQTT_NO_CONN);
+    assert_eq!(IOT_MQTT_Yield(device.handle, 3000), iot_abi::error::QCLOUD_RET_MQTT_RECONNECTED);
+    assert!(IOT_MQTT_IsConnected(device.handle));
+    let [lost, back] = [MQTTEventType::MQTT_EVENT_DISCONNECT, MQTTEventType::MQTT_EVENT_RECONNECT].map(number);
+    assert_eq!(device.seen().events, [(lost, 0), (back, 0)]);
+}
+
+#[test]
+fn a_destroyed_client_tells_its_subscriptions_and_is_gone() {
+    let mut device = Device::new();
+    device.subscribe("a", 1);
+    device.pump();
+    device.seen();
+    let handle = device.handle;
+    assert_eq!(unsafe { IOT_MQTT_Destroy(&mut device.handle) }, QCLOUD_RET_SUCCESS);
+    assert!(device.handle.is_null());
+    assert_eq!(device.seen().subscription, [number(MQTTEventType::MQTT_EVENT_CLIENT_DESTROY)]);
+    assert_eq!(IOT_MQTT_Yield(handle, 1), QCLOUD_ERR_INVAL);
+    assert!(IOT_MQTT_GetDeviceInfo(handle).is_null());
+}
+
+#[test]
+fn the_client_knows_its_device() {
+    let device = Device::new();
+    let info = IOT_MQTT_GetDeviceInfo(device.handle);
+    let text = |field: &[c_char]| unsafe { std::ffi::CStr::from_ptr(field.as_ptr()) }.to_str().unwrap().to_owned();
+    let info = unsafe { &*info };
+    assert_eq!(text(&info.product_id), "PRODUCTIDX");
+    assert_eq!(text(&info.device_name), "device");
+    assert_eq!(text(&info.client_id), "PRODUCTIDXdevice");
+    #[cfg(not(feature = "auth-mode-cert"))]
+    assert_eq!(text(&info.device_secret), "AQIDBA==");
+}
+
+#[test]
+fn the_clouds_time_comes_in_seconds() {
+    let device = Device::new();
+    let mut time = 7;
+    assert_eq!(unsafe { IOT_Get_SysTime(device.handle, &mut time) }, QCLOUD_RET_SUCCESS);
+    assert_eq!(time, 1_604_458_421);
+    device.server.world().mute = true;
+    assert_eq!(unsafe { IOT_Get_SysTime(device.handle, &mut time) }, QCLOUD_ERR_FAILURE);
+    assert_eq!(time, 0);
+    assert_eq!(unsafe { IOT_Get_SysTime(device.handle, ptr::null_mut()) }, QCLOUD_ERR_INVAL);
+    assert_eq!(unsafe { IOT_Get_SysTime(ptr::null_mut(), &mut time) }, QCLOUD_ERR_INVAL);
+}
