@@ -223,7 +223,9 @@ int main(void)
             disconnect_device(&device);
             printf("idle heap %zu\n", heap_in_use());
         }
-        if (connect_device(&device) && wait_command(&device)) {
+        /* A connection that has died without a word shows only now: the second try is on a new one. */
+        bool connected = connect_device(&device) || connect_device(&device);
+        if (connected && wait_command(&device)) {
             result = fetch(&device, number % CANCEL_EVERY == 0);
         }
         if (device.client != NULL && !run_mqtt(&device, 1)) {

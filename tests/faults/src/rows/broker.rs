@@ -59,6 +59,10 @@ fn reporting() -> Vec<Row> {
         Row::new("the broker goes away for 20 s with the result", &["mqtt:away=20@done#1"], Right)
             .attempts(3)
             .requests(1),
+        Row::new("no PUBACK ever", &["mqtt:no-answer@publish"], FailsUnheard).says(&["err|"]),
+        Row::new("no PUBACK for any report of burning", &["mqtt:no-answer@burning"], FailsUnheard)
+            .says(&["err|", "upgrade begin"]),
+        Row::new("the fifth packet cuts the connection", &["mqtt:cut@packet#5"], Right).attempts(2),
         Row::new("no PUBACK at all for a while", &["mqtt:no-answer@publish#1-3"], Right).attempts(4).args(&["-k", "4"]),
     ]);
     rows
