@@ -163,8 +163,8 @@ static size_t take(Connection *c, unsigned char *data, size_t len)
     return count;
 }
 
-/* When there will be more than now, if nothing is here. */
-static uint64_t next_us(const Connection *c)
+/* When the `wanted` bytes, or as many of them as can be under way, will be here, if nothing is. */
+static uint64_t next_us(const Connection *c, uint64_t wanted)
 {
     uint64_t missing;
 
@@ -174,7 +174,8 @@ static uint64_t next_us(const Connection *c)
     if (c->peer.body_sent == c->peer.body_len || network_link.bytes_per_ms == 0) {
         return NEVER;
     }
-    missing = c->secure ? MIN(record() - c->arrived % record(), c->peer.body_len - c->arrived) : 1;
+    missing = c->secure ? record() - c->arrived % record() : MIN(wanted, network_link.window);
+    missing = MIN(missing, c->peer.body_len - c->arrived);
     return c->arrived_us + (missing * 1000 + network_link.bytes_per_ms - 1) / network_link.bytes_per_ms;
 }
 
@@ -202,7 +203,7 @@ static NetworkResult read_locked(uintptr_t handle, unsigned char *data, size_t l
         if (c->broken || at_end(c)) {
             return NETWORK_CLOSED;
         }
-        next  = next_us(c);
+        next  = next_us(c, len - *count);
         limit = c->secure ? clock_us() + TLS_LOOK_US : end;
         pthread_mutex_unlock(&lock);
         clock_wait_until(MIN(next, limit));

@@ -29,11 +29,13 @@
 #define OTHER_MD5 "00000000000000000000000000000000"
 #define HALF      (SIZE / 2)
 #define WORKERS   2
-/* What the link brings in the second between two saves, and while one block is under way. */
-#define MOST_AGAIN 5000u
+/* What the link brings in the second between two saves and in one fetch, which may last another one. */
+#define MOST_AGAIN 8500u
 /* Real time after which a device is stuck; it needs milliseconds. */
 #define STUCK_S   20
 #define MAX_SHOWN 10
+/* About as many as an upgrade has: where to look for a second cut. */
+#define MOST_STEPS 3000u
 
 int sample_main(int argc, char **argv);
 
@@ -175,6 +177,7 @@ static void show_said(void)
 typedef struct {
     uint64_t cuts;
     uint64_t failed;
+    uint64_t second_cuts;   /* in the start after one of those */
     uint64_t starts;        /* after a cut: one for each disk it may have left */
     uint64_t went_on;       /* those that found data to go on from */
     uint64_t again;         /* bytes fetched again, in all of them */
@@ -260,13 +263,13 @@ static const char *wrong_end(const Case *the_case, int code, uint32_t stored)
     return NULL;
 }
 
-static void complain(const Case *the_case, const Power *at_cut, unsigned outcome, const char *wrong)
+static void complain(const Case *the_case, uint32_t step, const Power *at_cut, unsigned outcome, const char *wrong)
 {
     char text[512];
 
     disk_describe(&at_cut->disk, outcome, text, sizeof(text));
-    fprintf(stderr, "cuts %s %" PRIu32 ": %s. The disk had, of what was not synced: %s\n", the_case->name,
-            at_cut->cut_at, wrong, text);
+    fprintf(stderr, "cuts %s %" PRIu32 ": after step %" PRIu32 ": %s. The disk had, of what was not synced: %s\n",
+            the_case->name, step, at_cut->cut_at, wrong, text);
 }
 
 /* Bytes that come through the network a second time. What was thrown away for good reason does not count. */
@@ -275,8 +278,9 @@ static uint64_t fetched_again(const Case *the_case, const Power *at_cut, uint32_
     return the_case->rotten || at_cut->cloud.done > 0 ? 0 : at_cut->reached - stored;
 }
 
-/* Starts the device again with one of the disks that the loss may have left. */
-static bool start_again(const Case *the_case, const Power *at_cut, unsigned outcome, bool talkative, Totals *totals)
+/* Starts the device again with one of the disks that the loss may have left. `step` is to be given to try it again. */
+static bool start_again(const Case *the_case, uint32_t step, const Power *at_cut, unsigned outcome, bool talkative,
+                        Totals *totals)
 {
     uint32_t    stored;
     uint64_t    again;
@@ -294,7 +298,7 @@ static bool start_again(const Case *the_case, const Power *at_cut, unsigned outc
         wrong = wrong_end(the_case, run_device(the_case, 0), stored);
     }
     if (wrong != NULL && totals->failed < MAX_SHOWN) {
-        complain(the_case, at_cut, outcome, wrong);
+        complain(the_case, step, at_cut, outcome, wrong);
     }
     if (talkative) {
         show_said();
@@ -304,6 +308,28 @@ static bool start_again(const Case *the_case, const Power *at_cut, unsigned outc
     totals->again += again;
     totals->again_at_most = again > totals->again_at_most ? again : totals->again_at_most;
     return wrong == NULL;
+}
+
+/* Lets the power go once more, at some step of the start after the cut at `step`. */
+static bool cut_again(const Case *the_case, uint32_t step, const Power *at_cut, bool talkative, Totals *totals)
+{
+    static Power at_second;
+    uint32_t     mixed = step * 2654435761u;
+    int          code;
+
+    power->disk = at_cut->disk;
+    disk_lose_power(&power->disk, mixed % disk_outcomes(&at_cut->disk));
+    code = run_device(the_case, 1 + mixed / 7 % MOST_STEPS);
+    if (code == 0) {
+        return true; /* over before */
+    }
+    if (code != POWER_GONE) {
+        fprintf(stderr, "cuts %s %" PRIu32 ": the second start ended with %d\n", the_case->name, step, code);
+        return false;
+    }
+    at_second = *power;
+    totals->second_cuts++;
+    return start_again(the_case, step, &at_second, mixed / 3 % disk_outcomes(&at_second.disk), talkative, totals);
 }
 
 /* Lets the power go at `step`. False: the device came to its end before. */
@@ -330,8 +356,9 @@ static bool cut(const Case *the_case, uint32_t step, bool talkative, Totals *tot
     }
     at_cut = *power;
     for (unsigned outcome = 0; good && outcome < disk_outcomes(&at_cut.disk); outcome++) {
-        good = start_again(the_case, &at_cut, outcome, talkative, totals);
+        good = start_again(the_case, step, &at_cut, outcome, talkative, totals);
     }
+    good = good && cut_again(the_case, step, &at_cut, talkative, totals);
     totals->cuts++;
     totals->failed += !good;
     return true;
@@ -384,6 +411,7 @@ static void add(Totals *sum, const Totals *part)
 {
     sum->cuts += part->cuts;
     sum->failed += part->failed;
+    sum->second_cuts += part->second_cuts;
     sum->starts += part->starts;
     sum->went_on += part->went_on;
     sum->again += part->again;
@@ -423,8 +451,9 @@ static bool cut_everywhere(const Case *the_case, Totals *sum)
     for (unsigned worker = 0; worker < WORKERS; worker++) {
         add(&all, &totals[worker]);
     }
-    printf("%-8s %6" PRIu64 " cuts, %" PRIu64 " starts after them, %" PRIu64 " went on from saved data\n", "", all.cuts,
-           all.starts, all.went_on);
+    printf("%-8s %6" PRIu64 " cuts, %" PRIu64 " more in the start after one; %" PRIu64 " starts, %" PRIu64
+           " went on from saved data\n",
+           "", all.cuts, all.second_cuts, all.starts, all.went_on);
     add(sum, &all);
     return good;
 }
