@@ -3,7 +3,8 @@
 # target: executions, coverage (program points, and points with how often they were passed), findings.
 #
 #   tools/fuzz.sh SECONDS [TARGET...]     so long for each; all targets where none is named
-#   tools/fuzz.sh merge                   takes into fuzz/seeds what earlier runs found and covers more, in small files
+#   tools/fuzz.sh merge [TARGET...]       takes the best of what earlier runs found into fuzz/seeds, for each target the
+#                                         files that together cover most, beside the seeds with names, which stay
 #
 # Stable Rust is enough: RUSTC_BOOTSTRAP lets it take the flags that cargo-fuzz needs. The C file is compiled with gcc's
 # address and undefined-behaviour checks. Findings are left in target/fuzz/TARGET/findings; run one again with
@@ -23,20 +24,27 @@ shift
 targets=("$@")
 [ ${#targets[@]} -eq 0 ] && mapfile -t targets < <(sed -n 's/^name = "\(.*\)"$/\1/p' fuzz/Cargo.toml | tail -n +2)
 
-# Longest seed that is kept in the repository, in bytes.
-KEPT_SEED=4096
+# What is kept in the repository, for each target: so many found files of at most so many bytes.
+KEPT_SEEDS=50
+KEPT_SEED_SIZE=2048
 
 RUSTC_BOOTSTRAP=1 CFLAGS="-fsanitize=address,undefined -fsanitize-undefined-trap-on-error -fno-omit-frame-pointer -g" \
     cargo fuzz build --fuzz-dir fuzz || exit
 
 merge() {
-    local target
+    local target merged seeds
     for target in "${targets[@]}"; do
-        rm -rf "$work/$target/merged"
-        mkdir -p "$work/$target/merged" "$work/$target/corpus" "fuzz/seeds/$target"
-        "$programs/$target" -merge=1 -max_len=$KEPT_SEED "$work/$target/merged" "fuzz/seeds/$target" \
-            "$work/$target/corpus" >"$work/$target/merge.log" 2>&1 || return
-        echo "$target: $(find "$work/$target/merged" -type f | wc -l) files"
+        merged=$work/$target/merged
+        seeds=fuzz/seeds/$target
+        rm -rf "$merged"
+        mkdir -p "$merged" "$work/$target/corpus" "$seeds"
+        "$programs/$target" -set_cover_merge=1 -use_counters=0 -max_len=$KEPT_SEED_SIZE "$merged" "$work/$target/corpus" \
+            "$seeds" >"$work/$target/merge.log" 2>&1 || return
+        # libFuzzer names a file by the 40 digits of its hash, and writes the one that covers most first.
+        find "$seeds" -type f -regextype egrep -regex '.*/[0-9a-f]{40}' -delete
+        find "$merged" -type f -printf '%C@ %p\n' | sort -n | head -n $KEPT_SEEDS | cut -d ' ' -f 2 |
+            xargs -I{} cp {} "$seeds"
+        echo "$target: $(find "$seeds" -type f | wc -l) files, $(du -sb "$seeds" | cut -f 1) bytes"
     done
 }
 

@@ -631,3 +631,9 @@ fn each_fault_says_what_happened() {
         assert_eq!(fault.to_string(), text);
     }
 }
+
+#[test]
+fn nothing_is_due_without_a_link_and_requests() {
+    assert_eq!(session().deadline(), None);
+    assert_eq!(session().tick(Millis(u64::MAX)), Ok(()));
+}
