@@ -20,6 +20,9 @@ static void live(DeviceInfo *info, bool with_loop, bool stop_loop, bool client_f
     if (with_loop) {
         CHECK_INT(IOT_MQTT_StartLoop(client), 0);
     }
+#else
+    (void)with_loop;
+    (void)stop_loop;
 #endif
     ota = IOT_OTA_Init(info->product_id, info->device_name, client);
     CHECK(ota != NULL);
