@@ -285,7 +285,7 @@ pub extern "C" fn IOT_Log_Upload(_force_upload: bool) -> c_int {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iot_abi::log::{eLOG_DEBUG, eLOG_ERROR};
+    use iot_abi::log::{eLOG_DEBUG, eLOG_ERROR, eLOG_WARN};
 
     extern "C" {
         fn IOT_Log_Gen(file: *const c_char, func: *const c_char, line: c_int, level: c_int, fmt: *const c_char, ...);
@@ -385,6 +385,9 @@ mod tests {
         assert_eq!(lines(eLOG_ERROR, || log::warn!("not wanted")).len(), 0);
         assert_eq!(lines(eLOG_DISABLE, || log::error!("not wanted")).len(), 0);
         assert_eq!(lines(eLOG_ERROR, || log::error!("wanted")).len(), 1);
+        lines(eLOG_WARN, || {
+            assert!(log::log_enabled!(log::Level::Warn) && !log::log_enabled!(log::Level::Info));
+        });
     }
 
     #[test]

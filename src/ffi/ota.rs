@@ -467,6 +467,29 @@ mod tests {
     }
 
     #[test]
+    fn without_an_update_command_there_is_nothing_to_tell() {
+        let ota = Handle::new();
+        let mut size = 7_u32;
+        // SAFETY: strings, and a number of 4 bytes.
+        unsafe {
+            assert_eq!(
+                IOT_OTA_Ioctl(ota.0, IOT_OTAG_FILE_SIZE, ptr::from_mut(&mut size).cast(), 0),
+                IOT_OTA_ERR_INVALID_PARAM
+            );
+            assert_eq!(IOT_OTA_ReportVersion(ota.0, c"123456789012345678901234567890123".as_ptr()), QCLOUD_ERR_FAILURE);
+            assert_eq!(IOT_OTA_GetLastError(ota.0), IOT_OTA_ERR_INVALID_PARAM);
+            assert_eq!(IOT_OTA_IsFetching(ota.0), 1);
+
+            assert!(IOT_OTA_ReportVersion(ota.0, c"1.0.0".as_ptr()) > 0);
+            assert_eq!((IOT_OTA_IsFetching(ota.0), IOT_OTA_GetLastError(ota.0)), (0, 0));
+            let code = IOT_OTA_Ioctl(ota.0, IOT_OTAG_FILE_SIZE, ptr::from_mut(&mut size).cast(), 4);
+            assert_eq!((code, size), (OtaError::InvalidState.code(), 7));
+            assert!(IOT_OTA_ReportUpgradeFail(ota.0, ptr::null()) < 0);
+            assert_eq!(IOT_OTA_GetLastError(ota.0), OtaError::InvalidState.code());
+        }
+    }
+
+    #[test]
     fn a_version_that_is_no_text_is_not_reported() {
         let ota = Handle::new();
         let bad = c"\xff".as_ptr();

@@ -15,6 +15,7 @@ use rumqttc::mqttbytes::v4::{
 };
 
 use super::*;
+use crate::ffi::ota::{IOT_OTA_Destroy, IOT_OTA_Init};
 use crate::ffi::system::IOT_Get_SysTime;
 use crate::hal::{Platform, Transport, TransportError};
 
@@ -405,6 +406,20 @@ fn a_destroyed_client_tells_its_subscriptions_and_is_gone() {
     assert_eq!(device.seen().subscription, [number(MQTTEventType::MQTT_EVENT_CLIENT_DESTROY)]);
     assert_eq!(IOT_MQTT_Yield(handle, 1), QCLOUD_ERR_INVAL);
     assert!(IOT_MQTT_GetDeviceInfo(handle).is_null());
+}
+
+#[test]
+fn an_upgrade_needs_names_that_can_stand_in_a_topic() {
+    let device = Device::new();
+    let product_id = c"PRODUCTIDX".as_ptr();
+    unsafe {
+        assert!(IOT_OTA_Init(product_id, c"a/b".as_ptr(), device.handle).is_null());
+        assert!(IOT_OTA_Init(c"PRODUCTIDX1".as_ptr(), c"device".as_ptr(), device.handle).is_null());
+        let ota = IOT_OTA_Init(product_id, c"device".as_ptr(), device.handle);
+        assert!(!ota.is_null() && device.is_ready("$ota/update/PRODUCTIDX/device"));
+        assert_eq!(IOT_OTA_Destroy(ota), QCLOUD_RET_SUCCESS);
+    }
+    assert!(!device.is_ready("$ota/update/PRODUCTIDX/device"));
 }
 
 #[test]
