@@ -63,3 +63,14 @@ pub(crate) unsafe fn required_str<'a>(
         iot_abi::error::QCLOUD_ERR_INVAL
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_the_functions_error() {
+        assert_eq!(guard("IOT_X", -1, || 5), 5);
+        assert_eq!(guard("IOT_X", -1, || panic!("a bug")), -1);
+    }
+}

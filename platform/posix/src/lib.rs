@@ -26,3 +26,13 @@ pub fn guard<T>(func: &str, fallback: T, body: impl FnOnce() -> T) -> T {
         fallback
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_panic_becomes_the_functions_error_and_a_line_in_the_log() {
+        assert_eq!(super::guard("HAL_X", -1, || 5), 5);
+        assert_eq!(super::guard("HAL_X", -1, || panic!("a bug")), -1);
+        assert_eq!(crate::log_double::take(), ["ERR internal error (a panic was caught)"]);
+    }
+}
