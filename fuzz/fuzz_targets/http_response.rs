@@ -170,6 +170,9 @@ impl<'a> Run<'a> {
                 }
                 end @ (Step::Finished | Step::Failed(_)) => {
                     assert_eq!(self.transfer.next(self.now), end, "the end is not the end");
+                    if let Step::Failed(failure) = &end {
+                        self.outcome.broken_chunk |= failure.text.starts_with("malformed chunk");
+                    }
                     self.outcome.step = end;
                     return self.outcome;
                 }
