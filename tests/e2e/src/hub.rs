@@ -24,6 +24,12 @@ impl HubSetup {
         HubSetup { folder, devices: vec![device.clone()], args }
     }
 
+    /// Knows these devices, too.
+    pub fn devices(mut self, devices: impl IntoIterator<Item = Device>) -> Self {
+        self.devices.extend(devices);
+        self
+    }
+
     /// Offers this firmware.
     pub fn firmware(self, firmware: &Firmware) -> Self {
         let path = firmware.path.to_string_lossy().into_owned();

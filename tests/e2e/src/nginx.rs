@@ -18,6 +18,12 @@ impl Nginx {
     /// Serves `content`; its own files go below `folder`.
     #[track_caller]
     pub fn start(folder: &Path, content: &Path, identity: &Identity) -> Nginx {
+        Nginx::start_with(folder, content, identity, "")
+    }
+
+    /// The same with more lines in its `server` section.
+    #[track_caller]
+    pub fn start_with(folder: &Path, content: &Path, identity: &Identity, more: &str) -> Nginx {
         let prefix = folder.join("nginx");
         fs::create_dir_all(&prefix).expect("nginx's folder");
         let (config, log) = (prefix.join("nginx.conf"), prefix.join("access.log"));
@@ -26,7 +32,7 @@ impl Nginx {
         let program = program.unwrap_or_else(|| panic!("{}", missing("nginx", "mosquitto nginx-light")));
         for _ in 0..ATTEMPTS {
             let port = closed_port();
-            fs::write(&config, text(&prefix, content, identity, port)).expect("nginx's configuration");
+            fs::write(&config, text(&prefix, content, identity, port, more)).expect("nginx's configuration");
             let mut command = Command::new(program);
             let process = Process::start("nginx", command.arg("-p").arg(&prefix).arg("-c").arg(&config));
             // Said after the sockets were opened.
@@ -49,7 +55,7 @@ impl Nginx {
 }
 
 /// One process in the foreground, nothing outside the prefix.
-fn text(prefix: &Path, content: &Path, identity: &Identity, port: u16) -> String {
+fn text(prefix: &Path, content: &Path, identity: &Identity, port: u16, more: &str) -> String {
     let temp = prefix.display();
     format!(
         "daemon off; master_process off; pid {temp}/pid; error_log stderr notice;\n\
@@ -61,6 +67,7 @@ fn text(prefix: &Path, content: &Path, identity: &Identity, port: u16) -> String
          server {{\n\
          listen 127.0.0.1:{port} ssl; server_name localhost; root {};\n\
          ssl_certificate {}; ssl_certificate_key {};\n\
+         {more}\n\
          }}\n\
          }}\n",
         content.display(),
