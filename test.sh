@@ -2,12 +2,12 @@
 # Runs everything that is tested. Installs what is missing (as root or with sudo). Ends with a line per part.
 #
 #   ./test.sh           all parts
-#   ./test.sh PART...   some of: lint unit headers abi ctest e2e faults sanitize fuzz coverage deny
+#   ./test.sh PART...   some of: lint unit headers abi ctest e2e faults instructions sanitize fuzz coverage deny
 set -uo pipefail
 cd "$(dirname "$0")"
 source tools/need.sh
 
-ALL=(lint unit headers abi ctest e2e faults sanitize fuzz coverage deny)
+ALL=(lint unit headers abi ctest e2e faults instructions sanitize fuzz coverage deny)
 parts=("$@")
 [ ${#parts[@]} -eq 0 ] && parts=("${ALL[@]}")
 
@@ -42,7 +42,7 @@ unit() {
     cargo test --locked -p iot-abi --features auth-mode-cert,dev-dyn-reg,gateway,multithread || return
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
         --features iot-sdk/auth-mode-cert,iot-platform/auth-mode-cert || return
-    cargo test --locked -p headers || return
+    cargo test --locked -p headers -p bench || return
 }
 
 headers() {
@@ -110,6 +110,10 @@ sanitize() {
     tests/sanitizers/run.sh c && tests/sanitizers/run.sh address && tests/sanitizers/run.sh thread
 }
 
+instructions() {
+    tests/instructions/check.sh
+}
+
 deny() {
     command -v cargo-deny >/dev/null || cargo install --locked cargo-deny --version 0.20.2 || return
     # Also the crates of other targets, which the builds above did not need. Advisories come from a database on the
@@ -122,7 +126,7 @@ summary=()
 for part in "${parts[@]}"; do
     case $part in
     ctest) run=ctest_part ;;
-    lint | unit | headers | abi | e2e | faults | sanitize | fuzz | coverage | deny) run=$part ;;
+    lint | unit | headers | abi | e2e | faults | instructions | sanitize | fuzz | coverage | deny) run=$part ;;
     *)
         echo "test.sh: no part '$part'; there are: ${ALL[*]}" >&2
         exit 2
