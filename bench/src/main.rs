@@ -115,6 +115,9 @@ fn main() {
     });
     let plan = Plan { quick: args.quick, peer };
     let cases = if args.only.is_empty() { Case::value_variants().to_vec() } else { args.only.clone() };
+    if plan.quick {
+        println!("Each case once and on less data than its name says: the figures mean nothing.");
+    }
     let mut rows = Vec::new();
     for (index, case) in cases.iter().enumerate() {
         let name = case.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
