@@ -64,7 +64,7 @@ pub fn number(value: f64) -> String {
         v if v >= 99.95 => 0,
         v if v >= 9.995 => 1,
         v if v >= 0.0995 || v == 0.0 => 2,
-        _ => 4,
+        _ => 3,
     };
     let text = format!("{value:.digits$}");
     if digits > 0 {
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn numbers_have_three_digits_that_count() {
         let texts: Vec<String> = [1_234_567.0, 999.6, 99.96, 42.04, 0.5, 0.0, 0.0123].map(number).into();
-        assert_eq!(texts, ["1,234,567", "1,000", "100", "42.0", "0.50", "0.00", "0.0123"]);
+        assert_eq!(texts, ["1,234,567", "1,000", "100", "42.0", "0.50", "0.00", "0.012"]);
     }
 
     #[test]
