@@ -12,8 +12,8 @@
  *
  * Its last line of output:
  *   {"bytes":..., "connect_s":..., "first_byte_s":..., "download_s":...}
- * connect_s: from the start to the connection with its subscription; first_byte_s: from the update command to the return of
- * the first block; download_s: the same to the last block.
+ * connect_s: from the start to the connection with its subscription; first_byte_s: from the moment IOT_OTA_IsFetching shows
+ * the update command to the return of the first block; download_s: the same to the last block.
  */
 
 #define _POSIX_C_SOURCE 200809L
@@ -22,7 +22,7 @@
 #include "utils_getopt.h"
 
 #define FETCH_TIMEOUT_S 5
-/* How long the command may wait unseen: this is in first_byte_s. */
+/* How long an update command may wait unseen before first_byte_s begins. */
 #define WAIT_MS 1
 
 static void wait_until_fetching(Device *device)
