@@ -329,12 +329,13 @@ impl Transfer {
 
     /// Throws away what a server that ignores ranges sends once more.
     fn discard(&mut self) {
-        let mut scratch = [0; 2048];
         loop {
             let Phase::Body { skip, starved, .. } = &self.phase else { return };
             if *skip == 0 || *starved || self.buffer.is_empty() {
                 return;
             }
+            // Not before: zeroing it costs more than all else in `next`, and almost every call has returned by now.
+            let mut scratch = [0; 2048];
             let limit = usize::try_from(*skip).unwrap_or(usize::MAX).min(scratch.len());
             let count = self.decode(&mut scratch[..limit]);
             if let Phase::Body { skip, .. } = &mut self.phase {
