@@ -30,7 +30,7 @@ impl Link {
         // Of the addresses set aside for measurements (RFC 2544), four for each process.
         let (high, low) = (id / 64 % 256, id % 64 * 4);
         let address = |last: u32| format!("198.18.{high}.{}", low + last);
-        let open = || Tun::new().map_err(|error| format!("no TUN device: {error}"));
+        let open = || Tun::new().map_err(|error| format!("it takes root and /dev/net/tun: {error}"));
         let (near_tun, far_tun) = (open()?, open()?);
         let name = |tun: &Tun| {
             let name = tun.name().map_err(|error| error.to_string())?;

@@ -6,7 +6,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
 
 mod c_sdk;
 mod curl;
@@ -109,9 +110,12 @@ impl Case {
 
 fn main() {
     let args = Args::parse();
-    let peer = args.peer.map(|folder| match folder.join("fetch").canonicalize() {
-        Ok(program) => program,
-        Err(error) => panic!("--peer: {}: {error}", folder.join("fetch").display()),
+    let peer = args.peer.map(|folder| {
+        let program = folder.join("fetch");
+        program.canonicalize().unwrap_or_else(|error| {
+            let text = format!("--peer: {}: {error}\n", program.display());
+            Args::command().error(ErrorKind::ValueValidation, text).exit()
+        })
     });
     let plan = Plan { quick: args.quick, peer };
     let cases = if args.only.is_empty() { Case::value_variants().to_vec() } else { args.only.clone() };
