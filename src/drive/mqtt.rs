@@ -294,4 +294,6 @@ fn refusal_code(refusal: Refusal) -> i32 {
 }
 
 #[cfg(test)]
+pub(crate) mod simulation;
+#[cfg(test)]
 mod tests;

@@ -1,171 +1,16 @@
 //! The pump on a simulated platform: virtual time, a scripted server.
 
-use std::collections::VecDeque;
 use std::sync::Mutex as StdMutex;
 
-use bytes::BytesMut;
 use iot_abi::error::{
-    QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT, QCLOUD_ERR_SSL_CONNECT, QCLOUD_ERR_TCP_PEER_SHUTDOWN,
-    QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED, QCLOUD_RET_MQTT_RECONNECTED,
+    QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT, QCLOUD_ERR_SSL_CONNECT, QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED,
+    QCLOUD_RET_MQTT_RECONNECTED,
 };
-use iot_engine::time::Millis;
-use rumqttc::mqttbytes::v4::{ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode};
+use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet};
 
+use super::simulation::Simulation;
 use super::*;
-use crate::hal::{Attempt, Security, TransportError};
-
-#[derive(Default)]
-struct World {
-    now: u64,
-    /// What a read that finds nothing costs even when asked for 0 ms.
-    read_cost: u64,
-    refuse: Option<ConnectReturnCode>,
-    unreachable: bool,
-    /// How long a connection attempt takes.
-    connect_ms: u64,
-    /// How many bytes more can be written before the server's window is full; `None`: any number.
-    room: Option<usize>,
-    /// The server acknowledges nothing.
-    mute: bool,
-    closed: bool,
-    /// Bytes on their way to the client.
-    inbox: VecDeque<u8>,
-    /// Packets from the client.
-    received: Vec<Packet>,
-    stream: BytesMut,
-}
-
-impl World {
-    fn send(&mut self, packet: &Packet) {
-        let mut bytes = BytesMut::new();
-        packet.write(&mut bytes, usize::MAX).unwrap();
-        self.inbox.extend(bytes);
-    }
-
-    /// A server that grants everything.
-    fn serve(&mut self, data: &[u8]) {
-        self.stream.extend_from_slice(data);
-        while let Ok(packet) = Packet::read(&mut self.stream, usize::MAX) {
-            match &packet {
-                Packet::Connect(_) => {
-                    let code = self.refuse.unwrap_or(ConnectReturnCode::Success);
-                    self.send(&Packet::ConnAck(ConnAck::new(code, false)));
-                }
-                Packet::Subscribe(subscribe) => {
-                    let granted = SubscribeReasonCode::Success(rumqttc::QoS::AtLeastOnce);
-                    self.send(&Packet::SubAck(SubAck::new(subscribe.pkid, vec![granted])));
-                }
-                Packet::Publish(publish) if publish.pkid != 0 && !self.mute => {
-                    self.send(&Packet::PubAck(PubAck::new(publish.pkid)));
-                }
-                _ => {}
-            }
-            self.received.push(packet);
-        }
-    }
-
-    fn publish(&mut self, id: u16, topic: &str, payload: &[u8]) {
-        let qos = if id == 0 { rumqttc::QoS::AtMostOnce } else { rumqttc::QoS::AtLeastOnce };
-        let mut publish = Publish::new(topic, qos, payload);
-        publish.pkid = id;
-        self.send(&Packet::Publish(publish));
-    }
-}
-
-#[derive(Clone, Default)]
-struct Simulation(Arc<StdMutex<World>>);
-
-impl Simulation {
-    fn world(&self) -> std::sync::MutexGuard<'_, World> {
-        self.0.lock().unwrap()
-    }
-
-    fn now(&self) -> u64 {
-        self.world().now
-    }
-
-    fn reach(&self) -> Result<Arc<dyn Transport>, TransportError> {
-        let mut world = self.world();
-        if world.unreachable {
-            return Err(TransportError::Connect(QCLOUD_ERR_SSL_CONNECT));
-        }
-        world.closed = false;
-        world.inbox.clear();
-        world.stream.clear();
-        Ok(Arc::new(self.clone()))
-    }
-}
-
-impl Platform for Simulation {
-    fn now(&self) -> Millis {
-        Millis(self.world().now)
-    }
-
-    fn sleep(&self, ms: u32) {
-        self.world().now += u64::from(ms);
-    }
-
-    fn connect(&self, _: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
-        self.reach()
-    }
-
-    fn begin_connect(&self, _: &Endpoint) -> Box<dyn Attempt> {
-        let done_at = self.now().saturating_add(self.world().connect_ms);
-        Box::new(Connecting { simulation: self.clone(), done_at })
-    }
-
-    fn random(&self) -> u64 {
-        0
-    }
-}
-
-struct Connecting {
-    simulation: Simulation,
-    done_at: u64,
-}
-
-impl Attempt for Connecting {
-    fn outcome(&mut self, wait_ms: u64) -> Option<Result<Arc<dyn Transport>, TransportError>> {
-        let left = self.done_at.saturating_sub(self.simulation.now());
-        self.simulation.world().now += left.min(wait_ms);
-        (left <= wait_ms).then(|| self.simulation.reach())
-    }
-}
-
-impl Transport for Simulation {
-    fn read(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError> {
-        let mut world = self.world();
-        if world.inbox.is_empty() {
-            if world.closed {
-                return Err(TransportError::Closed(QCLOUD_ERR_TCP_PEER_SHUTDOWN));
-            }
-            world.now += u64::from(timeout_ms).max(world.read_cost);
-            return Ok(0);
-        }
-        let count = buf.len().min(world.inbox.len());
-        for (to, from) in buf.iter_mut().zip(world.inbox.drain(..count)) {
-            *to = from;
-        }
-        Ok(count)
-    }
-
-    fn write(&self, data: &[u8], timeout_ms: u32) -> Result<usize, TransportError> {
-        let mut world = self.world();
-        if world.closed {
-            return Err(TransportError::Failed(-606));
-        }
-        let count = world.room.map_or(data.len(), |room| room.min(data.len()));
-        if count == 0 {
-            world.now += u64::from(timeout_ms);
-            return Ok(0);
-        }
-        if let Some(room) = &mut world.room {
-            *room -= count;
-        }
-        world.serve(&data[..count]);
-        Ok(count)
-    }
-}
+use crate::hal::Security;
 
 #[derive(Default, Clone)]
 struct Diary(Arc<StdMutex<Vec<String>>>);
@@ -251,9 +96,9 @@ fn connecting_tells_why_it_failed() {
 #[test]
 fn an_idle_yield_waits_out_its_time_and_no_more() {
     let (simulation, _, client) = connected();
-    let begin = simulation.now();
+    let begin = simulation.ms();
     assert_eq!(client.yield_for(1234), 0);
-    assert_eq!(simulation.now() - begin, 1234);
+    assert_eq!(simulation.ms() - begin, 1234);
 }
 
 #[test]
@@ -262,13 +107,13 @@ fn while_a_download_runs_yield_handles_what_is_there_and_returns() {
     client.set_download_running(true);
     simulation.world().publish(0, "t", b"x");
     simulation.world().publish(0, "u", b"y");
-    let begin = simulation.now();
+    let begin = simulation.ms();
     assert_eq!(client.yield_for(100), 0);
     assert_eq!(diary.take(), ["message on t", "message on u"]);
-    assert_eq!(simulation.now(), begin);
+    assert_eq!(simulation.ms(), begin);
     client.set_download_running(false);
     client.yield_for(100);
-    assert_eq!(simulation.now() - begin, 100);
+    assert_eq!(simulation.ms() - begin, 100);
 }
 
 #[test]
@@ -278,14 +123,14 @@ fn on_a_platform_with_dear_reads_a_download_loses_under_a_tenth_of_its_time() {
     client.set_download_running(true);
     let mut yielding = 0;
     for _ in 0..2000 {
-        let begin = simulation.now();
+        let begin = simulation.ms();
         client.yield_for(100);
-        yielding += simulation.now() - begin;
+        yielding += simulation.ms() - begin;
         // One block of the download.
         simulation.world().now += 5;
     }
     assert!(yielding > 0, "it must look at all");
-    assert!(yielding * 10 < simulation.now(), "{yielding} of {}", simulation.now());
+    assert!(yielding * 10 < simulation.ms(), "{yielding} of {}", simulation.ms());
 }
 
 #[test]
@@ -322,9 +167,9 @@ fn a_lost_link_comes_back_with_its_subscriptions() {
     assert_eq!(client.yield_for(500), QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT);
     assert_eq!(diary.take(), ["Disconnected"]);
     assert_eq!(client.publish("t", QoS::AtMostOnce, b""), Err(QCLOUD_ERR_MQTT_NO_CONN));
-    let begin = simulation.now();
+    let begin = simulation.ms();
     assert_eq!(client.yield_for(1000), QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT);
-    assert_eq!(simulation.now() - begin, 1000, "it waits, it does not spin");
+    assert_eq!(simulation.ms() - begin, 1000, "it waits, it does not spin");
     simulation.world().unreachable = false;
     assert_eq!(client.yield_for(5000), QCLOUD_RET_MQTT_RECONNECTED);
     let lines = diary.take();
@@ -389,10 +234,10 @@ fn whatever_is_stalled_a_yield_returns_in_time() {
         simulation.world().closed = true;
         let mut waited = 0;
         while waited < 150_000 {
-            let before = simulation.now();
+            let before = simulation.ms();
             let _ = client.yield_for(200);
-            waited += simulation.now() - before;
-            assert!(simulation.now() - before <= limit, "connect, {downloading}: {}", simulation.now() - before);
+            waited += simulation.ms() - before;
+            assert!(simulation.ms() - before <= limit, "connect, {downloading}: {}", simulation.ms() - before);
             if downloading {
                 simulation.world().now += 100;
                 waited += 100;
@@ -410,12 +255,12 @@ fn whatever_is_stalled_a_yield_returns_in_time() {
         simulation.world().room = Some(0);
         client.publish_kept(REPORT, b"done").unwrap();
         for _ in 0..10 {
-            let before = simulation.now();
+            let before = simulation.ms();
             let _ = client.publish_in_passing(REPORT, b"50 %");
-            assert!(simulation.now() - before <= 10, "publish, {downloading}");
-            let before = simulation.now();
+            assert!(simulation.ms() - before <= 10, "publish, {downloading}");
+            let before = simulation.ms();
             assert_eq!(client.yield_for(200), 0, "the link is not given up yet");
-            assert!(simulation.now() - before <= limit + 10, "write, {downloading}: {}", simulation.now() - before);
+            assert!(simulation.ms() - before <= limit + 10, "write, {downloading}: {}", simulation.ms() - before);
         }
     }
 }
@@ -443,11 +288,11 @@ fn a_server_that_takes_nothing_for_the_command_time_out_is_given_up_and_misses_n
     // Enough for half a packet: its rest must not be sent over the next connection.
     simulation.world().room = Some(20);
     client.publish_kept(REPORT, b"done").unwrap();
-    let began = simulation.now();
+    let began = simulation.ms();
     while client.is_connected() {
         let _ = client.yield_for(100);
     }
-    let waited = simulation.now() - began;
+    let waited = simulation.ms() - began;
     assert!((5000..=5300).contains(&waited), "{waited}");
     simulation.world().room = None;
     assert_eq!(client.yield_for(20_000), QCLOUD_RET_MQTT_RECONNECTED);

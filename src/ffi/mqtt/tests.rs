@@ -1,121 +1,14 @@
 //! The calls and callbacks as C code sees them, with a client on a scripted server in virtual time.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
-
-use bytes::BytesMut;
 use iot_abi::error::{
     QCLOUD_ERR_BUF_TOO_SHORT, QCLOUD_ERR_MAX_TOPIC_LENGTH, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_MQTT_UNSUB_FAIL,
-    QCLOUD_ERR_TCP_PEER_SHUTDOWN,
 };
 use iot_abi::mqtt::MQTTEventHandler;
-use iot_engine::time::Millis;
-use rumqttc::mqttbytes::v4::{
-    ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode, UnsubAck,
-};
 
 use super::*;
+use crate::drive::mqtt::simulation::Simulation;
 use crate::ffi::ota::{IOT_OTA_Destroy, IOT_OTA_Init};
 use crate::ffi::system::IOT_Get_SysTime;
-use crate::hal::{Platform, Transport, TransportError};
-
-#[derive(Default)]
-struct World {
-    now: u64,
-    /// The server answers nothing any more.
-    mute: bool,
-    closed: bool,
-    inbox: VecDeque<u8>,
-    stream: BytesMut,
-}
-
-impl World {
-    fn send(&mut self, packet: &Packet) {
-        let mut bytes = BytesMut::new();
-        packet.write(&mut bytes, usize::MAX).unwrap();
-        self.inbox.extend(bytes);
-    }
-
-    /// A server that refuses subscriptions to what begins with "refused".
-    fn serve(&mut self, data: &[u8]) {
-        self.stream.extend_from_slice(data);
-        while let Ok(packet) = Packet::read(&mut self.stream, usize::MAX) {
-            match packet {
-                _ if self.mute => {}
-                Packet::Connect(_) => self.send(&Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false))),
-                Packet::Subscribe(subscribe) => {
-                    let code = match subscribe.filters[0].path.starts_with("refused") {
-                        true => SubscribeReasonCode::Failure,
-                        false => SubscribeReasonCode::Success(rumqttc::QoS::AtLeastOnce),
-                    };
-                    self.send(&Packet::SubAck(SubAck::new(subscribe.pkid, vec![code])));
-                }
-                Packet::Unsubscribe(unsubscribe) => self.send(&Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid))),
-                Packet::Publish(publish) if publish.topic == "$sys/operation/PRODUCTIDX/device" => {
-                    self.publish(0, "$sys/operation/result/PRODUCTIDX/device", br#"{"type":"get","time":1604458421}"#);
-                }
-                Packet::Publish(publish) if publish.pkid != 0 => {
-                    self.send(&Packet::PubAck(PubAck::new(publish.pkid)));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn publish(&mut self, id: u16, topic: &str, payload: &[u8]) {
-        let qos = if id == 0 { rumqttc::QoS::AtMostOnce } else { rumqttc::QoS::AtLeastOnce };
-        let mut publish = Publish::new(topic, qos, payload);
-        publish.pkid = id;
-        self.send(&Packet::Publish(publish));
-    }
-}
-
-#[derive(Clone, Default)]
-struct Server(Arc<Mutex<World>>);
-
-impl Server {
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap()
-    }
-}
-
-impl Platform for Server {
-    fn now(&self) -> Millis {
-        Millis(self.world().now)
-    }
-
-    fn sleep(&self, ms: u32) {
-        self.world().now += u64::from(ms);
-    }
-
-    fn connect(&self, _: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
-        let mut world = self.world();
-        *world = World { now: world.now, ..World::default() };
-        Ok(Arc::new(self.clone()))
-    }
-}
-
-impl Transport for Server {
-    fn read(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError> {
-        let mut world = self.world();
-        if world.inbox.is_empty() {
-            if world.closed {
-                return Err(TransportError::Closed(QCLOUD_ERR_TCP_PEER_SHUTDOWN));
-            }
-            world.now += u64::from(timeout_ms);
-        }
-        let count = buf.len().min(world.inbox.len());
-        for (to, from) in buf.iter_mut().zip(world.inbox.drain(..count)) {
-            *to = from;
-        }
-        Ok(count)
-    }
-
-    fn write(&self, data: &[u8], _: u32) -> Result<usize, TransportError> {
-        self.world().serve(data);
-        Ok(data.len())
-    }
-}
 
 /// What the callbacks saw, as `context` and `user_data` of C code.
 #[derive(Default)]
@@ -161,13 +54,13 @@ unsafe extern "C" fn on_subscription_event(_client: *mut c_void, event: raw::MQT
 /// A connected client as C code has it.
 struct Device {
     handle: *mut c_void,
-    server: Server,
+    server: Simulation,
     seen: *mut Seen,
 }
 
 impl Device {
     fn new() -> Self {
-        let server = Server::default();
+        let server = Simulation::default();
         let seen = Box::into_raw(Box::<Seen>::default());
         let identity = Identity::new("PRODUCTIDX", "device").unwrap();
         let mut params = MQTTInitParams {

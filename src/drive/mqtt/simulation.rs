@@ -1,0 +1,177 @@
+//! An MQTT server, a network and a clock in memory, for the tests of this ring and of the one around it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::BytesMut;
+use iot_abi::error::{QCLOUD_ERR_SSL_CONNECT, QCLOUD_ERR_TCP_PEER_SHUTDOWN};
+use iot_engine::time::Millis;
+use rumqttc::mqttbytes::v4::{
+    ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode, UnsubAck,
+};
+
+use crate::hal::{Attempt, Endpoint, Platform, Transport, TransportError};
+
+/// The world outside.
+#[derive(Default)]
+pub(crate) struct World {
+    pub now: u64,
+    /// What a read that finds nothing costs even when asked for 0 ms.
+    pub read_cost: u64,
+    pub refuse: Option<ConnectReturnCode>,
+    pub unreachable: bool,
+    /// How long a connection attempt takes.
+    pub connect_ms: u64,
+    /// How many bytes more can be written before the server's window is full; `None`: any number.
+    pub room: Option<usize>,
+    /// The server answers nothing.
+    pub mute: bool,
+    pub closed: bool,
+    /// Bytes on their way to the client.
+    inbox: VecDeque<u8>,
+    /// Packets from the client.
+    pub received: Vec<Packet>,
+    stream: BytesMut,
+}
+
+impl World {
+    pub(crate) fn send(&mut self, packet: &Packet) {
+        let mut bytes = BytesMut::new();
+        packet.write(&mut bytes, usize::MAX).unwrap();
+        self.inbox.extend(bytes);
+    }
+
+    /// A server that grants all but subscriptions to what begins with "refused", and knows the time.
+    fn serve(&mut self, data: &[u8]) {
+        self.stream.extend_from_slice(data);
+        while let Ok(packet) = Packet::read(&mut self.stream, usize::MAX) {
+            match &packet {
+                _ if self.mute => {}
+                Packet::Connect(_) => {
+                    let code = self.refuse.unwrap_or(ConnectReturnCode::Success);
+                    self.send(&Packet::ConnAck(ConnAck::new(code, false)));
+                }
+                Packet::Subscribe(subscribe) => {
+                    let code = match subscribe.filters[0].path.starts_with("refused") {
+                        true => SubscribeReasonCode::Failure,
+                        false => SubscribeReasonCode::Success(rumqttc::QoS::AtLeastOnce),
+                    };
+                    self.send(&Packet::SubAck(SubAck::new(subscribe.pkid, vec![code])));
+                }
+                Packet::Unsubscribe(unsubscribe) => self.send(&Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid))),
+                Packet::Publish(publish) if publish.topic == "$sys/operation/PRODUCTIDX/device" => {
+                    self.publish(0, "$sys/operation/result/PRODUCTIDX/device", br#"{"type":"get","time":1604458421}"#);
+                }
+                Packet::Publish(publish) if publish.pkid != 0 => {
+                    self.send(&Packet::PubAck(PubAck::new(publish.pkid)));
+                }
+                _ => {}
+            }
+            self.received.push(packet);
+        }
+    }
+
+    /// Sends the client a message; id 0: QoS 0.
+    pub(crate) fn publish(&mut self, id: u16, topic: &str, payload: &[u8]) {
+        let qos = if id == 0 { rumqttc::QoS::AtMostOnce } else { rumqttc::QoS::AtLeastOnce };
+        let mut publish = Publish::new(topic, qos, payload);
+        publish.pkid = id;
+        self.send(&Packet::Publish(publish));
+    }
+}
+
+/// The world as what the library sees of it: a platform, and each connection it makes.
+#[derive(Clone, Default)]
+pub(crate) struct Simulation(Arc<Mutex<World>>);
+
+impl Simulation {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn ms(&self) -> u64 {
+        self.world().now
+    }
+
+    fn reach(&self) -> Result<Arc<dyn Transport>, TransportError> {
+        let mut world = self.world();
+        if world.unreachable {
+            return Err(TransportError::Connect(QCLOUD_ERR_SSL_CONNECT));
+        }
+        world.closed = false;
+        world.inbox.clear();
+        world.stream.clear();
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+impl Platform for Simulation {
+    fn now(&self) -> Millis {
+        Millis(self.world().now)
+    }
+
+    fn sleep(&self, ms: u32) {
+        self.world().now += u64::from(ms);
+    }
+
+    fn connect(&self, _: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
+        self.reach()
+    }
+
+    fn begin_connect(&self, _: &Endpoint) -> Box<dyn Attempt> {
+        let done_at = self.ms().saturating_add(self.world().connect_ms);
+        Box::new(Connecting { simulation: self.clone(), done_at })
+    }
+
+    fn random(&self) -> u64 {
+        0
+    }
+}
+
+struct Connecting {
+    simulation: Simulation,
+    done_at: u64,
+}
+
+impl Attempt for Connecting {
+    fn outcome(&mut self, wait_ms: u64) -> Option<Result<Arc<dyn Transport>, TransportError>> {
+        let left = self.done_at.saturating_sub(self.simulation.ms());
+        self.simulation.world().now += left.min(wait_ms);
+        (left <= wait_ms).then(|| self.simulation.reach())
+    }
+}
+
+impl Transport for Simulation {
+    fn read(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError> {
+        let mut world = self.world();
+        if world.inbox.is_empty() {
+            if world.closed {
+                return Err(TransportError::Closed(QCLOUD_ERR_TCP_PEER_SHUTDOWN));
+            }
+            world.now += u64::from(timeout_ms).max(world.read_cost);
+            return Ok(0);
+        }
+        let count = buf.len().min(world.inbox.len());
+        for (to, from) in buf.iter_mut().zip(world.inbox.drain(..count)) {
+            *to = from;
+        }
+        Ok(count)
+    }
+
+    fn write(&self, data: &[u8], timeout_ms: u32) -> Result<usize, TransportError> {
+        let mut world = self.world();
+        if world.closed {
+            return Err(TransportError::Failed(-606));
+        }
+        let count = world.room.map_or(data.len(), |room| room.min(data.len()));
+        if count == 0 {
+            world.now += u64::from(timeout_ms);
+            return Ok(0);
+        }
+        if let Some(room) = &mut world.room {
+            *room -= count;
+        }
+        world.serve(&data[..count]);
+        Ok(count)
+    }
+}
