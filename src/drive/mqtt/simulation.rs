@@ -1,16 +1,20 @@
 //! An MQTT server, a network and a clock in memory, for the tests of this ring and of the one around it.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::BytesMut;
 use iot_abi::error::{QCLOUD_ERR_SSL_CONNECT, QCLOUD_ERR_TCP_PEER_SHUTDOWN};
+use iot_engine::auth::Identity;
+use iot_engine::mqtt::Config;
 use iot_engine::time::Millis;
 use rumqttc::mqttbytes::v4::{
     ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode, UnsubAck,
 };
 
-use crate::hal::{Attempt, Endpoint, Platform, Transport, TransportError};
+use super::{Listener, Proof, Setup};
+use crate::hal::{Attempt, Endpoint, Platform, Security, Transport, TransportError};
 
 /// The world outside.
 #[derive(Default)]
@@ -102,6 +106,30 @@ impl Simulation {
         world.inbox.clear();
         world.stream.clear();
         Ok(Arc::new(self.clone()))
+    }
+}
+
+/// All that a client of a simulated server needs to know.
+pub(crate) fn setup(listener: impl Listener + 'static, attachment: Box<dyn Any + Send + Sync>) -> Setup {
+    let identity = Identity::new("PRODUCTIDX", "device").unwrap();
+    Setup {
+        endpoint: Endpoint {
+            host: "localhost".to_owned(),
+            port: 1,
+            security: Security::None,
+            handshake_timeout_ms: 5000,
+        },
+        proof: Proof::Transport,
+        config: Config {
+            client_id: identity.client_id(),
+            keep_alive_s: 240,
+            clean_session: true,
+            command_timeout_ms: 5000,
+            auto_connect: true,
+        },
+        listener: Some(Box::new(listener)),
+        attachment,
+        identity,
     }
 }
 

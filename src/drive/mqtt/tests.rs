@@ -8,9 +8,8 @@ use iot_abi::error::{
 };
 use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet};
 
-use super::simulation::Simulation;
+use super::simulation::{setup, Simulation};
 use super::*;
-use crate::hal::Security;
 
 #[derive(Default, Clone)]
 struct Diary(Arc<StdMutex<Vec<String>>>);
@@ -51,27 +50,7 @@ impl Subscriber for Diary {
 }
 
 fn client(simulation: &Simulation, diary: &Diary) -> Arc<Client> {
-    let identity = Identity::new("PRODUCTIDX", "device").unwrap();
-    let setup = Setup {
-        endpoint: Endpoint {
-            host: "localhost".to_owned(),
-            port: 1,
-            security: Security::None,
-            handshake_timeout_ms: 5000,
-        },
-        proof: Proof::Transport,
-        config: Config {
-            client_id: identity.client_id(),
-            keep_alive_s: 240,
-            clean_session: true,
-            command_timeout_ms: 5000,
-            auto_connect: true,
-        },
-        listener: Some(Box::new(diary.clone())),
-        attachment: Box::new(()),
-        identity,
-    };
-    Client::offline(Arc::new(simulation.clone()), setup)
+    Client::offline(Arc::new(simulation.clone()), setup(diary.clone(), Box::new(())))
 }
 
 fn connected() -> (Simulation, Diary, Arc<Client>) {

@@ -6,7 +6,7 @@ use iot_abi::error::{
 use iot_abi::mqtt::MQTTEventHandler;
 
 use super::*;
-use crate::drive::mqtt::simulation::Simulation;
+use crate::drive::mqtt::simulation::{setup, Simulation};
 use crate::ffi::ota::{IOT_OTA_Destroy, IOT_OTA_Init};
 use crate::ffi::system::IOT_Get_SysTime;
 
@@ -73,25 +73,8 @@ impl Device {
             params.device_secret = c"AQIDBA==".as_ptr().cast_mut();
         }
         params.auto_connect_enable = 1;
-        let setup = Setup {
-            endpoint: Endpoint {
-                host: "localhost".to_owned(),
-                port: 1,
-                security: Security::None,
-                handshake_timeout_ms: 5000,
-            },
-            proof: Proof::Transport,
-            config: Config {
-                client_id: identity.client_id(),
-                keep_alive_s: 240,
-                clean_session: true,
-                command_timeout_ms: 5000,
-                auto_connect: true,
-            },
-            listener: Some(Box::new(CListener { handler: on_event, context: params.event_handle.context })),
-            attachment: unsafe { device_info(&params, &identity) },
-            identity,
-        };
+        let listener = CListener { handler: on_event, context: params.event_handle.context };
+        let setup = setup(listener, unsafe { device_info(&params, &identity) });
         let client = Client::offline(Arc::new(server.clone()), setup);
         client.connect().unwrap();
         Device { handle: handle::insert(client), server, seen }
