@@ -634,11 +634,7 @@ impl<H: Clone> Session<H> {
 
     fn subscribe_again(&mut self, now: Millis) {
         self.pending.retain(|pending| !matches!(pending.awaited, Awaited::Suback(_)));
-        let again: Vec<_> =
-            self.subscriptions.iter().map(|known| (known.key, known.filter.clone(), known.qos)).collect();
-        for (key, filter, qos) in again {
-            self.send_subscribe(now, key, &filter, qos);
-        }
+        self.send_subscribes(now, |_| true);
     }
 
     fn send_kept_again(&mut self, now: Millis) {
@@ -744,9 +740,12 @@ impl<H: Clone> Session<H> {
     }
 
     fn ask_again(&mut self, now: Millis) {
-        let due = |known: &&Subscription<H>| known.ask_again.is_some_and(|at| now >= at);
-        let again: Vec<_> =
-            self.subscriptions.iter().filter(due).map(|known| (known.key, known.filter.clone(), known.qos)).collect();
+        self.send_subscribes(now, |known| known.ask_again.is_some_and(|at| now >= at));
+    }
+
+    fn send_subscribes(&mut self, now: Millis, wanted: impl Fn(&Subscription<H>) -> bool) {
+        let wanted = self.subscriptions.iter().filter(|known| wanted(known));
+        let again: Vec<_> = wanted.map(|known| (known.key, known.filter.clone(), known.qos)).collect();
         for (key, filter, qos) in again {
             self.send_subscribe(now, key, &filter, qos);
         }
