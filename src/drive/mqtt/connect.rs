@@ -13,7 +13,7 @@ use iot_engine::mqtt::{Link, LinkFault, Login};
 use iot_engine::time::Millis;
 
 use super::{Client, Proof};
-use crate::hal::{Attempt, Transport, TransportError};
+use crate::hal::{Attempt, Endpoint, Transport, TransportError};
 
 /// Longest time an attempt to connect again may take; then it is given up for the next one.
 const ATTEMPT_MS: u64 = 60_000;
@@ -40,7 +40,7 @@ impl Client {
     /// # Errors
     /// The `QCLOUD_ERR_*` code of what went wrong.
     pub fn connect(self: &Arc<Self>) -> Result<String, i32> {
-        let conn_id = self.opened(self.platform.connect(&self.setup.endpoint))?;
+        let conn_id = self.opened(self.platform.connect(self.announced_endpoint()))?;
         let patience = self.setup.config.command_timeout_ms;
         let deadline = self.platform.now() + u64::from(patience);
         let Some(_pumping) = self.pump.acquire(&*self.platform, deadline) else {
@@ -62,10 +62,9 @@ impl Client {
         // Only the pumping thread comes here, so the lock may be held while it waits; Destroy waits for no longer.
         let mut slot = self.reconnect.lock();
         let now = self.platform.now();
-        let endpoint = &self.setup.endpoint;
-        let reconnect = slot.get_or_insert_with(|| {
-            log::debug!(target: "mqtt_connect", "connecting to {}:{}", endpoint.host, endpoint.port);
-            Reconnect { attempt: self.platform.begin_connect(endpoint), began: now }
+        let reconnect = slot.get_or_insert_with(|| Reconnect {
+            attempt: self.platform.begin_connect(self.announced_endpoint()),
+            began: now,
         });
         let outcome = match reconnect.attempt.outcome(wait_ms) {
             Some(outcome) => outcome,
@@ -76,6 +75,13 @@ impl Client {
         drop(slot);
         // A failure is logged there, and the session has set the next date.
         let _ = self.opened(outcome);
+    }
+
+    /// Where to connect, noted in the log.
+    fn announced_endpoint(&self) -> &Endpoint {
+        let endpoint = &self.setup.endpoint;
+        log::debug!(target: "mqtt_connect", "connecting to {}:{}", endpoint.host, endpoint.port);
+        endpoint
     }
 
     /// Sends CONNECT over a connection that was made. Returns the connection id.
