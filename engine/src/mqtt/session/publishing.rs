@@ -1,0 +1,113 @@
+//! What the device sends: messages for this connection, and messages that are kept until they are acknowledged.
+
+use rumqttc::mqttbytes::v4::{Packet, Publish};
+
+use super::{Awaited, Link, QoS, Refusal, Session};
+use crate::time::Millis;
+use crate::topic::{is_topic, MAX_TOPIC_LEN};
+
+/// Longest packet that is sent, the C SDK's transmit buffer.
+pub const MAX_SEND: usize = 2048;
+/// Most publishes that wait for an acknowledgement.
+pub const MAX_PENDING_PUBLISHES: usize = 20;
+/// Most messages that are kept until they are acknowledged. The next one displaces the oldest.
+pub const MAX_KEPT: usize = 10;
+
+/// A message that is sent over as many connections as it takes until it is acknowledged.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) packet: Publish,
+    pub(super) sent: bool,
+}
+
+impl<H: Clone> Session<H> {
+    /// Sends a message. Returns its packet id, 0 for QoS 0.
+    ///
+    /// # Errors
+    /// Nothing was sent.
+    pub fn publish(
+        &mut self,
+        now: Millis,
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+    ) -> Result<u16, Refusal> {
+        let mut packet = checked(topic, payload, qos)?;
+        packet.retain = retain;
+        if self.link != Link::Up {
+            return Err(Refusal::NotConnected);
+        }
+        let waiting = self.pending.iter().filter(|pending| pending.awaited == Awaited::Puback).count();
+        if qos == QoS::AtLeastOnce {
+            if waiting >= MAX_PENDING_PUBLISHES {
+                return Err(Refusal::TooManyPublishes);
+            }
+            packet.pkid = self.next_id();
+            self.await_ack(now, packet.pkid, Awaited::Puback);
+        }
+        let id = packet.pkid;
+        self.write(&Packet::Publish(packet));
+        Ok(id)
+    }
+
+    /// Sends a message with QoS 1 and keeps it until it is acknowledged: it is sent again after each reconnect, with the
+    /// same packet id (MQTT 3.1.1 section 4.4), and may be handed over while the link is down and will be made again.
+    /// The time-out of its acknowledgement is told as for any other. Returns the packet id.
+    ///
+    /// # Errors
+    /// It is not kept: `NotConnected` where the link will not come back by itself.
+    pub fn publish_kept(&mut self, now: Millis, topic: &str, payload: &[u8]) -> Result<u16, Refusal> {
+        let mut packet = checked(topic, payload, QoS::AtLeastOnce)?;
+        if matches!(self.link, Link::Down | Link::Closed) {
+            return Err(Refusal::NotConnected);
+        }
+        if self.kept.len() >= MAX_KEPT {
+            self.kept.remove(0);
+        }
+        let id = self.next_id();
+        packet.pkid = id;
+        self.await_ack(now, id, Awaited::Puback);
+        let sent = self.link == Link::Up;
+        if sent {
+            self.write(&Packet::Publish(packet.clone()));
+        }
+        self.kept.push(Kept { packet, sent });
+        Ok(id)
+    }
+
+    /// How many messages are kept because nobody has acknowledged them.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub(super) fn send_kept_again(&mut self, now: Millis) {
+        for mut kept in std::mem::take(&mut self.kept) {
+            let id = kept.packet.pkid;
+            kept.packet.dup = std::mem::replace(&mut kept.sent, true);
+            self.pending.retain(|pending| pending.id != id);
+            self.await_ack(now, id, Awaited::Puback);
+            self.write(&Packet::Publish(kept.packet.clone()));
+            self.kept.push(kept);
+        }
+    }
+}
+
+/// The packet for a message that may be sent, still without an id.
+fn checked(topic: &str, payload: &[u8], qos: QoS) -> Result<Publish, Refusal> {
+    if topic.len() > MAX_TOPIC_LEN {
+        return Err(Refusal::TopicTooLong);
+    }
+    if !is_topic(topic) {
+        return Err(Refusal::BadTopic);
+    }
+    let mut packet = Publish::new(topic, qos.into(), payload);
+    // The codec counts the id only where there is one.
+    packet.pkid = 1;
+    if packet.size() > MAX_SEND {
+        return Err(Refusal::PacketTooLong);
+    }
+    packet.pkid = 0;
+    Ok(packet)
+}

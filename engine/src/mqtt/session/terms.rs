@@ -1,0 +1,163 @@
+//! What a session is told and what it tells.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::super::Malformed;
+use crate::time::Millis;
+
+/// Quality of service. This side never uses QoS 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QoS {
+    /// At most once.
+    AtMostOnce,
+    /// At least once.
+    AtLeastOnce,
+}
+
+impl From<QoS> for rumqttc::mqttbytes::QoS {
+    fn from(qos: QoS) -> Self {
+        match qos {
+            QoS::AtMostOnce => rumqttc::mqttbytes::QoS::AtMostOnce,
+            QoS::AtLeastOnce => rumqttc::mqttbytes::QoS::AtLeastOnce,
+        }
+    }
+}
+
+/// What stays the same over all connections of a session.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// MQTT client id.
+    pub client_id: String,
+    /// Keep-alive in seconds, 0 for none.
+    pub keep_alive_s: u16,
+    /// Whether the server shall forget the session when the connection ends.
+    pub clean_session: bool,
+    /// How long an acknowledgement may take, in milliseconds.
+    pub command_timeout_ms: u32,
+    /// Whether to connect again after the link was lost.
+    pub auto_connect: bool,
+}
+
+/// What proves the device's identity in one connection attempt.
+#[derive(Clone)]
+pub struct Login {
+    /// MQTT user name.
+    pub user_name: String,
+    /// MQTT password; empty for none.
+    pub password: String,
+}
+
+/// The state of the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// There is none yet, or it was lost and is not to be made again by itself.
+    Down,
+    /// It was closed by [`Session::close`](super::Session::close).
+    Closed,
+    /// It was lost; the next attempt is due at that moment.
+    Waiting(Millis),
+    /// It was lost and the wait between attempts grew too long.
+    GaveUp,
+    /// CONNECT is on its way, CONNACK is due by that moment.
+    Connecting(Millis),
+    /// Up.
+    Up,
+}
+
+/// Why a link can't go on. The caller closes the transport and calls [`Session::lost`](super::Session::lost).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkFault {
+    /// The server sent something that is not MQTT 3.1.1 from a server.
+    Malformed(Malformed),
+    /// The server refused the connection with this CONNACK code.
+    Refused(u8),
+    /// No CONNACK in time.
+    ConnackTimeout,
+    /// Pings stayed without an answer.
+    PingTimeout,
+}
+
+impl fmt::Display for LinkFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LinkFault::Malformed(what) => what.fmt(f),
+            LinkFault::Refused(1) => write!(f, "server refuses the connection: protocol version (1)"),
+            LinkFault::Refused(2) => write!(f, "server refuses the connection: client id (2)"),
+            LinkFault::Refused(3) => write!(f, "server refuses the connection: server unavailable (3)"),
+            LinkFault::Refused(4) => write!(f, "server refuses the connection: bad user name or password (4)"),
+            LinkFault::Refused(5) => write!(f, "server refuses the connection: not authorised (5)"),
+            LinkFault::Refused(code) => write!(f, "server refuses the connection: code {code}"),
+            LinkFault::ConnackTimeout => write!(f, "no CONNACK in time"),
+            LinkFault::PingTimeout => write!(f, "no answer to pings"),
+        }
+    }
+}
+
+/// Why a request is not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The topic is empty, has wildcards where none may be, or is no valid filter.
+    BadTopic,
+    /// The topic is longer than [`MAX_TOPIC_LEN`](crate::topic::MAX_TOPIC_LEN).
+    TopicTooLong,
+    /// The link is down.
+    NotConnected,
+    /// The packet would be longer than [`MAX_SEND`](super::MAX_SEND).
+    PacketTooLong,
+    /// [`MAX_PENDING_PUBLISHES`](super::MAX_PENDING_PUBLISHES) publishes wait already.
+    TooManyPublishes,
+    /// [`MAX_SUBSCRIPTIONS`](super::MAX_SUBSCRIPTIONS) subscriptions exist already.
+    TooManySubscriptions,
+    /// There is no such subscription.
+    UnknownTopic,
+}
+
+/// A message from the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// 0 or 1.
+    pub qos: u8,
+    /// The server kept it for new subscribers.
+    pub retain: bool,
+    /// The server sends it again.
+    pub dup: bool,
+    /// Packet id, 0 for QoS 0.
+    pub id: u16,
+    /// Topic.
+    pub topic: String,
+    /// Payload.
+    pub payload: Bytes,
+}
+
+/// News for the caller, in the order in which they happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event<H> {
+    /// The first connection of this session is up.
+    Connected,
+    /// The link was lost.
+    Disconnected,
+    /// The link is up again and every subscription was asked for again.
+    Reconnected,
+    /// A message came, for this subscription or for none. Answer with [`Session::delivered`](super::Session::delivered).
+    Message(Option<(u64, H)>, Message),
+    /// A message with a payload of this length was too long and was skipped.
+    TooLong(usize),
+    /// A SUBACK grants the subscription.
+    Subscribed(u16, H),
+    /// A SUBACK refuses the subscription.
+    SubscribeRefused(u16, H),
+    /// No SUBACK in time.
+    SubscribeTimedOut(u16, H),
+    /// The subscription was taken away by the caller.
+    Removed(H),
+    /// An UNSUBACK came.
+    Unsubscribed(u16),
+    /// No UNSUBACK in time.
+    UnsubscribeTimedOut(u16),
+    /// A PUBACK came.
+    Published(u16),
+    /// No PUBACK in time.
+    PublishTimedOut(u16),
+}
