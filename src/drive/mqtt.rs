@@ -7,6 +7,7 @@ mod connect;
 mod pump;
 #[cfg(feature = "multithread")]
 mod pump_loop;
+mod sending;
 
 use std::any::Any;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
@@ -120,7 +121,7 @@ pub struct Client {
     setup: Setup,
     session: Mutex<Session<Arc<dyn Subscriber>>>,
     transport: Mutex<Option<Arc<dyn Transport>>>,
-    outgoing: Mutex<connect::Outgoing>,
+    outgoing: Mutex<sending::Outgoing>,
     reconnect: Mutex<Option<connect::Reconnect>>,
     pump: pump::Token,
     downloads: AtomicUsize,
@@ -141,7 +142,7 @@ impl Client {
             setup,
             platform,
             transport: Mutex::new(None),
-            outgoing: Mutex::new(connect::Outgoing::default()),
+            outgoing: Mutex::new(sending::Outgoing::default()),
             reconnect: Mutex::new(None),
             pump: pump::Token::new(),
             downloads: AtomicUsize::new(0),

@@ -1,12 +1,11 @@
 //! Opening and losing the link.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
 use iot_abi::error::{
     QCLOUD_ERR_MQTT_CONNACK_UNACCEPTABLE_PROTOCOL_VERSION, QCLOUD_ERR_MQTT_CONNACK_UNKNOWN, QCLOUD_ERR_MQTT_NO_CONN,
-    QCLOUD_ERR_MQTT_REQUEST_TIMEOUT, QCLOUD_ERR_RX_MESSAGE_INVAL, QCLOUD_ERR_TCP_WRITE_TIMEOUT,
+    QCLOUD_ERR_MQTT_REQUEST_TIMEOUT, QCLOUD_ERR_RX_MESSAGE_INVAL,
 };
 use iot_engine::auth;
 use iot_engine::mqtt::{Link, LinkFault, Login};
@@ -22,16 +21,6 @@ const ATTEMPT_MS: u64 = 60_000;
 pub(super) struct Reconnect {
     attempt: Box<dyn Attempt>,
     began: Millis,
-}
-
-/// Bytes on their way to the server.
-#[derive(Default)]
-pub(super) struct Outgoing {
-    rest: Bytes,
-    /// The connection that `rest` is for.
-    transport: Option<Weak<dyn Transport>>,
-    /// Since when the server has taken nothing.
-    stalled: Option<Millis>,
 }
 
 impl Client {
@@ -140,93 +129,6 @@ impl Client {
         };
         // Closing may take its time, so not under a lock.
         drop(closed);
-    }
-
-    /// Writes what the session wants sent, in order, within the command time-out.
-    ///
-    /// # Errors
-    /// As [`flush_until`](Self::flush_until).
-    pub(super) fn flush(&self) -> Result<(), i32> {
-        self.flush_until(self.platform.now() + self.patience_ms())
-    }
-
-    /// Writes what the session wants sent, in order, until `deadline`. What is left goes out with the next flush, unless
-    /// the server has taken nothing for the command time-out: then the link is given up.
-    ///
-    /// # Errors
-    /// The transport's code; the link was given up.
-    pub(super) fn flush_until(&self, deadline: Millis) -> Result<(), i32> {
-        let now = self.platform.now();
-        let mut outgoing = if now < deadline {
-            self.outgoing.lock()
-        } else {
-            match self.outgoing.try_lock() {
-                Some(outgoing) => outgoing,
-                // Whoever holds it writes ours, too; at the latest the next pump does.
-                None => return Ok(()),
-            }
-        };
-        loop {
-            let transport = {
-                let mut session = self.session.lock();
-                let transport = self.transport.lock().clone();
-                let is_current = match (&transport, &outgoing.transport) {
-                    (Some(current), Some(known)) => Weak::ptr_eq(&Arc::downgrade(current), known),
-                    _ => false,
-                };
-                if outgoing.rest.is_empty() || !is_current {
-                    *outgoing = Outgoing {
-                        rest: session.take_output(),
-                        transport: transport.as_ref().map(Arc::downgrade),
-                        stalled: None,
-                    };
-                }
-                transport
-            };
-            if outgoing.rest.is_empty() {
-                return Ok(());
-            }
-            let Some(transport) = transport else {
-                return Err(QCLOUD_ERR_MQTT_NO_CONN);
-            };
-            let now = self.platform.now();
-            let left = u32::try_from(now.until(deadline).max(1)).unwrap_or(u32::MAX);
-            let written = transport.write(&outgoing.rest, left);
-            match written {
-                Ok(0) => {
-                    let since = *outgoing.stalled.get_or_insert(now);
-                    let now = self.platform.now();
-                    if now.since(since) >= self.patience_ms() {
-                        return Err(self.unwritable(&transport, TransportError::Failed(QCLOUD_ERR_TCP_WRITE_TIMEOUT)));
-                    }
-                    if now >= deadline {
-                        return Ok(());
-                    }
-                }
-                Ok(count) => {
-                    let count = count.min(outgoing.rest.len());
-                    outgoing.rest.advance(count);
-                    outgoing.stalled = None;
-                }
-                Err(error) => return Err(self.unwritable(&transport, error)),
-            }
-        }
-    }
-
-    /// A write failed: gives the link up, unless that has been done and there is another one by now.
-    fn unwritable(&self, transport: &Arc<dyn Transport>, error: TransportError) -> i32 {
-        if self.is_current(transport) {
-            self.broken(error);
-        }
-        error.code()
-    }
-
-    pub(super) fn is_current(&self, transport: &Arc<dyn Transport>) -> bool {
-        self.transport.lock().as_ref().is_some_and(|current| Arc::ptr_eq(current, transport))
-    }
-
-    fn patience_ms(&self) -> u64 {
-        u64::from(self.setup.config.command_timeout_ms)
     }
 }
 

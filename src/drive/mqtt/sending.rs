@@ -1,0 +1,116 @@
+//! Writing what the session wants sent.
+
+use std::sync::{Arc, Weak};
+
+use bytes::{Buf, Bytes};
+use iot_abi::error::{QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_TCP_WRITE_TIMEOUT};
+use iot_engine::time::Millis;
+
+use super::Client;
+use crate::hal::{Transport, TransportError};
+
+/// Bytes on their way to the server.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    rest: Bytes,
+    /// The connection that `rest` is for.
+    transport: Option<Weak<dyn Transport>>,
+    /// Since when the server has taken nothing.
+    stalled: Option<Millis>,
+}
+
+impl Outgoing {
+    fn is_for(&self, transport: Option<&Arc<dyn Transport>>) -> bool {
+        match (transport, &self.transport) {
+            (Some(current), Some(known)) => Weak::ptr_eq(&Arc::downgrade(current), known),
+            _ => false,
+        }
+    }
+}
+
+impl Client {
+    /// Writes what the session wants sent, in order, within the command time-out.
+    ///
+    /// # Errors
+    /// As [`flush_until`](Self::flush_until).
+    pub(super) fn flush(&self) -> Result<(), i32> {
+        self.flush_until(self.platform.now() + self.patience_ms())
+    }
+
+    /// Writes what the session wants sent, in order, until `deadline`. What is left goes out with the next flush, unless
+    /// the server has taken nothing for the command time-out: then the link is given up.
+    ///
+    /// # Errors
+    /// The transport's code; the link was given up.
+    pub(super) fn flush_until(&self, deadline: Millis) -> Result<(), i32> {
+        let mut outgoing = if self.platform.now() < deadline {
+            self.outgoing.lock()
+        } else {
+            match self.outgoing.try_lock() {
+                Some(outgoing) => outgoing,
+                // Whoever holds it writes ours, too; at the latest the next pump does.
+                None => return Ok(()),
+            }
+        };
+        loop {
+            let transport = self.refill(&mut outgoing);
+            if outgoing.rest.is_empty() {
+                return Ok(());
+            }
+            let Some(transport) = transport else {
+                return Err(QCLOUD_ERR_MQTT_NO_CONN);
+            };
+            let began = self.platform.now();
+            let left = u32::try_from(began.until(deadline).max(1)).unwrap_or(u32::MAX);
+            match transport.write(&outgoing.rest, left) {
+                Ok(0) => {
+                    let since = *outgoing.stalled.get_or_insert(began);
+                    let now = self.platform.now();
+                    if now.since(since) >= self.patience_ms() {
+                        return Err(self.unwritable(&transport, TransportError::Failed(QCLOUD_ERR_TCP_WRITE_TIMEOUT)));
+                    }
+                    if now >= deadline {
+                        return Ok(());
+                    }
+                }
+                Ok(count) => {
+                    let count = count.min(outgoing.rest.len());
+                    outgoing.rest.advance(count);
+                    outgoing.stalled = None;
+                }
+                Err(error) => return Err(self.unwritable(&transport, error)),
+            }
+        }
+    }
+
+    /// Takes the session's output where nothing is left, or where what is left was for a connection that is gone.
+    /// Returns the present connection.
+    fn refill(&self, outgoing: &mut Outgoing) -> Option<Arc<dyn Transport>> {
+        let mut session = self.session.lock();
+        let transport = self.transport.lock().clone();
+        if outgoing.rest.is_empty() || !outgoing.is_for(transport.as_ref()) {
+            *outgoing = Outgoing {
+                rest: session.take_output(),
+                transport: transport.as_ref().map(Arc::downgrade),
+                stalled: None,
+            };
+        }
+        transport
+    }
+
+    /// A write failed: gives the link up, unless that has been done and there is another one by now.
+    fn unwritable(&self, transport: &Arc<dyn Transport>, error: TransportError) -> i32 {
+        if self.is_current(transport) {
+            self.broken(error);
+        }
+        error.code()
+    }
+
+    pub(super) fn is_current(&self, transport: &Arc<dyn Transport>) -> bool {
+        self.transport.lock().as_ref().is_some_and(|current| Arc::ptr_eq(current, transport))
+    }
+
+    fn patience_ms(&self) -> u64 {
+        u64::from(self.setup.config.command_timeout_ms)
+    }
+}
