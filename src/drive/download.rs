@@ -152,7 +152,9 @@ impl Download {
                 Step::ReadHead => self.read_head(now, left),
                 Step::ReadBody { left: coming, direct } => {
                     let coming = usize::try_from(coming).unwrap_or(usize::MAX);
-                    if direct && buf.len() >= coming.min(READ_AHEAD) {
+                    // A TLS stack has a record decrypted anyway: reading ahead of a small buffer saves no system calls
+                    // there and holds the record twice.
+                    if direct && (self.transfer.url().tls() || buf.len() >= coming.min(READ_AHEAD)) {
                         let limit = buf.len().min(coming);
                         let count = self.read_direct(buf.get_mut(..limit).unwrap_or_default(), now, left);
                         if count > 0 {

@@ -89,6 +89,8 @@ pub(crate) struct World {
     pub open: AtomicUsize,
     /// Reads so far.
     pub reads: AtomicUsize,
+    /// Bytes that were read so far.
+    pub taken: AtomicUsize,
 }
 
 impl World {
@@ -106,6 +108,7 @@ impl World {
             clogged: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
         })
     }
 
@@ -210,6 +213,7 @@ impl Transport for Connection {
             buf[count..count + more]
                 .copy_from_slice(&state.answer.as_ref().map_or(&[][..], |answer| &answer.bytes)[from..from + more]);
             state.position += more;
+            self.world.taken.fetch_add(more, Ordering::Relaxed);
             count += more;
             let enough = if self.world.traits.filling { count == buf.len() } else { count > 0 };
             if enough || (state.is_over() && count > 0) {

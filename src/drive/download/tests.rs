@@ -126,6 +126,35 @@ fn small_buffers_are_filled_whole_and_cost_few_reads() {
     assert!(reads <= 150_000 / 15_000 + 6, "{reads}");
 }
 
+/// How many bytes of the body were read and not handed out, at most, with buffers of 5,000 bytes.
+fn most_ahead(url: &str) -> usize {
+    let file = firmware(150_000);
+    let head = head_length(&file);
+    let served = file.clone();
+    let world = World::new(filling(true), move |_, request| Answer::range(&served, request));
+    let mut download = Download::start(world.platform(), plan(url, 0, file.len() as u32)).unwrap();
+    let (mut buf, mut got, mut most) = ([0; 5000], 0, 0);
+    while let Fetched::Bytes(count) = download.fetch(&mut buf, 1000, NEVER) {
+        assert!(buf[..count] == file[got..got + count]);
+        got += count;
+        most = most.max(world.taken.load(Ordering::Relaxed) - head - got);
+    }
+    assert_eq!(got, file.len());
+    most
+}
+
+#[test]
+fn what_small_buffers_do_not_hold_is_read_ahead() {
+    assert_eq!(most_ahead("http://h/f"), 10_000);
+}
+
+/// A TLS session keeps the rest of a record: a thousand of them should not keep it twice.
+#[test]
+#[cfg(all(feature = "ota-use-https", not(feature = "auth-with-notls")))]
+fn over_tls_nothing_is_read_ahead() {
+    assert_eq!(most_ahead("https://h/f"), 0);
+}
+
 #[test]
 fn a_slow_link_does_not_hold_the_caller_longer_than_it_asked() {
     let file = firmware(50_000);
