@@ -1,113 +1,179 @@
 //! TLS 1.2 and 1.3 with certificates, by rustls.
+//!
+//! By rustls's interface without buffers, because its own take more memory than all else of a connection: here it works
+//! on one record in [`Input`], and what it decrypts goes to the caller at once.
 
-use std::fs::File;
+mod config;
+mod explain;
+mod input;
+mod queue;
+
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::sync::Arc;
 
-use iot_platform_posix::log;
 use iot_platform_posix::net::{io_text, Interest};
-use rustls::client::Resumption;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InconsistentKeys, RootCertStore,
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::pki_types::ServerName;
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus, WriteTraffic,
 };
-use zeroize::Zeroizing;
+use rustls::{ClientConfig, Error};
 
+use self::explain::explain;
+use self::input::{Input, MAX_MESSAGE};
+use self::queue::Queue;
 use crate::connection::{Failure, Session, Step};
-use crate::params::ClientFiles;
 
-/// Bytes taken from the socket at once: room for one full TLS record and the head of the next. rustls itself reads 4 kB.
-const INPUT_SIZE: usize = 20 * 1024;
-
-/// Largest certificate or key file that is read, in bytes.
-const MAX_FILE_SIZE: u64 = 256 * 1024;
-
-/// Written to with `send`, never `writev`: the standard library's gathering write ends the whole program with SIGPIPE
-/// where the peer has gone.
-struct Quiet<'a>(&'a TcpStream);
-
-impl Write for Quiet<'_> {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0.write(data)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+pub use self::config::configure;
 
 /// A rustls connection over its socket.
-pub struct CertSession {
-    tls: ClientConnection,
+pub struct CertSession<S = TcpStream> {
+    tls: UnbufferedClientConnection,
+    stream: Arc<S>,
     input: Input,
+    /// Decrypted, and more than the caller had room for.
+    plain: Queue,
+    /// Encrypted, and not sent yet.
+    output: Queue,
+    /// The peer said goodbye.
+    closed: bool,
+    /// Why nothing more can be read or written.
+    broken: Option<String>,
 }
 
-impl CertSession {
-    /// Reads roots and files.
-    ///
-    /// # Errors
-    /// A text for the log.
-    pub fn configure(ca_pem: &[u8], client: Option<&ClientFiles<'_>>) -> Result<Arc<ClientConfig>, String> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| explain(&error))?
-            .with_root_certificates(roots(ca_pem)?);
-        let mut config = match client {
-            None => builder.with_no_client_auth(),
-            Some(files) => {
-                let (chain, key) = client_identity(files)?;
-                builder.with_client_auth_cert(chain, key).map_err(|error| client_error(files, &error))?
-            }
-        };
-        // Each connection has a configuration of its own, so there is no session to come back to.
-        config.resumption = Resumption::disabled();
-        Ok(Arc::new(config))
-    }
-
+impl<S: Send + Sync> CertSession<S>
+where
+    for<'a> &'a S: Read + Write,
+{
     /// A session that has not shaken hands yet.
     ///
     /// # Errors
     /// A text for the log.
-    pub fn new(config: Arc<ClientConfig>, stream: Arc<TcpStream>, host: &str) -> Result<Self, String> {
+    pub fn new(config: Arc<ClientConfig>, stream: Arc<S>, host: &str) -> Result<Self, String> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is not a valid host name"))?;
-        let tls = ClientConnection::new(config, name).map_err(|error| explain(&error))?;
-        Ok(Self { tls, input: Input::new(stream) })
+        let tls = UnbufferedClientConnection::new(config, name).map_err(|error| explain(&error))?;
+        Ok(Self {
+            tls,
+            stream,
+            input: Input::new(),
+            plain: Queue::default(),
+            output: Queue::default(),
+            closed: false,
+            broken: None,
+        })
     }
 
-    /// Takes what the socket has and decrypts it. `false`: nothing is there.
-    fn receive(&mut self) -> Result<bool, Failure> {
-        match self.tls.read_tls(&mut self.input) {
-            Ok(0) => Err(Failure::Closed),
-            Ok(_) => match self.tls.process_new_packets() {
-                Ok(_) => Ok(true),
-                Err(error) => {
-                    // The peer learns why, if it still listens.
-                    let _ = self.tls.write_tls(&mut Quiet(&self.input.stream));
-                    Err(Failure::Error(explain(&error)))
+    /// Lets rustls work on what has been received until it needs more, or until there is something for `out`. Returns how
+    /// many bytes went there; what does not fit is in `plain`.
+    fn process(&mut self, out: &mut [u8]) -> Result<usize, Failure> {
+        if let Some(text) = &self.broken {
+            return Err(Failure::Error(text.clone()));
+        }
+        let mut given = 0;
+        let mut wants_more = false;
+        while given == 0 && !wants_more {
+            let UnbufferedStatus { mut discard, state, .. } = self.tls.process_tls_records(self.input.filled());
+            let done = match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
+                    match traffic.next_record() {
+                        None => break Ok(()),
+                        Some(Err(error)) => break Err(error),
+                        Some(Ok(record)) => {
+                            let direct = record.payload.len().min(out.len() - given);
+                            let (first, rest) = record.payload.split_at(direct);
+                            out[given..given + direct].copy_from_slice(first);
+                            given += direct;
+                            self.plain.push(rest);
+                            discard += record.discard;
+                        }
+                    }
+                },
+                Ok(ConnectionState::EncodeTlsData(mut data)) => append(&mut self.output, |room| data.encode(room)),
+                // Not sent yet, but nothing gets past it in `output`.
+                Ok(ConnectionState::TransmitTlsData(data)) => {
+                    data.done();
+                    Ok(())
                 }
-            },
+                Ok(ConnectionState::PeerClosed) => {
+                    self.closed = true;
+                    Ok(())
+                }
+                // Waiting for the peer, or free to write.
+                Ok(_) => {
+                    wants_more = true;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            self.input.consume(discard);
+            done.map_err(|error| self.give_up(&error))?;
+        }
+        if self.closed {
+            // RFC 8446, 6.1: what comes after the goodbye is not to be looked at.
+            self.input.clear();
+        }
+        Ok(given)
+    }
+
+    /// Tells the peer why, if it still listens, and the caller now and whenever it asks again.
+    fn give_up(&mut self, error: &Error) -> Failure {
+        // rustls hands out its alert before it looks at the input again. It must not do that: the record that it failed at
+        // is still there.
+        while self.tls.wants_write() {
+            let UnbufferedStatus { state: Ok(ConnectionState::EncodeTlsData(mut data)), .. } =
+                self.tls.process_tls_records(self.input.filled())
+            else {
+                break;
+            };
+            if append(&mut self.output, |room| data.encode(room)).is_err() {
+                break;
+            }
+        }
+        let _ = self.flush();
+        let text = explain(error);
+        self.broken = Some(text.clone());
+        Failure::Error(text)
+    }
+
+    /// Takes what the socket has. `false`: nothing is there.
+    fn receive(&mut self) -> Result<bool, Failure> {
+        match self.input.fill(&*self.stream) {
+            Ok(0) => Err(Failure::Closed),
+            Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(Failure::Error(format!("the server sent a handshake message of more than {MAX_MESSAGE} bytes")))
+            }
             Err(error) => Err(failure(&error)),
         }
     }
 
-    /// What to wait for before reading on.
-    fn read_interest(&self) -> Interest {
-        if self.tls.wants_write() {
-            Interest::Both
-        } else {
-            Interest::Readable
+    /// Puts what `encode` makes into `output`.
+    fn encode(
+        &mut self,
+        mut encode: impl FnMut(&mut WriteTraffic<'_, ClientConnectionData>, &mut [u8]) -> Result<usize, EncryptError>,
+    ) -> Result<(), Failure> {
+        // What has been received is out of the way then, and what rustls has to answer comes first.
+        self.process(&mut [])?;
+        let UnbufferedStatus { state, .. } = self.tls.process_tls_records(self.input.filled());
+        match state {
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                append(&mut self.output, |room| encode(&mut traffic, room)).map_err(|error| self.give_up(&error))
+            }
+            Err(error) => Err(self.give_up(&error)),
+            Ok(_) => Err(Failure::Closed),
         }
     }
 }
 
-impl Session for CertSession {
+impl<S: Send + Sync> Session for CertSession<S>
+where
+    for<'a> &'a S: Read + Write,
+{
     fn handshake(&mut self) -> Result<Step<()>, Failure> {
         loop {
+            self.process(&mut [])?;
             if !self.flush()? {
                 return Ok(Step::Wait(Interest::Both));
             }
@@ -122,33 +188,33 @@ impl Session for CertSession {
 
     fn read(&mut self, out: &mut [u8]) -> Result<Step<usize>, Failure> {
         loop {
-            match self.tls.reader().read(out) {
-                Ok(0) => return Err(Failure::Closed),
-                Ok(n) => return Ok(Step::Ready(n)),
-                // The connection ended without TLS's own goodbye, as many servers do it.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(Failure::Closed),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(failure(&error)),
+            let count = match self.plain.take(out) {
+                0 => self.process(out)?,
+                count => count,
+            };
+            if count > 0 {
+                return Ok(Step::Ready(count));
             }
-            if self.tls.wants_write() {
-                self.flush()?;
+            if self.closed {
+                return Err(Failure::Closed);
             }
+            self.flush()?;
             if !self.receive()? {
-                return Ok(Step::Wait(self.read_interest()));
+                return Ok(Step::Wait(if self.output.is_empty() { Interest::Readable } else { Interest::Both }));
             }
         }
     }
 
     fn write(&mut self, data: &[u8]) -> Result<usize, Failure> {
-        let taken = self.tls.writer().write(data).map_err(|error| failure(&error))?;
+        self.encode(|traffic, room| traffic.encrypt(data, room))?;
         self.flush()?;
-        Ok(taken)
+        Ok(data.len())
     }
 
     fn flush(&mut self) -> Result<bool, Failure> {
-        while self.tls.wants_write() {
-            match self.tls.write_tls(&mut Quiet(&self.input.stream)) {
-                Ok(_) => {}
+        while !self.output.is_empty() {
+            match (&*self.stream).write(self.output.filled()) {
+                Ok(count) => self.output.consume(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(failure(&error)),
@@ -158,42 +224,49 @@ impl Session for CertSession {
     }
 
     fn close(&mut self) {
-        self.tls.send_close_notify();
+        let _ = self.encode(|traffic, room| traffic.queue_close_notify(room));
         let _ = self.flush();
     }
 }
 
-/// The socket, read in large pieces.
-struct Input {
-    stream: Arc<TcpStream>,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
+/// Why rustls did not put bytes where it was told to.
+trait Refusal {
+    /// As much room as it needs, where that was the reason.
+    fn needs(&self) -> Option<usize>;
 }
 
-impl Input {
-    fn new(stream: Arc<TcpStream>) -> Self {
-        Self { stream, buffer: vec![0; INPUT_SIZE].into_boxed_slice(), start: 0, end: 0 }
+impl Refusal for EncodeError {
+    fn needs(&self) -> Option<usize> {
+        match self {
+            Self::InsufficientSize(InsufficientSizeError { required_size }) => Some(*required_size),
+            Self::AlreadyEncoded => None,
+        }
     }
 }
 
-impl Read for Input {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.start == self.end {
-            self.end = 0;
-            self.start = 0;
-            self.end = loop {
-                match (&*self.stream).read(&mut self.buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    result => break result?,
-                }
-            };
+impl Refusal for EncryptError {
+    fn needs(&self) -> Option<usize> {
+        match self {
+            Self::InsufficientSize(InsufficientSizeError { required_size }) => Some(*required_size),
+            Self::EncryptExhausted => None,
         }
-        let ready = &self.buffer[self.start..self.end];
-        let n = ready.len().min(out.len());
-        out[..n].copy_from_slice(&ready[..n]);
-        self.start += n;
-        Ok(n)
+    }
+}
+
+/// Puts what `encode` makes behind `output`. Only rustls knows how much that is, and it tells when it gets too little
+/// room.
+fn append<E: Refusal>(output: &mut Queue, mut encode: impl FnMut(&mut [u8]) -> Result<usize, E>) -> Result<(), Error> {
+    let mut size = 0;
+    loop {
+        let result = encode(output.room(size));
+        output.shorten(size - result.as_ref().map_or(0, |count| size.min(*count)));
+        match result {
+            Ok(_) => return Ok(()),
+            Err(refusal) => match refusal.needs() {
+                Some(more) if more > size => size = more,
+                _ => return Err(Error::EncryptError),
+            },
+        }
     }
 }
 
@@ -204,102 +277,5 @@ fn failure(error: &io::Error) -> Failure {
     }
 }
 
-/// Those of the PEM's certificates that can serve as roots.
-fn roots(ca_pem: &[u8]) -> Result<RootCertStore, String> {
-    let mut store = RootCertStore::empty();
-    let mut rejected = 0_u32;
-    for certificate in CertificateDer::pem_slice_iter(ca_pem) {
-        let added = certificate
-            .map_err(|error| error.to_string())
-            .and_then(|certificate| store.add(certificate).map_err(|error| explain(&error)));
-        if added.is_err() {
-            rejected += 1;
-        }
-    }
-    if store.is_empty() {
-        return Err(match rejected {
-            0 => "the CA certificate is not PEM".to_owned(),
-            _ => "none of the CA certificates can be parsed".to_owned(),
-        });
-    }
-    if rejected != 0 {
-        let all = store.len() + rejected as usize;
-        log::warn("HAL_TLS_Connect", &format!("{rejected} of {all} CA certificates can't be parsed and are left out"));
-    }
-    Ok(store)
-}
-
-fn client_identity(files: &ClientFiles<'_>) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
-    let pem = read_file(files.cert, "client certificate")?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let chain = chain.ok().filter(|chain| !chain.is_empty());
-    let chain = chain.ok_or_else(|| format!("no valid certificate (PEM) in {}", files.cert.display()))?;
-    let pem = read_file(files.key, "private key")?;
-    let key = PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|_| format!("no usable private key (unencrypted PEM) in {}", files.key.display()))?;
-    Ok((chain, key))
-}
-
-fn client_error(files: &ClientFiles<'_>, error: &Error) -> String {
-    match error {
-        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            format!("{} is not the private key of {}", files.key.display(), files.cert.display())
-        }
-        _ => format!("can't use {} and {}: {}", files.cert.display(), files.key.display(), explain(error)),
-    }
-}
-
-fn read_file(file: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, String> {
-    let mut content = Zeroizing::new(Vec::new());
-    File::open(file)
-        .and_then(|open| open.take(MAX_FILE_SIZE).read_to_end(&mut content))
-        .map_err(|error| format!("can't read {what} {}: {}", file.display(), io_text(&error)))?;
-    Ok(content)
-}
-
-/// `error` for a human who has to do something about it.
-fn explain(error: &Error) -> String {
-    match error {
-        Error::InvalidCertificate(reason) => explain_certificate(reason),
-        Error::AlertReceived(alert) => match alert {
-            AlertDescription::CertificateRequired => "the server asks for a client certificate".to_owned(),
-            AlertDescription::BadCertificate
-            | AlertDescription::UnknownCA
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::AccessDenied => {
-                format!("the server refused the client certificate (alert {alert:?})")
-            }
-            _ => format!("the server sent a fatal alert ({alert:?})"),
-        },
-        Error::PeerIncompatible(reason) => format!("the server has no TLS version or cipher in common ({reason:?})"),
-        Error::PeerMisbehaved(reason) => format!("the server breaks the rules of TLS ({reason:?})"),
-        Error::InvalidMessage(reason) => format!("the server does not speak TLS, or sent damaged data ({reason:?})"),
-        Error::DecryptError => "received data can't be decrypted".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-fn explain_certificate(reason: &CertificateError) -> String {
-    match reason {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the server's certificate has expired (or the clock of this device is wrong)".to_owned()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet (or the clock of this device is wrong)".to_owned()
-        }
-        CertificateError::UnknownIssuer => "the server's certificate has an unknown issuer".to_owned(),
-        CertificateError::NotValidForName => "the server's certificate is not valid for this host name".to_owned(),
-        CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => {
-            format!("certificate is not valid for {} (it names no host)", expected.to_str())
-        }
-        CertificateError::NotValidForNameContext { expected, presented } => {
-            format!("certificate is not valid for {} (but for {})", expected.to_str(), presented.join(", "))
-        }
-        CertificateError::Revoked => "the server's certificate is revoked".to_owned(),
-        CertificateError::BadSignature => "the server's certificate is not signed by the CA it names".to_owned(),
-        other => format!("the server's certificate is invalid ({other})"),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use iot_abi::error::{
 use iot_platform_posix::log;
 use iot_platform_posix::net::{self, Deadline, Interest};
 
-use crate::cert::CertSession;
+use crate::cert::{self, CertSession};
 use crate::params::{Params, Security};
 #[cfg(not(feature = "auth-mode-cert"))]
 use crate::psk::PskSession;
@@ -75,7 +75,7 @@ impl Connection {
                 (Arc::clone(&stream), Box::new(PskSession::new(config, stream, host)))
             }
             Security::Cert { ca_pem, client } => {
-                let config = CertSession::configure(ca_pem, client.as_ref())?;
+                let config = cert::configure(ca_pem, client.as_ref())?;
                 let stream = connect()?;
                 (Arc::clone(&stream), Box::new(CertSession::new(config, stream, host)?))
             }

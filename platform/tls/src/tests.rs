@@ -48,7 +48,7 @@ impl Ca {
     }
 
     /// PEM of a certificate for `names`, and its key.
-    fn issue(&self, names: &[&str], expired: bool) -> (String, KeyPair) {
+    pub fn issue(&self, names: &[&str], expired: bool) -> (String, KeyPair) {
         self.issue_with(names, |params| {
             if expired {
                 params.not_before = date_time_ymd(2000, 1, 1);
@@ -88,13 +88,12 @@ fn listener() -> (TcpListener, u16) {
 
 type ServerStream = StreamOwned<ServerConnection, TcpStream>;
 
-/// A server with a certificate, for one connection that `serve` handles after the TCP connect.
-fn cert_server<T: Send + 'static>(
+/// What a server with a certificate needs.
+pub fn server_config(
     (chain, key): (String, KeyPair),
     client_ca: Option<&Ca>,
     versions: &[&'static SupportedProtocolVersion],
-    serve: impl FnOnce(ServerStream) -> T + Send + 'static,
-) -> (u16, JoinHandle<T>) {
+) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).unwrap();
     let builder = match client_ca {
@@ -113,10 +112,21 @@ fn cert_server<T: Send + 'static>(
             PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap(),
         )
         .unwrap();
+    Arc::new(config)
+}
+
+/// A server with a certificate, for one connection that `serve` handles after the TCP connect.
+fn cert_server<T: Send + 'static>(
+    identity: (String, KeyPair),
+    client_ca: Option<&Ca>,
+    versions: &[&'static SupportedProtocolVersion],
+    serve: impl FnOnce(ServerStream) -> T + Send + 'static,
+) -> (u16, JoinHandle<T>) {
+    let config = server_config(identity, client_ca, versions);
     let (listener, port) = listener();
     let thread = spawn(move || {
         let stream = listener.accept().unwrap().0;
-        serve(StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), stream))
+        serve(StreamOwned::new(ServerConnection::new(config).unwrap(), stream))
     });
     (port, thread)
 }
