@@ -20,6 +20,7 @@ export CARGO_TARGET_DIR=$PWD/target
 FEATURE_SETS=(
     ""
     "--no-default-features"
+    "--no-default-features --features iot-bundle/platform"
     "--features iot-bundle/auth-mode-cert"
     "--features iot-bundle/auth-with-notls"
 )

@@ -54,7 +54,7 @@ function(iot_write_headers)
   set(IOT_HEADERS ${headers} config.h PARENT_SCOPE)
 endfunction()
 
-# One cargo call for both archives, so that they share their members (cmake/pack_archives.sh).
+# One cargo call for both archives, so that their members have the same names (cmake/pack_archives.sh).
 function(iot_build_library)
   set(features "")
   if(FEATURE_AUTH_MODE STREQUAL "CERT")
@@ -79,20 +79,21 @@ function(iot_build_library)
     list(APPEND features runtime-overrides)
   endif()
 
-  set(selection -p iot-sdk --lib)
+  set(bundle_features ${features})
+  if(IOT_HAS_PLATFORM)
+    list(APPEND bundle_features platform)
+    if(FEATURE_DEBUG_DEV_INFO_USED)
+      list(APPEND bundle_features debug-dev-info)
+    endif()
+  endif()
+  set(selection -p iot-sdk --lib -p iot-bundle)
   set(selected_features "")
   foreach(feature IN LISTS features)
     list(APPEND selected_features "iot-sdk/${feature}")
   endforeach()
-  if(IOT_HAS_PLATFORM)
-    list(APPEND selection -p iot-bundle)
-    if(FEATURE_DEBUG_DEV_INFO_USED)
-      list(APPEND features debug-dev-info)
-    endif()
-    foreach(feature IN LISTS features)
-      list(APPEND selected_features "iot-bundle/${feature}")
-    endforeach()
-  endif()
+  foreach(feature IN LISTS bundle_features)
+    list(APPEND selected_features "iot-bundle/${feature}")
+  endforeach()
   string(REPLACE ";" "," selected_features "${selected_features}")
 
   set(environment "CARGO_TARGET_DIR=${CARGO_TARGET_DIR}")
@@ -119,10 +120,8 @@ function(iot_build_library)
     set(keep_debug 1)
   endif()
 
-  set(bundle "")
   set(archives "${IOT_LIB_DIR}/libiot_sdk.a")
   if(IOT_HAS_PLATFORM)
-    set(bundle "${built}/libiot_bundle.a")
     list(APPEND archives "${IOT_LIB_DIR}/libiot_platform.a")
   endif()
   # Cargo knows what has changed, so it is asked every time.
@@ -130,7 +129,8 @@ function(iot_build_library)
     COMMAND ${CMAKE_COMMAND} -E env ${environment} "${CARGO}" ${arguments}
     COMMAND ${CMAKE_COMMAND} -E env "AR=${CMAKE_AR}" "LD=${CMAKE_LINKER}" "NM=${CMAKE_NM}"
             "OBJCOPY=${CMAKE_OBJCOPY}" "READELF=${CMAKE_READELF}" "KEEP_DEBUG=${keep_debug}"
-            sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh" "${IOT_LIB_DIR}" "${built}/libiot_sdk.a" ${bundle}
+            sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh" "${IOT_LIB_DIR}" "${built}/libiot_sdk.a"
+            "${built}/libiot_bundle.a"
     BYPRODUCTS ${archives}
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     COMMENT "Building the library with cargo"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Usage: pack_archives.sh OUT_DIR LIBIOT_SDK.a [LIBIOT_BUNDLE.a]
+# Usage: pack_archives.sh OUT_DIR LIBIOT_SDK.a LIBIOT_BUNDLE.a
 #
 # Makes the archives a firmware links out of what cargo made: OUT_DIR/libiot_sdk.a, and OUT_DIR/libiot_platform.a when
-# there is a bundle (library and platform in one archive, from the same cargo call, so that members they share have the
-# same names).
+# the bundle has the platform. Everything is cut from the bundle (library and platform in one archive, optimised as one
+# at link time); the other archive, from the same cargo call, says which of its members are the library's.
 #
 # libiot_sdk.a is one relocatable object: the library, the crates, and the part of the Rust standard library that it and
 # the platform use. libiot_platform.a has one for the TLS stack, one for everything else, and one small object for each
@@ -24,14 +24,14 @@ OBJCOPY=${OBJCOPY:-objcopy}
 READELF=${READELF:-readelf}
 out=$1
 sdk=$2
-bundle=${3:-}
+bundle=$3
 
 mkdir -p "$out"
 stamp=$out/.packed
 # Inode, size and time: cargo replaces its files, also when it goes back to an older build.
-state="${KEEP_DEBUG:-0} $(stat -L -c '%n %i %s %Y' "$0" "$sdk" ${bundle:+"$bundle"})"
-if [ -f "$stamp" ] && [ "$state" = "$(cat "$stamp")" ] && [ -f "$out/libiot_sdk.a" ] &&
-    { [ -z "$bundle" ] || [ -f "$out/libiot_platform.a" ]; }; then
+state="${KEEP_DEBUG:-0} $(stat -L -c '%n %i %s %Y' "$0" "$sdk" "$bundle")"
+if [ -f "$stamp" ] && [ "$state" = "$(head -n 1 "$stamp")" ] &&
+    (cd "$out" && tail -n +2 .packed | xargs ls >/dev/null 2>&1); then
     exit 0
 fi
 rm -f "$stamp"
@@ -54,6 +54,10 @@ c_names() { grep -E '^[A-Za-z_][A-Za-z0-9_]*$' | grep -v -e '^_R' -e '^_ZN' -e '
 merge() {
     sed 's/^/--undefined=/' "$3" >"$1.roots"
     "$LD" -r --gc-sections -o "$1" "@$1.roots" "$2"
+    if [ -s "$work/stub" ] && drop_backtrace "$1"; then
+        "$LD" -r --gc-sections -o "$1.less" "@$1.roots" "$1"
+        mv "$1.less" "$1"
+    fi
     # All objects that can unwind share one copy of this.
     { echo DW.ref.rust_eh_personality; cat "$3"; } >"$1.global"
     # shellcheck disable=SC2086
@@ -65,45 +69,115 @@ merge() {
     rm "$1.roots" "$1.global" "$1.used" "$1.unused"
 }
 
+# drop_backtrace OBJECT: the standard library prints the stack of a panic by a function that draws a reader of debug
+# information into every program. It gets the code of $work/stub, and nothing is printed after the panic's message.
+# Fails, and changes nothing, where the function isn't found or is too short.
+drop_backtrace() {
+    section=$("$READELF" -SW "$1" | sed -n 's/.* \(\.text[^ ]*DisplayBacktrace[^ ]*3fmt[^ ]*\) *PROGBITS .*/\1/p')
+    [ "$(printf '%s\n' "$section" | grep -c .)" = 1 ] || return 1
+    "$OBJCOPY" -O binary "--only-section=$section" --set-section-flags "$section=alloc" "$1" "$1.code" || return 1
+    size=$(wc -c <"$1.code")
+    stub_size=$(wc -c <"$work/stub")
+    [ "$size" -ge "$stub_size" ] || return 1
+    # As long as it was: the unwinder's tables say where it ends.
+    { cat "$work/stub"; tail -c "+$((stub_size + 1))" "$1.code"; } >"$1.patched"
+    "$OBJCOPY" "--remove-relocations=$section" "--update-section=$section=$1.patched" "$1"
+    rm "$1.code" "$1.patched"
+}
+
 # make_private ARCHIVE: the names in $work/private begin with "qcloud_iot." from here on.
 make_private() {
     "$OBJCOPY" "--redefine-syms=$work/private" "$1"
 }
 
+# Members are told apart by name alone, so several of one name must be copies of one (cargo takes in a C library once
+# for each way that leads to it).
+source=$work/source.a
 # shellcheck disable=SC2086
-"$OBJCOPY" $strip_flags "$sdk" "$work/all.a"
-"$AR" t "$sdk" | sort >"$work/sdk.members"
+"$OBJCOPY" $strip_flags "$bundle" "$source"
+"$AR" t "$sdk" | sort -u >"$work/sdk.members"
+"$AR" t "$source" | sort >"$work/members"
+uniq -d "$work/members" >"$work/repeated"
+mkdir "$work/objects" "$work/sdk" "$work/platform"
+(cd "$work/objects" && "$AR" x ../source.a)
+instance=1
+while [ -s "$work/repeated" ]; do
+    mkdir "$work/instance.$instance"
+    (cd "$work/instance.$instance" && xargs "$AR" xN "$instance" ../source.a <../repeated)
+    while read -r name; do
+        cmp -s "$work/instance.$instance/$name" "$work/objects/$name" || echo "$name" >>"$work/clash"
+    done <"$work/repeated"
+    rm -r "$work/instance.$instance"
+    instance=$((instance + 1))
+    uniq -c "$work/members" | awk -v n="$instance" '$1 >= n { print $2 }' >"$work/repeated"
+done
+if [ -s "$work/clash" ]; then
+    echo "pack_archives.sh: different members of $bundle bear the same name:" >&2
+    sort -u "$work/clash" >&2
+    exit 1
+fi
 
-: >"$work/needed"
-if [ -n "$bundle" ]; then
-    "$AR" t "$bundle" | sort >"$work/bundle.members"
-    # The bundle crate has no code; its objects repeat what every Rust archive defines once, which the library does.
-    comm -13 "$work/sdk.members" "$work/bundle.members" | grep -v '^iot_bundle-' >"$work/platform.members"
-    bundle=$(realpath "$bundle")
-    # Members are told apart by name alone, so several of one name must be copies of one (cargo takes in a C library
-    # once for each way that leads to it).
-    comm -12 "$work/sdk.members" "$work/platform.members" >"$work/clash"
-    uniq -d "$work/platform.members" >"$work/repeated"
-    instance=1
-    while [ -s "$work/repeated" ]; do
-        mkdir "$work/instance.$instance"
-        (cd "$work/instance.$instance" && xargs "$AR" xN "$instance" "$bundle" <../repeated)
-        while read -r name; do
-            cmp -s "$work/instance.$instance/$name" "$work/instance.1/$name" || echo "$name" >>"$work/clash"
-        done <"$work/repeated"
-        instance=$((instance + 1))
-        uniq -c "$work/platform.members" | awk -v n="$instance" '$1 >= n { print $2 }' >"$work/repeated"
-    done
-    if [ -s "$work/clash" ]; then
-        echo "pack_archives.sh: different members of $bundle bear the same name:" >&2
-        sort -u "$work/clash" >&2
-        exit 1
-    fi
-    sort -u -o "$work/platform.members" "$work/platform.members"
-    mkdir "$work/objects" "$work/platform"
+# The library's half is what its own archive has too. Optimised at link time, an object has its name in that of the
+# bundle: iot_bundle-HASH.NAME.rcgu.o. The bundle crate has no code; what else bears its name is the allocator's entry,
+# which is the library's.
+sort -u "$work/members" | while read -r member; do
+    name=$member
+    case $member in
+    iot_bundle-*.rcgu.o.rcgu.o)
+        name=${member#*.}
+        name=${name%.rcgu.o}
+        ;;
+    esac
+    case $member in
+    iot_bundle-*) [ "$name" != "$member" ] || echo "$name" >>"$work/sdk.members" ;;
+    esac
+    [ "$name" = "$member" ] || mv "$work/objects/$member" "$work/objects/$name"
+    echo "$name"
+done | sort >"$work/all.names"
+sort -u -o "$work/sdk.members" "$work/sdk.members"
+
+# C code doesn't unwind, and nothing may unwind through it: Rust functions that it calls end the program first. Our own
+# C files, which a firmware's functions are called from, keep their tables.
+if [ "${KEEP_DEBUG:-0}" = 0 ]; then
+    grep -v -e '\.rcgu\.o$' -e '-hal_[a-z]*\.o$' -e 'varargs\.o$' "$work/all.names" >"$work/c.names" || true
     (
         cd "$work/objects"
-        xargs "$AR" x "$bundle" <../platform.members
+        xargs "$AR" crs ../c.a <../c.names
+        "$OBJCOPY" --remove-section=.eh_frame ../c.a
+        "$AR" x ../c.a
+    )
+fi
+
+comm -12 "$work/all.names" "$work/sdk.members" >"$work/sdk.names"
+comm -23 "$work/all.names" "$work/sdk.members" >"$work/platform.names"
+(
+    cd "$work/objects"
+    xargs "$AR" crs ../all.a <../sdk.names
+    xargs rm <../sdk.names
+)
+
+# The C interface is what the library's own objects define.
+mkdir "$work/own"
+(
+    cd "$work/own"
+    grep -e '^iot_sdk-' -e 'varargs\.o$' ../sdk.names | xargs "$AR" x ../all.a
+    for object in *; do defined "$object"; done | c_names | grep -vx qcloud_no_backtrace | sort -u >../interface
+    # Machine code of the library that is never called (src/no_backtrace.rs).
+    for object in iot_sdk-*; do
+        [ "${KEEP_DEBUG:-0}" = 0 ] && "$READELF" -SW "$object" | grep -q ' \.text\.qcloud_no_backtrace ' || continue
+        "$READELF" -SW "$object" | grep -q ' \.rela\{0,1\}\.text\.qcloud_no_backtrace ' ||
+            "$OBJCOPY" -O binary --only-section=.text.qcloud_no_backtrace "$object" ../stub
+    done
+)
+if ! grep -q '^IOT_MQTT_Construct$' "$work/interface"; then
+    echo "pack_archives.sh: $sdk does not define IOT_MQTT_Construct" >&2
+    exit 1
+fi
+
+: >"$work/needed"
+if [ -s "$work/platform.names" ]; then
+    (
+        cd "$work/objects"
         mv -- *-hal_*.o ../platform/
         # The TLS stack first: what it needs of the other half is to keep its name there.
         "$AR" crs ../tls.a $(ls | grep -v '^iot_platform_posix-')
@@ -125,18 +199,6 @@ if [ -n "$bundle" ]; then
     undefined "$work/libiot_platform.a" | comm -12 - "$work/all.defined" >"$work/needed"
 fi
 
-# The C interface is what the library's own objects define.
-mkdir "$work/own"
-sdk=$(realpath "$sdk")
-(
-    cd "$work/own"
-    grep -e '^iot_sdk-' -e 'varargs\.o$' ../sdk.members | xargs "$AR" x "$sdk"
-    for object in *; do defined "$object"; done | c_names | sort -u >../interface
-)
-if ! grep -q '^IOT_MQTT_Construct$' "$work/interface"; then
-    echo "pack_archives.sh: $sdk does not define IOT_MQTT_Construct" >&2
-    exit 1
-fi
 sort -u "$work/needed" "$work/interface" >"$work/names"
 merge "$work/iot_sdk.o" "$work/all.a" "$work/names"
 (cd "$work" && "$AR" crs libiot_sdk.a iot_sdk.o)
@@ -149,10 +211,10 @@ for archive in "$work"/libiot_*.a; do defined "$archive"; done | sort -u >"$work
 } | sort -u | comm -13 - "$work/globals" | sed 's/.*/& qcloud_iot.&/' >"$work/private"
 for archive in "$work"/libiot_*.a; do make_private "$archive"; done
 
-if [ -n "$bundle" ]; then
-    mv "$work/libiot_platform.a" "$out/libiot_platform.a"
-else
-    rm -f "$out/libiot_platform.a"
-fi
-mv "$work/libiot_sdk.a" "$out/libiot_sdk.a"
-printf '%s\n' "$state" >"$stamp"
+rm -f "$out"/libiot_*.a
+{
+    printf '%s\n' "$state"
+    (cd "$work" && ls libiot_*.a)
+} >"$work/packed"
+mv "$work"/libiot_*.a "$out"
+mv "$work/packed" "$stamp"

@@ -7,6 +7,7 @@
 pub mod drive;
 pub mod ffi;
 pub mod hal;
+pub mod no_backtrace;
 
 /// Brings the `HAL_*` that unit tests link.
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! One static archive that holds the library and the default platform.
+//! One static archive that holds the library and the default platform, from which `cmake/pack_archives.sh` cuts
+//! `libiot_sdk.a` and `libiot_platform.a`.
 //!
-//! `libiot_sdk.a` is the library's own archive; `libiot_platform.a` is what this one has besides.
-//! Built from one crate graph, the two share one copy of the Rust standard library (design.md, decision 9).
+//! Built from one crate graph, the two share one copy of the Rust standard library (design.md, decision 9), and are
+//! optimised as one at link time.
 
+#[cfg(feature = "platform")]
 extern crate iot_platform as _;
 extern crate iot_sdk as _;

@@ -4,6 +4,7 @@
 #   LINK_SOURCE   the project's folder      LINK_WORK   a folder for this case
 #   LINK_OUTPUT   the build's lib, include  LINK_BUILD  the build folder
 #   LINK_CONFIG   the configuration of tests/abi that this build is
+#   LINK_BUILD_TYPE  release or debug
 #   CC NM READELF CMAKE CARGO
 set -euo pipefail
 export LC_ALL=C
@@ -135,6 +136,19 @@ other_rust)
     run_static ours_first
     "$CC" other_rust.o -L"$shared" -liot_sdk cargo/release/libother_rust.a -lpthread -o beside_shared
     run_shared beside_shared "$shared"
+    ;;
+panic)
+    name=$("$NM" "$lib/libiot_sdk.a" 2>/dev/null | awk '/ T .*6option13unwrap_failed/ { print $3 }')
+    [ -n "$name" ] || fail "libiot_sdk.a has no core::option::unwrap_failed"
+    "$CC" -x c++ -Wall -Wextra -Werror -I "$LINK_OUTPUT/include" -I "$LINK_OUTPUT/include/exports" \
+        "-DUNWRAP_FAILED=\"$name\"" -c "$here/panic.cpp" -o panic.o
+    "$CC" panic.o -L"$lib" "${group[@]}" -lpthread -lstdc++ -o panic
+    for backtrace in 0 1 full; do
+        RUST_BACKTRACE=$backtrace ./panic 2>said || fail "RUST_BACKTRACE=$backtrace: $(cat said)"
+        grep -q 'None' said || fail "RUST_BACKTRACE=$backtrace: no message, but $(cat said)"
+    done
+    # A release build has no reader of debug information.
+    if [ "$LINK_BUILD_TYPE" = release ] && "$NM" panic | grep backtrace_rs; then fail "the above is in the program"; fi
     ;;
 *)
     fail "there is no case $1"
