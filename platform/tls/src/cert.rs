@@ -36,7 +36,7 @@ pub struct CertSession<S = TcpStream> {
     plain: Queue,
     /// Encrypted, and not sent yet.
     output: Queue,
-    /// The peer said goodbye.
+    /// The peer said goodbye. rustls looks at nothing that comes after it.
     closed: bool,
     /// Why nothing more can be read or written.
     broken: Option<String>,
@@ -108,10 +108,6 @@ where
             };
             self.input.consume(discard);
             done.map_err(|error| self.give_up(&error))?;
-        }
-        if self.closed {
-            // RFC 8446, 6.1: what comes after the goodbye is not to be looked at.
-            self.input.clear();
         }
         Ok(given)
     }

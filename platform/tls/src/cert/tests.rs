@@ -225,6 +225,16 @@ fn many_records_at_once_lose_nothing_whatever_the_buffer() {
 }
 
 #[test]
+fn data_that_comes_with_the_end_of_the_handshake_is_kept() {
+    for version in VERSIONS {
+        let mut pair = Pair::new(version, 0);
+        pair.server.writer().write_all(b"at once").unwrap();
+        pair.shake_hands(usize::MAX).unwrap();
+        assert_eq!(pair.read_all(3).0, b"at once");
+    }
+}
+
+#[test]
 fn what_comes_after_the_goodbye_is_ignored() {
     for version in VERSIONS {
         let mut pair = Pair::connected(version);
