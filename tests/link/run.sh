@@ -5,7 +5,7 @@
 #   LINK_OUTPUT   the build's lib, include  LINK_BUILD  the build folder
 #   LINK_CONFIG   the configuration of tests/abi that this build is
 #   LINK_BUILD_TYPE  release or debug
-#   CC NM READELF CMAKE CARGO
+#   CC NM OBJCOPY READELF CMAKE CARGO
 set -euo pipefail
 export LC_ALL=C
 here=$LINK_SOURCE/tests/link
@@ -138,11 +138,13 @@ other_rust)
     run_shared beside_shared "$shared"
     ;;
 panic)
-    name=$("$NM" "$lib/libiot_sdk.a" 2>/dev/null | awk '/ T .*6option13unwrap_failed/ { print $3 }')
+    name=$("$NM" "$lib/libiot_sdk.a" 2>/dev/null | awk '/ [tT] .*6option13unwrap_failed/ { print $3 }')
     [ -n "$name" ] || fail "libiot_sdk.a has no core::option::unwrap_failed"
+    # Where the platform does not need it, it has no name outside.
+    "$OBJCOPY" "--globalize-symbol=$name" "$lib/libiot_sdk.a" libiot_sdk.a
     "$CC" -x c++ -Wall -Wextra -Werror -I "$LINK_OUTPUT/include" -I "$LINK_OUTPUT/include/exports" \
         "-DUNWRAP_FAILED=\"$name\"" -c "$here/panic.cpp" -o panic.o
-    "$CC" panic.o -L"$lib" "${group[@]}" -lpthread -lstdc++ -o panic
+    "$CC" panic.o -L. -L"$lib" "${group[@]}" -lpthread -lstdc++ -o panic
     for backtrace in 0 1 full; do
         RUST_BACKTRACE=$backtrace ./panic 2>said || fail "RUST_BACKTRACE=$backtrace: $(cat said)"
         grep -q 'None' said || fail "RUST_BACKTRACE=$backtrace: no message, but $(cat said)"
