@@ -1,0 +1,242 @@
+//! What the hub knows and what can be asked of it, as the API, the command line and the console say it.
+//!
+//! Times are UTC in milliseconds. Names of fields and values are part of the API.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A firmware that devices of a product can be upgraded to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Firmware {
+    pub id: i64,
+    pub product_id: String,
+    /// Unique for the product; 1 to 32 printable characters.
+    pub version: String,
+    /// What people call it; may be empty.
+    pub name: String,
+    /// Bytes, 1 to 2^32 - 1.
+    pub size: u64,
+    /// 32 lower-case hex digits.
+    pub md5: String,
+    pub created_at: u64,
+}
+
+/// How a device proves who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// By its secret: as a pre-shared key over TLS, or in a password over plain TCP.
+    Secret,
+    /// By a client certificate of the hub's CA.
+    Certificate,
+}
+
+/// A device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Device {
+    /// Product id and device name without a separator.
+    pub client_id: String,
+    pub product_id: String,
+    pub device_name: String,
+    pub proof: Proof,
+    /// `null` where another broker keeps the connections.
+    pub online: Option<bool>,
+    /// The running version it reported last.
+    pub version: Option<String>,
+    /// When it last reported anything.
+    pub reported_at: Option<u64>,
+    /// Its latest upgrade.
+    pub job: Option<Job>,
+}
+
+/// A device with what is shown of it only once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct NewDevice {
+    pub device: Device,
+    /// Base64, as it stands in `device_info.json`. Not shown again.
+    pub secret: Option<String>,
+    /// Where to connect and what to prove it with. Not shown again.
+    pub certificate: Option<Certificate>,
+}
+
+/// A client certificate in PEM.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct Certificate {
+    pub certificate: String,
+    pub private_key: String,
+}
+
+/// Which devices an order is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Every device of the product; also those that report one of the versions later, while the order stands.
+    All,
+    /// Those chosen, of the versions given.
+    Chosen,
+    /// Those of an uploaded list of names, whatever they run.
+    Listed,
+}
+
+/// An order to upgrade.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Upgrade {
+    pub id: i64,
+    pub firmware: Firmware,
+    pub scope: Scope,
+    /// Only devices that run one of these; empty: any other version than the firmware's.
+    pub from_versions: Vec<String>,
+    pub created_at: u64,
+    pub cancelled_at: Option<u64>,
+    pub counts: Counts,
+}
+
+/// How many jobs of an order are where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Counts {
+    pub waiting: u64,
+    /// Sent, downloading or burning.
+    pub running: u64,
+    pub done: u64,
+    pub failed: u64,
+    pub cancelled: u64,
+}
+
+/// Where the upgrade of one device stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The device has not been told yet.
+    Waiting,
+    /// The update command is on its way.
+    Sent,
+    Downloading,
+    Burning,
+    Done,
+    Failed,
+    /// Called off before it began, or replaced by a later order for the same device.
+    Cancelled,
+}
+
+/// The upgrade of one device, a part of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    pub id: i64,
+    pub upgrade_id: i64,
+    pub client_id: String,
+    /// What the device ran when it was ordered.
+    pub from_version: Option<String>,
+    /// What it is upgraded to.
+    pub version: String,
+    pub state: State,
+    /// Of the download.
+    pub percent: Option<u8>,
+    /// The device's code of a failure (wire contract, section 3: -1 timed out, -2 no such file, -3 signature expired,
+    /// -4 wrong MD5, -5 upgrade failed).
+    pub result_code: Option<i64>,
+    pub result_msg: Option<String>,
+    pub created_at: u64,
+    pub updated_at: u64,
+}
+
+/// A firmware to be added; the file itself is the request's body.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema, utoipa::IntoParams)]
+pub struct AddFirmware {
+    pub product_id: String,
+    pub version: String,
+    #[serde(default)]
+    pub name: String,
+    /// The MD5 the file must have, in hex.
+    pub md5: Option<String>,
+}
+
+/// A device to be added.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddDevice {
+    pub product_id: String,
+    pub device_name: String,
+    pub proof: Proof,
+    /// Base64 of 1 to 48 bytes, for a device that has one already; made anew where it is missing.
+    pub secret: Option<String>,
+}
+
+/// An order to be given.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderUpgrade {
+    pub firmware_id: i64,
+    pub scope: Scope,
+    #[serde(default)]
+    pub from_versions: Vec<String>,
+    /// With scope `chosen`: client ids.
+    #[serde(default)]
+    pub devices: Vec<String>,
+    /// With scope `listed`: a text with one device name a line; an empty line and one that begins with `#` say nothing,
+    /// and of comma-separated columns the first counts.
+    #[serde(default)]
+    pub list: String,
+}
+
+/// What changed; the data of a server-sent event, whose name is `type`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Change {
+    Firmware { firmware: Firmware },
+    FirmwareRemoved { id: i64 },
+    Device { device: Device },
+    DeviceRemoved { client_id: String },
+    Upgrade { upgrade: Upgrade },
+    Job { job: Job },
+    /// Changes were missed, or another hub made them: ask for everything again.
+    Reset,
+}
+
+/// Why something was not done. Carries what a person needs to know to do better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub kind: ProblemKind,
+    /// One or more sentences that name what was wrong.
+    pub detail: String,
+}
+
+/// Kinds of problems; the API has a status for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// 400
+    Invalid,
+    /// 401
+    Unauthorized,
+    /// 404
+    Unknown,
+    /// 409
+    Conflict,
+    /// 413
+    TooLarge,
+    /// 507
+    NoSpace,
+    /// 500
+    Internal,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Problem { kind, detail: detail.into() }
+    }
+
+    /// What was asked for makes no sense.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Problem::new(ProblemKind::Invalid, detail)
+    }
+
+    /// What was asked for is not there.
+    pub fn unknown(detail: impl Into<String>) -> Self {
+        Problem::new(ProblemKind::Unknown, detail)
+    }
+
+    /// What was asked for does not go with what is there.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Problem::new(ProblemKind::Conflict, detail)
+    }
+}
