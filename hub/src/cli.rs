@@ -86,6 +86,16 @@ pub struct RunArgs {
     /// Firmware over HTTPS
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
     pub https: Listen,
+    /// The console and its API; beyond this machine only with a token
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
+    pub console: Listen,
+    /// The token that the console asks for, at least 16 characters; else from HUB_CONSOLE_TOKEN
+    #[arg(long, value_name = "FILE")]
+    pub console_token_file: Option<PathBuf>,
+    /// How many bytes a firmware may have
+    #[arg(long, value_name = "BYTES", default_value_t = 256 << 20,
+        value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
+    pub max_upload: u64,
     /// Host name in URLs and in the server's certificate
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     pub host: String,

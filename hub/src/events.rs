@@ -36,6 +36,8 @@ pub struct Ready {
     pub mqtt_cert: Option<String>,
     pub http: Option<String>,
     pub https: Option<String>,
+    /// A URL.
+    pub console: Option<String>,
     pub ca_file: PathBuf,
     pub firmware_url: Option<String>,
     pub version: Option<String>,
@@ -252,6 +254,7 @@ fn describe(event: &Event) -> Vec<String> {
             let mut lines: Vec<String> =
                 listeners.iter().filter_map(|(name, at)| Some(format!("{name}: {}", at.as_ref()?))).collect();
             lines.push(format!("CA: {}", ready.ca_file.display()));
+            lines.extend(ready.console.iter().map(|url| format!("console: {url}")));
             if let (Some(version), Some(size), Some(md5)) = (&ready.version, ready.file_size, &ready.md5) {
                 lines.push(format!("firmware {version}: {size} bytes, MD5 {md5}"));
             }

@@ -3,6 +3,7 @@
 //! An MQTT broker with the platform's three ways of authentication, the OTA service behind it, and a firmware server.
 //! Rules (`auth`, `topic`, `ota`, `http::range`, `http::site`, `commands`) are pure; the rest moves bytes.
 
+mod api;
 mod auth;
 mod broker;
 mod cli;

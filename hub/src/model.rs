@@ -141,6 +141,7 @@ pub struct Job {
 
 /// A firmware to be added; the file itself is the request's body.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct AddFirmware {
     pub product_id: String,
     pub version: String,
@@ -182,14 +183,99 @@ pub struct OrderUpgrade {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Change {
-    Firmware { firmware: Firmware },
-    FirmwareRemoved { id: i64 },
-    Device { device: Device },
-    DeviceRemoved { client_id: String },
-    Upgrade { upgrade: Upgrade },
-    Job { job: Job },
+    Firmware {
+        firmware: Firmware,
+    },
+    FirmwareRemoved {
+        id: i64,
+    },
+    Device {
+        device: Device,
+    },
+    DeviceRemoved {
+        client_id: String,
+    },
+    Upgrade {
+        upgrade: Upgrade,
+    },
+    Job {
+        job: Job,
+    },
     /// Changes were missed, or another hub made them: ask for everything again.
     Reset,
+}
+
+/// What a client needs to know of the hub itself.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct About {
+    pub version: String,
+    /// The existing broker whose devices are served; `null` where the hub is the broker.
+    pub broker: Option<String>,
+    /// Bytes a firmware may have.
+    pub max_upload: u64,
+    /// Products of which there are devices or firmware.
+    pub products: Vec<String>,
+    pub addresses: Addresses,
+    /// The CA that devices trust.
+    pub ca_pem: String,
+}
+
+/// Where the hub listens for devices; `null` where it does not.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Addresses {
+    /// MQTT over TLS with a pre-shared key, `host:port`.
+    pub mqtt_psk: Option<String>,
+    /// MQTT over TCP with a password, `host:port`.
+    pub mqtt: Option<String>,
+    /// MQTT over TLS with a client certificate, `host:port`.
+    pub mqtt_cert: Option<String>,
+    /// Firmware, a URL.
+    pub http: Option<String>,
+    /// Firmware, a URL.
+    pub https: Option<String>,
+}
+
+/// Every firmware.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FirmwareList {
+    /// Newest first.
+    pub firmware: Vec<Firmware>,
+}
+
+/// Every device.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceList {
+    /// In order of client id.
+    pub devices: Vec<Device>,
+}
+
+/// Upgrades of a device.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct JobList {
+    /// Newest first.
+    pub jobs: Vec<Job>,
+}
+
+/// Every order.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct UpgradeList {
+    /// Newest first.
+    pub upgrades: Vec<Upgrade>,
+}
+
+/// An order with its jobs.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct UpgradeJobs {
+    pub upgrade: Upgrade,
+    pub jobs: Vec<Job>,
+}
+
+/// Proof that somebody may use the console.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSession {
+    /// What the hub was started with.
+    pub token: String,
 }
 
 /// Why something was not done. Carries what a person needs to know to do better.

@@ -14,6 +14,7 @@ use tokio::signal::unix::{signal, SignalKind};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
+use crate::api::{self, Access, Console};
 use crate::broker::listener::{self, Proof};
 use crate::broker::Broker;
 use crate::cli::{Listen, RunArgs, Scheme};
@@ -27,10 +28,14 @@ use crate::firmware::Firmware;
 use crate::http::server;
 use crate::http::site::Site;
 use crate::hub::{Hub, Outlet};
+use crate::model::Addresses;
 use crate::ota::{Order, Ota, Verdict};
 use crate::remote;
 use crate::tls::certs::Authority;
 use crate::tls::psk;
+
+/// Holds the console's token where no file is named.
+const TOKEN_VARIABLE: &str = "HUB_CONSOLE_TOKEN";
 
 /// Runs the hub. An error is a problem at start.
 pub fn run(args: Box<RunArgs>) -> Result<ExitCode> {
@@ -111,6 +116,7 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
     if let Some(url) = &args.firmware_url {
         check_firmware_url(url)?;
     }
+    let console_token = console_token(args.console_token_file.as_deref())?;
     let folder = Folder::open(args.state.as_deref())?;
     let authority = Authority::open(folder.path())?;
     let client_certs = authority.clients(&devices)?;
@@ -124,6 +130,10 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
     let cert_socket = bind("--mqtt-cert", &mqtt(&args.mqtt_cert)).await?;
     let http_socket = bind("--http", &args.http).await?;
     let https_socket = bind("--https", &args.https).await?;
+    let console_socket = bind("--console", &args.console).await?;
+    if let Some(socket) = console_socket.as_ref().filter(|_| console_token.is_none()) {
+        check_console(socket)?;
+    }
 
     let http = base("http", &args.host, http_socket.as_ref());
     let https = base("https", &args.host, https_socket.as_ref());
@@ -138,6 +148,7 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
         mqtt_cert: cert_socket.as_ref().map(|socket| socket.address.to_string()),
         http,
         https,
+        console: console_socket.as_ref().map(|socket| format!("http://{}", socket.address)),
         ca_file: authority.ca_file(),
         firmware_url: devices.first_product().and_then(|id| order.as_ref()?.urls.get(id).cloned()),
         version: order.as_ref().map(|order| order.version.clone()),
@@ -188,6 +199,23 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
             tokio::spawn(server::accept(hub.clone(), site.clone(), door, tls));
         }
     }
+    if let Some(socket) = console_socket {
+        let console = Console {
+            hub: hub.clone(),
+            access: Access::new(console_token, socket.address.port()),
+            broker: args.broker.as_deref().map(without_login),
+            addresses: Addresses {
+                mqtt_psk: ready.mqtt_psk.clone(),
+                mqtt: ready.mqtt.clone(),
+                mqtt_cert: ready.mqtt_cert.clone(),
+                http: ready.http.clone(),
+                https: ready.https.clone(),
+            },
+            ca_pem: fs::read_to_string(&ready.ca_file).context(|| ready.ca_file.display().to_string())?,
+            max_upload: args.max_upload,
+        };
+        tokio::spawn(api::serve(console, socket.listener));
+    }
     let commands = commands();
     let signals = Signals::take()?;
     if let Some(path) = &args.ready_file {
@@ -195,6 +223,43 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
     }
     hub.events.emit(&Event::Ready(Box::new(ready)));
     Ok(signals.wait(&hub, commands, verdict, args.exit_when_done).await)
+}
+
+/// The console's token: from a file, else from the environment.
+fn console_token(file: Option<&Path>) -> Result<Option<String>> {
+    let (source, token) = match file {
+        Some(path) => {
+            let text = fs::read_to_string(path).context(|| format!("--console-token-file {}", path.display()))?;
+            (format!("--console-token-file {}", path.display()), text)
+        }
+        None => match std::env::var(TOKEN_VARIABLE) {
+            Ok(text) => (TOKEN_VARIABLE.to_owned(), text),
+            Err(_) => return Ok(None),
+        },
+    };
+    let token = token.trim();
+    api::check_token(token).context(|| source)?;
+    Ok(Some(token.to_owned()))
+}
+
+/// Without a token the console must not be reachable from anywhere else.
+fn check_console(socket: &Socket) -> Result<()> {
+    if socket.address.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(Fatal::new(format!(
+        "--console {}: whoever reaches this address could install firmware; give the console a token \
+         (--console-token-file FILE, or {TOKEN_VARIABLE} in the environment), or listen on 127.0.0.1",
+        socket.address
+    )))
+}
+
+/// A broker's URL without user name and password.
+fn without_login(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)),
+        None => url.to_owned(),
+    }
 }
 
 fn check_firmware_url(url: &str) -> Result<()> {

@@ -1,0 +1,146 @@
+//! `/api/firmware`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::BodyDataStream;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_LENGTH, EXPECT};
+use axum::http::{HeaderMap, StatusCode};
+use axum::Json;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+
+use super::extract::{Path, Query};
+use super::failure::Failure;
+use super::Console;
+use crate::hub::Hub;
+use crate::model::{AddFirmware, Firmware, FirmwareList, Problem, ProblemKind};
+
+/// How long an upload may make no headway, and how long the rest of a refused one is read.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Parts of a file that wait for the disk.
+const PARTS: usize = 8;
+
+/// Every firmware.
+#[utoipa::path(get, path = "/api/firmware", operation_id = "firmware_list",
+    responses((status = 200, body = FirmwareList)))]
+pub async fn list(State(console): State<Arc<Console>>) -> Result<Json<FirmwareList>, Failure> {
+    let firmware = console.ask(|hub| hub.firmware_list()).await?;
+    Ok(Json(FirmwareList { firmware }))
+}
+
+/// Adds a firmware. The body is the file as it is.
+#[utoipa::path(post, path = "/api/firmware", operation_id = "add_firmware", params(AddFirmware),
+    request_body(content_type = "application/octet-stream", content = Vec<u8>),
+    responses((status = 201, body = Firmware)))]
+pub async fn add(
+    State(console): State<Arc<Console>>,
+    Query(what): Query<AddFirmware>,
+    request: Request,
+) -> Result<(StatusCode, Json<Firmware>), Failure> {
+    let (parts, body) = request.into_parts();
+    let mut body = body.into_data_stream();
+    let outcome = store(&console, what, &parts.headers, &mut body).await;
+    if outcome.is_err() && !parts.headers.contains_key(EXPECT) {
+        drain(&mut body, console.max_upload).await;
+    }
+    Ok((StatusCode::CREATED, Json(outcome?)))
+}
+
+/// Removes a firmware that no unfinished upgrade needs.
+#[utoipa::path(delete, path = "/api/firmware/{id}", operation_id = "remove_firmware", params(("id" = i64, Path)),
+    responses((status = 204, description = "Removed")))]
+pub async fn remove(State(console): State<Arc<Console>>, Path(id): Path<i64>) -> Result<StatusCode, Failure> {
+    console.ask(move |hub| hub.remove_firmware(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What goes to the thread that writes.
+enum Part {
+    Data(Bytes),
+    End,
+}
+
+/// Takes the body in: read here, written by a thread that may wait for the disk.
+async fn store(
+    console: &Console,
+    what: AddFirmware,
+    headers: &HeaderMap,
+    body: &mut BodyDataStream,
+) -> Result<Firmware, Failure> {
+    let size = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let limit = console.max_upload;
+    let (sender, parts) = mpsc::channel(PARTS);
+    let writer = console.ask(move |hub| write(hub, what, size, limit, parts));
+    // A writer that gives up closes the channel; why is its own result.
+    let reader = async {
+        while let Some(data) = next(body).await? {
+            if sender.send(Part::Data(data)).await.is_err() {
+                return Ok(());
+            }
+        }
+        let _ = sender.send(Part::End).await;
+        drop(sender);
+        Ok(())
+    };
+    let (read, written) = tokio::join!(reader, writer);
+    read.and(written)
+}
+
+fn write(
+    hub: &Hub,
+    what: AddFirmware,
+    size: Option<u64>,
+    limit: u64,
+    mut parts: mpsc::Receiver<Part>,
+) -> Result<Firmware, Problem> {
+    let check = |bytes: u64| match bytes > limit {
+        true => Err(Problem::new(
+            ProblemKind::TooLarge,
+            format!("the file has more than {limit} bytes, which is what this hub takes (hub run --max-upload)"),
+        )),
+        false => Ok(()),
+    };
+    check(size.unwrap_or_default())?;
+    let mut upload = hub.upload(what, size)?;
+    let mut count = 0;
+    loop {
+        match parts.blocking_recv() {
+            Some(Part::Data(data)) => {
+                count += data.len() as u64;
+                check(count)?;
+                upload.write(&data)?;
+            }
+            Some(Part::End) => return upload.finish(),
+            None => return Err(Problem::invalid("the upload was cut off")),
+        }
+    }
+}
+
+async fn next(body: &mut BodyDataStream) -> Result<Option<Bytes>, Failure> {
+    match timeout(PATIENCE, body.next()).await {
+        Err(_) => Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "the upload stood still for too long")),
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(data))) => Ok(Some(data)),
+        Ok(Some(Err(error))) => Err(Failure::new(StatusCode::BAD_REQUEST, format!("the upload broke off: {error}"))),
+    }
+}
+
+/// Reads the rest of a refused upload: a client that still sends would see a reset instead of the answer.
+async fn drain(body: &mut BodyDataStream, limit: u64) {
+    let mut count = 0;
+    let read = async {
+        while let Some(Ok(data)) = body.next().await {
+            count += data.len() as u64;
+            if count > limit {
+                return;
+            }
+        }
+    };
+    // Who is slower than this sees the reset.
+    let _ = timeout(PATIENCE, read).await;
+}

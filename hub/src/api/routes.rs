@@ -1,0 +1,98 @@
+//! Which request goes where, and what holds for all of them.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{
+    HeaderName, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::{from_fn_with_state, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, MethodRouter};
+use axum::Router;
+
+use super::failure::Failure;
+use super::{devices, events, firmware, openapi, page, session, status, upgrades, Console};
+
+/// Bytes a body in JSON may have; the longest is a list of device names.
+const MAX_JSON: usize = 16 << 20;
+
+/// Headers of every answer.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (CONTENT_SECURITY_POLICY, "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (REFERRER_POLICY, "no-referrer"),
+];
+
+type Handlers = MethodRouter<Arc<Console>>;
+
+/// The API's operations. Each is described in `openapi`; a test holds the two together.
+pub fn operations() -> Vec<(Method, &'static str, Handlers)> {
+    vec![
+        (Method::GET, "/api/hub", get(status::about)),
+        (Method::POST, "/api/session", post(session::sign_in)),
+        (Method::DELETE, "/api/session", delete(session::sign_out)),
+        (Method::GET, "/api/firmware", get(firmware::list)),
+        (Method::POST, "/api/firmware", post(firmware::add)),
+        (Method::DELETE, "/api/firmware/{id}", delete(firmware::remove)),
+        (Method::GET, "/api/devices", get(devices::list)),
+        (Method::POST, "/api/devices", post(devices::add)),
+        (Method::POST, "/api/devices/{client_id}/renew", post(devices::renew)),
+        (Method::DELETE, "/api/devices/{client_id}", delete(devices::remove)),
+        (Method::GET, "/api/devices/{client_id}/jobs", get(devices::jobs)),
+        (Method::GET, "/api/upgrades", get(upgrades::list)),
+        (Method::POST, "/api/upgrades", post(upgrades::order)),
+        (Method::GET, "/api/upgrades/{id}", get(upgrades::show)),
+        (Method::POST, "/api/upgrades/{id}/cancel", post(upgrades::cancel)),
+        (Method::GET, "/api/events", get(events::events)),
+        (Method::GET, "/api/openapi.json", get(openapi::serve)),
+    ]
+}
+
+/// Everything the listener answers.
+pub fn router(console: Arc<Console>) -> Router {
+    let mut router = Router::new();
+    for (_, path, handlers) in operations() {
+        router = router.route(path, handlers);
+    }
+    for (name, content) in page::FILES {
+        router = router.route(&page::path(name), get(move || async move { page::answer(name, content) }));
+    }
+    router
+        .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
+        .method_not_allowed_fallback(|| async {
+            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes other methods; see /api/openapi.json")
+        })
+        .layer(DefaultBodyLimit::max(MAX_JSON))
+        .layer(from_fn_with_state(console.clone(), guard))
+        .with_state(console)
+}
+
+/// Lets in who may come in, and puts the headers on every answer.
+async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let in_api = path.starts_with("/api");
+    // The page and the way to sign in are there for all.
+    let open = !in_api || path == "/api/session";
+    let access = &console.access;
+    let admitted = access.check_source(request.headers()).and_then(|()| {
+        if open {
+            Ok(())
+        } else {
+            access.check_identity(request.headers())
+        }
+    });
+    let mut response = match admitted {
+        Ok(()) => next.run(request).await,
+        Err(failure) => failure.into_response(),
+    };
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if in_api {
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
