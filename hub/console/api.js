@@ -1,0 +1,67 @@
+// The hub's API.
+
+import { t } from "./i18n.js";
+
+/// Why something was not done, in words for the user.
+export class Problem extends Error {
+    constructor(status, detail) {
+        super(detail);
+        this.status = status;
+    }
+}
+
+let onUnauthorized = () => {};
+/// What is done when the hub wants to know who is there.
+export function whenUnauthorized(action) {
+    onUnauthorized = action;
+}
+
+function problemOf(status, text) {
+    let detail;
+    try {
+        const answer = JSON.parse(text);
+        detail = answer.detail || answer.title;
+    } catch {
+        detail = null;
+    }
+    if (status === 401) onUnauthorized();
+    return new Problem(status, detail || t("error.status", { status }));
+}
+
+/// Asks for something; `body` goes as JSON.
+export async function call(method, path, body) {
+    let answer;
+    let text;
+    try {
+        answer = await fetch(path, {
+            method,
+            headers: body === undefined ? {} : { "content-type": "application/json" },
+            body: body === undefined ? undefined : JSON.stringify(body),
+        });
+        text = await answer.text();
+    } catch {
+        throw new Problem(0, t("error.unreachable"));
+    }
+    if (!answer.ok) throw problemOf(answer.status, text);
+    return text ? JSON.parse(text) : null;
+}
+
+/// Sends a firmware. `progress(sent, total)` is told how far it is; `signal` ends it early.
+export function upload(what, file, progress, signal) {
+    return new Promise((resolve, reject) => {
+        const request = new XMLHttpRequest();
+        request.open("POST", `api/firmware?${new URLSearchParams(what)}`);
+        request.setRequestHeader("content-type", "application/octet-stream");
+        request.upload.addEventListener("progress", (event) => progress(event.loaded, event.total));
+        request.addEventListener("load", () => {
+            if (request.status >= 200 && request.status < 300) resolve(JSON.parse(request.responseText));
+            else reject(problemOf(request.status, request.responseText));
+        });
+        request.addEventListener("error", () => reject(new Problem(0, t("error.upload"))));
+        request.addEventListener("abort", () => reject(new Problem(0, t("error.aborted"))));
+        signal.addEventListener("abort", () => request.abort());
+        request.send(file);
+    });
+}
+
+export const path = (...parts) => ["api", ...parts.map(encodeURIComponent)].join("/");

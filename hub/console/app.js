@@ -1,0 +1,280 @@
+// The page's frame: what is shown, the hub's events, the language, who is there.
+
+import { call, whenUnauthorized } from "./api.js";
+import { busy, field, h, problemBox, setText } from "./dom.js";
+import { deviceView, devicesView } from "./devices.js";
+import { firmwareView } from "./firmware.js";
+import { language, LANGUAGES, setLanguage, t } from "./i18n.js";
+import { orderView } from "./order.js";
+import { nameOf, reasonOf } from "./parts.js";
+import { changed, reload, store, take, watchStore } from "./store.js";
+import { upgradesView, upgradeView } from "./upgrades.js";
+
+const main = h("main", { id: "main", tabindex: "-1" });
+const banner = h("div", { class: "banner", role: "status" });
+const toast = h("div", { class: "toast", role: "status" });
+const announcer = h("div", { class: "off-screen", role: "log", "aria-live": "polite" });
+
+// ---- Frame ----
+
+const live = h("span", { class: "live", hidden: true });
+
+function frame() {
+    document.querySelector("header")?.remove();
+    document.querySelector(".skip")?.remove();
+    const skip = h("a", { class: "skip", href: "#main" }, t("app.skip"));
+    skip.addEventListener("click", (event) => {
+        event.preventDefault();
+        main.focus();
+    });
+    const links = ["upgrades", "devices", "firmware"].map((name) => h("a", { href: `#/${name}` }, t(`nav.${name}`)));
+    const other = language() === "en" ? "zh" : "en";
+    const change = h("button", { type: "button", class: "language", lang: LANGUAGES[other].tag }, LANGUAGES[other].name);
+    change.addEventListener("click", () => {
+        setLanguage(other);
+        frame();
+        sayLink();
+        if (login) askToken();
+        else mount(memory);
+        document.querySelector(".language").focus();
+    });
+    setText(live, t("link.live"));
+    const header = h(
+        "header",
+        {},
+        h("a", { class: "brand", href: "#/upgrades" }, h("img", { src: "icon.svg", alt: "", width: "24", height: "24" }), h("span", {}, t("app.name"))),
+        h("nav", { "aria-label": t("app.nav") }, links),
+        h("div", { class: "header-end" }, live, change),
+    );
+    document.body.prepend(skip, header);
+    mark();
+}
+
+function mark() {
+    const here = location.hash.split("/")[1]?.split("?")[0];
+    for (const link of document.querySelectorAll("nav a")) {
+        if (link.getAttribute("href") === `#/${here}`) link.setAttribute("aria-current", "page");
+        else link.removeAttribute("aria-current");
+    }
+}
+
+let toastEnds;
+function say(text) {
+    setText(toast, text);
+    toast.classList.add("shown");
+    clearTimeout(toastEnds);
+    toastEnds = setTimeout(() => {
+        toast.classList.remove("shown");
+        setText(toast, "");
+    }, 6000);
+}
+
+// ---- Which view ----
+
+let view = null;
+let memory = {};
+let login = null;
+
+function viewFor(hash) {
+    const [route, query] = hash.replace(/^#\/?/, "").split("?");
+    const [name, argument] = route.split("/").map(decodeURIComponent);
+    if (name === "upgrades" && argument === "new") return orderView(memory, new URLSearchParams(query));
+    if (name === "upgrades" && argument) return upgradeView(memory, Number(argument));
+    if (name === "upgrades") return upgradesView(memory);
+    if (name === "devices" && argument) return deviceView(memory, argument);
+    if (name === "devices") return devicesView(memory);
+    if (name === "firmware") return firmwareView(memory);
+    return { title: t("app.notFound"), node: h("div", {}, h("h1", { tabindex: "-1" }, t("app.notFound"))), update() {} };
+}
+
+/// Shows what the address says. `kept` is what a view remembers over a change of language.
+function mount(kept) {
+    view?.close?.();
+    view = null;
+    memory = kept;
+    memory.say = say;
+    memory.refresh = changed;
+    if (!store.loaded) {
+        main.replaceChildren(h("p", { class: "quiet loading" }, t("app.loading")));
+        return;
+    }
+    try {
+        view = viewFor(location.hash);
+    } catch {
+        // Such as a stray percent sign in the address.
+        location.hash = "#/upgrades";
+        return;
+    }
+    document.title = `${view.title} – ${t("app.name")}`;
+    main.replaceChildren(view.node);
+    view.update();
+    mark();
+}
+
+window.addEventListener("hashchange", () => {
+    if (login) return;
+    mount({});
+    scrollTo(0, 0);
+    main.querySelector("h1")?.focus();
+});
+
+// ---- Results, read out ----
+
+const AT_ONCE_MS = 2000;
+let results = [];
+function result(job) {
+    if (results.length === 0) setTimeout(announce, AT_ONCE_MS);
+    results.push(job);
+}
+
+function announce() {
+    const [first] = results;
+    let text;
+    if (results.length === 1 && first.state !== "cancelled") {
+        text = t(`say.${first.state}`, { name: nameOf(first.client_id), version: first.version, reason: reasonOf(first) });
+    } else {
+        const count = (state) => results.filter((job) => job.state === state).length;
+        text = t("say.many", { done: count("done"), failed: count("failed"), cancelled: count("cancelled") });
+    }
+    announcer.replaceChildren(h("p", {}, text));
+    results = [];
+}
+
+watchStore(() => {
+    if (login) return;
+    if (view) view.update();
+    else if (store.loaded) mount(memory);
+}, result);
+
+// ---- Events ----
+
+const AGAIN_MS = 2000;
+let source = null;
+let link = "new";
+let again;
+let backEnds;
+
+function sayLink() {
+    live.hidden = link !== "live" && link !== "back";
+    banner.className = `banner ${link}`;
+    setText(banner, link === "lost" ? t("link.lost") : link === "back" ? t("link.back") : "");
+}
+
+function setLink(now) {
+    link = now;
+    clearTimeout(backEnds);
+    if (now === "back") backEnds = setTimeout(() => setLink("live"), 4000);
+    sayLink();
+}
+
+const EVENTS = ["firmware", "firmware_removed", "device", "device_removed", "upgrade", "job"];
+
+function listen() {
+    source?.close();
+    clearTimeout(again);
+    source = new EventSource("api/events");
+    for (const name of EVENTS) source.addEventListener(name, (event) => take(JSON.parse(event.data)));
+    source.addEventListener("reset", () => refresh());
+    source.addEventListener("open", () => setLink(link === "lost" ? "back" : "live"));
+    source.addEventListener("error", () => {
+        if (link !== "new") setLink("lost");
+        // The browser tries again by itself where the connection broke, but not after an answer that is no stream.
+        if (source.readyState === EventSource.CLOSED) again = setTimeout(probe, AGAIN_MS);
+    });
+}
+
+/// Whether the hub is there and lets us in; then its events are worth another try.
+async function probe() {
+    if (login) return;
+    try {
+        await call("GET", "api/hub");
+        listen();
+    } catch (error) {
+        if (error.status === 401) return;
+        if (link === "new") firstFailed(error);
+        again = setTimeout(probe, AGAIN_MS);
+    }
+}
+
+async function refresh() {
+    try {
+        await reload();
+    } catch (error) {
+        if (error.status !== 401 && !store.loaded) firstFailed(error);
+    }
+}
+
+function firstFailed(error) {
+    main.replaceChildren(
+        h("section", { class: "empty" }, h("p", { role: "alert" }, error.message), h("p", {}, h("button", { type: "button", on: { click: () => location.reload() } }, t("action.retry")))),
+    );
+}
+
+// ---- Who is there ----
+
+function askToken() {
+    login = true;
+    source?.close();
+    clearTimeout(again);
+    view?.close?.();
+    view = null;
+    document.title = `${t("login.title")} – ${t("app.name")}`;
+    document.body.classList.add("signed-out");
+    const token = field(t("login.token"), h("input", { type: "password", autocomplete: "current-password" }), { hint: t("login.hint") });
+    const problem = problemBox();
+    const submit = h("button", { type: "submit", class: "primary" }, t("login.submit"));
+    const send = async () => {
+        problem.show(null);
+        const value = token.input.value.trim();
+        if (!value) {
+            token.show(t("login.missing"));
+            token.input.focus();
+            return;
+        }
+        try {
+            await call("POST", "api/session", { token: value });
+        } catch (error) {
+            if (error.status === 401) {
+                token.show(t("login.wrong"));
+                token.input.select();
+            } else problem.show(error.message);
+            return;
+        }
+        login = null;
+        document.body.classList.remove("signed-out");
+        link = "new";
+        store.loaded = false;
+        mount({});
+        listen();
+    };
+    const form = h(
+        "form",
+        {
+            class: "login panel",
+            novalidate: true,
+            on: {
+                submit: (event) => {
+                    event.preventDefault();
+                    busy(submit, send);
+                },
+            },
+        },
+        h("h1", {}, t("login.title")),
+        h("p", { class: "quiet" }, t("login.text")),
+        token.node,
+        problem.node,
+        h("div", { class: "form-foot" }, submit),
+    );
+    main.replaceChildren(form);
+    token.input.focus();
+}
+
+whenUnauthorized(() => {
+    if (!login) askToken();
+});
+
+if (!location.hash) history.replaceState(null, "", "#/upgrades");
+document.body.append(banner, main, toast, announcer);
+frame();
+mount({});
+probe();

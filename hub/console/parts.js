@@ -1,0 +1,194 @@
+// Pieces that several views show.
+
+import { download, h, setClass, setText } from "./dom.js";
+import { fullTime, has, number, t, time } from "./i18n.js";
+import { store } from "./store.js";
+
+/// A time with the exact one to be found under the pointer.
+export function timeCell(className) {
+    const node = h("time", { class: className });
+    let shown;
+    return {
+        node,
+        set(ms, otherwise = "–") {
+            if (shown === ms && node.textContent) return;
+            shown = ms;
+            if (ms === null || ms === undefined) {
+                node.removeAttribute("datetime");
+                node.removeAttribute("title");
+                setText(node, otherwise);
+                return;
+            }
+            node.setAttribute("datetime", new Date(ms).toISOString());
+            node.title = fullTime(ms);
+            setText(node, time(ms));
+        },
+    };
+}
+
+/// The failure's reason in words: what the code means, then what the device said about it.
+export function reasonOf(job) {
+    if (job.state !== "failed") return "";
+    const { result_code: code, result_msg: said } = job;
+    let reason;
+    if (code === null || code === undefined) reason = t("reason.none");
+    else reason = has(`reason.${code}`) ? t(`reason.${code}`) : t("reason.code", { code: String(code) });
+    // The C SDK says `time_out` whatever happened.
+    return said && said !== "time_out" ? t("reason.device", { reason, text: said }) : reason;
+}
+
+/// A state as a word with a mark, so that colour is never all there is.
+export function stateTag() {
+    const node = h("span", { class: "tag" });
+    return {
+        node,
+        set(state) {
+            setClass(node, `tag ${state}`);
+            setText(node, t(`state.${state}`));
+        },
+    };
+}
+
+/// How far one device is, of 100.
+export function percentOf(job) {
+    if (job.state === "done" || job.state === "burning") return 100;
+    return job.percent ?? 0;
+}
+
+/// A progress bar with its figure.
+export function bar(labelOf) {
+    const progress = h("progress", { max: "100", value: "0" });
+    const figure = h("span", { class: "percent" });
+    const node = h("div", { class: "bar" }, progress, figure);
+    return {
+        node,
+        set(job) {
+            const percent = percentOf(job);
+            if (!progress.hasAttribute("aria-label")) progress.setAttribute("aria-label", labelOf(job));
+            if (progress.value !== percent) progress.value = percent;
+            setClass(progress, job.state);
+            const begun = !["waiting", "sent"].includes(job.state) && !(job.state === "cancelled" && !percent);
+            setText(figure, begun ? `${percent} %` : "");
+        },
+    };
+}
+
+export const totalOf = (counts) => counts.waiting + counts.running + counts.done + counts.failed + counts.cancelled;
+
+/// An order that may still do something.
+export const isActive = (upgrade) =>
+    upgrade.counts.waiting + upgrade.counts.running > 0 || (upgrade.scope === "all" && upgrade.cancelled_at === null);
+
+const SEGMENTS = ["done", "running", "failed", "cancelled", "waiting"];
+
+/// An order's bar: who is done, under way, failed, called off; the rest waits.
+export function stack() {
+    const parts = Object.fromEntries(SEGMENTS.map((name) => [name, h("span", { class: `segment ${name}` })]));
+    const fill = h("span", { class: "fill" });
+    parts.running.append(fill);
+    const node = h("div", { class: "stack", role: "img" }, Object.values(parts));
+    return {
+        node,
+        /// `percent` is how far the running ones are on average.
+        set(counts, percent) {
+            for (const name of SEGMENTS) {
+                parts[name].hidden = counts[name] === 0;
+                parts[name].style.flexGrow = counts[name];
+            }
+            fill.style.inlineSize = `${percent}%`;
+            const label = t("upgrades.progressLabel", { ...counts, total: totalOf(counts) });
+            if (node.getAttribute("aria-label") !== label) node.setAttribute("aria-label", label);
+        },
+    };
+}
+
+/// The figures beside the bar: those that are not zero.
+export function figures() {
+    const node = h("ul", { class: "figures" });
+    let before = "";
+    return {
+        node,
+        set(counts) {
+            const now = SEGMENTS.map((name) => counts[name]).join();
+            if (now === before) return;
+            before = now;
+            node.replaceChildren(
+                ...SEGMENTS.filter((name) => counts[name] > 0).map((name) =>
+                    h("li", { class: `tag ${name}` }, `${t(`state.${name}`)} ${number(counts[name])}`),
+                ),
+            );
+        },
+    };
+}
+
+/// How far the running devices of each order are on average, from what each device's latest job says.
+export function averages() {
+    const sums = new Map();
+    for (const { job } of store.devices.items.values()) {
+        if (!job || !["sent", "downloading", "burning"].includes(job.state)) continue;
+        const sum = sums.get(job.upgrade_id) ?? { total: 0, count: 0 };
+        sum.total += percentOf(job);
+        sum.count += 1;
+        sums.set(job.upgrade_id, sum);
+    }
+    return (id) => {
+        const sum = sums.get(id);
+        return sum ? sum.total / sum.count : 0;
+    };
+}
+
+/// What an order is for, in words.
+export function scopeText(upgrade) {
+    const scope = t(`scope.${upgrade.scope}`);
+    if (upgrade.scope === "listed") return scope;
+    const from = upgrade.from_versions.length
+        ? t("scope.from", { versions: upgrade.from_versions.join(", ") })
+        : t("scope.any");
+    return `${scope} · ${from}`;
+}
+
+/// A name of the device that people know: the product is said elsewhere.
+export const nameOf = (clientId) => store.devices.get(clientId)?.device_name ?? clientId;
+
+const ADDRESSES = ["mqtt_psk", "mqtt_cert", "mqtt", "http", "https"];
+
+/// Where devices connect to, and the CA to trust.
+export function addresses() {
+    const hub = store.hub;
+    if (!hub) return null;
+    const lines = hub.broker ? [["address.broker", hub.broker]] : [];
+    for (const name of ADDRESSES) {
+        if (hub.addresses?.[name]) lines.push([`address.${name}`, hub.addresses[name]]);
+    }
+    return h(
+        "div",
+        { class: "addresses" },
+        h("dl", {}, lines.map(([label, value]) => h("div", {}, h("dt", {}, t(label)), h("dd", {}, h("code", {}, value))))),
+        hub.ca_pem &&
+            h(
+                "p",
+                {},
+                h("button", { type: "button", on: { click: () => download("ca.pem", hub.ca_pem, "application/x-pem-file") } }, t("action.download", { name: "ca.pem" })),
+            ),
+        h("p", { class: "hint" }, t("address.hint")),
+    );
+}
+
+/// A table whose cells say what they are, also where the page is too narrow for columns.
+export function table(label, columns) {
+    const body = h("tbody", { role: "rowgroup" });
+    const head = h(
+        "thead",
+        { role: "rowgroup" },
+        h("tr", { role: "row" }, columns.map(([name, className]) => h("th", { scope: "col", role: "columnheader", class: className }, name))),
+    );
+    return { node: h("table", { role: "table", "aria-label": label }, head, body), body };
+}
+
+export const row = (...cells) => h("tr", { role: "row" }, cells);
+export const cell = (className, ...content) => h("td", { role: "cell", class: className }, content);
+/// The cell that names the row.
+export const headCell = (className, ...content) => h("th", { scope: "row", role: "rowheader", class: className }, content);
+
+/// The kinds of names the hub takes (it checks them itself).
+export const NAME = /^[A-Za-z0-9_.:-]+$/;
