@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::once::args::OnceArgs;
+
 /// The cloud on your desk: an MQTT broker, an OTA service and a firmware server for tests and demos.
 #[derive(Parser)]
 #[command(name = "hub", version)]
@@ -51,13 +53,13 @@ pub enum Scheme {
 #[derive(Args)]
 pub struct RunArgs {
     /// The devices: {"devices":[{"productId":"...","deviceName":"...","deviceSecret":"<base64>"}]}
-    #[arg(long, value_name = "FILE")]
-    pub devices: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "once")]
+    pub devices: Option<PathBuf>,
     /// The firmware to offer
-    #[arg(long, value_name = "FILE", requires = "version")]
+    #[arg(long, value_name = "FILE", requires = "version", group = "image")]
     pub firmware: Option<PathBuf>,
     /// The firmware's version, 1 to 32 characters
-    #[arg(long, value_name = "VERSION", requires = "firmware")]
+    #[arg(long, value_name = "VERSION", requires = "image")]
     pub version: Option<String>,
     /// Order the upgrade whenever a device reports another version
     #[arg(long, requires = "firmware")]
@@ -114,6 +116,8 @@ pub struct RunArgs {
     /// Misbehave: PLACE:EFFECT[=VALUE][@EVENT][#OCCASIONS], see `hub faults`; may be given more than once
     #[arg(long = "fault", value_name = "RULE")]
     pub faults: Vec<String>,
+    #[command(flatten)]
+    pub once: OnceArgs,
 }
 
 #[derive(Args)]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Which listener a device came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +45,26 @@ pub struct Ready {
     pub md5: Option<String>,
     pub file_size: Option<u64>,
     pub client_certs: BTreeMap<String, CertPaths>,
+    /// The device of `--once`.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub once: Option<OnceReady>,
+}
+
+/// What the device of `hub run --once` needs to know.
+#[derive(Clone, Debug, Serialize)]
+pub struct OnceReady {
+    /// How it comes in.
+    pub auth: &'static str,
+    /// The listener for that.
+    pub endpoint: String,
+    /// Where it runs.
+    pub folder: PathBuf,
+    pub from_version: Option<String>,
+    /// These only where there is one device.
+    pub client_id: Option<String>,
+    pub product_id: Option<String>,
+    pub device_name: Option<String>,
+    pub device_info: Option<PathBuf>,
 }
 
 /// One row of the answer to the command `devices`.
@@ -142,31 +163,51 @@ pub enum Event {
 }
 
 /// Writes events to standard output. Any thread may call it; lines never mix.
-pub struct Reporter(Mutex<Sink>);
+pub struct Reporter {
+    sink: Mutex<Sink>,
+    /// Who else is told.
+    witness: Option<UnboundedSender<Event>>,
+}
 
 enum Sink {
     Json,
     Text(Text),
+    /// Where the hub is on standard output, everything else on standard error.
+    Once(Text),
 }
 
 impl Reporter {
     /// JSON lines or text.
     pub fn new(json: bool) -> Self {
-        Reporter(Mutex::new(if json { Sink::Json } else { Sink::Text(Text::new()) }))
+        let sink = if json { Sink::Json } else { Sink::Text(Text::new()) };
+        Reporter { sink: Mutex::new(sink), witness: None }
+    }
+
+    /// For a run with `--once`, which follows the events itself.
+    pub fn once(json: bool, witness: UnboundedSender<Event>) -> Self {
+        let sink = if json { Sink::Json } else { Sink::Once(Text::log()) };
+        Reporter { sink: Mutex::new(sink), witness: Some(witness) }
     }
 
     /// Writes one event out. Output that nobody reads any more is no reason to stop.
     pub fn emit(&self, event: &Event) {
-        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Sink::Json => {
-                if let Ok(mut line) = serde_json::to_vec(event) {
-                    line.push(b'\n');
-                    let mut out = io::stdout().lock();
-                    let _ = out.write_all(&line).and_then(|()| out.flush());
-                }
-            }
-            Sink::Text(text) => text.show(event),
+        match (&mut *self.sink.lock().unwrap_or_else(PoisonError::into_inner), event) {
+            (Sink::Json, event) => print_json(event),
+            (Sink::Once(_), Event::Ready(ready)) => print_json(ready),
+            (Sink::Text(text) | Sink::Once(text), event) => text.show(event),
         }
+        if let Some(witness) = &self.witness {
+            // Nobody listens any more when the verdict is there.
+            let _ = witness.send(event.clone());
+        }
+    }
+}
+
+fn print_json(value: &impl Serialize) {
+    if let Ok(mut line) = serde_json::to_vec(value) {
+        line.push(b'\n');
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(&line).and_then(|()| out.flush());
     }
 }
 
@@ -175,6 +216,8 @@ const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The form for people.
 struct Text {
+    /// Lines go to standard error.
+    aside: bool,
     /// Bars that redraw themselves; only on a terminal.
     screen: Option<MultiProgress>,
     bars: HashMap<String, ProgressBar>,
@@ -186,13 +229,18 @@ impl Text {
         let screen = io::stdout()
             .is_terminal()
             .then(|| MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::stdout()));
-        Text { screen, bars: HashMap::new(), shown: HashMap::new() }
+        Text { aside: false, screen, bars: HashMap::new(), shown: HashMap::new() }
+    }
+
+    fn log() -> Self {
+        Text { aside: true, screen: None, bars: HashMap::new(), shown: HashMap::new() }
     }
 
     fn line(&self, text: &str) {
         let line = format!("{} {text}", chrono::Local::now().format("%H:%M:%S"));
         match &self.screen {
             Some(screen) => drop(screen.println(line)),
+            None if self.aside => drop(writeln!(io::stderr(), "hub: {line}")),
             None => {
                 let mut out = io::stdout().lock();
                 let _ = writeln!(out, "{line}").and_then(|()| out.flush());

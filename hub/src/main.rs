@@ -17,6 +17,7 @@ mod firmware;
 mod http;
 mod hub;
 mod model;
+mod once;
 mod ota;
 mod remote;
 mod run;

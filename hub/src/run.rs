@@ -29,6 +29,7 @@ use crate::http::server;
 use crate::http::site::Site;
 use crate::hub::{Hub, Outlet};
 use crate::model::Addresses;
+use crate::once::Test;
 use crate::ota::{Order, Ota, Verdict};
 use crate::remote;
 use crate::tls::certs::Authority;
@@ -103,12 +104,16 @@ fn base(scheme: &str, host: &str, socket: Option<&Socket>) -> Option<String> {
     socket.map(|socket| format!("{scheme}://{host}:{}", socket.address.port()))
 }
 
-async fn start(args: RunArgs) -> Result<ExitCode> {
+async fn start(mut args: RunArgs) -> Result<ExitCode> {
+    let test = Test::prepare(&mut args)?;
     let faults = Arc::new(Faults::default());
     for rule in &args.faults {
         faults.add(rule).map_err(Fatal::new)?;
     }
-    let devices = Devices::load(&args.devices)?;
+    let devices = match &args.devices {
+        Some(list) => Devices::load(list)?,
+        None => Devices::default(),
+    };
     let firmware = match (&args.firmware, &args.version) {
         (Some(path), Some(version)) => Some(Firmware::load(path, version)?),
         _ => None,
@@ -142,7 +147,7 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
         None => None,
         Some(site) => Some(order(&args, site, &devices, http.as_deref(), https.as_deref())?),
     };
-    let ready = Ready {
+    let mut ready = Ready {
         mqtt_psk: psk_socket.as_ref().map(|socket| socket.address.to_string()),
         mqtt: tcp_socket.as_ref().map(|socket| socket.address.to_string()),
         mqtt_cert: cert_socket.as_ref().map(|socket| socket.address.to_string()),
@@ -155,7 +160,11 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
         md5: order.as_ref().map(|order| order.md5.clone()),
         file_size: order.as_ref().map(|order| order.file_size),
         client_certs,
+        once: None,
     };
+    if let Some(test) = &test {
+        test.furnish(&mut ready)?;
+    }
 
     faults.set_stage(Stage {
         authority,
@@ -164,7 +173,12 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
         https: ready.https.clone(),
     });
     let (verdicts, verdict) = mpsc::unbounded_channel();
-    let events = Reporter::new(args.json);
+    let client_ids = devices.iter().map(|(id, _)| id.to_owned()).collect();
+    let (witness, witnessed) = mpsc::unbounded_channel();
+    let events = match &test {
+        Some(_) => Reporter::once(args.json, witness),
+        None => Reporter::new(args.json),
+    };
     let ota = Ota::new(devices.clone(), order, args.upgrade_on_report);
     let hub = match &args.broker {
         Some(url) => {
@@ -216,13 +230,15 @@ async fn start(args: RunArgs) -> Result<ExitCode> {
         };
         tokio::spawn(api::serve(console, socket.listener));
     }
-    let commands = commands();
-    let signals = Signals::take()?;
+    let mut signals = Signals::take()?;
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &ready)?;
     }
-    hub.events.emit(&Event::Ready(Box::new(ready)));
-    Ok(signals.wait(&hub, commands, verdict, args.exit_when_done).await)
+    hub.events.emit(&Event::Ready(Box::new(ready.clone())));
+    match test {
+        Some(test) => test.run(&ready, &args.faults, client_ids, witnessed, signals.any()).await,
+        None => Ok(signals.wait(&hub, commands(), verdict, args.exit_when_done).await),
+    }
 }
 
 /// The console's token: from a file, else from the environment.
@@ -340,6 +356,14 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt()).context(what)?,
             terminate: signal(SignalKind::terminate()).context(what)?,
         })
+    }
+
+    /// Waits for one of them.
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 
     /// Carries commands out until something ends the hub.

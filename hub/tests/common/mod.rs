@@ -62,7 +62,7 @@ impl Desk {
         self.folder.path().join(name)
     }
 
-    fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hub"));
         command.current_dir(self.folder.path()).env("TMPDIR", self.folder.path());
         command
