@@ -17,7 +17,7 @@ const announcer = h("div", { class: "off-screen", role: "log", "aria-live": "pol
 
 // ---- Frame ----
 
-const live = h("span", { class: "live", hidden: true });
+const live = h("span", { class: "live-mark", hidden: true });
 
 function frame() {
     document.querySelector("header")?.remove();
