@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::client;
 use crate::once::args::OnceArgs;
 
 /// The cloud on your desk: an MQTT broker, an OTA service and a firmware server for tests and demos.
@@ -24,6 +25,14 @@ pub enum Command {
     Cert(CertArgs),
     /// List the rules that --fault takes.
     Faults,
+    /// Add, list and remove firmware of a running hub.
+    Firmware(client::args::Firmware),
+    /// Add, list and remove devices of a running hub.
+    Devices(client::args::Devices),
+    /// Order upgrades at a running hub, list and cancel them.
+    Upgrade(client::args::Upgrade),
+    /// Watch upgrades until they end: exit with 0 when all are done, with 1 when one is not.
+    Watch(client::args::Watch),
 }
 
 /// Where a server listens.

@@ -28,27 +28,33 @@ impl Firmware {
         if version.is_empty() || version.chars().count() > MAX_VERSION || version.chars().any(char::is_control) {
             return Err(Fatal::new(format!("the version must have 1 to {MAX_VERSION} printable characters")));
         }
-        let name = || format!("cannot read the firmware {}", path.display());
-        let mut file = File::open(path).context(name)?;
-        let mut hash = Md5::new();
-        let mut size = 0;
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            let read = file.read(&mut buffer).context(name)?;
-            let Some(part) = buffer.get(..read).filter(|part| !part.is_empty()) else {
-                break;
-            };
-            hash.update(part);
-            size += read as u64;
-        }
-        if size == 0 {
-            return Err(Fatal::new(format!("the firmware {} is empty", path.display())));
-        }
-        if size > u64::from(u32::MAX) {
-            return Err(Fatal::new(format!("the firmware {} is larger than 4 GiB", path.display())));
-        }
-        Ok(Firmware { path: path.to_owned(), version: version.to_owned(), size, md5: hex::encode(hash.finalize()) })
+        let (size, md5) = measure(path)?;
+        Ok(Firmware { path: path.to_owned(), version: version.to_owned(), size, md5 })
     }
+}
+
+/// Reads a firmware file once for its size and its MD5 in hex.
+pub fn measure(path: &Path) -> Result<(u64, String)> {
+    let name = || format!("cannot read the firmware {}", path.display());
+    let mut file = File::open(path).context(name)?;
+    let mut hash = Md5::new();
+    let mut size = 0;
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let read = file.read(&mut buffer).context(name)?;
+        let Some(part) = buffer.get(..read).filter(|part| !part.is_empty()) else {
+            break;
+        };
+        hash.update(part);
+        size += read as u64;
+    }
+    if size == 0 {
+        return Err(Fatal::new(format!("the firmware {} is empty", path.display())));
+    }
+    if size > u64::from(u32::MAX) {
+        return Err(Fatal::new(format!("the firmware {} is larger than 4 GiB", path.display())));
+    }
+    Ok((size, hex::encode(hash.finalize())))
 }
 
 /// The version as it stands in a URL's path.

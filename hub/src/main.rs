@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod broker;
 mod cli;
+mod client;
 mod commands;
 mod desk;
 mod devices;
@@ -21,6 +22,7 @@ mod once;
 mod ota;
 mod remote;
 mod run;
+mod state_file;
 mod tls;
 mod topic;
 
@@ -36,6 +38,10 @@ fn main() -> ExitCode {
             print!("{}", fault::guide());
             Ok(ExitCode::SUCCESS)
         }
+        cli::Command::Firmware(args) => return client::end(client::firmware::run(&args)),
+        cli::Command::Devices(args) => return client::end(client::devices::run(&args)),
+        cli::Command::Upgrade(args) => return client::end(client::upgrade::run(&args)),
+        cli::Command::Watch(args) => return client::end(client::watch::run(&args)),
     };
     outcome.unwrap_or_else(|fatal| {
         eprintln!("hub: {fatal}");

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,11 +32,9 @@ use crate::model::Addresses;
 use crate::once::Test;
 use crate::ota::{Order, Ota, Verdict};
 use crate::remote;
+use crate::state_file::{write_whole, StateFile, TOKEN_VARIABLE};
 use crate::tls::certs::Authority;
 use crate::tls::psk;
-
-/// Holds the console's token where no file is named.
-const TOKEN_VARIABLE: &str = "HUB_CONSOLE_TOKEN";
 
 /// Runs the hub. An error is a problem at start.
 pub fn run(args: Box<RunArgs>) -> Result<ExitCode> {
@@ -153,7 +151,11 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         mqtt_cert: cert_socket.as_ref().map(|socket| socket.address.to_string()),
         http,
         https,
-        console: console_socket.as_ref().map(|socket| format!("http://{}", socket.address)),
+        console: console_socket.as_ref().map(|socket| match socket.address.ip() {
+            // Nobody can go to that address.
+            ip if ip.is_unspecified() => format!("http://{}:{}", args.host, socket.address.port()),
+            _ => format!("http://{}", socket.address),
+        }),
         ca_file: authority.ca_file(),
         firmware_url: devices.first_product().and_then(|id| order.as_ref()?.urls.get(id).cloned()),
         version: order.as_ref().map(|order| order.version.clone()),
@@ -216,7 +218,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     if let Some(socket) = console_socket {
         let console = Console {
             hub: hub.clone(),
-            access: Access::new(console_token, socket.address.port()),
+            access: Access::new(console_token.clone(), socket.address.port()),
             broker: args.broker.as_deref().map(without_login),
             addresses: Addresses {
                 mqtt_psk: ready.mqtt_psk.clone(),
@@ -231,8 +233,10 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         tokio::spawn(api::serve(console, socket.listener));
     }
     let mut signals = Signals::take()?;
+    let _state_file = StateFile::write(folder.path(), &ready, console_token.as_deref())?;
     if let Some(path) = &args.ready_file {
-        write_ready_file(path, &ready)?;
+        let content = serde_json::to_vec(&ready).context(|| path.display().to_string())?;
+        write_whole(path, &content)?;
     }
     hub.events.emit(&Event::Ready(Box::new(ready.clone())));
     match test {
@@ -312,17 +316,6 @@ fn signing_key() -> [u8; 20] {
     // Without random numbers there would have been no certificates; a signature here guards nothing but a test.
     let _ = rustls::crypto::ring::default_provider().secure_random.fill(&mut key);
     key
-}
-
-/// Written beside and moved into place, so that whoever waits for the file finds it whole.
-fn write_ready_file(path: &Path, ready: &Ready) -> Result<()> {
-    let what = || format!("cannot write the ready file {}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut draft = tempfile::NamedTempFile::new_in(folder).context(what)?;
-    serde_json::to_writer(&mut draft, ready).context(what)?;
-    writeln!(draft).context(what)?;
-    let (_, draft) = draft.keep().context(what)?;
-    fs::rename(&draft, path).context(what)
 }
 
 /// Lines from standard input. Its end is not the hub's.

@@ -16,7 +16,7 @@ use tokio_stream::StreamExt;
 use super::extract::{Path, Query};
 use super::failure::Failure;
 use super::Console;
-use crate::hub::Hub;
+use crate::desk::Upload;
 use crate::model::{AddFirmware, Firmware, FirmwareList, Problem, ProblemKind};
 
 /// How long an upload may make no headway, and how long the rest of a refused one is read.
@@ -44,11 +44,16 @@ pub async fn add(
 ) -> Result<(StatusCode, Json<Firmware>), Failure> {
     let (parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
-    let outcome = store(&console, what, &parts.headers, &mut body).await;
-    if outcome.is_err() && !parts.headers.contains_key(EXPECT) {
-        drain(&mut body, console.max_upload).await;
+    let upload = match begin(&console, what, &parts.headers).await {
+        Ok(upload) => upload,
+        // Who waits to be asked for the body has not sent it.
+        Err(failure) if parts.headers.contains_key(EXPECT) => return Err(failure),
+        Err(failure) => return refuse(&console, &mut body, failure).await,
+    };
+    match store(&console, upload, &mut body).await {
+        Ok(firmware) => Ok((StatusCode::CREATED, Json(firmware))),
+        Err(failure) => refuse(&console, &mut body, failure).await,
     }
-    Ok((StatusCode::CREATED, Json(outcome?)))
 }
 
 /// Removes a firmware that no unfinished upgrade needs.
@@ -65,54 +70,49 @@ enum Part {
     End,
 }
 
-/// Takes the body in: read here, written by a thread that may wait for the disk.
-async fn store(
-    console: &Console,
-    what: AddFirmware,
-    headers: &HeaderMap,
-    body: &mut BodyDataStream,
-) -> Result<Firmware, Failure> {
+/// Turns down what can be turned down before the first byte.
+async fn begin(console: &Console, what: AddFirmware, headers: &HeaderMap) -> Result<Upload, Failure> {
     let size = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    check_size(console.max_upload, size.unwrap_or_default())?;
+    console.ask(move |hub| hub.upload(what, size)).await
+}
+
+fn check_size(limit: u64, size: u64) -> Result<(), Problem> {
+    if size <= limit {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ProblemKind::TooLarge,
+        format!("the file has more than {limit} bytes, which is what this hub takes (hub run --max-upload)"),
+    ))
+}
+
+/// Takes the body in: read here, written by a thread that may wait for the disk.
+async fn store(console: &Console, upload: Upload, body: &mut BodyDataStream) -> Result<Firmware, Failure> {
     let limit = console.max_upload;
     let (sender, parts) = mpsc::channel(PARTS);
-    let writer = console.ask(move |hub| write(hub, what, size, limit, parts));
+    let writer = console.ask(move |_| write(upload, limit, parts));
     // A writer that gives up closes the channel; why is its own result.
-    let reader = async {
+    let reader = async move {
         while let Some(data) = next(body).await? {
             if sender.send(Part::Data(data)).await.is_err() {
                 return Ok(());
             }
         }
         let _ = sender.send(Part::End).await;
-        drop(sender);
         Ok(())
     };
     let (read, written) = tokio::join!(reader, writer);
     read.and(written)
 }
 
-fn write(
-    hub: &Hub,
-    what: AddFirmware,
-    size: Option<u64>,
-    limit: u64,
-    mut parts: mpsc::Receiver<Part>,
-) -> Result<Firmware, Problem> {
-    let check = |bytes: u64| match bytes > limit {
-        true => Err(Problem::new(
-            ProblemKind::TooLarge,
-            format!("the file has more than {limit} bytes, which is what this hub takes (hub run --max-upload)"),
-        )),
-        false => Ok(()),
-    };
-    check(size.unwrap_or_default())?;
-    let mut upload = hub.upload(what, size)?;
+fn write(mut upload: Upload, limit: u64, mut parts: mpsc::Receiver<Part>) -> Result<Firmware, Problem> {
     let mut count = 0;
     loop {
         match parts.blocking_recv() {
             Some(Part::Data(data)) => {
                 count += data.len() as u64;
-                check(count)?;
+                check_size(limit, count)?;
                 upload.write(&data)?;
             }
             Some(Part::End) => return upload.finish(),
@@ -130,17 +130,18 @@ async fn next(body: &mut BodyDataStream) -> Result<Option<Bytes>, Failure> {
     }
 }
 
-/// Reads the rest of a refused upload: a client that still sends would see a reset instead of the answer.
-async fn drain(body: &mut BodyDataStream, limit: u64) {
+/// Refuses an upload, but reads the rest of it: a client that still sends would see a reset instead of the answer.
+async fn refuse<T>(console: &Console, body: &mut BodyDataStream, failure: Failure) -> Result<T, Failure> {
     let mut count = 0;
     let read = async {
         while let Some(Ok(data)) = body.next().await {
             count += data.len() as u64;
-            if count > limit {
+            if count > console.max_upload {
                 return;
             }
         }
     };
     // Who is slower than this sees the reset.
     let _ = timeout(PATIENCE, read).await;
+    Err(failure)
 }

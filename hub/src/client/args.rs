@@ -1,0 +1,181 @@
+//! What the commands take.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// Which hub is asked, and how the answer looks.
+#[derive(Args)]
+pub struct Target {
+    /// The data folder of a hub on this machine (hub run --state)
+    #[arg(long, value_name = "DIR", global = true, conflicts_with = "hub")]
+    pub state: Option<PathBuf>,
+    /// The console's address, such as http://127.0.0.1:8080
+    #[arg(long, value_name = "URL", global = true)]
+    pub hub: Option<String>,
+    /// With --hub: a file that holds the console's token; else from HUB_CONSOLE_TOKEN
+    #[arg(long, value_name = "FILE", global = true)]
+    pub token_file: Option<PathBuf>,
+    /// Write JSON, as the API has it
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Firmware {
+    #[command(flatten)]
+    pub target: Target,
+    #[command(subcommand)]
+    pub action: Option<FirmwareAction>,
+}
+
+#[derive(Subcommand)]
+pub enum FirmwareAction {
+    /// Upload a firmware.
+    Add {
+        /// The firmware
+        file: PathBuf,
+        /// The product it is for
+        #[arg(long, value_name = "ID")]
+        product: String,
+        /// 1 to 32 characters, not in use for this product yet
+        #[arg(long)]
+        version: String,
+        /// What people call it
+        #[arg(long, default_value = "")]
+        name: String,
+    },
+    /// List every firmware (also without a subcommand).
+    List,
+    /// Remove a firmware that no unfinished upgrade needs.
+    Remove {
+        /// Its id, or PRODUCT:VERSION
+        #[arg(value_name = "FIRMWARE")]
+        firmware: String,
+    },
+}
+
+#[derive(Args)]
+pub struct Devices {
+    #[command(flatten)]
+    pub target: Target,
+    #[command(subcommand)]
+    pub action: Option<DevicesAction>,
+}
+
+/// How a device proves who it is.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Proof {
+    /// By a secret, over TLS with a pre-shared key or in a password
+    Secret,
+    /// By a client certificate of the hub's CA
+    Certificate,
+}
+
+#[derive(Subcommand)]
+pub enum DevicesAction {
+    /// List every device (also without a subcommand).
+    List,
+    /// Add a device and show its secret, or certificate, for the only time.
+    Add {
+        /// Its product
+        #[arg(long, value_name = "ID")]
+        product: String,
+        /// Its name
+        #[arg(long)]
+        name: String,
+        /// How it proves who it is
+        #[arg(long, value_enum, default_value = "secret")]
+        proof: Proof,
+        /// A file that holds the secret of a device that has one already, base64 (default: the hub makes one)
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+        #[command(flatten)]
+        output: DeviceOutput,
+    },
+    /// Give a device a new secret or certificate; the one before ends at once.
+    Renew {
+        /// Product id and device name without a separator
+        client_id: String,
+        #[command(flatten)]
+        output: DeviceOutput,
+    },
+    /// Remove a device and cut its connection.
+    Remove {
+        /// Product id and device name without a separator
+        client_id: String,
+    },
+}
+
+#[derive(Args)]
+pub struct DeviceOutput {
+    /// Write a device_info.json for the device's program instead of showing the secret; certificate and key lie beside
+    #[arg(long, value_name = "FILE")]
+    pub device_info: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(subcommand_negates_reqs = true)]
+pub struct Upgrade {
+    #[command(flatten)]
+    pub target: Target,
+    #[command(flatten)]
+    pub order: Order,
+    #[command(subcommand)]
+    pub action: Option<UpgradeAction>,
+}
+
+/// What `hub upgrade` takes where no subcommand follows.
+#[derive(Args)]
+pub struct Order {
+    /// The firmware: its id, or PRODUCT:VERSION
+    #[arg(long, required = true)]
+    pub firmware: Option<String>,
+    #[command(flatten)]
+    pub devices: Chosen,
+    /// Only devices that run one of these versions
+    #[arg(long, value_name = "VERSION", num_args = 1.., conflicts_with = "list")]
+    pub from: Vec<String>,
+    /// Watch the upgrade until it ends
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Which devices an order is for.
+#[derive(Args)]
+#[group(id = "devices", required = true, multiple = false)]
+pub struct Chosen {
+    /// Every device of the product, also those that come later, until the order is cancelled
+    #[arg(long)]
+    pub all: bool,
+    /// These devices: product id and device name without a separator
+    #[arg(long, value_name = "CLIENT_ID", num_args = 1..)]
+    pub device: Vec<String>,
+    /// The devices of a text file with one device name a line
+    #[arg(long, value_name = "FILE")]
+    pub list: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub enum UpgradeAction {
+    /// List every order.
+    List,
+    /// Show an order with its devices.
+    Show {
+        /// The order
+        id: i64,
+    },
+    /// Call off what has not begun.
+    Cancel {
+        /// The order
+        id: i64,
+    },
+}
+
+#[derive(Args)]
+pub struct Watch {
+    #[command(flatten)]
+    pub target: Target,
+    /// The order to watch (default: all that are not finished, or else the next ones)
+    pub upgrade: Option<i64>,
+}

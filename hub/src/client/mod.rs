@@ -1,0 +1,26 @@
+//! The command line's other half: asks a running hub by its API.
+
+pub mod args;
+mod connection;
+mod device_info;
+pub mod devices;
+mod display;
+pub mod firmware;
+mod output;
+mod stream;
+mod trouble;
+pub mod upgrade;
+mod upload;
+pub mod watch;
+
+use std::process::ExitCode;
+
+use trouble::Trouble;
+
+/// The program's end after a command.
+pub fn end(outcome: Result<ExitCode, Trouble>) -> ExitCode {
+    outcome.unwrap_or_else(|trouble| {
+        eprintln!("hub: {trouble}");
+        trouble.code()
+    })
+}

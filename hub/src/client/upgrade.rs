@@ -1,0 +1,81 @@
+//! `hub upgrade`.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::args::{self, UpgradeAction};
+use super::connection::Connection;
+use super::display::{describe_job, describe_upgrade};
+use super::trouble::Trouble;
+use super::{firmware, output, watch};
+use crate::model::{OrderUpgrade, Scope, Upgrade, UpgradeJobs, UpgradeList};
+
+/// Carries the command out.
+pub fn run(args: &args::Upgrade) -> Result<ExitCode, Trouble> {
+    let hub = Connection::open(&args.target)?;
+    let json = args.target.json;
+    match (&args.action, &args.order.firmware) {
+        (Some(_), Some(_)) => return Err(Trouble::failed("--firmware orders an upgrade and goes with no subcommand")),
+        (Some(UpgradeAction::List), _) => {
+            let list: UpgradeList = hub.get("/api/upgrades")?;
+            match json {
+                true => output::json(&list),
+                false if list.upgrades.is_empty() => output::line("no upgrades"),
+                false => list.upgrades.iter().for_each(|upgrade| output::line(&describe_upgrade(upgrade))),
+            }
+        }
+        (Some(UpgradeAction::Show { id }), _) => {
+            let found: UpgradeJobs = hub.get(&format!("/api/upgrades/{id}"))?;
+            if json {
+                output::json(&found);
+            } else {
+                output::line(&describe_upgrade(&found.upgrade));
+                found.jobs.iter().for_each(|job| output::line(&describe_job(job)));
+            }
+        }
+        (Some(UpgradeAction::Cancel { id }), _) => {
+            let upgrade: Upgrade = hub.post(&format!("/api/upgrades/{id}/cancel"), &())?;
+            show(json, &upgrade);
+        }
+        (None, Some(firmware)) => {
+            let upgrade: Upgrade = hub.post("/api/upgrades", &question(&hub, firmware, &args.order)?)?;
+            show(json, &upgrade);
+            if args.order.watch {
+                return watch::follow(&hub, Some(upgrade.id), json);
+            }
+        }
+        // The command line asks for one of the two already.
+        (None, None) => return Err(Trouble::failed("hub upgrade --help lists what can be done")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(json: bool, upgrade: &Upgrade) {
+    match json {
+        true => output::json(upgrade),
+        false => output::line(&describe_upgrade(upgrade)),
+    }
+}
+
+fn question(hub: &Connection, firmware: &str, order: &args::Order) -> Result<OrderUpgrade, Trouble> {
+    let list = order.devices.list.as_deref().map(read_list).transpose()?;
+    let scope = match (&list, order.devices.all) {
+        (Some(_), _) => Scope::Listed,
+        (None, true) => Scope::All,
+        (None, false) => Scope::Chosen,
+    };
+    Ok(OrderUpgrade {
+        firmware_id: firmware::find(hub, firmware)?.id,
+        scope,
+        from_versions: order.from.clone(),
+        devices: order.devices.device.clone(),
+        list: list.unwrap_or_default(),
+    })
+}
+
+fn read_list(path: &Path) -> Result<String, Trouble> {
+    let bytes = fs::read(path).map_err(|error| Trouble::failed(format!("--list {}: {error}", path.display())))?;
+    String::from_utf8(bytes)
+        .map_err(|_| Trouble::failed(format!("--list {}: this is no text in UTF-8", path.display())))
+}
