@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::client;
 use crate::once::args::OnceArgs;
+use crate::remote::BrokerArgs;
 
 /// The cloud on your desk: an MQTT broker, an OTA service and a firmware server for tests and demos.
 #[derive(Parser)]
@@ -113,9 +114,8 @@ pub struct RunArgs {
     /// Which own server's URL a device is sent
     #[arg(long, value_enum, default_value = "https")]
     pub scheme: Scheme,
-    /// Serve the devices of an existing broker (mqtt://host:port) instead of listening for MQTT
-    #[arg(long, value_name = "URL", conflicts_with_all = ["mqtt_psk", "mqtt", "mqtt_cert"])]
-    pub broker: Option<String>,
+    #[command(flatten, next_help_heading = "An existing broker")]
+    pub broker: BrokerArgs,
     /// Send this URL instead of the own server's
     #[arg(long, value_name = "URL", requires = "firmware")]
     pub firmware_url: Option<String>,

@@ -5,7 +5,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rumqttc::mqttbytes::v4::Publish;
 use rumqttc::mqttbytes::QoS;
-use rumqttc::AsyncClient;
 use tokio::sync::mpsc;
 
 use crate::broker::Broker;
@@ -14,13 +13,14 @@ use crate::devices::Devices;
 use crate::events::{DeviceRow, Event, Reporter};
 use crate::fault::{self, Faults};
 use crate::ota::{self, Ota, Outgoing, Reaction, Verdict};
+use crate::remote;
 
 /// The way to the devices.
 pub enum Outlet {
     /// The own broker.
     Own(Arc<Broker>),
     /// A connection to somebody else's.
-    Remote(AsyncClient),
+    Remote(remote::Client),
 }
 
 /// The hub. Any thread may call it; no call waits for the network.
@@ -92,7 +92,7 @@ impl Hub {
         match &self.outlet {
             Outlet::Own(broker) => broker.publish(&Publish::new(message.topic, qos, message.payload)) > 0,
             Outlet::Remote(client) => {
-                let sent = client.try_publish(message.topic, qos, false, message.payload).is_ok();
+                let sent = client.publish(Publish::new(message.topic, qos, message.payload));
                 if !sent {
                     self.warn("the broker does not keep up: a message was dropped");
                 }

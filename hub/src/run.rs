@@ -72,6 +72,14 @@ impl Folder {
             Folder::Temporary(folder) => folder.path(),
         }
     }
+
+    /// The folder, where it outlives the hub.
+    fn kept(&self) -> Option<&Path> {
+        match self {
+            Folder::Kept(path) => Some(path),
+            Folder::Temporary(_) => None,
+        }
+    }
 }
 
 /// A bound socket with its address.
@@ -126,7 +134,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     let server_tls = TlsAcceptor::from(authority.server_config(&args.host, false)?);
     let mutual_tls = TlsAcceptor::from(authority.server_config(&args.host, true)?);
 
-    let own_broker = args.broker.is_none();
+    let own_broker = args.broker.broker.is_none();
     let mqtt = |listen: &Listen| if own_broker { listen.clone() } else { Listen::Off };
     let psk_socket = bind("--mqtt-psk", &mqtt(&args.mqtt_psk)).await?;
     let tcp_socket = bind("--mqtt", &mqtt(&args.mqtt)).await?;
@@ -182,13 +190,10 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         None => Reporter::new(args.json),
     };
     let ota = Ota::new(devices.clone(), order, args.upgrade_on_report);
-    let hub = match &args.broker {
-        Some(url) => {
-            let (client, mut event_loop) = remote::client(url)?;
-            remote::connect(&client, &mut event_loop, url).await?;
-            let hub =
-                Arc::new(Hub::new(devices, events, faults.clone(), ota, Outlet::Remote(client.clone()), verdicts));
-            tokio::spawn(remote::serve(hub.clone(), client, event_loop));
+    let hub = match remote::connect(&args.broker, folder.kept()).await? {
+        Some((client, service)) => {
+            let hub = Arc::new(Hub::new(devices, events, faults.clone(), ota, Outlet::Remote(client), verdicts));
+            tokio::spawn(service.serve(hub.clone()));
             hub
         }
         None => {
@@ -219,7 +224,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         let console = Console {
             hub: hub.clone(),
             access: Access::new(console_token.clone(), socket.address.port()),
-            broker: args.broker.as_deref().map(without_login),
+            broker: args.broker.broker.clone(),
             addresses: Addresses {
                 mqtt_psk: ready.mqtt_psk.clone(),
                 mqtt: ready.mqtt.clone(),
@@ -272,14 +277,6 @@ fn check_console(socket: &Socket) -> Result<()> {
          (--console-token-file FILE, or {TOKEN_VARIABLE} in the environment), or listen on 127.0.0.1",
         socket.address
     )))
-}
-
-/// A broker's URL without user name and password.
-fn without_login(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)),
-        None => url.to_owned(),
-    }
 }
 
 fn check_firmware_url(url: &str) -> Result<()> {
