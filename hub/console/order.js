@@ -118,7 +118,7 @@ export function orderView(memory, query) {
         touched();
     };
     const rows = new Rows(picks, () => pickRow(state.chosen, toggle));
-    const all = h("button", { type: "button", class: "small" });
+    const pickAll = h("button", { type: "button", class: "small" });
     const none = h("button", { type: "button", class: "small" }, t("order.clear"));
     const pickCount = h("span", { class: "quiet" });
     let shown = [];
@@ -127,10 +127,10 @@ export function orderView(memory, query) {
         rows.forget();
         touched();
     };
-    all.addEventListener("click", () => choose(() => shown.forEach((device) => state.chosen.add(device.client_id))));
+    pickAll.addEventListener("click", () => choose(() => shown.forEach((device) => state.chosen.add(device.client_id))));
     none.addEventListener("click", () => choose(() => state.chosen.clear()));
     const noMatch = h("p", { class: "quiet" }, t("order.noneMatch"));
-    const picker = h("div", { class: "picker" }, h("div", { class: "toolbar" }, search, all, none, pickCount), picks, noMatch);
+    const picker = h("div", { class: "picker" }, h("div", { class: "toolbar" }, search, pickAll, none, pickCount), picks, noMatch);
 
     // Devices from a list.
     const text = h("textarea", { rows: "6", spellcheck: "false", autocapitalize: "off", autocomplete: "off" });
@@ -350,7 +350,7 @@ export function orderView(memory, query) {
             rows.set(shown, (device) => device.client_id);
             noMatch.hidden = shown.length > 0;
             picks.hidden = shown.length === 0;
-            setText(all, t("order.selectShown", { n: shown.length }));
+            setText(pickAll, t("order.selectShown", { n: shown.length }));
             setText(pickCount, t("order.selected", { n: reached.length }));
         }
         if (state.scope === "listed" && planned.unknown.length > 0) names.show(planned.wrong);
