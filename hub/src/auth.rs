@@ -5,7 +5,7 @@ use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode};
 use rumqttc::mqttbytes::Protocol;
 use sha1::Sha1;
 
-use crate::devices::Devices;
+use crate::devices::Device;
 use crate::events::Listener;
 
 /// Why a CONNECT is turned down.
@@ -21,13 +21,22 @@ fn refuse<T>(code: ConnectReturnCode, reason: &'static str) -> Result<T, Refusal
     Err(Refusal { code, reason })
 }
 
-/// Decides over a CONNECT packet. `identity` is what TLS proved: the PSK identity or the certificate's common name.
-/// `now` is the present UTC second.
+/// What TLS proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The PSK identity or the certificate's common name.
+    pub name: String,
+    /// The certificate's serial number in hex.
+    pub serial: Option<String>,
+}
+
+/// Decides over a CONNECT packet. `device` is the one with the client id it names, if there is one; `now` is the
+/// present UTC second.
 pub fn check(
     listener: Listener,
-    identity: Option<&str>,
+    identity: Option<&Identity>,
     connect: &Connect,
-    devices: &Devices,
+    device: Option<&Device>,
     now: u64,
 ) -> Result<(), Refusal> {
     use ConnectReturnCode::{BadClientId, BadUserNamePassword, NotAuthorized, RefusedProtocolVersion};
@@ -35,11 +44,15 @@ pub fn check(
     if connect.protocol != Protocol::V4 {
         return refuse(RefusedProtocolVersion, "not MQTT 3.1.1");
     }
-    let Some(device) = devices.get(&connect.client_id) else {
+    let Some(device) = device else {
         return refuse(BadClientId, "unknown client id");
     };
-    if listener != Listener::Tcp && identity != Some(connect.client_id.as_str()) {
+    if listener != Listener::Tcp && identity.map(|identity| &identity.name) != Some(&connect.client_id) {
         return refuse(NotAuthorized, "the client id is not the identity TLS proved");
+    }
+    let serial = identity.and_then(|identity| identity.serial.as_ref());
+    if listener == Listener::Cert && device.serial.is_some() && device.serial.as_ref() != serial {
+        return refuse(NotAuthorized, "the certificate is not the device's latest");
     }
     let user_name = connect.login.as_ref().map(|login| login.username.as_str()).filter(|name| !name.is_empty());
     match user_name {
@@ -56,7 +69,7 @@ pub fn check(
         return Ok(());
     }
     let Some(key) = device.key.as_deref() else {
-        return refuse(NotAuthorized, "the device has no secret in the list");
+        return refuse(NotAuthorized, "the device has no secret");
     };
     let (name, password) = match &connect.login {
         Some(login) => (login.username.as_str(), login.password.as_str()),
@@ -115,18 +128,36 @@ mod tests {
     // printf %s "$NAME" | openssl dgst -sha1 -hmac 123456
     const PASSWORD: &str = "8bcb3ca1752841a52b31d5ab52c8ee2a44adb60b;hmacsha1";
 
-    fn devices() -> Devices {
-        let text = r#"{"devices":[{"productId":"P1","deviceName":"dev1","deviceSecret":"MTIzNDU2"},
-            {"productId":"P1","deviceName":"cert"}]}"#;
-        Devices::parse(text).expect("good list")
+    fn device(id: &str) -> Option<Device> {
+        let (name, key, serial) = match id {
+            "P1dev1" => ("dev1", Some(b"123456".to_vec()), None),
+            "P1cert" => ("cert", None, None),
+            "P1new" => ("new", None, Some("0a".to_owned())),
+            _ => return None,
+        };
+        Some(Device { product_id: "P1".to_owned(), device_name: name.to_owned(), key, serial })
     }
 
     fn verdict(listener: Listener, identity: Option<&str>, id: &str, login: Option<(&str, &str)>) -> Option<u8> {
+        let identity = identity.map(|name| Identity { name: name.to_owned(), serial: None });
+        decide(listener, identity.as_ref(), id, login)
+    }
+
+    fn decide(listener: Listener, identity: Option<&Identity>, id: &str, login: Option<(&str, &str)>) -> Option<u8> {
         let mut connect = Connect::new(id);
         if let Some((name, password)) = login {
             connect.set_login(name, password);
         }
-        check(listener, identity, &connect, &devices(), 1_700_000_000).err().map(|refusal| refusal.code as u8)
+        let device = device(id);
+        check(listener, identity, &connect, device.as_ref(), 1_700_000_000).err().map(|refusal| refusal.code as u8)
+    }
+
+    #[test]
+    fn only_the_latest_certificate() {
+        let with = |serial: &str| Identity { name: "P1new".to_owned(), serial: Some(serial.to_owned()) };
+        assert_eq!(decide(Listener::Cert, Some(&with("0a")), "P1new", None), None);
+        assert_eq!(decide(Listener::Cert, Some(&with("0b")), "P1new", None), Some(5));
+        assert_eq!(verdict(Listener::Cert, Some("P1new"), "P1new", None), Some(5));
     }
 
     #[test]

@@ -62,8 +62,9 @@ pub enum Scheme {
 
 #[derive(Args)]
 pub struct RunArgs {
-    /// The devices: {"devices":[{"productId":"...","deviceName":"...","deviceSecret":"<base64>"}]}
-    #[arg(long, value_name = "FILE", required_unless_present = "once")]
+    /// Devices: {"devices":[{"productId":"...","deviceName":"...","deviceSecret":"<base64>"}]};
+    /// they join those that the data folder already knows
+    #[arg(long, value_name = "FILE")]
     pub devices: Option<PathBuf>,
     /// The firmware to offer
     #[arg(long, value_name = "FILE", requires = "version", group = "image")]
@@ -74,7 +75,7 @@ pub struct RunArgs {
     /// Order the upgrade whenever a device reports another version
     #[arg(long, requires = "firmware")]
     pub upgrade_on_report: bool,
-    /// Where certificates are kept (default: a temporary folder)
+    /// The data folder: devices, firmware, orders, certificates (default: a temporary one)
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Write addresses and paths to this file as JSON once everything listens
@@ -119,6 +120,9 @@ pub struct RunArgs {
     /// Send this URL instead of the own server's
     #[arg(long, value_name = "URL", requires = "firmware")]
     pub firmware_url: Option<String>,
+    /// How many seconds a signed firmware URL opens
+    #[arg(long, value_name = "SECONDS", default_value_t = 86400)]
+    pub url_lifetime: u64,
     /// Exit with 0 once every device has reported "done", with 1 once one has reported "fail"
     #[arg(long, requires = "firmware")]
     pub exit_when_done: bool,

@@ -1,6 +1,6 @@
 //! The list of devices the hub knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -36,6 +36,8 @@ pub struct Device {
     pub device_name: String,
     /// The decoded secret; `None` for a device that has a certificate instead.
     pub key: Option<Vec<u8>>,
+    /// Serial number of the only certificate that lets it in, in hex; `None`: any of the hub's CA.
+    pub serial: Option<String>,
 }
 
 /// Every device of the list by client id.
@@ -58,18 +60,14 @@ impl Devices {
         let mut devices = BTreeMap::new();
         for (index, entry) in file.devices.into_iter().enumerate() {
             let at = |what: &str| Fatal::new(format!("devices[{index}].{what}"));
-            if !is_name(&entry.product_id, MAX_PRODUCT_ID) {
-                return Err(at(&format!("productId must be 1 to {MAX_PRODUCT_ID} letters, digits or _-.:")));
-            }
-            if !is_name(&entry.device_name, MAX_DEVICE_NAME) {
-                return Err(at(&format!("deviceName must be 1 to {MAX_DEVICE_NAME} letters, digits or _-.:")));
-            }
+            check_product_id(&entry.product_id).map_err(|what| at(&format!("productId {what}")))?;
+            check_device_name(&entry.device_name).map_err(|what| at(&format!("deviceName {what}")))?;
             let key = match entry.device_secret.as_deref() {
                 None | Some("") => None,
                 Some(secret) => Some(decode_key(secret).map_err(|what| at(&format!("deviceSecret {what}")))?),
             };
             let client_id = format!("{}{}", entry.product_id, entry.device_name);
-            let device = Device { product_id: entry.product_id, device_name: entry.device_name, key };
+            let device = Device { product_id: entry.product_id, device_name: entry.device_name, key, serial: None };
             if devices.insert(client_id.clone(), device).is_some() {
                 return Err(at(&format!("productId and deviceName name {client_id} a second time")));
             }
@@ -77,8 +75,8 @@ impl Devices {
         Ok(Devices(devices))
     }
 
-    /// The device with this client id.
-    pub fn get(&self, client_id: &str) -> Option<&Device> {
+    #[cfg(test)]
+    fn get(&self, client_id: &str) -> Option<&Device> {
         self.0.get(client_id)
     }
 
@@ -87,15 +85,34 @@ impl Devices {
         self.0.iter().map(|(id, device)| (id.as_str(), device))
     }
 
-    /// The product id of the first device.
-    pub fn first_product(&self) -> Option<&str> {
-        self.0.values().next().map(|device| device.product_id.as_str())
+    /// Every product there is a device of, in order.
+    pub fn products(&self) -> Vec<String> {
+        let products: BTreeSet<&String> = self.0.values().map(|device| &device.product_id).collect();
+        products.into_iter().cloned().collect()
     }
 }
 
 /// Whether this may be a client id: it names files and topics, so it holds nothing that separates either.
 pub fn is_client_id(text: &str) -> bool {
     is_name(text, MAX_PRODUCT_ID + MAX_DEVICE_NAME)
+}
+
+/// What is wrong with a product id.
+pub fn check_product_id(text: &str) -> std::result::Result<(), String> {
+    check_name(text, MAX_PRODUCT_ID)
+}
+
+/// What is wrong with a device name.
+pub fn check_device_name(text: &str) -> std::result::Result<(), String> {
+    check_name(text, MAX_DEVICE_NAME)
+}
+
+fn check_name(text: &str, max: usize) -> std::result::Result<(), String> {
+    if is_name(text, max) {
+        Ok(())
+    } else {
+        Err(format!("must be 1 to {max} letters, digits or _-.: and must not begin with a dot"))
+    }
 }
 
 fn is_name(text: &str, max: usize) -> bool {
@@ -105,7 +122,8 @@ fn is_name(text: &str, max: usize) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b))
 }
 
-fn decode_key(secret: &str) -> std::result::Result<Vec<u8>, String> {
+/// The key in a secret, or what is wrong with it.
+pub fn decode_key(secret: &str) -> std::result::Result<Vec<u8>, String> {
     let key = BASE64_STANDARD.decode(secret).map_err(|_| "is not base64".to_owned())?;
     match key.len() {
         1..=MAX_KEY => Ok(key),

@@ -143,6 +143,9 @@ pub enum Event {
         status: u16,
         bytes: u64,
         complete: bool,
+        /// Why access was refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
     },
     /// A fault rule was due.
     Fault {
@@ -330,11 +333,12 @@ fn describe(event: &Event) -> Vec<String> {
             };
             one(format!("{client_id} upgrade to {version}: {state}{code}"))
         }
-        Event::Http { method, target, range, status, bytes, complete, .. } => {
+        Event::Http { method, target, range, status, bytes, complete, reason, .. } => {
             let path = target.split('?').next().unwrap_or(target);
             let range = range.as_deref().map(|range| format!(" ({range})")).unwrap_or_default();
             let cut = if *complete { "" } else { ", cut" };
-            one(format!("{method} {path}{range}: {status}, {bytes} bytes{cut}"))
+            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            one(format!("{method} {path}{range}: {status}{reason}, {bytes} bytes{cut}"))
         }
         Event::Fault { rule } => one(format!("fault {rule}")),
         Event::Devices { devices } => devices.iter().map(describe_device).collect(),

@@ -1,4 +1,4 @@
-//! The firmware file on offer.
+//! Firmware files and what they are called.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,9 +11,10 @@ use crate::error::{Context, Fatal, Result};
 /// Longest version a device takes (behaviour contract, section 4).
 const MAX_VERSION: usize = 32;
 
-/// A firmware file, measured once at start.
+/// A firmware file of the command line, measured once at start.
 #[derive(Clone, Debug)]
-pub struct Firmware {
+pub struct Measured {
+    /// Absolute: another hub may read it from elsewhere.
     pub path: PathBuf,
     pub version: String,
     /// Bytes, 1 to 2^32 - 1: what a device can take.
@@ -22,14 +23,13 @@ pub struct Firmware {
     pub md5: String,
 }
 
-impl Firmware {
+impl Measured {
     /// Reads the file once for its size and MD5.
     pub fn load(path: &Path, version: &str) -> Result<Self> {
-        if version.is_empty() || version.chars().count() > MAX_VERSION || version.chars().any(char::is_control) {
-            return Err(Fatal::new(format!("the version must have 1 to {MAX_VERSION} printable characters")));
-        }
+        check_version(version).map_err(Fatal::new)?;
         let (size, md5) = measure(path)?;
-        Ok(Firmware { path: path.to_owned(), version: version.to_owned(), size, md5 })
+        let path = path.canonicalize().context(|| format!("cannot find the firmware {}", path.display()))?;
+        Ok(Measured { path, version: version.to_owned(), size, md5 })
     }
 }
 
@@ -57,6 +57,19 @@ pub fn measure(path: &Path) -> Result<(u64, String)> {
     Ok((size, hex::encode(hash.finalize())))
 }
 
+/// What is wrong with a version.
+pub fn check_version(version: &str) -> std::result::Result<(), String> {
+    if version.is_empty() || version.chars().count() > MAX_VERSION || version.chars().any(char::is_control) {
+        return Err(format!("the version must have 1 to {MAX_VERSION} printable characters"));
+    }
+    Ok(())
+}
+
+/// The name of a firmware's file, and its path in URLs.
+pub fn file_name(product_id: &str, version: &str) -> String {
+    format!("{product_id}_{}", escape(version))
+}
+
 /// The version as it stands in a URL's path.
 pub fn escape(version: &str) -> String {
     let mut out = String::new();
@@ -78,13 +91,13 @@ mod tests {
     #[test]
     fn measures_the_file() {
         let mut file = tempfile::NamedTempFile::new().expect("temporary file");
-        assert!(Firmware::load(file.path(), "1.0").is_err_and(|e| e.to_string().contains("empty")));
+        assert!(Measured::load(file.path(), "1.0").is_err_and(|e| e.to_string().contains("empty")));
         file.write_all(b"abc").expect("write");
-        let firmware = Firmware::load(file.path(), "1.0").expect("good file");
+        let firmware = Measured::load(file.path(), "1.0").expect("good file");
         assert_eq!((firmware.size, firmware.md5.as_str()), (3, "900150983cd24fb0d6963f7d28e17f72"));
-        assert!(Firmware::load(file.path(), "").is_err());
-        assert!(Firmware::load(file.path(), &"v".repeat(33)).is_err());
-        assert!(Firmware::load(Path::new("/nonexistent/fw"), "1.0").is_err_and(|e| e.to_string().contains("fw")));
+        assert!(Measured::load(file.path(), "").is_err());
+        assert!(Measured::load(file.path(), &"v".repeat(33)).is_err());
+        assert!(Measured::load(Path::new("/nonexistent/fw"), "1.0").is_err_and(|e| e.to_string().contains("fw")));
     }
 
     #[test]

@@ -1,19 +1,29 @@
-//! What all parts share: the devices, the OTA service, the events, and the way to the devices.
+//! What all parts share: the store, the events, and the way to the devices.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rumqttc::mqttbytes::v4::Publish;
 use rumqttc::mqttbytes::QoS;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::broker::Broker;
 use crate::commands::Command;
-use crate::devices::Devices;
+use crate::devices;
 use crate::events::{DeviceRow, Event, Reporter};
 use crate::fault::{self, Faults};
-use crate::ota::{self, Ota, Outgoing, Reaction, Verdict};
+use crate::http::site::{is_version, Access, Served, Site};
+use crate::model::{Change, Device, Problem, Scope};
+use crate::ota::{self, Outgoing};
 use crate::remote;
+use crate::store::firmware::Stored;
+use crate::store::{self, Store};
+use crate::tls::certs::Authority;
+
+/// Changes kept for a watcher that reads slowly.
+const CHANGES: usize = 4096;
 
 /// The way to the devices.
 pub enum Outlet {
@@ -23,15 +33,53 @@ pub enum Outlet {
     Remote(remote::Client),
 }
 
+/// How a run with `--exit-when-done` ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every device is done.
+    Done,
+    /// One device failed.
+    Failed,
+}
+
+/// What a hub is made of.
+pub struct Parts {
+    pub events: Reporter,
+    pub faults: Arc<Faults>,
+    pub store: Arc<Store>,
+    pub site: Site,
+    pub authority: Arc<Authority>,
+    pub outlet: Outlet,
+    pub verdicts: mpsc::UnboundedSender<Verdict>,
+    /// The version that the command line offers.
+    pub offer: Option<String>,
+    /// The devices that must be done for a verdict.
+    pub awaited: BTreeSet<String>,
+}
+
 /// The hub. Any thread may call it; no call waits for the network.
 pub struct Hub {
-    pub devices: Devices,
     pub events: Reporter,
     /// How it misbehaves.
     pub faults: Arc<Faults>,
-    ota: Mutex<Ota>,
-    outlet: Outlet,
-    verdicts: mpsc::UnboundedSender<Verdict>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) site: Site,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) outlet: Outlet,
+    pub(crate) verdicts: mpsc::UnboundedSender<Verdict>,
+    pub(crate) offer: Option<String>,
+    pub(crate) awaited: BTreeSet<String>,
+    /// Those of them that are.
+    pub(crate) done: Mutex<BTreeSet<String>>,
+    pub(crate) changes: broadcast::Sender<Change>,
+    /// The other processes' changes as far as they were noticed.
+    pub(crate) seen: AtomicI64,
+}
+
+/// Why a file is not served.
+pub enum Refused {
+    Forbidden(&'static str),
+    Broken(Problem),
 }
 
 /// UTC in milliseconds.
@@ -41,53 +89,28 @@ pub fn now_ms() -> u64 {
 }
 
 impl Hub {
-    /// Puts the parts together. Verdicts of the OTA service go out through `verdicts`.
-    pub fn new(
-        devices: Devices,
-        events: Reporter,
-        faults: Arc<Faults>,
-        ota: Ota,
-        outlet: Outlet,
-        verdicts: mpsc::UnboundedSender<Verdict>,
-    ) -> Self {
-        Hub { devices, events, faults, ota: Mutex::new(ota), outlet, verdicts }
-    }
-
-    fn ota(&self) -> MutexGuard<'_, Ota> {
-        self.ota.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes what a device published: passes it on to other devices and to the service.
-    pub fn device_message(&self, client_id: &str, message: &Publish) {
-        self.events.emit(&Event::Message {
-            client_id: client_id.to_owned(),
-            topic: message.topic.clone(),
-            qos: message.qos as u8,
-            payload: String::from_utf8_lossy(&message.payload).into_owned(),
-        });
-        if let Outlet::Own(broker) = &self.outlet {
-            broker.publish(message);
-        }
-        let reaction = self.ota().message(&message.topic, &message.payload, now_ms());
-        self.apply(reaction);
-    }
-
-    /// Says what happened, sends what is to be sent, and passes a verdict on.
-    fn apply(&self, reaction: Reaction) {
-        for event in &reaction.events {
-            self.events.emit(event);
-        }
-        for message in reaction.messages {
-            self.send(message);
-        }
-        if let Some(verdict) = reaction.verdict {
-            // Nobody listens any more when the hub is already on its way out.
-            let _ = self.verdicts.send(verdict);
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { events, faults, store, site, authority, outlet, verdicts, offer, awaited } = parts;
+        let changes = broadcast::Sender::new(CHANGES);
+        Hub {
+            events,
+            faults,
+            store,
+            site,
+            authority,
+            outlet,
+            verdicts,
+            offer,
+            awaited,
+            done: Mutex::default(),
+            changes,
+            seen: AtomicI64::default(),
         }
     }
 
     /// Sends a message; false where it certainly reaches nobody.
-    fn send(&self, message: Outgoing) -> bool {
+    pub(crate) fn send(&self, message: Outgoing) -> bool {
         let qos = if message.acknowledged { QoS::AtLeastOnce } else { QoS::AtMostOnce };
         match &self.outlet {
             Outlet::Own(broker) => broker.publish(&Publish::new(message.topic, qos, message.payload)) > 0,
@@ -101,27 +124,58 @@ impl Hub {
         }
     }
 
+    /// Whether a device is there; `None` where another broker keeps the connections.
+    pub(crate) fn is_online(&self, client_id: &str) -> Option<bool> {
+        match &self.outlet {
+            Outlet::Own(broker) => Some(broker.is_online(client_id)),
+            Outlet::Remote(_) => None,
+        }
+    }
+
+    /// What a request's target opens; `None`: nothing there.
+    pub fn open(&self, target: &str) -> Result<Option<Served>, Refused> {
+        let found = self.store.read(|db| match self.site.access(target, now_ms() / 1000) {
+            Access::File(name) => {
+                store::firmware::by_file_name(db, name).map_err(|error| Refused::Broken(error.into()))
+            }
+            Access::Plain(version) => match self.offer.as_deref().filter(|offer| is_version(version, offer)) {
+                Some(offer) => store::firmware::in_place(db, offer).map_err(|error| Refused::Broken(error.into())),
+                None => Ok(None),
+            },
+            Access::Forbidden(reason) => Err(Refused::Forbidden(reason)),
+            Access::Unknown => Ok(None),
+        })?;
+        Ok(found.map(|stored| Served::new(self.site.file(&stored), &stored)))
+    }
+
     /// Something a person should know.
     pub fn warn(&self, text: &str) {
         self.events.emit(&Event::Warning { client_id: None, text: text.to_owned() });
     }
 
-    fn note(&self, text: impl Into<String>) {
+    pub(crate) fn note(&self, text: impl Into<String>) {
         self.events.emit(&Event::Note { text: text.into() });
+    }
+
+    /// The device with this client id. A database that does not answer knows none.
+    pub fn device(&self, client_id: &str) -> Option<devices::Device> {
+        let found = self.store.read(|db| store::devices::find(db, client_id));
+        found.unwrap_or_else(|error| {
+            self.warn(&Problem::from(error).detail);
+            None
+        })
     }
 
     /// Carries a command out (but `Quit`, which is the caller's).
     pub fn command(&self, command: Command) {
         let outcome = match command {
-            Command::Devices => {
-                self.list();
-                Ok(())
-            }
-            Command::UpgradeAll => {
-                let ids: Vec<String> = self.devices.iter().map(|(id, _)| id.to_owned()).collect();
-                ids.iter().try_for_each(|id| self.upgrade(id))
-            }
-            Command::Upgrade(client_id) => self.upgrade(&client_id),
+            Command::Devices => self.list(),
+            Command::UpgradeAll => self.device_list().map_err(|problem| problem.detail).and_then(|d| self.upgrade(&d)),
+            Command::Upgrade(client_id) => match self.store.read(|db| store::devices::get(db, &client_id)) {
+                Ok(Some(device)) => self.upgrade(&[device]),
+                Ok(None) => Err(format!("unknown device {client_id}")),
+                Err(error) => Err(Problem::from(error).detail),
+            },
             Command::Send(client_id, payload) => self.send_raw(&client_id, payload),
             Command::Drop(client_id) => self.cut(&client_id),
             Command::Fault(rule) => self.faults.add(&rule).map(|()| self.note(format!("fault {rule}"))),
@@ -141,16 +195,35 @@ impl Hub {
         }
     }
 
-    fn upgrade(&self, client_id: &str) -> Result<(), String> {
-        let reaction = self.ota().upgrade(client_id)?;
-        self.apply(reaction);
+    /// Upgrades devices whatever they run.
+    fn upgrade(&self, devices: &[Device]) -> Result<(), String> {
+        let products: BTreeSet<&str> = devices.iter().map(|device| device.product_id.as_str()).collect();
+        for product_id in products {
+            let found = self.store.read(|db| self.firmware_for(db, product_id));
+            let stored = found.map_err(|error| Problem::from(error).detail)?.ok_or_else(|| {
+                format!("there is no firmware for product {product_id}: start the hub with --firmware and --version")
+            })?;
+            let wanted = devices.iter().filter(|device| device.product_id == product_id).cloned().collect();
+            self.place(&stored, Scope::Chosen, &[], wanted).map_err(|problem| problem.detail)?;
+        }
         Ok(())
+    }
+
+    /// What a product is upgraded to where nobody says to what.
+    fn firmware_for(&self, db: &rusqlite::Connection, product_id: &str) -> rusqlite::Result<Option<Stored>> {
+        match &self.offer {
+            Some(version) => store::firmware::by_version(db, product_id, version),
+            None => store::firmware::newest(db, product_id),
+        }
     }
 
     /// Sends a device an update command of a fault rule.
     pub fn fault_command(&self, client_id: &str, command: &fault::Command) {
-        let order = self.ota().order_for(client_id);
-        match order {
+        let good = self.device(client_id).and_then(|device| {
+            let stored = self.store.read(|db| self.firmware_for(db, &device.product_id)).ok()??;
+            self.update_command(&device, &stored)
+        });
+        match good {
             Some(good) => {
                 self.send(Outgoing { payload: command.payload(&good.payload), ..good });
             }
@@ -160,13 +233,12 @@ impl Hub {
 
     /// The topic a device gets its commands on.
     pub fn update_topic(&self, client_id: &str) -> Option<String> {
-        let device = self.devices.get(client_id)?;
+        let device = self.device(client_id)?;
         Some(ota::update_topic(&device.product_id, &device.device_name))
     }
 
     fn send_raw(&self, client_id: &str, payload: String) -> Result<(), String> {
-        let device = self.devices.get(client_id).ok_or_else(|| format!("unknown device {client_id}"))?;
-        let topic = ota::update_topic(&device.product_id, &device.device_name);
+        let topic = self.update_topic(client_id).ok_or_else(|| format!("unknown device {client_id}"))?;
         if self.send(Outgoing { topic: topic.clone(), payload, acknowledged: true }) {
             self.note(format!("sent on {topic}"));
             Ok(())
@@ -185,21 +257,19 @@ impl Hub {
         }
     }
 
-    fn list(&self) {
-        let rows = self.ota().progress().map(|(id, progress)| self.row(id, progress)).collect();
-        self.events.emit(&Event::Devices { devices: rows });
-    }
-
-    fn row(&self, client_id: &str, progress: &ota::Progress) -> DeviceRow {
-        DeviceRow {
-            client_id: client_id.to_owned(),
-            online: match &self.outlet {
-                Outlet::Own(broker) => Some(broker.is_online(client_id)),
-                Outlet::Remote(_) => None,
-            },
-            version: progress.version.clone(),
-            state: progress.state.clone(),
-            percent: progress.percent,
-        }
+    fn list(&self) -> Result<(), String> {
+        let told = self.store.read(store::devices::told).map_err(|error| Problem::from(error).detail)?;
+        let devices = told
+            .into_iter()
+            .map(|(client_id, version, state, percent)| DeviceRow {
+                online: self.is_online(&client_id),
+                client_id,
+                version,
+                state,
+                percent,
+            })
+            .collect();
+        self.events.emit(&Event::Devices { devices });
+        Ok(())
     }
 }

@@ -1,7 +1,8 @@
-//! The cloud on your desk: plays Tencent Cloud's IoT Hub for the devices of a list.
+//! The cloud on your desk: plays Tencent Cloud's IoT Hub for a few devices or a few hundred.
 //!
 //! An MQTT broker with the platform's three ways of authentication, the OTA service behind it, and a firmware server.
-//! Rules (`auth`, `topic`, `ota`, `http::range`, `http::site`, `commands`) are pure; the rest moves bytes.
+//! Rules (`auth`, `topic`, `ota`, `http::range`, `http::site`, `commands`) are pure; the rest moves bytes. What is kept
+//! is in `store`; `desk` is what a person can do, `service` what devices can.
 
 mod api;
 mod auth;
@@ -20,9 +21,13 @@ mod hub;
 mod model;
 mod once;
 mod ota;
+mod random;
 mod remote;
 mod run;
+mod service;
+mod start;
 mod state_file;
+mod store;
 mod tls;
 mod topic;
 

@@ -118,6 +118,13 @@ pub enum State {
     Cancelled,
 }
 
+impl State {
+    /// The device's upgrade has not ended.
+    pub fn is_open(self) -> bool {
+        matches!(self, State::Waiting | State::Sent | State::Downloading | State::Burning)
+    }
+}
+
 /// The upgrade of one device, a part of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Job {

@@ -1,17 +1,19 @@
 //! `hub run`: puts the parts together and waits for the end.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::{self, BufRead};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Uri;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, SignalKind};
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 
 use crate::api::{self, Access, Console};
@@ -19,22 +21,28 @@ use crate::broker::listener::{self, Proof};
 use crate::broker::Broker;
 use crate::cli::{Listen, RunArgs, Scheme};
 use crate::commands::Command;
+use crate::desk;
 use crate::devices::Devices;
 use crate::error::{Context, Fatal, Result};
 use crate::events::{Event, Ready, Reporter};
 use crate::fault::door::{Door, Latch};
 use crate::fault::{Faults, Stage};
-use crate::firmware::Firmware;
+use crate::firmware::Measured;
 use crate::http::server;
 use crate::http::site::Site;
-use crate::hub::{Hub, Outlet};
+use crate::hub::{now_ms, Hub, Outlet, Parts, Verdict};
 use crate::model::Addresses;
 use crate::once::Test;
-use crate::ota::{Order, Ota, Verdict};
 use crate::remote;
+use crate::start::{import, Data};
 use crate::state_file::{write_whole, StateFile, TOKEN_VARIABLE};
-use crate::tls::certs::Authority;
+use crate::store::firmware::Stored;
+use crate::store::{self, Store};
 use crate::tls::psk;
+
+/// How often to look whether another hub has changed something, and of how many looks one is a sweep.
+const LOOK: Duration = Duration::from_millis(250);
+const SWEEP: u32 = 4;
 
 /// Runs the hub. An error is a problem at start.
 pub fn run(args: Box<RunArgs>) -> Result<ExitCode> {
@@ -117,11 +125,11 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         faults.add(rule).map_err(Fatal::new)?;
     }
     let devices = match &args.devices {
-        Some(list) => Devices::load(list)?,
+        Some(path) => Devices::load(path)?,
         None => Devices::default(),
     };
-    let firmware = match (&args.firmware, &args.version) {
-        (Some(path), Some(version)) => Some(Firmware::load(path, version)?),
+    let file = match (&args.firmware, &args.version) {
+        (Some(path), Some(version)) => Some(Measured::load(path, version)?),
         _ => None,
     };
     if let Some(url) = &args.firmware_url {
@@ -129,7 +137,8 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     }
     let console_token = console_token(args.console_token_file.as_deref())?;
     let folder = Folder::open(args.state.as_deref())?;
-    let authority = Authority::open(folder.path())?;
+    let Data { store, authority, signing_key, firmware_folder } = Data::open(folder.path(), folder.kept().is_some())?;
+    import(&store, &devices)?;
     let client_certs = authority.clients(&devices)?;
     let server_tls = TlsAcceptor::from(authority.server_config(&args.host, false)?);
     let mutual_tls = TlsAcceptor::from(authority.server_config(&args.host, true)?);
@@ -148,10 +157,19 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
 
     let http = base("http", &args.host, http_socket.as_ref());
     let https = base("https", &args.host, https_socket.as_ref());
-    let site = firmware.map(|firmware| Arc::new(Site::new(firmware, &devices, &signing_key())));
-    let order = match &site {
+    let site = Site {
+        key: signing_key,
+        lifetime: args.url_lifetime,
+        server: match args.scheme {
+            Scheme::Http => http.clone(),
+            Scheme::Https => https.clone(),
+        },
+        instead: args.firmware_url.clone(),
+        folder: firmware_folder,
+    };
+    let offered = match &file {
         None => None,
-        Some(site) => Some(order(&args, site, &devices, http.as_deref(), https.as_deref())?),
+        Some(file) => Some(offer(&args, &store, &site, &devices, file)?),
     };
     let mut ready = Ready {
         mqtt_psk: psk_socket.as_ref().map(|socket| socket.address.to_string()),
@@ -165,10 +183,10 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
             _ => format!("http://{}", socket.address),
         }),
         ca_file: authority.ca_file(),
-        firmware_url: devices.first_product().and_then(|id| order.as_ref()?.urls.get(id).cloned()),
-        version: order.as_ref().map(|order| order.version.clone()),
-        md5: order.as_ref().map(|order| order.md5.clone()),
-        file_size: order.as_ref().map(|order| order.file_size),
+        firmware_url: offered.and_then(|stored| site.url(&stored, now_ms() / 1000)),
+        version: file.as_ref().map(|file| file.version.clone()),
+        md5: file.as_ref().map(|file| file.md5.clone()),
+        file_size: file.as_ref().map(|file| file.size),
         client_certs,
         once: None,
     };
@@ -177,29 +195,39 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     }
 
     faults.set_stage(Stage {
-        authority,
+        authority: authority.clone(),
         host: args.host.clone(),
         http: ready.http.clone(),
         https: ready.https.clone(),
     });
     let (verdicts, verdict) = mpsc::unbounded_channel();
-    let client_ids = devices.iter().map(|(id, _)| id.to_owned()).collect();
+    let client_ids: Vec<String> = devices.iter().map(|(id, _)| id.to_owned()).collect();
     let (witness, witnessed) = mpsc::unbounded_channel();
     let events = match &test {
         Some(_) => Reporter::once(args.json, witness),
         None => Reporter::new(args.json),
     };
-    let ota = Ota::new(devices.clone(), order, args.upgrade_on_report);
+    let parts = |outlet| Parts {
+        events,
+        faults: faults.clone(),
+        store: store.clone(),
+        site,
+        authority,
+        outlet,
+        verdicts,
+        offer: file.map(|file| file.version),
+        awaited: client_ids.iter().cloned().collect(),
+    };
     let hub = match remote::connect(&args.broker, folder.kept()).await? {
         Some((client, service)) => {
-            let hub = Arc::new(Hub::new(devices, events, faults.clone(), ota, Outlet::Remote(client), verdicts));
+            let hub = Arc::new(Hub::new(parts(Outlet::Remote(client))));
             tokio::spawn(service.serve(hub.clone()));
             hub
         }
         None => {
             let broker = Arc::new(Broker::default());
-            let acceptor = psk::Acceptor::new(devices.clone())?;
-            let hub = Arc::new(Hub::new(devices, events, faults.clone(), ota, Outlet::Own(broker.clone()), verdicts));
+            let acceptor = psk::Acceptor::new(store.clone())?;
+            let hub = Arc::new(Hub::new(parts(Outlet::Own(broker.clone()))));
             let listeners = [
                 (psk_socket, Proof::Psk(acceptor)),
                 (tcp_socket, Proof::Password),
@@ -217,7 +245,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     for (socket, tls) in [(http_socket, None), (https_socket, Some(server_tls))] {
         if let Some(socket) = socket {
             let door = socket.door(&faults.http_latch)?;
-            tokio::spawn(server::accept(hub.clone(), site.clone(), door, tls));
+            tokio::spawn(server::accept(hub.clone(), door, tls));
         }
     }
     if let Some(socket) = console_socket {
@@ -237,6 +265,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         };
         tokio::spawn(api::serve(console, socket.listener));
     }
+    tokio::spawn(upkeep(hub.clone()));
     let mut signals = Signals::take()?;
     let _state_file = StateFile::write(folder.path(), &ready, console_token.as_deref())?;
     if let Some(path) = &args.ready_file {
@@ -289,30 +318,48 @@ fn check_firmware_url(url: &str) -> Result<()> {
     }
 }
 
-fn order(args: &RunArgs, site: &Site, devices: &Devices, http: Option<&str>, https: Option<&str>) -> Result<Order> {
-    let mut urls = HashMap::new();
-    let (name, server) = match args.scheme {
-        Scheme::Http => ("http", http),
-        Scheme::Https => ("https", https),
+/// Puts the firmware of the command line on offer, and returns it as it is for the first product.
+fn offer(args: &RunArgs, store: &Store, site: &Site, devices: &Devices, file: &Measured) -> Result<Stored> {
+    let products = match args.devices {
+        Some(_) => devices.products(),
+        None => store.read(store::devices::products).context(|| "cannot read the devices".to_owned())?,
     };
-    for (_, device) in devices.iter() {
-        let url = match (&args.firmware_url, server, site.target(&device.product_id)) {
-            (Some(url), _, _) => url.clone(),
-            (None, Some(server), Some(target)) => format!("{server}{target}"),
-            _ => return Err(Fatal::new(format!("--scheme {name} needs the server that --{name} off switches off"))),
+    let stored = desk::offer(store, &products, file, args.upgrade_on_report);
+    let stored = stored.map_err(|problem| Fatal::new(problem.detail))?;
+    let Some(first) = stored.into_iter().next() else {
+        return Err(Fatal::new(
+            "--firmware is for the products of the devices, and there is none: name some with --devices FILE",
+        ));
+    };
+    if site.url(&first, 0).is_none() {
+        let name = match args.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
         };
-        urls.insert(device.product_id.clone(), url);
+        return Err(Fatal::new(format!("--scheme {name} needs the server that --{name} off switches off")));
     }
-    let firmware = &site.firmware;
-    Ok(Order { version: firmware.version.clone(), md5: firmware.md5.clone(), file_size: firmware.size, urls })
+    Ok(first)
 }
 
-/// A key for the signatures of this run.
-fn signing_key() -> [u8; 20] {
-    let mut key = [0; 20];
-    // Without random numbers there would have been no certificates; a signature here guards nothing but a test.
-    let _ = rustls::crypto::ring::default_provider().secure_random.fill(&mut key);
-    key
+/// What has to be looked after while the hub runs.
+async fn upkeep(hub: Arc<Hub>) {
+    let mut looks = 0_u32;
+    let mut ticks = tokio::time::interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let hub = hub.clone();
+        looks = looks.wrapping_add(1);
+        // Both may wait for the database.
+        let work = spawn_blocking(move || {
+            hub.look_around();
+            if looks % SWEEP == 0 {
+                hub.sweep();
+            }
+        });
+        // A panic has been told of on standard error.
+        let _ = work.await;
+    }
 }
 
 /// Lines from standard input. Its end is not the hub's.

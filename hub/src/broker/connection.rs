@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{timeout, timeout_at, Instant};
 
 use super::{Attachment, Broker};
-use crate::auth;
+use crate::auth::{self, Identity};
 use crate::events::{Event, Listener};
 use crate::fault::mqtt::{self, Ending, MqttEffect};
 use crate::fault::stream::Handle;
@@ -167,7 +167,7 @@ pub async fn serve<S>(
     stream: S,
     handle: Handle,
     listener: Listener,
-    identity: Option<String>,
+    identity: Option<Identity>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -177,11 +177,12 @@ pub async fn serve<S>(
     };
     let connect = match timeout(CONNECT_LIMIT, read_connect(&mut wire)).await {
         Ok(Ok(connect)) => connect,
-        Ok(Err(End::Broken(reason))) => return refused(identity, reason),
+        Ok(Err(End::Broken(reason))) => return refused(identity.map(|identity| identity.name), reason),
         Ok(Err(End::Clean | End::Fault(_))) => return,
-        Err(_) => return refused(identity, "no CONNECT in time".to_owned()),
+        Err(_) => return refused(identity.map(|identity| identity.name), "no CONNECT in time".to_owned()),
     };
-    let verdict = auth::check(listener, identity.as_deref(), &connect, &hub.devices, now_ms() / 1000);
+    let known = hub.device(&connect.client_id);
+    let verdict = auth::check(listener, identity.as_ref(), &connect, known.as_ref(), now_ms() / 1000);
     if let Err(refusal) = verdict {
         wire.queue(&Packet::ConnAck(ConnAck::new(refusal.code, false)));
         let _ = wire.flush().await;
@@ -208,6 +209,7 @@ pub async fn serve<S>(
         keep_alive: connect.keep_alive,
         clean_session: connect.clean_session,
     });
+    hub.presence(&client_id);
     let accepted = Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, attachment.session_present));
     let limit = match connect.keep_alive {
         0 => NO_LIMIT,
@@ -240,6 +242,7 @@ pub async fn serve<S>(
     }
     // The connection that took the session over has already said so.
     if broker.detach(&client_id, attachment.id) {
+        hub.presence(&client_id);
         hub.events.emit(&Event::Disconnected { client_id, clean, reason });
     }
 }

@@ -9,6 +9,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::{handshake_failure, serve};
 use super::Broker;
+use crate::auth::Identity;
 use crate::events::{Event, Listener};
 use crate::fault::door::Door;
 use crate::fault::stream::Handle;
@@ -57,15 +58,18 @@ async fn begin(hub: Arc<Hub>, broker: Arc<Broker>, stream: TcpStream, mut proof:
     match proof {
         Proof::Password => serve(hub, broker, stream, handle, Listener::Tcp, None).await,
         Proof::Psk(acceptor) => match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
-            Ok(Ok((stream, identity))) => serve(hub, broker, stream, handle, Listener::Psk, Some(identity)).await,
+            Ok(Ok((stream, name))) => {
+                let identity = Identity { name, serial: None };
+                serve(hub, broker, stream, handle, Listener::Psk, Some(identity)).await;
+            }
             Ok(Err(failure)) => refused(Listener::Psk, failure.identity, failure.reason),
             Err(_) => refused(Listener::Psk, None, late()),
         },
         Proof::Certificate(acceptor) => match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let chain = stream.get_ref().1.peer_certificates();
-                let name = chain.and_then(|chain| chain.first()).and_then(|leaf| certs::common_name(leaf));
-                serve(hub, broker, stream, handle, Listener::Cert, name).await;
+                let identity = chain.and_then(|chain| chain.first()).and_then(|leaf| certs::identity(leaf));
+                serve(hub, broker, stream, handle, Listener::Cert, identity).await;
             }
             Ok(Err(error)) => refused(Listener::Cert, None, handshake_failure(&error)),
             Err(_) => refused(Listener::Cert, None, late()),

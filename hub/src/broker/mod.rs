@@ -90,6 +90,22 @@ impl Broker {
         self.state().sessions.get(client_id).is_some_and(Session::cut)
     }
 
+    /// Cuts a client's connection, and keeps nothing of its session beyond it.
+    pub fn forget(&self, client_id: &str) {
+        let mut state = self.state();
+        if let Some(session) = state.sessions.get_mut(client_id) {
+            session.clean = true;
+            if !session.cut() {
+                state.sessions.remove(client_id);
+            }
+        }
+    }
+
+    /// Whether a client's session has a subscription for a topic.
+    pub fn listens(&self, client_id: &str, topic: &str) -> bool {
+        self.state().sessions.get(client_id).is_some_and(|session| session.listens(topic))
+    }
+
     /// Cuts every connection.
     pub fn cut_all(&self) {
         for session in self.state().sessions.values() {

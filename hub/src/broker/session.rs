@@ -68,6 +68,10 @@ impl Session {
         self.subscriptions.retain(|(own, _)| own != filter);
     }
 
+    pub(super) fn listens(&self, topic: &str) -> bool {
+        self.subscriptions.iter().any(|(filter, _)| topic::matches(filter, topic))
+    }
+
     pub(super) fn acknowledge(&mut self, packet_id: u16) {
         self.waiting.retain(|_, waiting| waiting.message.pkid != packet_id);
     }

@@ -13,7 +13,7 @@ use super::noise::noise;
 use super::stream::{peer_gone, Handle};
 use crate::http::body::Ticket;
 use crate::http::server::{decide, event, Decision, Request};
-use crate::http::site::Site;
+use crate::http::site::Served;
 use crate::hub::Hub;
 
 /// Longest head of a request.
@@ -28,21 +28,24 @@ const PAGE: &str =
     "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Welcome to this network.</body></html>\n";
 
 /// Serves one connection.
-pub async fn serve<S>(hub: &Arc<Hub>, site: Option<&Site>, mut stream: S, handle: Handle)
+pub async fn serve<S>(hub: &Arc<Hub>, mut stream: S, handle: Handle)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Ok(Some(request)) = read_request(&mut stream).await else {
         return;
     };
-    let mut answer = Answer::new(decide(site, &request));
+    let mut decision = decide(hub, &request);
+    let (file, reason) = (decision.file.take(), decision.reason);
+    let file = file.as_ref();
+    let mut answer = Answer::new(decision);
     for spoil in hub.faults.http_request(&hub.events) {
-        answer.spoil(spoil, hub, site, &request);
+        answer.spoil(spoil, hub, file, &request);
     }
     let head_only = request.method == "HEAD";
     let expected = if head_only { 0 } else { answer.count };
-    let mut ticket = Ticket::new(hub.clone(), event(&request, answer.status), expected);
-    let path = site.map(|site| site.firmware.path.as_path());
+    let mut ticket = Ticket::new(hub.clone(), event(&request, answer.status, reason), expected);
+    let path = file.map(|file| file.path.as_path());
     // A peer that goes away in mid-answer is nothing to tell of.
     match answer.send(&mut stream, path, head_only, &mut ticket).await {
         Ok(End::Orderly) => {
@@ -155,15 +158,15 @@ impl Answer {
         self.text = Some(text);
     }
 
-    fn become_whole(&mut self, site: Option<&Site>) {
-        if let (None, Some(site)) = (&self.text, site) {
+    fn become_whole(&mut self, file: Option<&Served>) {
+        if let (None, Some(file)) = (&self.text, file) {
             self.status = 200;
             self.set("Content-Range", None);
-            (self.first, self.count) = (0, site.firmware.size);
+            (self.first, self.count) = (0, file.size);
         }
     }
 
-    fn spoil(&mut self, spoil: Spoil, hub: &Hub, site: Option<&Site>, request: &Request) {
+    fn spoil(&mut self, spoil: Spoil, hub: &Hub, file: Option<&Served>, request: &Request) {
         match spoil {
             Spoil::Cut { at, reset } => self.cut = Some((at, if reset { End::Reset } else { End::Cut })),
             Spoil::CutHead(bytes) => self.cut_head = Some(bytes),
@@ -173,8 +176,8 @@ impl Answer {
             Spoil::Short(bytes) => self.short = bytes,
             Spoil::Long(bytes) => self.long = bytes,
             Spoil::Ending(ending) => self.ending = Some(ending),
-            Spoil::Range(flaw) => self.spoil_range(flaw, site),
-            Spoil::IgnoreRange => self.become_whole(site),
+            Spoil::Range(flaw) => self.spoil_range(flaw, file),
+            Spoil::IgnoreRange => self.become_whole(file),
             Spoil::Status { code, retry_after } => {
                 self.become_text(code, "text/html", format!("<html><body>Error {code}</body></html>\n"));
                 if retry_after.is_some() {
@@ -210,17 +213,17 @@ impl Answer {
                 self.set("ETag", Some("\"another-file\"".to_owned()));
                 // The ETag that was asked for is this file's no more.
                 if request.if_range.is_some() {
-                    self.become_whole(site);
+                    self.become_whole(file);
                 }
             }
         }
     }
 
-    fn spoil_range(&mut self, flaw: RangeFlaw, site: Option<&Site>) {
-        let (Some(site), None) = (site, &self.text) else {
+    fn spoil_range(&mut self, flaw: RangeFlaw, file: Option<&Served>) {
+        let (Some(file), None) = (file, &self.text) else {
             return;
         };
-        let (first, last, size) = (self.first, self.first + self.count - 1, site.firmware.size);
+        let (first, last, size) = (self.first, self.first + self.count - 1, file.size);
         self.status = 206;
         let value = match flaw {
             RangeFlaw::Begin => Some(format!("bytes {}-{last}/{size}", first + 1)),

@@ -44,7 +44,7 @@ pub struct Faults {
 
 /// What faults need to know of the hub.
 pub struct Stage {
-    pub authority: Authority,
+    pub authority: Arc<Authority>,
     pub host: String,
     /// The firmware servers' URLs, without a path.
     pub http: Option<String>,

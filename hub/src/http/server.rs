@@ -19,24 +19,24 @@ use tokio_rustls::TlsAcceptor;
 
 use super::body::{Answer, Ticket};
 use super::range::{self, Part};
-use super::site::{Access, Site};
+use super::site::Served;
 use crate::events::Event;
 use crate::fault::door::Door;
 use crate::fault::{self, stream::Handle};
-use crate::hub::Hub;
+use crate::hub::{Hub, Refused};
 
 /// How long a TLS handshake, and the header of a request once begun, may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Serves for ever. Without a site every request is answered with 404.
-pub async fn accept(hub: Arc<Hub>, site: Option<Arc<Site>>, mut door: Door, tls: Option<TlsAcceptor>) {
+/// Serves for ever.
+pub async fn accept(hub: Arc<Hub>, mut door: Door, tls: Option<TlsAcceptor>) {
     loop {
         let stream = door.accept().await;
-        tokio::spawn(begin(hub.clone(), site.clone(), stream, tls.clone()));
+        tokio::spawn(begin(hub.clone(), stream, tls.clone()));
     }
 }
 
-async fn begin(hub: Arc<Hub>, site: Option<Arc<Site>>, stream: TcpStream, tls: Option<TlsAcceptor>) {
+async fn begin(hub: Arc<Hub>, stream: TcpStream, tls: Option<TlsAcceptor>) {
     let (stream, tls) = match hub.faults.http_connection(&hub.events) {
         None => (stream, tls),
         Some(effect) => match fault::stream::play(effect, stream, &hub.faults.http_latch).await {
@@ -46,26 +46,26 @@ async fn begin(hub: Arc<Hub>, site: Option<Arc<Site>>, stream: TcpStream, tls: O
     };
     let handle = Handle::of(&stream);
     match tls {
-        None => serve(hub, site, stream, handle).await,
+        None => serve(hub, stream, handle).await,
         Some(tls) => {
             // Whoever fails here (a port scan, a client that does not trust the CA) knows best why.
             if let Ok(Ok(stream)) = timeout(LIMIT, tls.accept(stream)).await {
-                serve(hub, site, stream, handle).await;
+                serve(hub, stream, handle).await;
             }
         }
     }
 }
 
-async fn serve<S>(hub: Arc<Hub>, site: Option<Arc<Site>>, stream: S, handle: Handle)
+async fn serve<S>(hub: Arc<Hub>, stream: S, handle: Handle)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     if hub.faults.touches_answers() {
-        return fault::answer::serve(&hub, site.as_deref(), stream, handle).await;
+        return fault::answer::serve(&hub, stream, handle).await;
     }
     drop(handle);
     let service = service_fn(|request| {
-        let answer = answer(&hub, site.as_deref(), &request);
+        let answer = answer(&hub, &request);
         async move { Ok::<_, Infallible>(answer) }
     });
     // A connection that breaks is told of by the event of the request it broke.
@@ -89,8 +89,12 @@ pub struct Request {
 pub struct Decision {
     pub status: StatusCode,
     pub headers: Vec<(HeaderName, String)>,
+    /// The file asked for, where it may be had.
+    pub file: Option<Served>,
     /// Where the body begins in the file and how long it is; `None` for a text.
     pub part: Option<(u64, u64)>,
+    /// Why access was refused.
+    pub reason: Option<&'static str>,
 }
 
 impl Decision {
@@ -109,21 +113,26 @@ impl Decision {
     }
 }
 
-/// Decides what a request gets. Without a site: nothing.
-pub fn decide(site: Option<&Site>, request: &Request) -> Decision {
-    let refuse = |status, headers| Decision { status, headers, part: None };
+/// Decides what a request gets.
+pub fn decide(hub: &Hub, request: &Request) -> Decision {
+    let refuse = |status, reason| Decision { status, headers: Vec::new(), file: None, part: None, reason };
     if request.method != "GET" && request.method != "HEAD" {
-        return refuse(StatusCode::METHOD_NOT_ALLOWED, vec![(ALLOW, "GET, HEAD".to_owned())]);
+        let headers = vec![(ALLOW, "GET, HEAD".to_owned())];
+        return Decision { headers, ..refuse(StatusCode::METHOD_NOT_ALLOWED, None) };
     }
-    match site.map(|site| (site, site.access(&request.target))) {
-        None | Some((_, Access::Unknown)) => refuse(StatusCode::NOT_FOUND, Vec::new()),
-        Some((_, Access::Forbidden)) => refuse(StatusCode::FORBIDDEN, Vec::new()),
-        Some((site, Access::Granted)) => plan(site, request.range.as_deref(), request.if_range.as_deref()),
+    match hub.open(&request.target) {
+        Ok(Some(file)) => plan(file, request.range.as_deref(), request.if_range.as_deref()),
+        Ok(None) => refuse(StatusCode::NOT_FOUND, None),
+        Err(Refused::Forbidden(reason)) => refuse(StatusCode::FORBIDDEN, Some(reason)),
+        Err(Refused::Broken(problem)) => {
+            hub.warn(&problem.detail);
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, None)
+        }
     }
 }
 
 /// The event that tells of a request.
-pub fn event(request: &Request, status: u16) -> Event {
+pub fn event(request: &Request, status: u16, reason: Option<&'static str>) -> Event {
     Event::Http {
         method: request.method.clone(),
         target: request.target.clone(),
@@ -133,10 +142,11 @@ pub fn event(request: &Request, status: u16) -> Event {
         status,
         bytes: 0,
         complete: false,
+        reason,
     }
 }
 
-fn answer(hub: &Arc<Hub>, site: Option<&Site>, request: &hyper::Request<hyper::body::Incoming>) -> Response<Answer> {
+fn answer(hub: &Arc<Hub>, request: &hyper::Request<hyper::body::Incoming>) -> Response<Answer> {
     let header = |name| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let request = Request {
         method: request.method().to_string(),
@@ -145,15 +155,15 @@ fn answer(hub: &Arc<Hub>, site: Option<&Site>, request: &hyper::Request<hyper::b
         if_range: header(IF_RANGE),
         accept_encoding: header(ACCEPT_ENCODING),
     };
-    let decision = decide(site, &request);
+    let decision = decide(hub, &request);
     let text = decision.text();
     let length = decision.part.map_or(text.len() as u64, |(_, count)| count);
     let head_only = request.method == "HEAD";
-    let event = event(&request, decision.status.as_u16());
+    let event = event(&request, decision.status.as_u16(), decision.reason);
     let ticket = Ticket::new(hub.clone(), event, if head_only { 0 } else { length });
-    let body = match (site, decision.part) {
+    let body = match (&decision.file, decision.part) {
         _ if head_only => Answer::text("", ticket),
-        (Some(site), Some((first, count))) => Answer::file(&site.firmware.path, first, count, ticket),
+        (Some(file), Some((first, count))) => Answer::file(&file.path, first, count, ticket),
         _ => Answer::text(text, ticket),
     };
     let mut response = Response::new(body);
@@ -167,11 +177,11 @@ fn answer(hub: &Arc<Hub>, site: Option<&Site>, request: &hyper::Request<hyper::b
     response
 }
 
-/// The answer for the firmware.
-fn plan(site: &Site, range: Option<&str>, if_range: Option<&str>) -> Decision {
-    let size = site.firmware.size;
-    let mut headers = vec![(ETAG, site.etag.clone()), (ACCEPT_RANGES, "bytes".to_owned())];
-    let (status, part) = match range::select(range, if_range, &site.etag, size) {
+/// The answer for a file.
+fn plan(file: Served, range: Option<&str>, if_range: Option<&str>) -> Decision {
+    let size = file.size;
+    let mut headers = vec![(ETAG, file.etag.clone()), (ACCEPT_RANGES, "bytes".to_owned())];
+    let (status, part) = match range::select(range, if_range, &file.etag, size) {
         Part::Whole => (StatusCode::OK, Some((0, size))),
         Part::Bytes { first, last } => {
             headers.push((CONTENT_RANGE, format!("bytes {first}-{last}/{size}")));
@@ -182,5 +192,5 @@ fn plan(site: &Site, range: Option<&str>, if_range: Option<&str>) -> Decision {
             (StatusCode::RANGE_NOT_SATISFIABLE, None)
         }
     };
-    Decision { status, headers, part }
+    Decision { status, headers, file: Some(file), part, reason: None }
 }

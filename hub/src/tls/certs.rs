@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
+use crate::auth::Identity;
 use crate::cli::CertArgs;
 use crate::devices::{is_client_id, Devices};
 use crate::error::{Context, Fatal, Result};
@@ -39,6 +40,14 @@ pub enum Flaw {
 pub struct Authority {
     folder: PathBuf,
     issuer: Issuer<'static, KeyPair>,
+}
+
+/// A client certificate just made, in PEM.
+pub struct NewClient {
+    pub certificate: String,
+    pub private_key: String,
+    /// In hex.
+    pub serial: String,
 }
 
 /// `hub cert`: makes or finds a client certificate and prints the paths as JSON.
@@ -81,6 +90,25 @@ impl Authority {
         }
         let params = leaf_params(client_id, Vec::new(), ExtendedKeyUsagePurpose::ClientAuth)?;
         self.leaf(&self.folder.join("clients"), client_id, params)
+    }
+
+    /// Makes a certificate for one device in place of the one it had, if any.
+    pub fn renew_client(&self, client_id: &str) -> Result<NewClient> {
+        let what = || format!("cannot make a certificate for {client_id}");
+        let folder = self.folder.join("clients");
+        for extension in ["crt", "key"] {
+            match fs::remove_file(folder.join(format!("{client_id}.{extension}"))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).context(what),
+                _ => {}
+            }
+        }
+        let paths = self.client(client_id)?;
+        let certificate = fs::read_to_string(&paths.cert).context(what)?;
+        let private_key = fs::read_to_string(&paths.key).context(what)?;
+        let der = CertificateDer::from_pem_slice(certificate.as_bytes()).context(what)?;
+        let serial = identity(&der).and_then(|identity| identity.serial);
+        let serial = serial.ok_or_else(|| Fatal::new(what()))?;
+        Ok(NewClient { certificate, private_key, serial })
     }
 
     /// A certificate for every device, by client id.
@@ -203,11 +231,11 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
     fs::rename(&draft, path).context(what)
 }
 
-/// The common name in a certificate.
-pub fn common_name(der: &[u8]) -> Option<String> {
+/// The common name and the serial number in a certificate.
+pub fn identity(der: &[u8]) -> Option<Identity> {
     let (_, cert) = x509_parser::parse_x509_certificate(der).ok()?;
     let name = cert.subject().iter_common_name().next()?.as_str().ok()?;
-    Some(name.to_owned())
+    Some(Identity { name: name.to_owned(), serial: Some(hex::encode(cert.raw_serial())) })
 }
 
 #[cfg(test)]
@@ -221,13 +249,16 @@ mod tests {
         let paths = first.client("P1dev1").expect("certificate");
         let cert = fs::read(&paths.cert).expect("certificate file");
         let der = CertificateDer::from_pem_slice(&cert).expect("PEM");
-        assert_eq!(common_name(&der).as_deref(), Some("P1dev1"));
+        assert_eq!(identity(&der).map(|identity| identity.name).as_deref(), Some("P1dev1"));
         let ca = fs::read(first.ca_file()).expect("CA file");
 
         let second = Authority::open(folder.path()).expect("CA again");
         assert_eq!(fs::read(second.ca_file()).expect("CA file"), ca);
         assert_eq!(fs::read(second.client("P1dev1").expect("again").cert).expect("file"), cert);
-        assert!(second.client("../x").is_err());
+        let renewed = second.renew_client("P1dev1").expect("another certificate");
+        assert_ne!(renewed.certificate.as_bytes(), cert);
+        assert_ne!(Some(renewed.serial), identity(&der).and_then(|identity| identity.serial));
+        assert!(second.client("../x").is_err() && second.renew_client("../x").is_err());
         assert!(second.server_config("localhost", true).is_ok());
         assert!(second.server_config("a/b", false).is_err());
     }

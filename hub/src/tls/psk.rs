@@ -8,15 +8,15 @@ use mbedtls::ssl::CipherSuite;
 use mbedtls::ssl::{Config, Context, Version};
 use tokio::net::TcpStream;
 
-use crate::devices::Devices;
 use crate::error::{Context as _, Result};
+use crate::store::{devices, Store};
 
 mod callback;
 
 /// Makes TLS sessions out of TCP connections.
 #[derive(Clone)]
 pub struct Acceptor {
-    devices: Devices,
+    store: Arc<Store>,
     rng: Arc<CtrDrbg>,
     suites: Arc<Vec<i32>>,
 }
@@ -30,15 +30,17 @@ pub struct Failure {
 
 /// The keys for one handshake, and the identity it used.
 struct Keys {
-    devices: Devices,
+    store: Arc<Store>,
     identity: OnceLock<String>,
 }
 
 impl Keys {
     /// The key for an identity; remembers the identity, known or not.
-    fn find(&self, identity: &[u8]) -> Option<&[u8]> {
+    fn find(&self, identity: &[u8]) -> Option<Vec<u8>> {
         let identity = String::from_utf8_lossy(identity).into_owned();
-        let key = self.devices.get(&identity).and_then(|device| device.key.as_deref());
+        // A database that does not answer lets nobody in.
+        let device = self.store.read(|db| devices::find(db, &identity)).ok().flatten();
+        let key = device.and_then(|device| device.key);
         let _ = self.identity.set(identity);
         key
     }
@@ -46,7 +48,7 @@ impl Keys {
 
 impl Acceptor {
     /// An acceptor for the devices that have a secret.
-    pub fn new(devices: Devices) -> Result<Self> {
+    pub fn new(store: Arc<Store>) -> Result<Self> {
         let entropy = Arc::new(OsEntropy::new());
         let rng = CtrDrbg::new(entropy, None).context(|| "cannot seed the random generator".to_owned())?;
         let suites = [
@@ -56,12 +58,12 @@ impl Acceptor {
             CipherSuite::PskWithAes128CbcSha,
         ];
         let suites = suites.into_iter().map(Into::<i32>::into).chain([0]).collect();
-        Ok(Acceptor { devices, rng: Arc::new(rng), suites: Arc::new(suites) })
+        Ok(Acceptor { store, rng: Arc::new(rng), suites: Arc::new(suites) })
     }
 
     /// Does the handshake and returns the session with the identity it proved.
     pub async fn accept(&self, stream: TcpStream) -> std::result::Result<(Context<TcpStream>, String), Failure> {
-        let keys = Arc::new(Keys { devices: self.devices.clone(), identity: OnceLock::new() });
+        let keys = Arc::new(Keys { store: self.store.clone(), identity: OnceLock::new() });
         let config = self.config(&keys).map_err(|error| Failure { identity: None, reason: error.to_string() })?;
         let mut session = Context::new(config);
         match session.establish_async(stream, None).await {

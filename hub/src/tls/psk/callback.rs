@@ -1,6 +1,7 @@
 //! The one place of the hub with `unsafe`: mbed TLS's PSK callback, which crate `mbedtls` does not wrap.
 
 use std::ffi::c_void;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::slice;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub(super) fn install(config: &mut Config, keys: &Arc<Keys>) {
     unsafe { ssl_conf_psk_cb(config, Some(find_key), data) };
 }
 
-/// Called by mbed TLS in the middle of a handshake. Does not panic: looks up and copies.
+/// Called by mbed TLS in the middle of a handshake.
 unsafe extern "C" fn find_key(data: *mut c_void, ssl: *mut ssl_context, identity: *const u8, len: usize) -> i32 {
     if data.is_null() || identity.is_null() {
         return UNKNOWN;
@@ -38,8 +39,9 @@ unsafe extern "C" fn find_key(data: *mut c_void, ssl: *mut ssl_context, identity
     let keys = unsafe { &*data.cast::<Keys>() };
     // SAFETY: mbed TLS has checked that `len` bytes of the handshake message are there.
     let identity = unsafe { slice::from_raw_parts(identity, len) };
-    match keys.find(identity) {
-        // SAFETY: `ssl` is the session in this handshake; mbed TLS copies the key.
+    // A panic must not cross the C frames below this one.
+    match catch_unwind(AssertUnwindSafe(|| keys.find(identity))).ok().flatten() {
+        // SAFETY: `ssl` is the session in this handshake; mbed TLS copies the key before `key` ends.
         Some(key) => unsafe { ssl_set_hs_psk(ssl, key.as_ptr(), key.len()) },
         None => UNKNOWN,
     }

@@ -1,0 +1,209 @@
+//! A firmware on its way in.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use md5::{Digest, Md5};
+use rusqlite::Connection;
+use tempfile::NamedTempFile;
+use tokio::sync::broadcast;
+
+use super::Outcome;
+use crate::devices::check_product_id;
+use crate::error::{Context, Result};
+use crate::firmware::{check_version, file_name};
+use crate::hub::{now_ms, Hub};
+use crate::model::*;
+use crate::store::{self, Durability, Store};
+
+/// Longest file name that file systems take.
+const MAX_FILE_NAME: usize = 255;
+/// Longest name people may give a firmware.
+const MAX_NAME: usize = 100;
+/// Names of files that are not whole yet.
+const DRAFT: &str = ".upload-";
+/// A draft that nobody has written to for so long is what a hub left that was killed.
+const DRAFT_AGE: Duration = Duration::from_secs(3600);
+
+/// A firmware file on its way in. Dropped before [`Upload::finish`], nothing of it stays.
+pub struct Upload {
+    store: Arc<Store>,
+    changes: broadcast::Sender<Change>,
+    what: AddFirmware,
+    announced: Option<u64>,
+    file_name: String,
+    path: PathBuf,
+    draft: NamedTempFile,
+    hash: Md5,
+    size: u64,
+}
+
+impl Upload {
+    pub(super) fn begin(hub: &Hub, what: AddFirmware, announced: Option<u64>) -> Outcome<Self> {
+        check(&what)?;
+        match announced {
+            Some(0) => return Err(empty()),
+            Some(size) if size > u64::from(u32::MAX) => return Err(too_large()),
+            _ => {}
+        }
+        let file_name = file_name(&what.product_id, &what.version);
+        hub.store.read(|db| check_free(db, &what, &file_name))?;
+        let path = hub.site.uploaded(&file_name);
+        if path.file_name().is_none_or(|name| name.len() > MAX_FILE_NAME) {
+            return Err(Problem::invalid(
+                "The version makes too long a file name: use fewer characters that URLs escape.",
+            ));
+        }
+        let draft = tempfile::Builder::new().prefix(DRAFT).tempfile_in(&hub.site.folder);
+        Ok(Upload {
+            store: hub.store.clone(),
+            changes: hub.changes.clone(),
+            what,
+            announced,
+            file_name,
+            path,
+            draft: draft.map_err(|error| trouble(&error))?,
+            hash: Md5::new(),
+            size: 0,
+        })
+    }
+
+    /// Adds the file's next bytes. Fails where the file is too large or the disk is full.
+    pub fn write(&mut self, part: &[u8]) -> Outcome<()> {
+        self.size += part.len() as u64;
+        if self.size > u64::from(u32::MAX) {
+            return Err(too_large());
+        }
+        self.draft.write_all(part).map_err(|error| trouble(&error))?;
+        self.hash.update(part);
+        Ok(())
+    }
+
+    /// The file is whole: it is on offer from now on.
+    pub fn finish(self) -> Outcome<Firmware> {
+        let Upload { store, changes, what, announced, file_name, path, draft, hash, size } = self;
+        if size == 0 {
+            return Err(empty());
+        }
+        if announced.is_some_and(|announced| announced != size) {
+            return Err(Problem::invalid("The file did not arrive whole."));
+        }
+        let md5 = hex::encode(hash.finalize());
+        if let Some(wanted) = what.md5.as_ref().filter(|wanted| !wanted.eq_ignore_ascii_case(&md5)) {
+            return Err(Problem::invalid(format!(
+                "The file's MD5 is {md5}, not {wanted}: it is another file, or damaged."
+            )));
+        }
+        draft.as_file().sync_all().map_err(|error| trouble(&error))?;
+        let firmware = Firmware {
+            id: 0,
+            product_id: what.product_id.clone(),
+            version: what.version.clone(),
+            name: what.name.clone(),
+            size,
+            md5,
+            created_at: now_ms(),
+        };
+        let mut placed = None;
+        let added = store.write(Durability::Full, |db| {
+            check_free(db, &what, &file_name)?;
+            let id = store::firmware::add(db, &firmware, &file_name, None)?;
+            // What may be there belongs to no firmware: its hub was killed at this very point.
+            readable(draft.as_file()).and_then(|()| Ok(draft.persist(&path)?)).map_err(|error| trouble(&error))?;
+            placed = Some(&path);
+            sync_folder(&path).map_err(|error| trouble(&error))?;
+            Ok(id)
+        });
+        match (added, placed) {
+            (Ok(id), _) => {
+                let firmware = Firmware { id, ..firmware };
+                let _ = changes.send(Change::Firmware { firmware: firmware.clone() });
+                Ok(firmware)
+            }
+            (Err(problem), placed) => {
+                if let Some(path) = placed {
+                    let _ = fs::remove_file(path);
+                }
+                Err(problem)
+            }
+        }
+    }
+}
+
+/// Drafts are for this user only; the firmware may be served by somebody else's web server.
+fn readable(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn check(what: &AddFirmware) -> Outcome<()> {
+    check_product_id(&what.product_id).map_err(|what| Problem::invalid(format!("The product id {what}.")))?;
+    check_version(&what.version).map_err(|what| Problem::invalid(format!("Bad version: {what}.")))?;
+    if what.name.chars().count() > MAX_NAME || what.name.chars().any(char::is_control) {
+        return Err(Problem::invalid(format!("The name must have at most {MAX_NAME} printable characters.")));
+    }
+    let is_md5 = |md5: &String| md5.len() == 32 && md5.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if what.md5.as_ref().is_some_and(|md5| !is_md5(md5)) {
+        return Err(Problem::invalid("The MD5 must have 32 hex digits."));
+    }
+    Ok(())
+}
+
+fn check_free(db: &Connection, what: &AddFirmware, file_name: &str) -> Outcome<()> {
+    let AddFirmware { product_id, version, .. } = what;
+    if store::firmware::by_version(db, product_id, version)?.is_some() {
+        return Err(Problem::conflict(format!(
+            "Product {product_id} already has firmware {version}. Remove it first, or give this one another version."
+        )));
+    }
+    if let Some(other) = store::firmware::by_file_name(db, file_name)? {
+        let other = other.firmware;
+        return Err(Problem::conflict(format!(
+            "Firmware {} of product {} has the same file name: give this one another version.",
+            other.version, other.product_id
+        )));
+    }
+    Ok(())
+}
+
+fn empty() -> Problem {
+    Problem::invalid("The file is empty.")
+}
+
+fn too_large() -> Problem {
+    Problem::new(ProblemKind::TooLarge, "Devices take less than 4 GiB.")
+}
+
+/// A problem with the file.
+fn trouble(error: &io::Error) -> Problem {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Problem::new(
+            ProblemKind::NoSpace,
+            "There is no space left in the hub's data folder: remove firmware that is not needed, or make space.",
+        ),
+        _ => Problem::new(ProblemKind::Internal, format!("The hub cannot store the file: {error}.")),
+    }
+}
+
+/// Makes the firmware folder, and removes what killed hubs left there.
+pub fn tidy(folder: &Path) -> Result<()> {
+    let what = || format!("cannot use the folder {}", folder.display());
+    fs::create_dir_all(folder).context(what)?;
+    for entry in fs::read_dir(folder).context(what)?.flatten() {
+        let is_draft = entry.file_name().to_string_lossy().starts_with(DRAFT);
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = written.ok().and_then(|written| SystemTime::now().duration_since(written).ok());
+        if is_draft && age.is_some_and(|age| age > DRAFT_AGE) {
+            // Another hub may have done it.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}

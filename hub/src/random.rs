@@ -1,0 +1,12 @@
+//! Secrets out of nothing.
+
+use crate::error::{Fatal, Result};
+
+/// So many random bytes.
+pub fn bytes(count: usize) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    match rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(_) => Err(Fatal::new("the system has no random numbers")),
+    }
+}

@@ -1,0 +1,90 @@
+//! The data folder: what a hub finds there, or puts there at its first start.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::desk;
+use crate::devices::Devices;
+use crate::error::{Context, Fatal, Result};
+use crate::random;
+use crate::state_file::write_whole;
+use crate::store::{self, Durability, Store};
+use crate::tls::certs::Authority;
+
+/// Bytes in the key that signs URLs.
+const SIGNING_KEY: usize = 20;
+
+/// What is in a data folder.
+pub struct Data {
+    pub store: Arc<Store>,
+    pub authority: Arc<Authority>,
+    /// Signs URLs.
+    pub signing_key: Vec<u8>,
+    /// Where uploaded firmware is.
+    pub firmware_folder: PathBuf,
+}
+
+impl Data {
+    /// Opens a folder. One that is not `kept` beyond this run need not survive a power cut.
+    pub fn open(folder: &Path, kept: bool) -> Result<Self> {
+        fs::create_dir_all(folder).context(|| format!("cannot make the folder {}", folder.display()))?;
+        let store = Store::open(&folder.join("hub.db"), kept)?;
+        let firmware_folder = folder.join("firmware");
+        desk::tidy(&firmware_folder)?;
+        // Of two hubs that start at once in an empty folder, one makes the keys and the other waits for them here.
+        let keys = store.write(Durability::Relaxed, |_| -> std::result::Result<_, Failure> {
+            Ok((Authority::open(folder)?, signing_key(&folder.join("signing.key"))?))
+        });
+        let (authority, signing_key) = keys.map_err(|Failure(fatal)| fatal)?;
+        Ok(Data { store: Arc::new(store), authority: Arc::new(authority), signing_key, firmware_folder })
+    }
+}
+
+/// Either kind of trouble in a transaction.
+struct Failure(Fatal);
+
+impl From<Fatal> for Failure {
+    fn from(fatal: Fatal) -> Self {
+        Failure(fatal)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Failure(Fatal::new(format!("cannot use the database: {error}")))
+    }
+}
+
+/// Adds the devices of a list to those that are there.
+pub fn import(store: &Store, devices: &Devices) -> Result<()> {
+    let outcome = store.write(Durability::Full, |db| -> std::result::Result<(), Failure> {
+        for (client_id, device) in devices.iter() {
+            if !store::devices::import(db, client_id, device)? {
+                let text = format!("--devices: another device of the data folder has the client id {client_id}");
+                return Err(Failure(Fatal::new(text)));
+            }
+        }
+        Ok(())
+    });
+    outcome.map_err(|Failure(fatal)| fatal)
+}
+
+fn signing_key(path: &Path) -> Result<Vec<u8>> {
+    let what = || format!("cannot use the key {}", path.display());
+    match fs::read(path) {
+        Ok(key) if key.len() == SIGNING_KEY => Ok(key),
+        Ok(key) => Err(Fatal::new(format!(
+            "{}: it has {} bytes, not {SIGNING_KEY}; remove it to have another one made (URLs handed out end then)",
+            what(),
+            key.len()
+        ))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = random::bytes(SIGNING_KEY)?;
+            write_whole(path, &key)?;
+            Ok(key)
+        }
+        Err(error) => Err(error).context(what),
+    }
+}

@@ -1,0 +1,109 @@
+//! The tables, and how a database of an earlier hub gets them.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Marks the file as a hub's ("hub1").
+pub const APPLICATION_ID: i32 = 0x6875_6231;
+
+/// Each step takes a database from one version to the next; steps are only ever added.
+const STEPS: &[&str] = &["
+CREATE TABLE devices (
+    client_id TEXT PRIMARY KEY,
+    product_id TEXT NOT NULL,
+    device_name TEXT NOT NULL,
+    -- The decoded secret; NULL for a device that has a certificate instead.
+    key BLOB,
+    -- Serial number of the only certificate it may use, in hex; NULL: any of the hub's CA with its client id.
+    serial TEXT,
+    version TEXT,
+    reported_at INTEGER,
+    -- State and percentage of its upgrade as it told them last.
+    state TEXT,
+    percent INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE firmware (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    product_id TEXT NOT NULL,
+    version TEXT NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    md5 TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    -- In URLs, and of the file in the firmware folder.
+    file_name TEXT NOT NULL,
+    -- Where a file is that lies elsewhere.
+    path BLOB,
+    -- Kept for the history.
+    removed_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX firmware_version ON firmware (product_id, version) WHERE removed_at IS NULL;
+CREATE UNIQUE INDEX firmware_file ON firmware (file_name) WHERE removed_at IS NULL;
+CREATE TABLE upgrades (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    firmware_id INTEGER NOT NULL REFERENCES firmware (id),
+    scope TEXT NOT NULL,
+    -- A JSON array.
+    from_versions TEXT NOT NULL,
+    -- Takes a device again whose upgrade has failed: the order of --upgrade-on-report.
+    again INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    cancelled_at INTEGER
+) STRICT;
+CREATE INDEX upgrades_standing ON upgrades (firmware_id) WHERE scope = 'all' AND cancelled_at IS NULL;
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    upgrade_id INTEGER NOT NULL REFERENCES upgrades (id),
+    client_id TEXT NOT NULL,
+    from_version TEXT,
+    state TEXT NOT NULL,
+    percent INTEGER,
+    result_code INTEGER,
+    result_msg TEXT,
+    -- How often the device was told.
+    tries INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX jobs_device ON jobs (client_id, id);
+CREATE INDEX jobs_upgrade ON jobs (upgrade_id, client_id);
+CREATE INDEX jobs_waiting ON jobs (updated_at) WHERE state IN ('waiting', 'sent');
+"];
+
+/// Why a database cannot be used.
+pub enum Trouble {
+    /// Something else's.
+    Foreign,
+    /// Made by a later hub.
+    Later,
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Trouble::Sqlite(error)
+    }
+}
+
+/// Brings the tables up to date.
+pub fn prepare(db: &mut Connection) -> Result<(), Trouble> {
+    // Two hubs may start at once: the second one finds everything done.
+    let step = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let pragma = |name: &str| step.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (owner, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 = step.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let fresh = tables == 0 && owner == 0 && version == 0;
+    if !fresh && owner != i64::from(APPLICATION_ID) {
+        return Err(Trouble::Foreign);
+    }
+    let done = usize::try_from(version).map_err(|_| Trouble::Foreign)?;
+    let todo = STEPS.get(done..).ok_or(Trouble::Later)?;
+    if todo.is_empty() {
+        return Ok(());
+    }
+    for sql in todo {
+        step.execute_batch(sql)?;
+    }
+    step.pragma_update(None, "application_id", APPLICATION_ID)?;
+    step.pragma_update(None, "user_version", i64::try_from(STEPS.len()).unwrap_or(i64::MAX))?;
+    Ok(step.commit()?)
+}
