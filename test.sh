@@ -2,12 +2,12 @@
 # Runs everything that is tested. Installs what is missing (as root or with sudo). Ends with a line per part.
 #
 #   ./test.sh           all parts
-#   ./test.sh PART...   some of: lint unit headers abi ctest e2e faults instructions sanitize fuzz coverage deny
+#   ./test.sh PART...   some of: lint unit headers abi ctest e2e demo faults instructions sanitize fuzz coverage deny
 set -uo pipefail
 cd "$(dirname "$0")"
 source tools/need.sh
 
-ALL=(lint unit headers abi ctest e2e faults instructions sanitize fuzz coverage deny)
+ALL=(lint unit headers abi ctest e2e demo faults instructions sanitize fuzz coverage deny)
 parts=("$@")
 [ ${#parts[@]} -eq 0 ] && parts=("${ALL[@]}")
 

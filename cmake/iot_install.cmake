@@ -1,5 +1,5 @@
-# cmake --install: archives, shared library, headers, pkg-config file and CMake package. Everything in it finds the rest
-# by its own place, so the installed folder may be moved.
+# cmake --install: archives, shared library, headers, pkg-config file, CMake package, and the hub where it was built.
+# Everything in it finds the rest by its own place, so the installed folder may be moved.
 
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -52,14 +52,32 @@ endif()
 configure_file(cmake/libiot_sdk.pc.in libiot_sdk.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/libiot_sdk.pc" DESTINATION "${iot_pkgconfig_dir}")
 
+if(IOT_BUILD_HUB)
+  install(PROGRAMS "${IOT_BIN_DIR}/qcloud_iot_hub" DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endif()
+if(FEATURE_AUTH_MODE STREQUAL "CERT")
+  set(iot_hub_auth certificate)
+elseif(FEATURE_AUTH_WITH_NOTLS)
+  set(iot_hub_auth password)
+else()
+  set(iot_hub_auth psk)
+endif()
+if(FEATURE_AUTH_WITH_NOTLS OR NOT FEATURE_OTA_USE_HTTPS)
+  set(iot_hub_scheme http)
+else()
+  set(iot_hub_scheme https)
+endif()
+
 set(iot_install_libdir "${CMAKE_INSTALL_LIBDIR}")
 set(iot_install_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
+set(iot_install_bindir "${CMAKE_INSTALL_BINDIR}")
 configure_package_config_file(cmake/QCloudIoTConfig.cmake.in QCloudIoTConfig.cmake
   INSTALL_DESTINATION "${iot_package_dir}"
-  PATH_VARS iot_install_libdir iot_install_includedir
+  PATH_VARS iot_install_libdir iot_install_includedir iot_install_bindir
   NO_CHECK_REQUIRED_COMPONENTS_MACRO)
 write_basic_package_version_file(QCloudIoTConfigVersion.cmake
   VERSION "${IOT_VERSION}" COMPATIBILITY SameMajorVersion)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/QCloudIoTConfig.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/QCloudIoTConfigVersion.cmake"
+              cmake/QCloudIoTOtaTest.cmake
         DESTINATION "${iot_package_dir}")

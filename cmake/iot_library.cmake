@@ -159,6 +159,21 @@ function(iot_build_library)
   set(IOT_ARCHIVES ${archives} PARENT_SCOPE)
 endfunction()
 
+# The hub, always for the machine that builds, always optimised: it is a tool.
+function(iot_build_hub)
+  set(hub "${IOT_BIN_DIR}/qcloud_iot_hub")
+  add_custom_target(iot_hub ALL
+    COMMAND ${CMAKE_COMMAND} -E env "CARGO_TARGET_DIR=${CARGO_TARGET_DIR}" "${CARGO}" build --locked --release -p hub
+    COMMAND ${CMAKE_COMMAND} -E make_directory "${IOT_BIN_DIR}"
+    COMMAND ${CMAKE_COMMAND} -E copy_if_different "${CARGO_TARGET_DIR}/release/hub" "${hub}"
+    BYPRODUCTS "${hub}"
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+    COMMENT "Building the hub with cargo"
+    USES_TERMINAL VERBATIM)
+  # Two cargos at once in one folder would only wait for each other.
+  add_dependencies(iot_hub iot_archives)
+endfunction()
+
 # A C99 program of this project, linked again when an archive changes.
 function(iot_add_program NAME)
   add_executable(${NAME} ${ARGN})

@@ -114,6 +114,47 @@ find_package)
     # CMake leaves the way to the library in the program.
     run_shared build/with_shared ""
     ;;
+ota_test)
+    install
+    [ -x "$prefix/bin/qcloud_iot_hub" ] || fail "the hub was not installed"
+    example=$LINK_SOURCE/c_examples/ota_test
+    "$CMAKE" -S "$example" -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC" >log 2>&1 || fail "$(cat log)"
+    "$CMAKE" --build build >log 2>&1 || fail "$(cat log)"
+    ctest=${CMAKE%cmake}ctest
+    "$ctest" --test-dir build --output-on-failure --no-tests=error -L ota -j 4 | tee log
+    written=$(grep -c '^qcloud_iot_add_ota_test' "$example/CMakeLists.txt")
+    grep -q "100% tests passed, 0 tests failed out of $written" log || fail "not all $written tests were run"
+
+    # project LINE...: a firmware that only ends, and a project of it with these lines.
+    project() {
+        rm -rf project project_build
+        mkdir project
+        printf '%s\n' 'cmake_minimum_required(VERSION 3.16)' 'project(firmware C)' 'enable_testing()' \
+            'find_package(QCloudIoT REQUIRED)' 'add_executable(firmware firmware.c)' "$@" >project/CMakeLists.txt
+        echo 'int main(void) { return 3; }' >project/firmware.c
+        "$CMAKE" -S project -B project_build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC" >log 2>&1
+    }
+    # mistake PART LINE...: it is refused, and PART is in what is said.
+    mistake() {
+        if project "${@:2}"; then fail "taken: ${*:2}"; fi
+        # CMake breaks its lines.
+        tr -s ' \n' ' ' <log | grep -qF -- "$1" || fail "no \"$1\" in: $(cat log)"
+    }
+    mistake 'NAME and TARGET are needed' 'qcloud_iot_add_ota_test(TARGET firmware)'
+    mistake 'TARGET software is not a target' 'qcloud_iot_add_ota_test(NAME t TARGET software)'
+    mistake 'no use for "FAULTS;http:cut=1"' 'qcloud_iot_add_ota_test(NAME t TARGET firmware FAULTS http:cut=1)'
+    mistake 'FIRMWARE or SIZE' 'qcloud_iot_add_ota_test(NAME t TARGET firmware FIRMWARE f SIZE 1)'
+    mistake 'TIMEOUT is "soon"' 'qcloud_iot_add_ota_test(NAME t TARGET firmware TIMEOUT soon)'
+    mistake 'is "/no/hub"' 'set(QCLOUD_IOT_HUB /no/hub)' 'qcloud_iot_add_ota_test(NAME t TARGET firmware)'
+    mv "$prefix/bin/qcloud_iot_hub" hub
+    mistake '-DIOT_BUILD_HUB=ON' 'qcloud_iot_add_ota_test(NAME t TARGET firmware)'
+
+    # A test that must fail and say why, with a hub from elsewhere.
+    project "set(QCLOUD_IOT_HUB $PWD/hub)" 'qcloud_iot_add_ota_test(NAME t TARGET firmware)' || fail "$(cat log)"
+    "$CMAKE" --build project_build >log 2>&1 || fail "$(cat log)"
+    if "$ctest" --test-dir project_build --output-on-failure >log; then fail "a program that only ends passed"; fi
+    grep -q 'the program ended early, with exit code 3' log || fail "$(cat log)"
+    ;;
 own_mbedtls)
     [ -f /usr/include/mbedtls/version.h ] || fail "mbedTLS is needed (Debian: apt-get install libmbedtls-dev)"
     against_output own_mbedtls.c
