@@ -1,8 +1,26 @@
 #!/usr/bin/env bash
 # Shows the main job on one machine: the unchanged C sample takes a firmware upgrade over TLS from a cloud on this desk.
 # Installs what is missing (as root or with sudo), builds, runs, and exits 0 only if the device has the right firmware.
+#
+#   ./demo.sh           to the end of the upgrade
+#   ./demo.sh --stay    then the cloud and the device go on: order more upgrades in the console, whose address it prints
 set -euo pipefail
 cd "$(dirname "$0")"
+
+stay=
+for argument in "$@"; do
+    case $argument in
+    --stay) stay=yes ;;
+    -h | --help)
+        sed -n '2,/^set /{s/^# \{0,1\}//p}' "$0"
+        exit 0
+        ;;
+    *)
+        echo "demo.sh: no option '$argument'; there is: --stay (./demo.sh --help)" >&2
+        exit 2
+        ;;
+    esac
+done
 source tools/need.sh
 
 SIZE=10000000
@@ -19,12 +37,15 @@ cargo build --release --locked -p hub
 
 work=$(mktemp -d)
 hub_pid=
+device_pid=
 finish() {
+    [ -n "$device_pid" ] && kill "$device_pid" 2>/dev/null && wait "$device_pid" 2>/dev/null
     [ -n "$hub_pid" ] && kill "$hub_pid" 2>/dev/null && wait "$hub_pid" 2>/dev/null
     rm -rf "$work"
     return 0
 }
 trap finish EXIT
+trap 'exit 1' INT TERM
 
 product=DEMOPRODUC
 device=desk-device
@@ -38,8 +59,10 @@ cat >"$work/device_info.json" <<END
 END
 
 echo "== The hub plays the cloud: MQTT over TLS with a pre-shared key, firmware over HTTPS"
+# Ordered once, by hand: what is ordered in the console later is not undone by this.
 target/release/hub run --devices "$work/devices.json" --firmware "$work/firmware.bin" --version "$TARGET_VERSION" \
-    --upgrade-on-report --state "$work/hub" --ready-file "$work/ready.json" </dev/null > >(sed -u 's/^/[hub]    /') 2>&1 &
+    --state "$work/hub" --ready-file "$work/ready.json" < <(echo "upgrade $product$device") \
+    > >(sed -u 's/^/[hub]    /') 2>&1 &
 hub_pid=$!
 for _ in $(seq 300); do
     [ -s "$work/ready.json" ] && break
@@ -49,13 +72,13 @@ done
 value() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" "$work/ready.json" | head -n 1; }
 
 echo "== The device: output/release/bin/ota_mqtt_sample, running version $RUNNING_VERSION"
+export QCLOUD_IOT_MQTT_ENDPOINT QCLOUD_IOT_CA_FILE
+QCLOUD_IOT_MQTT_ENDPOINT=$(value mqtt_psk)
+QCLOUD_IOT_CA_FILE=$(value ca_file)
 sample=$PWD/output/release/bin/ota_mqtt_sample
 begin=$(date +%s%N)
-(
-    cd "$work"
-    QCLOUD_IOT_MQTT_ENDPOINT=$(value mqtt_psk) QCLOUD_IOT_CA_FILE=$(value ca_file) \
-        "$sample" -c device_info.json -v "$RUNNING_VERSION" -n 3
-) > >(sed -u 's/^/[device] /') || { echo "The upgrade failed; the lines above say why." >&2; exit 1; }
+(cd "$work" && "$sample" -c device_info.json -v "$RUNNING_VERSION" -n 3) > >(sed -u 's/^/[device] /') ||
+    { echo "The upgrade failed; the lines above say why." >&2; exit 1; }
 end=$(date +%s%N)
 
 got=$work/FW_${product}${device}_${TARGET_VERSION}.bin
@@ -65,3 +88,33 @@ awk -v bytes="$SIZE" -v ns="$((end - begin))" -v from="$RUNNING_VERSION" -v to="
     printf "== Upgraded %s from %s to %s: %d bytes in %.2f s from start to acknowledgement (%.1f MB/s), the file is identical\n",
         dev, from, to, bytes, s, bytes / 1e6 / s
 }'
+[ -n "$stay" ] || exit 0
+
+# The device goes on with the version it has now, and waits for the next order.
+run_device() {
+    cd "$work"
+    local version=$TARGET_VERSION sample_pid=
+    trap 'kill "$sample_pid" 2>/dev/null; exit 0' TERM
+    while true; do
+        "$sample" -c device_info.json -v "$version" >device.log &
+        sample_pid=$!
+        if wait "$sample_pid"; then
+            version=$(sed -n 's/.*upgrade to version \(.*\) succeeded.*/\1/p' device.log)
+            echo "runs version $version now"
+        else
+            sleep 1
+            echo "ended with a failure, starts again with version $version"
+        fi
+    done
+}
+run_device > >(sed -u 's/^/[device] /') 2>&1 &
+device_pid=$!
+trap 'exit 0' INT TERM
+cat <<END
+== The hub and the device go on. The console: $(value console)
+   Add a firmware file there and order the upgrade; ctrl-C ends everything.
+END
+wait "$hub_pid" || true
+hub_pid=
+echo "The hub ended; its message stands above." >&2
+exit 1

@@ -58,7 +58,8 @@ abi() {
 build_mode() {
     local mode=$1
     shift
-    cmake -S . -B "build/$mode" -DOUTPUT_DIR="$PWD/build/$mode/output" -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR" "$@" &&
+    cmake -S . -B "build/$mode" -DOUTPUT_DIR="$PWD/build/$mode/output" -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR" \
+        -DIOT_BUILD_HUB=ON "$@" &&
         cmake --build "build/$mode" -j "$(nproc)"
 }
 
@@ -95,6 +96,10 @@ e2e() {
     e2e_programs && cargo test --locked -p e2e --no-fail-fast
 }
 
+demo() {
+    tests/demo/stay.py
+}
+
 faults() {
     e2e_programs && cargo test --locked -p faults && cargo run --locked -q -p faults
 }
@@ -127,7 +132,7 @@ summary=()
 for part in "${parts[@]}"; do
     case $part in
     ctest) run=ctest_part ;;
-    lint | unit | headers | abi | e2e | faults | instructions | sanitize | fuzz | coverage | deny) run=$part ;;
+    lint | unit | headers | abi | e2e | demo | faults | instructions | sanitize | fuzz | coverage | deny) run=$part ;;
     *)
         echo "test.sh: no part '$part'; there are: ${ALL[*]}" >&2
         exit 2
