@@ -44,7 +44,7 @@ pub struct BrokerArgs {
     /// A file that holds the password of --broker-user and nothing else
     #[arg(long, value_name = "FILE", requires = "broker_user")]
     pub broker_password_file: Option<PathBuf>,
-    /// Hubs of one group share the work: $share/NAME/... (default: a name of the data folder's own); off: plain subscriptions
+    /// Share by $share/NAME/... (default: where the broker can, by a name of the data folder's own); off: never by the broker
     #[arg(long, value_name = "NAME", requires = "broker")]
     pub broker_group: Option<String>,
 }
@@ -204,11 +204,10 @@ fn password(file: Option<&Path>) -> Result<String> {
     Ok(text)
 }
 
-/// The group to share with: the user's, or the data folder's; `None` for plain subscriptions.
-pub fn group(args: &BrokerArgs, own: &str) -> Result<Option<String>> {
+/// The group that the user wants; `None` for plain subscriptions.
+pub fn group(args: &BrokerArgs) -> Result<Option<String>> {
     match args.broker_group.as_deref() {
-        None => Ok(Some(own.to_owned())),
-        Some(NO_GROUP) => Ok(None),
+        None | Some(NO_GROUP) => Ok(None),
         Some(name) if name.is_empty() || name.contains(['/', '+', '#', '\0', '\n']) => {
             Err(Fatal::new(format!("--broker-group {name:?}: expected a name without / + #, or off")))
         }

@@ -1,22 +1,28 @@
-//! The OTA service on somebody else's broker, alone or shared with other hubs.
+//! The OTA service on somebody else's broker, alone or shared with other hubs that have the same data folder.
+//!
+//! Where the broker can, it shares: each report goes to one hub of a group. Not every broker can for topics that begin
+//! with `$`, mosquitto for one; then every hub gets every report and deals with those of the devices that are its own
+//! ([`place::owner`]). Which it is, a message to ourselves tells ([`shares`]).
 //!
 //! A report is acknowledged once it has been dealt with and what answers it has been written, and the hub's session
 //! outlives its connection. So the broker keeps what a hub that dies has not dealt with, for the hub's next start or for
-//! another hub with the same data folder, which takes the session over ([`adopt`]).
+//! another hub, which takes the session over ([`watch`]).
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, Subscribe, SubscribeFilter, SubscribeReasonCode, Unsubscribe};
 use rumqttc::mqttbytes::QoS;
 use tokio::sync::mpsc;
-use tokio::time::{interval, sleep, sleep_until, timeout, Instant, MissedTickBehavior};
+use tokio::time::{interval, sleep, sleep_until, timeout, timeout_at, Instant, MissedTickBehavior};
 
 use crate::error::{Context, Fatal, Result};
 use crate::hub::Hub;
 use crate::ota;
+use crate::random;
 
 mod address;
 mod link;
@@ -25,7 +31,7 @@ mod place;
 use address::Address;
 pub use address::BrokerArgs;
 use link::{Link, KEEP_ALIVE};
-use place::{Place, Places};
+use place::{owner, Place, Places, Survey};
 
 /// Messages that may wait for the broker.
 const QUEUE: usize = 10_000;
@@ -36,10 +42,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long the broker may take to grant the subscriptions at start.
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(10);
-/// How often to look for the session of a hub that ended.
-const ADOPT_INTERVAL: Duration = Duration::from_millis(500);
+/// How often to look for hubs that came or ended.
+const WATCH_INTERVAL: Duration = Duration::from_millis(250);
+/// After so long every hub has noticed that another one has ended.
+const NOTICED: Duration = Duration::from_secs(2);
 /// A session that has been silent for so long, and has no subscription any more, is empty.
-const DRAINED: Duration = Duration::from_secs(3);
+const DRAINED: Duration = Duration::from_secs(2);
+/// How long a shared message may take after the broker has acknowledged it.
+const SHARE_LIMIT: Duration = Duration::from_millis(500);
+/// Stands for a product in the topic of messages to ourselves.
+const NO_PRODUCT: &str = "hub";
 
 /// The way to the devices.
 #[derive(Clone)]
@@ -68,6 +80,8 @@ pub struct Service {
     place: Option<(Places, Place)>,
     /// An earlier run left a session behind.
     resumed: bool,
+    /// The numbers of the hubs that serve, a bit each.
+    members: Arc<AtomicU64>,
     /// What came before the subscriptions were granted.
     early: Vec<Packet>,
     link: Link,
@@ -96,13 +110,29 @@ pub async fn connect(args: &BrokerArgs, data: Option<&Path>) -> Result<Option<(C
     let (own_name, client_id) = match &place {
         Some((places, place)) => (places.name.clone(), places.client_id(place)),
         None => {
-            let name = place::random_name()?;
+            let name = hex::encode(random::bytes(place::NAME_BYTES)?);
             (name.clone(), format!("hub-{name}"))
         }
     };
-    let filters = filters(address::group(args, &format!("hub-{own_name}"))?.as_deref());
-    let (client, queue) = mpsc::channel(QUEUE);
     let what = || format!("cannot use the broker {}", address.url);
+    let group = match &args.broker_group {
+        None if place.is_none() => None,
+        None => Some(format!("hub-{own_name}")),
+        Some(_) => address::group(args)?,
+    };
+    let group = match group {
+        Some(group) if shares(&address, &format!("{client_id}-probe")).await.map_err(Fatal::new).context(what)? => {
+            Some(group)
+        }
+        Some(_) if args.broker_group.is_some() => return Err(Fatal::new(
+            "it delivers nothing to shared subscriptions to topics that begin with $ (mosquitto is like that), or the \
+                 hub's user lacks the permission; without --broker-group, hubs share by themselves",
+        ))
+        .context(what),
+        _ => None,
+    };
+    let filters = filters(group.as_deref());
+    let (client, queue) = mpsc::channel(QUEUE);
     let resumed = match &place {
         Some((_, place)) if place.filters == filters => true,
         Some((_, place)) if !place.filters.is_empty() => {
@@ -117,6 +147,7 @@ pub async fn connect(args: &BrokerArgs, data: Option<&Path>) -> Result<Option<(C
         address: Arc::new(address),
         client_id,
         filters,
+        members: Arc::new(AtomicU64::new(place.as_ref().map_or(0, |(_, place)| 1 << place.number))),
         place,
         resumed,
         early: Vec::new(),
@@ -135,7 +166,7 @@ pub async fn connect(args: &BrokerArgs, data: Option<&Path>) -> Result<Option<(C
         .map_err(Fatal::new)
         .context(|| what)?;
     if let Some((_, place)) = &mut service.place {
-        place.note(&service.filters).context(|| "cannot write into the data folder".to_owned())?;
+        place.note(true, service.filters.clone()).context(|| "cannot write into the data folder".to_owned())?;
     }
     Ok(Some((Client(client), service)))
 }
@@ -192,8 +223,9 @@ impl Service {
 
     /// Serves for ever; a broker that goes away is connected to again.
     pub async fn serve(mut self, hub: Arc<Hub>) {
-        if let Some((places, _)) = &self.place {
-            tokio::spawn(adopt(hub.clone(), self.address.clone(), places.clone()));
+        if let Some((places, place)) = &self.place {
+            let members = self.members.clone();
+            tokio::spawn(watch(hub.clone(), self.address.clone(), places.clone(), place.number, members));
         }
         if self.resumed {
             hub.warn("takes up the session of an earlier run at the broker");
@@ -288,10 +320,23 @@ impl Service {
         }
     }
 
+    /// Deals with a message unless it is another hub's.
+    fn deal_with(&self, hub: &Hub, message: &Publish) {
+        let ours = |client_id: &String| match &self.place {
+            Some((_, place)) if !is_shared(&self.filters) => {
+                owner(client_id, self.members.load(Ordering::Relaxed)) == Some(place.number)
+            }
+            _ => true,
+        };
+        if let Some(client_id) = sender(message).filter(ours) {
+            hub.device_message(&client_id, message);
+        }
+    }
+
     fn take(&mut self, hub: &Hub, packet: Packet) -> std::result::Result<(), String> {
         match packet {
             Packet::Publish(message) => {
-                deal_with(hub, &message);
+                self.deal_with(hub, &message);
                 while let Ok(answer) = self.queue.try_recv() {
                     self.outgoing.push_back(Outgoing::Message(answer));
                 }
@@ -308,55 +353,86 @@ impl Service {
     }
 }
 
-fn deal_with(hub: &Hub, message: &Publish) {
-    if let Some(client_id) = ota::sender(&message.topic) {
-        hub.device_message(&client_id, message);
-    }
+/// The device a message is of, where a hub has anything to do with it.
+fn sender(message: &Publish) -> Option<String> {
+    ota::sender(&message.topic).filter(|_| message.topic.split('/').nth(2) != Some(NO_PRODUCT))
 }
 
-/// Looks after the sessions of hubs that ended: deals with what they have not dealt with, and ends them.
-async fn adopt(hub: Arc<Hub>, address: Arc<Address>, places: Places) {
-    let mut ticks = interval(ADOPT_INTERVAL);
+/// Keeps an eye on the other hubs.
+async fn watch(hub: Arc<Hub>, address: Arc<Address>, places: Places, own: u32, members: Arc<AtomicU64>) {
+    let mut ticks = interval(WATCH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut said = String::new();
     loop {
         ticks.tick().await;
-        let outcome = match places.orphan() {
-            Ok(None) => continue,
-            Ok(Some(mut place)) => drain(&hub, &address, &places.client_id(&place), &mut place).await,
-            Err(error) => Err(error.to_string()),
-        };
-        match outcome {
-            Ok(count) => {
+        match places.survey(own) {
+            Ok(Survey { members: found, orphan }) => {
                 said.clear();
-                hub.warn(&format!("another hub has ended: {count} messages of its were left"));
+                members.store(found, Ordering::Relaxed);
+                if let Some(place) = orphan {
+                    tokio::spawn(adopt(hub.clone(), address.clone(), places.clone(), place, found));
+                }
             }
-            // The place is free again, and there is a next time.
-            Err(error) if error != said => {
-                hub.warn(&format!("cannot take over from a hub that has ended: {error}"));
-                said = error;
+            Err(error) if error.to_string() != said => {
+                said = error.to_string();
+                hub.warn(&format!("cannot see the other hubs: {said}"));
             }
             Err(_) => {}
         }
     }
 }
 
-/// Takes what a session holds and ends it; returns the number of messages.
-async fn drain(hub: &Hub, address: &Address, client_id: &str, place: &mut Place) -> std::result::Result<usize, String> {
+/// Deals with what a hub that has ended has not dealt with, and ends its session.
+async fn adopt(hub: Arc<Hub>, address: Arc<Address>, places: Places, mut place: Place, members: u64) {
+    hub.warn(&format!("hub {} has ended: its devices go to the others", place.number));
+    match drain(&hub, &address, &places.client_id(&place), &mut place, members).await {
+        Ok(count) => hub.warn(&format!("hub {} left {count} messages", place.number)),
+        Err(error) => {
+            hub.warn(&format!("cannot take over from hub {}: {error}", place.number));
+            // Held on to meanwhile, or the next look would try again at once.
+            sleep(LONGEST_PAUSE).await;
+        }
+    }
+}
+
+/// Takes what a session holds and ends it; returns the number of messages. `others` are those that served beside it.
+async fn drain(
+    hub: &Hub,
+    address: &Address,
+    client_id: &str,
+    place: &mut Place,
+    others: u64,
+) -> std::result::Result<usize, String> {
+    place.note(false, place.filters.clone()).map_err(|error| error.to_string())?;
+    let shared = is_shared(&place.filters);
     let mut link = Link::open(address, client_id, false).await?;
-    link.queue(&Packet::Unsubscribe(Unsubscribe { pkid: 1, topics: place.filters.clone() }));
     let mut count = 0;
+    let mut end = Instant::now() + NOTICED;
+    let mut subscribed = true;
     loop {
         link.flush().await?;
-        match timeout(DRAINED, link.read()).await {
+        match timeout_at(end, link.read()).await {
             Ok(packet) => {
                 if let Packet::Publish(message) = packet? {
-                    deal_with(hub, &message);
-                    count += 1;
+                    let theirs = |client_id: &String| {
+                        shared || owner(client_id, others | 1 << place.number) == Some(place.number)
+                    };
+                    if let Some(client_id) = sender(&message).filter(theirs) {
+                        hub.device_message(&client_id, &message);
+                        count += 1;
+                    }
                     if message.qos == QoS::AtLeastOnce {
                         link.queue(&Packet::PubAck(PubAck::new(message.pkid)));
                     }
+                    if !subscribed {
+                        end = Instant::now() + DRAINED;
+                    }
                 }
+            }
+            Err(_) if subscribed => {
+                subscribed = false;
+                end = Instant::now() + DRAINED;
+                link.queue(&Packet::Unsubscribe(Unsubscribe { pkid: 1, topics: place.filters.clone() }));
             }
             Err(_) => break,
         }
@@ -364,8 +440,46 @@ async fn drain(hub: &Hub, address: &Address, client_id: &str, place: &mut Place)
     link.queue(&Packet::Disconnect);
     link.flush().await?;
     forget(address, client_id).await?;
-    place.note(&[]).map_err(|error| error.to_string())?;
+    place.clear().map_err(|error| error.to_string())?;
     Ok(count)
+}
+
+/// Whether the broker serves shared subscriptions to topics like ours.
+async fn shares(address: &Address, client_id: &str) -> std::result::Result<bool, String> {
+    let mut link = Link::open(address, client_id, true).await?;
+    let topic = format!("$ota/report/{NO_PRODUCT}/{client_id}");
+    let mut packet = Subscribe::new(format!("$share/{client_id}/{topic}"), QoS::AtLeastOnce);
+    packet.pkid = 1;
+    link.queue(&Packet::Subscribe(packet));
+    link.flush().await?;
+    let mut end = Instant::now() + SUBSCRIBE_LIMIT;
+    loop {
+        match timeout_at(end, link.read()).await {
+            Err(_) => return Ok(false),
+            // Some brokers take offence at the subscription, or at the message.
+            Ok(Err(_)) => return Ok(false),
+            Ok(Ok(Packet::SubAck(answer))) if answer.return_codes.contains(&SubscribeReasonCode::Failure) => {
+                return Ok(false);
+            }
+            Ok(Ok(Packet::SubAck(_))) => {
+                let mut message = Publish::new(&topic, QoS::AtLeastOnce, Vec::new());
+                message.pkid = 2;
+                link.queue(&Packet::Publish(message));
+                link.flush().await?;
+            }
+            Ok(Ok(Packet::PubAck(_))) => end = Instant::now() + SHARE_LIMIT,
+            Ok(Ok(Packet::Publish(_))) => {
+                link.queue(&Packet::Disconnect);
+                link.flush().await?;
+                return Ok(true);
+            }
+            Ok(Ok(_)) => {}
+        }
+    }
+}
+
+fn is_shared(filters: &[String]) -> bool {
+    filters.iter().all(|filter| filter.starts_with("$share/"))
 }
 
 /// Ends a session at the broker.
