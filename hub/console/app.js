@@ -39,12 +39,15 @@ function frame() {
         document.querySelector(".language").focus();
     });
     setText(live, t("link.live"));
+    const leave = h("button", { type: "button", class: "language sign-out" }, t("app.logout"));
+    leave.addEventListener("click", () => busy(leave, signOut));
+    leave.hidden = !signedIn();
     const header = h(
         "header",
         {},
         h("a", { class: "brand", href: "#/upgrades" }, h("img", { src: "icon.svg", alt: "", width: "24", height: "24" }), h("span", {}, t("app.name"))),
         h("nav", { "aria-label": t("app.nav") }, links),
-        h("div", { class: "header-end" }, live, change),
+        h("div", { class: "header-end" }, live, leave, change),
     );
     document.body.prepend(skip, header);
     mark();
@@ -212,8 +215,32 @@ function firstFailed(error) {
 
 // ---- Who is there ----
 
+// The cookie itself is out of the page's reach; a hub without a token has nobody to sign out.
+const SIGNED_IN = "hub.signed-in";
+function signedIn(now) {
+    try {
+        if (now === true) localStorage.setItem(SIGNED_IN, location.host);
+        if (now === false) localStorage.removeItem(SIGNED_IN);
+        return localStorage.getItem(SIGNED_IN) === location.host;
+    } catch {
+        return now === true;
+    }
+}
+
+async function signOut() {
+    try {
+        await call("DELETE", "api/session");
+    } catch (error) {
+        say(error.message);
+        return;
+    }
+    askToken();
+}
+
 function askToken() {
     login = true;
+    signedIn(false);
+    store.loaded = false;
     source?.close();
     clearTimeout(again);
     view?.close?.();
@@ -241,6 +268,8 @@ function askToken() {
             return;
         }
         login = null;
+        signedIn(true);
+        frame();
         document.body.classList.remove("signed-out");
         link = "new";
         store.loaded = false;

@@ -2,10 +2,8 @@
 
 const EN = {
     "app.name": "IoT Hub",
-    "app.tagline": "The cloud on your desk",
     "app.skip": "Skip to content",
     "app.nav": "Main",
-    "app.language": "Language",
     "app.loading": "Loading…",
     "app.logout": "Sign out",
     "app.notFound": "There is no such page.",
@@ -19,7 +17,6 @@ const EN = {
     "link.back": "Connected again.",
 
     "action.cancel": "Cancel",
-    "action.close": "Close",
     "action.back": "Back",
     "action.remove": "Remove",
     "action.copy": "Copy",
@@ -77,8 +74,6 @@ const EN = {
     "upgrades.stepDone": "done",
     "upgrades.standing": "Stays open",
     "upgrades.standingText": "Devices that report a matching version later get it too.",
-    "upgrades.ordered": "Ordered {time}",
-    "upgrades.stopped": "Stopped {time}",
     "upgrades.progress": "{done} of {total} done",
     "upgrades.progressLabel": "{done} of {total} done, {failed} failed, {running} running, {waiting} waiting, {cancelled} cancelled",
     "upgrades.nobody": "No device yet",
@@ -123,7 +118,6 @@ const EN = {
     "upgrade.product": "Product",
     "upgrade.target": "Devices",
     "upgrade.time": "Ordered",
-    "upgrade.shown": { one: "{n} device", other: "{n} devices" },
 
     "say.done": "{name} was upgraded to {version}.",
     "say.failed": "{name} failed: {reason}.",
@@ -131,7 +125,6 @@ const EN = {
 
     "order.title": "New upgrade",
     "order.firmware": "Firmware",
-    "order.firmwareHint": "Newest first.",
     "order.noFirmware": "There is no firmware to upgrade to yet.",
     "order.noFirmwareAction": "Upload a firmware",
     "order.noDevices": { one: "", other: "Product {product} has no devices yet." },
@@ -163,6 +156,7 @@ const EN = {
         one: "Product {product} has no device with this name: {names}. Correct it or add the device first.",
         other: "Product {product} has no devices with these {n} names: {names}. Correct them or add the devices first.",
     },
+    "order.listAlready": "Every device of the list runs {version} already.",
     "order.listMore": "{names} and {n} more",
     "order.listTwice": { one: "{n} name stands there more than once; it counts once.", other: "{n} names stand there more than once; they count once." },
     "order.listBinary": "{name} is not a text file.",
@@ -204,7 +198,6 @@ const EN = {
     "devices.noMatch": "No device matches the filters.",
     "devices.how": "How devices connect",
     "devices.never": "never",
-    "devices.noJob": "none",
 
     "online.yes": "Online",
     "online.no": "Offline",
@@ -239,7 +232,6 @@ const EN = {
     "device.removeText": "Its connection is cut, and it cannot connect any more. Its unfinished upgrade ends.",
     "device.removed": "{name} removed.",
     "device.to": "To version",
-    "device.upgrade": "Upgrade",
 
     "add.title": "Add device",
     "add.product": "Product id",
@@ -275,7 +267,6 @@ const EN = {
     "firmware.or": "or",
     "firmware.choose": "Choose a file…",
     "firmware.limit": "Up to {size}",
-    "firmware.file": "File",
     "firmware.product": "Product id",
     "firmware.version": "Version",
     "firmware.versionHint": "1 to 32 characters, as devices will report it.",
@@ -311,10 +302,8 @@ const EN = {
 
 const ZH = {
     "app.name": "IoT Hub",
-    "app.tagline": "您桌面上的云",
     "app.skip": "跳到正文",
     "app.nav": "主导航",
-    "app.language": "语言",
     "app.loading": "加载中…",
     "app.logout": "退出登录",
     "app.notFound": "页面不存在。",
@@ -328,7 +317,6 @@ const ZH = {
     "link.back": "连接已恢复。",
 
     "action.cancel": "取消",
-    "action.close": "关闭",
     "action.back": "返回",
     "action.remove": "删除",
     "action.copy": "复制",
@@ -386,8 +374,6 @@ const ZH = {
     "upgrades.stepDone": "已完成",
     "upgrades.standing": "持续有效",
     "upgrades.standingText": "之后上报匹配版本的设备也会升级。",
-    "upgrades.ordered": "创建于 {time}",
-    "upgrades.stopped": "取消于 {time}",
     "upgrades.progress": "已成功 {done}/{total}",
     "upgrades.progressLabel": "共 {total} 台：升级成功 {done}，升级失败 {failed}，升级中 {running}，待升级 {waiting}，已取消 {cancelled}",
     "upgrades.nobody": "暂无设备",
@@ -426,7 +412,6 @@ const ZH = {
     "upgrade.product": "产品",
     "upgrade.target": "升级范围",
     "upgrade.time": "创建时间",
-    "upgrade.shown": { other: "{n} 台设备" },
 
     "say.done": "{name} 已升级到 {version}。",
     "say.failed": "{name} 升级失败：{reason}。",
@@ -434,7 +419,6 @@ const ZH = {
 
     "order.title": "新建升级任务",
     "order.firmware": "固件",
-    "order.firmwareHint": "最新的在最前。",
     "order.noFirmware": "还没有可用于升级的固件。",
     "order.noFirmwareAction": "上传固件",
     "order.noDevices": { other: "产品 {product} 下还没有设备。" },
@@ -463,6 +447,7 @@ const ZH = {
     "order.listHint": "每行一个设备名称；如有多列（逗号分隔），取第一列；以 # 开头的行会被忽略。",
     "order.listEmpty": "名单中没有设备名称。",
     "order.listUnknown": { other: "产品 {product} 下没有以下 {n} 台设备：{names}。请修改名单，或先添加设备。" },
+    "order.listAlready": "名单中的设备都已是 {version}。",
     "order.listMore": "{names} 等（另有 {n} 台）",
     "order.listTwice": { other: "{n} 个名称重复出现，只计一次。" },
     "order.listBinary": "{name} 不是文本文件。",
@@ -504,7 +489,6 @@ const ZH = {
     "devices.noMatch": "没有符合筛选条件的设备。",
     "devices.how": "设备如何连接",
     "devices.never": "从未上报",
-    "devices.noJob": "无",
 
     "online.yes": "在线",
     "online.no": "离线",
@@ -539,7 +523,6 @@ const ZH = {
     "device.removeText": "设备将断开且无法再连接，未完成的升级也会终止。",
     "device.removed": "{name} 已删除。",
     "device.to": "目标版本",
-    "device.upgrade": "升级任务",
 
     "add.title": "添加设备",
     "add.product": "产品 ID",
@@ -575,7 +558,6 @@ const ZH = {
     "firmware.or": "或",
     "firmware.choose": "选择文件…",
     "firmware.limit": "最大 {size}",
-    "firmware.file": "文件",
     "firmware.product": "产品 ID",
     "firmware.version": "版本号",
     "firmware.versionHint": "1 到 32 个字符，与设备上报的版本号一致。",

@@ -13,9 +13,8 @@ const NAMES_SHOWN = 5;
 export function namesIn(text) {
     const names = [];
     for (const line of text.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/)) {
-        if (line.trim().startsWith("#")) continue;
-        const name = line.split(",")[0].trim().replace(/^"(.*)"$/, "$1");
-        if (name) names.push(name);
+        const name = line.split(",")[0].trim().replace(/^"+|"+$/g, "").trim();
+        if (name && !name.startsWith("#")) names.push(name);
     }
     return names;
 }
@@ -209,8 +208,9 @@ export function orderView(memory, query) {
         let wrong = null;
         let unknown = [];
         let twice = 0;
+        let already = 0;
         if (state.scope === "all") {
-            reached = devices.filter((device) => device.version !== null && matches(device));
+            reached = devices.filter(matches);
             if (!state.anyVersion && state.versions.size === 0) wrong = t("order.pickVersion");
         } else if (state.scope === "chosen") {
             reached = devices.filter((device) => state.chosen.has(device.client_id) && matches(device));
@@ -222,24 +222,25 @@ export function orderView(memory, query) {
             const once = [...new Set(asked)];
             twice = asked.length - once.length;
             unknown = once.filter((name) => !byName.has(name));
-            reached = once.filter((name) => byName.has(name)).map((name) => byName.get(name));
+            const found = once.filter((name) => byName.has(name)).map((name) => byName.get(name));
+            reached = found.filter((device) => device.version !== wanted.version);
+            already = found.length - reached.length;
             if (once.length === 0) wrong = t("order.listEmpty");
             else if (unknown.length > 0) {
                 let some = listed(unknown.slice(0, NAMES_SHOWN));
                 if (unknown.length > NAMES_SHOWN) some = t("order.listMore", { names: some, n: unknown.length - NAMES_SHOWN });
                 wrong = t("order.listUnknown", { n: unknown.length, names: some, product: wanted.product_id });
-            }
+            } else if (reached.length === 0) wrong = t("order.listAlready", { version: wanted.version });
         }
-        return { wanted, devices, reached, wrong, unknown, twice };
+        return { wanted, devices, reached, wrong, unknown, twice, already };
     }
 
     const standing = () => state.scope === "all";
 
-    function details({ reached, wanted, twice }) {
+    function details({ reached, wanted, twice, already }) {
         const online = reached.filter((device) => device.online).length;
         const offline = reached.filter((device) => device.online === false).length;
         const replaced = reached.filter(({ job }) => job && !FINISHED.has(job.state)).length;
-        const already = state.scope === "all" ? 0 : reached.filter((device) => device.version === wanted.version).length;
         return [
             online > 0 && t("order.reachOnline", { n: online }),
             offline > 0 && t("order.reachOffline", { n: offline }),
