@@ -39,10 +39,11 @@ work=$(mktemp -d)
 hub_pid=
 device_pid=
 finish() {
-    [ -n "$device_pid" ] && kill "$device_pid" 2>/dev/null && wait "$device_pid" 2>/dev/null
-    [ -n "$hub_pid" ] && kill "$hub_pid" 2>/dev/null && wait "$hub_pid" 2>/dev/null
+    local pid
+    for pid in $device_pid $hub_pid; do
+        if kill "$pid" 2>/dev/null; then wait "$pid" 2>/dev/null || true; fi
+    done
     rm -rf "$work"
-    return 0
 }
 trap finish EXIT
 trap 'exit 1' INT TERM

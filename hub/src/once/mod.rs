@@ -24,6 +24,7 @@ use crate::cli::RunArgs;
 use crate::devices::Devices;
 use crate::error::{Context, Fatal, Result};
 use crate::events::{CertPaths, Event, OnceReady, Ready};
+use crate::random;
 
 use args::{Auth, OnceArgs};
 use program::Program;
@@ -110,7 +111,7 @@ impl Test {
         let device = match &args.devices {
             Some(list) => own_device(&Devices::load(list)?),
             None => {
-                let secret = BASE64_STANDARD.encode(noise::<24>()?);
+                let secret = BASE64_STANDARD.encode(random::bytes(24)?);
                 let list = work.path().join("devices.json");
                 let entry = json!({"productId": PRODUCT_ID, "deviceName": DEVICE_NAME, "deviceSecret": secret});
                 write_private(&list, &json!({"devices": [entry]}).to_string())?;
@@ -393,22 +394,14 @@ fn own_device(devices: &Devices) -> Option<OwnDevice> {
     })
 }
 
-fn noise<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    let random = rustls::crypto::ring::default_provider().secure_random;
-    random.fill(&mut bytes).map_err(|_| Fatal::new("the system has no random numbers"))?;
-    Ok(bytes)
-}
-
 fn write_noise(path: &Path, size: u64) -> Result<()> {
     let what = || format!("cannot write {}", path.display());
     let mut file = fs::File::create(path).context(what)?;
     let mut left = size;
     while left > 0 {
-        let block = noise::<65_536>()?;
-        let part = &block[..usize::try_from(left).unwrap_or(usize::MAX).min(block.len())];
-        file.write_all(part).context(what)?;
-        left -= part.len() as u64;
+        let count = left.min(65_536);
+        file.write_all(&random::bytes(usize::try_from(count).unwrap_or(65_536))?).context(what)?;
+        left -= count;
     }
     Ok(())
 }
