@@ -205,13 +205,16 @@ impl Hub {
 
     /// Looks for jobs that nobody has told of: their device came without a report, or another hub left them behind.
     pub fn sweep(&self) {
-        if let Err(problem) = self.try_sweep() {
+        self.sweep_at(now_ms());
+    }
+
+    pub(crate) fn sweep_at(&self, now: u64) {
+        if let Err(problem) = self.try_sweep(now) {
             self.warn(&problem.detail);
         }
     }
 
-    fn try_sweep(&self) -> Result<(), Problem> {
-        let now = now_ms();
+    fn try_sweep(&self, now: u64) -> Result<(), Problem> {
         let jobs = self.store.read(|db| {
             let mut jobs = upgrades::waiting(db, now.saturating_sub(SWEEP_AFTER_MS))?;
             if matches!(self.outlet, Outlet::Remote(_)) {

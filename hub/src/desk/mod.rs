@@ -113,3 +113,6 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,7 +182,7 @@ fn too_large() -> Problem {
 }
 
 /// A problem with the file.
-fn trouble(error: &io::Error) -> Problem {
+pub(super) fn trouble(error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Problem::new(
             ProblemKind::NoSpace,

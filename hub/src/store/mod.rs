@@ -161,3 +161,6 @@ impl From<rusqlite::Error> for Problem {
         Problem::new(kind, format!("The hub's database: {}.", in_words(&error)))
     }
 }
+
+#[cfg(test)]
+mod tests;
