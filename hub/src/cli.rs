@@ -120,6 +120,9 @@ pub struct RunArgs {
     /// Send this URL instead of the own server's
     #[arg(long, value_name = "URL", requires = "firmware")]
     pub firmware_url: Option<String>,
+    /// Send URLs below this one, of a web server that serves the data folder's `firmware/`, instead of the own server's
+    #[arg(long, value_name = "URL", requires = "state")]
+    pub firmware_base_url: Option<String>,
     /// How many seconds a signed firmware URL opens
     #[arg(long, value_name = "SECONDS", default_value_t = 86400)]
     pub url_lifetime: u64,

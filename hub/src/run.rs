@@ -133,7 +133,13 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         _ => None,
     };
     if let Some(url) = &args.firmware_url {
-        check_firmware_url(url)?;
+        check_firmware_url("--firmware-url", url)?;
+    }
+    if let Some(url) = &args.firmware_base_url {
+        check_firmware_url("--firmware-base-url", url)?;
+        if url.contains(['?', '#']) {
+            return Err(Fatal::new("--firmware-base-url: a file's name is put behind it, so it has no ? and no #"));
+        }
     }
     let console_token = console_token(args.console_token_file.as_deref())?;
     let folder = Folder::open(args.state.as_deref())?;
@@ -165,6 +171,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
             Scheme::Https => https.clone(),
         },
         instead: args.firmware_url.clone(),
+        elsewhere: args.firmware_base_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
         folder: firmware_folder,
     };
     let offered = match &file {
@@ -308,13 +315,13 @@ fn check_console(socket: &Socket) -> Result<()> {
     )))
 }
 
-fn check_firmware_url(url: &str) -> Result<()> {
+fn check_firmware_url(option: &str, url: &str) -> Result<()> {
     // Sent exactly as given; only what no device could use is turned down.
     let good = (url.starts_with("http://") || url.starts_with("https://")) && url.parse::<Uri>().is_ok();
     if good {
         Ok(())
     } else {
-        Err(Fatal::new("--firmware-url must be a http:// or https:// URL"))
+        Err(Fatal::new(format!("{option} must be a http:// or https:// URL")))
     }
 }
 
@@ -326,6 +333,13 @@ fn offer(args: &RunArgs, store: &Store, site: &Site, devices: &Devices, file: &M
     };
     let stored = desk::offer(store, &products, file, args.upgrade_on_report);
     let stored = stored.map_err(|problem| Fatal::new(problem.detail))?;
+    if args.firmware_base_url.is_some() && args.firmware_url.is_none() {
+        // The server knows that folder only.
+        for stored in stored.iter().filter(|stored| stored.path.is_some()) {
+            let target = site.uploaded(&stored.file_name);
+            desk::copy(&file.path, &target).context(|| format!("cannot make {}", target.display()))?;
+        }
+    }
     let Some(first) = stored.into_iter().next() else {
         return Err(Fatal::new(
             "--firmware is for the products of the devices, and there is none: name some with --devices FILE",

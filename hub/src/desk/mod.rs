@@ -15,7 +15,7 @@ use crate::model::*;
 use crate::store::{self, upgrades, Durability};
 
 pub use offer::offer;
-pub use upload::{tidy, Upload};
+pub use upload::{copy, tidy, Upload};
 
 type Outcome<T> = Result<T, Problem>;
 

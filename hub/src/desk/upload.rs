@@ -192,6 +192,16 @@ pub(super) fn trouble(error: &io::Error) -> Problem {
     }
 }
 
+/// Puts a copy of a file into the firmware folder, whole or not at all.
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let folder = to.parent().unwrap_or(Path::new("."));
+    let mut draft = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
+    io::copy(&mut fs::File::open(from)?, &mut draft)?;
+    readable(draft.as_file())?;
+    draft.persist(to)?;
+    Ok(())
+}
+
 /// Makes the firmware folder, and removes what killed hubs left there.
 pub fn tidy(folder: &Path) -> Result<()> {
     let what = || format!("cannot use the folder {}", folder.display());

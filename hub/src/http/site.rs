@@ -10,6 +10,8 @@ use crate::store::firmware::Stored;
 
 /// Stands where the object store puts its owner's account.
 const ACCOUNT: &str = "/100000000001_";
+/// Of the files in the firmware folder.
+const SUFFIX: &str = ".bin";
 const PLAIN: &str = "/firmware/";
 const SIGN: &str = "?sign=q-sign-algorithm%3Dsha1%26q-ak%3Dhub%26q-sign-time%3D";
 
@@ -36,6 +38,8 @@ pub struct Site {
     pub server: Option<String>,
     /// The URL sent for what the command line offers, whatever the own server's is.
     pub instead: Option<String>,
+    /// The URL of a server of somebody else's that serves `folder`, without the slash at its end.
+    pub elsewhere: Option<String>,
     /// Where uploaded firmware is.
     pub folder: PathBuf,
 }
@@ -43,8 +47,10 @@ pub struct Site {
 impl Site {
     /// The URL of a firmware for a command that goes out at second `now`. `None` where no server is on.
     pub fn url(&self, stored: &Stored, now: u64) -> Option<String> {
-        match (&self.instead, &stored.path) {
-            (Some(url), Some(_)) => Some(url.clone()),
+        match (&self.instead, &stored.path, &self.elsewhere) {
+            (Some(url), Some(_), _) => Some(url.clone()),
+            // The file's name holds escapes that are part of it.
+            (_, _, Some(base)) => Some(format!("{base}/{}{SUFFIX}", escape(&stored.file_name))),
             _ => Some(format!("{}{}", self.server.as_ref()?, self.target(&stored.file_name, now))),
         }
     }
@@ -56,7 +62,7 @@ impl Site {
 
     /// Where the uploaded file of this name is.
     pub fn uploaded(&self, file_name: &str) -> PathBuf {
-        self.folder.join(format!("{file_name}.bin"))
+        self.folder.join(format!("{file_name}{SUFFIX}"))
     }
 
     fn target(&self, file_name: &str, now: u64) -> String {
@@ -139,7 +145,25 @@ mod tests {
     use super::*;
 
     fn site() -> Site {
-        Site { key: b"key".to_vec(), lifetime: 60, server: None, instead: None, folder: "fw".into() }
+        Site { key: b"key".to_vec(), lifetime: 60, server: None, instead: None, elsewhere: None, folder: "fw".into() }
+    }
+
+    #[test]
+    fn urls_on_a_server_of_somebody_elses() {
+        let firmware = crate::model::Firmware {
+            id: 1,
+            product_id: "P1".to_owned(),
+            version: "1.0+b".to_owned(),
+            name: String::new(),
+            size: 1,
+            md5: String::new(),
+            created_at: 0,
+        };
+        let stored = Stored { firmware, file_name: "P1_1.0%2Bb".to_owned(), path: None };
+        let site = Site { elsewhere: Some("https://cdn/fw".to_owned()), ..site() };
+        // A server that takes the escapes away once finds the file by its name.
+        assert_eq!(site.url(&stored, 0).as_deref(), Some("https://cdn/fw/P1_1.0%252Bb.bin"));
+        assert_eq!(site.file(&stored).to_str(), Some("fw/P1_1.0%2Bb.bin"));
     }
 
     #[test]

@@ -87,7 +87,10 @@ impl Address {
     pub fn explain(&self, error: &io::Error) -> String {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         let advice = match inner {
-            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => match &self.ca {
+            // A bad signature is that of another CA by the same name.
+            Some(rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )) => match &self.ca {
                 Some(file) => format!("its certificate is not signed by a CA in --broker-ca {}", file.display()),
                 None => "its certificate is not signed by a CA of the system: name it with --broker-ca FILE".to_owned(),
             },

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{json, Value};
 
 use crate::build::hub_program;
-use crate::{Device, Firmware, Log, Process};
+use crate::{Device, Finished, Firmware, Log, Process};
 
 /// How to start a hub.
 pub struct HubSetup {
@@ -45,17 +45,33 @@ impl HubSetup {
     /// Starts it and waits until it listens.
     #[track_caller]
     pub fn start(&self) -> Hub {
+        let process = self.launch();
+        let event = |line: &String| serde_json::from_str::<Value>(line).ok();
+        let line = process.out().wait(0, "the hub listens", |line| is(&event(line), "ready"));
+        let ready = event(&line).unwrap_or_default();
+        Hub { process, ready }
+    }
+
+    /// Starts it though it can't run; returns how it ended.
+    #[track_caller]
+    pub fn fail(&self) -> Finished {
+        self.launch().finish()
+    }
+
+    /// Where it keeps what outlives it.
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    #[track_caller]
+    fn launch(&self) -> Process {
         fs::create_dir_all(&self.folder).expect("the hub's folder");
         let list = self.folder.join("devices.json");
         let devices: Vec<Value> = self.devices.iter().map(Device::hub_entry).collect();
         fs::write(&list, json!({ "devices": devices }).to_string()).expect("the device list");
         let mut command = Command::new(hub_program());
         command.arg("run").arg("--json").arg("--devices").arg(&list).args(&self.args);
-        let process = Process::start("hub", &mut command);
-        let event = |line: &String| serde_json::from_str::<Value>(line).ok();
-        let line = process.out().wait(0, "the hub listens", |line| is(&event(line), "ready"));
-        let ready = event(&line).unwrap_or_default();
-        Hub { process, ready }
+        Process::start("hub", &mut command)
     }
 }
 

@@ -7,42 +7,59 @@ use std::process::Command;
 use crate::ports::ATTEMPTS;
 use crate::{closed_port, missing, Authority, Device, Process, Validity};
 
-/// A mosquitto with three listeners on loopback: TLS with pre-shared keys, mutual TLS, and plain.
+/// A mosquitto with four listeners on loopback: TLS with pre-shared keys, mutual TLS, TLS with a password, and plain.
 pub struct Mosquitto {
     process: Process,
     config: PathBuf,
     psk_port: u16,
     cert_port: u16,
+    password_port: u16,
     plain_port: u16,
 }
 
+/// The only user of the listener that wants a password.
+const USER: &str = "hub";
+const PASSWORD: &str = "swordfish and chips";
+
 impl Mosquitto {
-    /// Starts it with one device's key. Mutual TLS has a certificate for `localhost`, and takes ChaCha20 only.
+    /// Starts it with one device's key. TLS has a certificate for `localhost`; the mutual one takes ChaCha20 only.
     #[track_caller]
     pub fn start(folder: &Path, device: &Device, authority: &Authority) -> Mosquitto {
+        Mosquitto::start_with(folder, std::slice::from_ref(device), authority)
+    }
+
+    /// The same with several devices' keys.
+    #[track_caller]
+    pub fn start_with(folder: &Path, devices: &[Device], authority: &Authority) -> Mosquitto {
         let folder = folder.join("mosquitto");
         fs::create_dir_all(&folder).expect("mosquitto's folder");
         let keys = folder.join("keys");
-        fs::write(&keys, device.psk_line()).expect("mosquitto's keys");
+        fs::write(&keys, devices.iter().map(Device::psk_line).collect::<String>()).expect("mosquitto's keys");
+        let passwords = folder.join("passwords");
+        make_password(&passwords);
         let server = authority.server("localhost", Validity::Now);
         let config = folder.join("mosquitto.conf");
         for _ in 0..ATTEMPTS {
-            let (psk_port, cert_port, plain_port) = (closed_port(), closed_port(), closed_port());
+            let [psk_port, cert_port, password_port, plain_port] = [(); 4].map(|()| closed_port());
             // As root it would become a user who can't read the keys.
             let text = format!(
                 "user root\nper_listener_settings true\nlog_dest stderr\nlog_type all\n\
                  listener {psk_port} 127.0.0.1\nallow_anonymous true\npsk_hint e2e\npsk_file {}\n\
                  listener {cert_port} 127.0.0.1\nallow_anonymous true\nrequire_certificate true\n\
                  cafile {}\ncertfile {}\nkeyfile {}\nciphers_tls1.3 TLS_CHACHA20_POLY1305_SHA256\n\
+                 listener {password_port} 127.0.0.1\nallow_anonymous false\npassword_file {}\ncertfile {}\nkeyfile {}\n\
                  listener {plain_port} 127.0.0.1\nallow_anonymous true\n",
                 keys.display(),
                 authority.file().display(),
+                server.cert.display(),
+                server.key.display(),
+                passwords.display(),
                 server.cert.display(),
                 server.key.display()
             );
             fs::write(&config, text).expect("mosquitto's configuration");
             if let Some(process) = launch(&config) {
-                return Mosquitto { process, config, psk_port, cert_port, plain_port };
+                return Mosquitto { process, config, psk_port, cert_port, password_port, plain_port };
             }
         }
         panic!("mosquitto does not start");
@@ -65,10 +82,31 @@ impl Mosquitto {
         format!("localhost:{}", self.cert_port)
     }
 
+    /// Where a hub with a client certificate connects.
+    pub fn cert_url(&self) -> String {
+        format!("mqtts://localhost:{}", self.cert_port)
+    }
+
+    /// Where a hub with a user name and password connects.
+    pub fn password_url(&self) -> String {
+        format!("mqtts://localhost:{}", self.password_port)
+    }
+
+    /// The user there, and the password.
+    pub fn login() -> (&'static str, &'static str) {
+        (USER, PASSWORD)
+    }
+
     /// Where the hub connects.
     pub fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.plain_port)
     }
+}
+
+#[track_caller]
+fn make_password(file: &Path) {
+    let made = Command::new("mosquitto_passwd").arg("-b").arg("-c").arg(file).args([USER, PASSWORD]).output();
+    assert!(made.is_ok_and(|made| made.status.success()), "{}", missing("mosquitto_passwd", "mosquitto"));
 }
 
 /// `None` where it ended before it listened: the port was taken meanwhile.
