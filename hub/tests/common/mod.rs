@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test program uses a part of this.
 
+pub mod console;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -27,7 +29,7 @@ pub const TWO: &str = "ABCDEFGHIJtwo";
 /// A device without.
 pub const CERT: &str = "ABCDEFGHIJcert";
 pub const KEY: &[u8] = b"1234567890abcdef";
-const SECRET: &str = "MTIzNDU2Nzg5MGFiY2RlZg==";
+pub const SECRET: &str = "MTIzNDU2Nzg5MGFiY2RlZg==";
 
 /// A folder with a device list and a firmware file.
 pub struct Desk {
@@ -64,7 +66,7 @@ impl Desk {
 
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hub"));
-        command.current_dir(self.folder.path()).env("TMPDIR", self.folder.path());
+        command.current_dir(self.folder.path()).env("TMPDIR", self.folder.path()).env_remove("HUB_CONSOLE_TOKEN");
         command
     }
 
