@@ -313,7 +313,7 @@ fn large_files_arrive_whole() {
     let added = good_json(&desk, &["firmware", "add", "large.bin", "--product", PRODUCT, "--version", "9"]);
     assert_eq!(added["size"], large.len());
     drop(hub);
-    let stored = std::fs::read(desk.path(&format!("state/firmware/{PRODUCT}_9"))).expect("stored");
+    let stored = std::fs::read(desk.path(&format!("state/firmware/{PRODUCT}_9.bin"))).expect("stored");
     assert!(stored == large);
 }
 

@@ -46,8 +46,8 @@ impl Access {
             // Any name can be made to point here (DNS rebinding); only these always do.
             return Err(Failure::new(
                 StatusCode::FORBIDDEN,
-                "without a token the console answers to localhost, 127.0.0.1 and [::1] only; \
-                 start the hub with --console-token-file to use another host name",
+                "Without a token the console answers to localhost, 127.0.0.1 and [::1] only; \
+                 start the hub with --console-token-file to use another host name.",
             ));
         }
         let own = |origin: &str| {
@@ -57,7 +57,7 @@ impl Access {
         if headers.contains_key(ORIGIN) && !headers.contains_key(AUTHORIZATION) && !text(ORIGIN).is_some_and(own) {
             return Err(Failure::new(
                 StatusCode::FORBIDDEN,
-                "this request comes from a page that is not the console's",
+                "This request comes from a page that is not the console's.",
             ));
         }
         Ok(())
@@ -73,7 +73,7 @@ impl Access {
             let given = value.to_str().ok().and_then(|value| value.split_once(' '));
             return match given {
                 Some((scheme, given)) if scheme.eq_ignore_ascii_case("bearer") && is_token(token, given) => Ok(()),
-                _ => refuse("the token is not the one that the hub was started with"),
+                _ => refuse("The token is not the one that the hub was started with."),
             };
         }
         let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -81,14 +81,14 @@ impl Access {
         if pairs.any(|(name, value)| name == self.cookie && is_ticket(token, value)) {
             return Ok(());
         }
-        refuse("this hub wants its token: send Authorization: Bearer TOKEN, or sign in at the console")
+        refuse("This hub wants its token: send Authorization: Bearer TOKEN, or sign in at the console.")
     }
 
     /// The `Set-Cookie` line that a token gets. Without a token in force any will do, and changes nothing.
     pub fn sign_in(&self, given: &str) -> Result<String, Failure> {
         match &self.token {
             Some(token) if !is_token(token, given) => {
-                Err(Failure::new(StatusCode::UNAUTHORIZED, "the token is not the one that the hub was started with"))
+                Err(Failure::new(StatusCode::UNAUTHORIZED, "The token is not the one that the hub was started with."))
             }
             Some(token) => Ok(self.cookie(&hex::encode(ticket(token).finalize().into_bytes()), "")),
             None => Ok(self.sign_out()),

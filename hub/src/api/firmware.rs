@@ -83,7 +83,7 @@ fn check_size(limit: u64, size: u64) -> Result<(), Problem> {
     }
     Err(Problem::new(
         ProblemKind::TooLarge,
-        format!("the file has more than {limit} bytes, which is what this hub takes (hub run --max-upload)"),
+        format!("The file has more than {limit} bytes, which is what this hub takes (hub run --max-upload)."),
     ))
 }
 
@@ -116,17 +116,17 @@ fn write(mut upload: Upload, limit: u64, mut parts: mpsc::Receiver<Part>) -> Res
                 upload.write(&data)?;
             }
             Some(Part::End) => return upload.finish(),
-            None => return Err(Problem::invalid("the upload was cut off")),
+            None => return Err(Problem::invalid("The upload was cut off.")),
         }
     }
 }
 
 async fn next(body: &mut BodyDataStream) -> Result<Option<Bytes>, Failure> {
     match timeout(PATIENCE, body.next()).await {
-        Err(_) => Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "the upload stood still for too long")),
+        Err(_) => Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "The upload stood still for too long.")),
         Ok(None) => Ok(None),
         Ok(Some(Ok(data))) => Ok(Some(data)),
-        Ok(Some(Err(error))) => Err(Failure::new(StatusCode::BAD_REQUEST, format!("the upload broke off: {error}"))),
+        Ok(Some(Err(error))) => Err(Failure::new(StatusCode::BAD_REQUEST, format!("The upload broke off: {error}."))),
     }
 }
 

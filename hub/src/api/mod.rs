@@ -47,7 +47,7 @@ impl Console {
         match spawn_blocking(move || question(&hub)).await {
             Ok(outcome) => outcome.map_err(Failure::from),
             Err(_) => {
-                Err(Problem::new(ProblemKind::Internal, "the hub failed at this; its own output says more").into())
+                Err(Problem::new(ProblemKind::Internal, "The hub failed at this; its own output says more.").into())
             }
         }
     }

@@ -61,9 +61,9 @@ pub fn router(console: Arc<Console>) -> Router {
         router = router.route(&page::path(name), get(move || async move { page::answer(name, content) }));
     }
     router
-        .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
+        .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "There is nothing at this address.") })
         .method_not_allowed_fallback(|| async {
-            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes other methods; see /api/openapi.json")
+            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "This address takes other methods; see /api/openapi.json.")
         })
         .layer(DefaultBodyLimit::max(MAX_JSON))
         .layer(from_fn_with_state(console.clone(), guard))
