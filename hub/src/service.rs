@@ -215,14 +215,24 @@ impl Hub {
     }
 
     fn try_sweep(&self, now: u64) -> Result<(), Problem> {
-        let jobs = self.store.read(|db| {
-            let mut jobs = upgrades::waiting(db, now.saturating_sub(SWEEP_AFTER_MS))?;
-            if matches!(self.outlet, Outlet::Remote(_)) {
-                jobs.extend(upgrades::unanswered(db, now.saturating_sub(REPEAT_AFTER_MS), REPEATS)?);
+        let since = now.saturating_sub(SWEEP_AFTER_MS);
+        let jobs = match self.outlet {
+            Outlet::Own(_) => {
+                let mut jobs = self.store.read(|db| upgrades::waiting(db, since))?;
+                jobs.retain(|job| self.is_online(&job.client_id) != Some(false));
+                jobs
             }
-            Ok::<_, rusqlite::Error>(jobs)
-        })?;
-        let jobs: Vec<Job> = jobs.into_iter().filter(|job| self.is_online(&job.client_id) != Some(false)).collect();
+            // Every hub could tell these devices; one of them takes each job.
+            Outlet::Remote(_) => self.store.write(Durability::Relaxed, |db| {
+                let mut jobs = upgrades::waiting(db, since)?;
+                jobs.extend(upgrades::unanswered(db, now.saturating_sub(REPEAT_AFTER_MS), REPEATS)?);
+                jobs.iter().try_for_each(|job| upgrades::touch(db, job.id, now))?;
+                Ok::<_, rusqlite::Error>(jobs)
+            })?,
+        };
+        if jobs.is_empty() {
+            return Ok(());
+        }
         self.tell(&jobs)?;
         self.announce_jobs(&jobs);
         Ok(())

@@ -117,6 +117,12 @@ pub fn save_job(db: &Connection, job: &Job) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Keeps other hubs off a job for now.
+pub fn touch(db: &Connection, id: i64, now: u64) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE jobs SET updated_at = ?2 WHERE id = ?1")?.execute(params![id, now])?;
+    Ok(())
+}
+
 /// The command has gone out. The device may have reported, or the job been called off, meanwhile: that counts more.
 pub fn set_sent(db: &Connection, id: i64, now: u64) -> rusqlite::Result<()> {
     let sql = "UPDATE jobs SET state = 'sent', tries = tries + 1, updated_at = ?2

@@ -82,28 +82,9 @@ impl Desk {
     }
 
     pub fn start_plain(&self, args: &[&str]) -> Hub {
-        let mut child = self
-            .command()
-            .args(["run", "--devices", "devices.json", "--json"])
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("hub");
-        let stdout = child.stdout.take().expect("stdout");
-        let (sender, events) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let event: Value = serde_json::from_str(&line).expect("each line is JSON");
-                if sender.send(event).is_err() {
-                    return;
-                }
-            }
-        });
-        let stdin = child.stdin.take();
-        let mut hub = Hub { child, stdin, events, ready: Value::Null };
-        hub.ready = hub.event("ready", |_| true);
-        hub
+        let mut command = self.command();
+        command.args(["run", "--devices", "devices.json", "--json"]).args(args);
+        Hub::launch(command)
     }
 }
 
@@ -120,6 +101,25 @@ pub struct Hub {
 }
 
 impl Hub {
+    /// Starts a hub that writes JSON lines, and waits until it is ready.
+    pub fn launch(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("hub");
+        let stdout = child.stdout.take().expect("stdout");
+        let (sender, events) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let event: Value = serde_json::from_str(&line).expect("each line is JSON");
+                if sender.send(event).is_err() {
+                    return;
+                }
+            }
+        });
+        let stdin = child.stdin.take();
+        let mut hub = Hub { child, stdin, events, ready: Value::Null };
+        hub.ready = hub.event("ready", |_| true);
+        hub
+    }
+
     /// Waits for an event of this name that `wanted` likes; others are passed over.
     pub fn event(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
