@@ -155,7 +155,7 @@ fn devices() {
     assert_eq!(info["auth_mode"], "CERT");
     for key in ["devCertFile", "devPrivateKeyFile"] {
         let name = info["cert_deviceinfo"][key].as_str().expect("name");
-        assert_eq!(mode(&desk, name), 0o600);
+        assert_eq!(mode(&desk, &format!("certs/{name}")), 0o600);
     }
 
     // A secret that could not be written is not made.

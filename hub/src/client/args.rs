@@ -109,7 +109,8 @@ pub enum DevicesAction {
 
 #[derive(Args)]
 pub struct DeviceOutput {
-    /// Write a device_info.json for the device's program instead of showing the secret; certificate and key lie beside
+    /// Write a device_info.json for the device's program instead of showing the secret; certificate and key
+    /// go into the folder certs beside it
     #[arg(long, value_name = "FILE")]
     pub device_info: Option<PathBuf>,
 }

@@ -10,6 +10,9 @@ use super::trouble::Trouble;
 use crate::model::{Device, NewDevice};
 use crate::state_file::write_whole;
 
+/// Where a device's program looks for the files that `device_info.json` names: below the folder it runs in.
+const CERTS: &str = "certs";
+
 /// A place for the file.
 pub struct DeviceInfo {
     path: PathBuf,
@@ -28,7 +31,7 @@ impl DeviceInfo {
         Ok(DeviceInfo { path: path.to_owned(), folder: folder.to_owned() })
     }
 
-    /// Writes the file, and certificate and key beside it. Returns what was written.
+    /// Writes the file, and certificate and key where the device's program looks for them. Returns what was written.
     pub fn write(&self, new: &NewDevice) -> Result<Vec<String>, Trouble> {
         let mut files = Vec::new();
         let mut write = |path: &Path, content: &str| {
@@ -38,8 +41,10 @@ impl DeviceInfo {
         let mut info = identity(&new.device);
         if let Some(certificate) = &new.certificate {
             let (cert_name, key_name) = file_names(&new.device)?;
-            write(&self.folder.join(&cert_name), &certificate.certificate)?;
-            write(&self.folder.join(&key_name), &certificate.private_key)?;
+            let certs = self.folder.join(CERTS);
+            fs::create_dir_all(&certs).map_err(|error| Trouble::failed(format!("{}: {error}", certs.display())))?;
+            write(&certs.join(&cert_name), &certificate.certificate)?;
+            write(&certs.join(&key_name), &certificate.private_key)?;
             info["auth_mode"] = "CERT".into();
             info["cert_deviceinfo"] = json!({ "devCertFile": cert_name, "devPrivateKeyFile": key_name });
         } else {
