@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
 use super::failure::Failure;
+use crate::model::{Problem, ProblemKind};
 
 /// Characters a token must have.
 const TOKEN_LENGTH: usize = 16;
@@ -68,7 +69,7 @@ impl Access {
         let Some(token) = &self.token else {
             return Ok(());
         };
-        let refuse = |detail: &str| Err(Failure::new(StatusCode::UNAUTHORIZED, detail));
+        let refuse = |detail: &str| Err(unauthorized(detail));
         if let Some(value) = headers.get(AUTHORIZATION) {
             let given = value.to_str().ok().and_then(|value| value.split_once(' '));
             return match given {
@@ -88,7 +89,7 @@ impl Access {
     pub fn sign_in(&self, given: &str) -> Result<String, Failure> {
         match &self.token {
             Some(token) if !is_token(token, given) => {
-                Err(Failure::new(StatusCode::UNAUTHORIZED, "The token is not the one that the hub was started with."))
+                Err(unauthorized("The token is not the one that the hub was started with."))
             }
             Some(token) => Ok(self.cookie(&hex::encode(ticket(token).finalize().into_bytes()), "")),
             None => Ok(self.sign_out()),
@@ -103,6 +104,10 @@ impl Access {
     fn cookie(&self, value: &str, end: &str) -> String {
         format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{end}", self.cookie)
     }
+}
+
+fn unauthorized(detail: &str) -> Failure {
+    Problem::new(ProblemKind::Unauthorized, detail).into()
 }
 
 /// What a cookie proves the token with, so that the browser keeps no token and the hub no list of sessions.

@@ -1,26 +1,20 @@
 //! `/api/firmware`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::BodyDataStream;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, EXPECT};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::Json;
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
-use tokio_stream::StreamExt;
 
 use super::extract::{Path, Query};
 use super::failure::Failure;
-use super::Console;
+use super::{body, Console};
 use crate::desk::Upload;
 use crate::model::{AddFirmware, Firmware, FirmwareList, Problem, ProblemKind};
-
-/// How long an upload may make no headway, and how long the rest of a refused one is read.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Parts of a file that wait for the disk.
 const PARTS: usize = 8;
@@ -39,21 +33,19 @@ pub async fn list(State(console): State<Arc<Console>>) -> Result<Json<FirmwareLi
     responses((status = 201, body = Firmware)))]
 pub async fn add(
     State(console): State<Arc<Console>>,
-    Query(what): Query<AddFirmware>,
+    what: Result<Query<AddFirmware>, Failure>,
     request: Request,
 ) -> Result<(StatusCode, Json<Firmware>), Failure> {
     let (parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
-    let upload = match begin(&console, what, &parts.headers).await {
-        Ok(upload) => upload,
-        // Who waits to be asked for the body has not sent it.
-        Err(failure) if parts.headers.contains_key(EXPECT) => return Err(failure),
-        Err(failure) => return refuse(&console, &mut body, failure).await,
+    let (outcome, sent) = match begin(&console, what, &parts.headers).await {
+        Ok(upload) => (store(&console, upload, &mut body).await, true),
+        Err(failure) => (Err(failure), !body::waits(&parts.headers)),
     };
-    match store(&console, upload, &mut body).await {
-        Ok(firmware) => Ok((StatusCode::CREATED, Json(firmware))),
-        Err(failure) => refuse(&console, &mut body, failure).await,
+    if outcome.is_err() && sent {
+        body::discard(&mut body).await;
     }
+    Ok((StatusCode::CREATED, Json(outcome?)))
 }
 
 /// Removes a firmware that no unfinished upgrade needs.
@@ -71,7 +63,12 @@ enum Part {
 }
 
 /// Turns down what can be turned down before the first byte.
-async fn begin(console: &Console, what: AddFirmware, headers: &HeaderMap) -> Result<Upload, Failure> {
+async fn begin(
+    console: &Console,
+    what: Result<Query<AddFirmware>, Failure>,
+    headers: &HeaderMap,
+) -> Result<Upload, Failure> {
+    let Query(what) = what?;
     let size = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     check_size(console.max_upload, size.unwrap_or_default())?;
     console.ask(move |hub| hub.upload(what, size)).await
@@ -94,7 +91,7 @@ async fn store(console: &Console, upload: Upload, body: &mut BodyDataStream) -> 
     let writer = console.ask(move |_| write(upload, limit, parts));
     // A writer that gives up closes the channel; why is its own result.
     let reader = async move {
-        while let Some(data) = next(body).await? {
+        while let Some(data) = body::next(body).await? {
             if sender.send(Part::Data(data)).await.is_err() {
                 return Ok(());
             }
@@ -119,29 +116,4 @@ fn write(mut upload: Upload, limit: u64, mut parts: mpsc::Receiver<Part>) -> Res
             None => return Err(Problem::invalid("The upload was cut off.")),
         }
     }
-}
-
-async fn next(body: &mut BodyDataStream) -> Result<Option<Bytes>, Failure> {
-    match timeout(PATIENCE, body.next()).await {
-        Err(_) => Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "The upload stood still for too long.")),
-        Ok(None) => Ok(None),
-        Ok(Some(Ok(data))) => Ok(Some(data)),
-        Ok(Some(Err(error))) => Err(Failure::new(StatusCode::BAD_REQUEST, format!("The upload broke off: {error}."))),
-    }
-}
-
-/// Refuses an upload, but reads the rest of it: a client that still sends would see a reset instead of the answer.
-async fn refuse<T>(console: &Console, body: &mut BodyDataStream, failure: Failure) -> Result<T, Failure> {
-    let mut count = 0;
-    let read = async {
-        while let Some(Ok(data)) = body.next().await {
-            count += data.len() as u64;
-            if count > console.max_upload {
-                return;
-            }
-        }
-    };
-    // Who is slower than this sees the reset.
-    let _ = timeout(PATIENCE, read).await;
-    Err(failure)
 }

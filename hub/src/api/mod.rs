@@ -1,6 +1,7 @@
 //! The console's listener: the REST API under `/api`, and the page that uses it.
 
 mod access;
+mod body;
 mod devices;
 mod events;
 mod extract;

@@ -13,10 +13,7 @@ use axum::routing::{delete, get, post, MethodRouter};
 use axum::Router;
 
 use super::failure::Failure;
-use super::{devices, events, firmware, openapi, page, session, status, upgrades, Console};
-
-/// Bytes a body in JSON may have; the longest is a list of device names.
-const MAX_JSON: usize = 16 << 20;
+use super::{body, devices, events, firmware, openapi, page, session, status, upgrades, Console};
 
 /// Headers of every answer.
 const HEADERS: [(HeaderName, &str); 4] = [
@@ -26,6 +23,9 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (REFERRER_POLICY, "no-referrer"),
 ];
 
+/// Where firmware is uploaded to.
+const FIRMWARE: &str = "/api/firmware";
+
 type Handlers = MethodRouter<Arc<Console>>;
 
 /// The API's operations. Each is described in `openapi`; a test holds the two together.
@@ -34,8 +34,8 @@ pub fn operations() -> Vec<(Method, &'static str, Handlers)> {
         (Method::GET, "/api/hub", get(status::about)),
         (Method::POST, "/api/session", post(session::sign_in)),
         (Method::DELETE, "/api/session", delete(session::sign_out)),
-        (Method::GET, "/api/firmware", get(firmware::list)),
-        (Method::POST, "/api/firmware", post(firmware::add)),
+        (Method::GET, FIRMWARE, get(firmware::list)),
+        (Method::POST, FIRMWARE, post(firmware::add)),
         (Method::DELETE, "/api/firmware/{id}", delete(firmware::remove)),
         (Method::GET, "/api/devices", get(devices::list)),
         (Method::POST, "/api/devices", post(devices::add)),
@@ -65,7 +65,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .method_not_allowed_fallback(|| async {
             Failure::new(StatusCode::METHOD_NOT_ALLOWED, "This address takes other methods; see /api/openapi.json.")
         })
-        .layer(DefaultBodyLimit::max(MAX_JSON))
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(console.clone(), guard))
         .with_state(console)
 }
@@ -84,8 +84,20 @@ async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next
             access.check_identity(request.headers())
         }
     });
-    let mut response = match admitted {
-        Ok(()) => next.run(request).await,
+    // Firmware alone is read bit by bit.
+    let streams = path == FIRMWARE && request.method() == Method::POST;
+    let outcome = match admitted {
+        Ok(()) if streams => Ok(request),
+        Ok(()) => body::whole(request).await,
+        Err(failure) => {
+            if !body::waits(request.headers()) {
+                body::discard(&mut request.into_body().into_data_stream()).await;
+            }
+            Err(failure)
+        }
+    };
+    let mut response = match outcome {
+        Ok(request) => next.run(request).await,
         Err(failure) => failure.into_response(),
     };
     for (name, value) in HEADERS {
