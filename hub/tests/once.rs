@@ -283,6 +283,30 @@ fn a_program_that_ends_early() {
 }
 
 #[test]
+fn a_program_ends_with_the_test_whatever_it_thinks_of_it() {
+    let desk = Desk::new();
+    // It and what it started pay no heed to being asked.
+    let script = "trap '' TERM; echo $$ >pid; touch begun; while :; do sleep 0.1; done";
+    let once = Once::start(&desk, &["--folder", "stubborn", "--", "sh", "-c", script]);
+    wait_for(&once, "begun");
+    let mut device = once.device();
+    device.ordered();
+    device.done();
+    once.end().is(0, &["passed"]);
+    let pid = fs::read_to_string(desk.path("stubborn/pid")).expect("its number");
+    assert!(!exists(&format!("/proc/{}", pid.trim())));
+
+    // One whose test is stopped by somebody.
+    let once = Once::start(&desk, &["--folder", "stopped", "--", "sh", "-c", "echo $$ >pid; touch begun; sleep 1000"]);
+    wait_for(&once, "begun");
+    let hub = once.child.id().to_string();
+    assert!(std::process::Command::new("kill").arg(&hub).status().expect("kill").success());
+    once.end().is(1, &["stopped by a signal"]);
+    let pid = fs::read_to_string(desk.path("stopped/pid")).expect("its number");
+    assert!(!exists(&format!("/proc/{}", pid.trim())));
+}
+
+#[test]
 fn a_program_that_restarts() {
     let desk = Desk::new();
     // The first time it ends by itself.
