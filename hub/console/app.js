@@ -1,6 +1,6 @@
 // The page's frame: what is shown, the hub's events, the language, who is there.
 
-import { call, whenUnauthorized } from "./api.js";
+import { call, whenUnauthorized } from "./hub.js";
 import { busy, field, h, problemBox, setText } from "./dom.js";
 import { deviceView, devicesView } from "./devices.js";
 import { firmwareView } from "./firmware.js";

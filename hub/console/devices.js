@@ -1,6 +1,6 @@
 // The devices, one device, and what is told of a device only once.
 
-import { call, path } from "./api.js";
+import { call, path } from "./hub.js";
 import { busy, copy, dialog, download, field, freshId, h, problemBox, Rows, setClass, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { addresses, bar, cell, headCell, NAME, reasonOf, row, stateTag, table, timeCell } from "./parts.js";

@@ -1,6 +1,6 @@
 // The firmware on offer, and how one gets there.
 
-import { call, path, upload } from "./api.js";
+import { call, path, upload } from "./hub.js";
 import { busy, copy, dialog, field, freshId, h, problemBox, Rows, setText } from "./dom.js";
 import { exactSize, size, t } from "./i18n.js";
 import { cell, headCell, row, table, timeCell } from "./parts.js";

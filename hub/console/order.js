@@ -1,6 +1,6 @@
 // Ordering an upgrade: which firmware, which devices, how many that are, and the last question.
 
-import { call } from "./api.js";
+import { call } from "./hub.js";
 import { radio } from "./devices.js";
 import { busy, dialog, field, freshId, h, problemBox, Rows, setClass, setText } from "./dom.js";
 import { list as listed, number, size, t } from "./i18n.js";

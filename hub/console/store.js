@@ -1,6 +1,6 @@
 // What the hub said last: lists, kept up to date by its events.
 
-import { call, path } from "./api.js";
+import { call, path } from "./hub.js";
 
 /// Items by key, in an order that is worked out only when members come or go.
 class Collection {

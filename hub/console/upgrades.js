@@ -1,6 +1,6 @@
 // The orders, and one order with its devices.
 
-import { call, path } from "./api.js";
+import { call, path } from "./hub.js";
 import { busy, dialog, h, problemBox, Rows, setText } from "./dom.js";
 import { number, t } from "./i18n.js";
 import {
