@@ -5,7 +5,8 @@
 #
 #   ./bench.sh                  all cases
 #   ./bench.sh --quick          each once and on less data, to see that they work; writes nothing
-#   ./bench.sh --only CASE...   some of: sample link loops memory size first-byte many idle; writes nothing
+#   ./bench.sh --only CASE...   some of: sample link loops memory size first-byte many hub-200 idle;
+#                               writes nothing
 #   ./bench.sh --peer DIR       with a build of bench/c/fetch.c against the C SDK, DIR/fetch, measured beside ours
 set -euo pipefail
 cd "$(dirname "$0")"

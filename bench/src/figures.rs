@@ -11,6 +11,7 @@ pub enum Unit {
     Kilobytes,
     PerSecond,
     PercentOfACore,
+    Events,
 }
 
 impl Unit {
@@ -22,6 +23,7 @@ impl Unit {
             Unit::Kilobytes => "kB",
             Unit::PerSecond => "a second",
             Unit::PercentOfACore => "% of a core",
+            Unit::Events => "events",
         }
     }
 }
@@ -45,6 +47,10 @@ impl Figure {
     pub fn push(&mut self, value: f64) {
         self.values.push(value);
         self.values.sort_by(f64::total_cmp);
+    }
+
+    pub fn highest(&self) -> f64 {
+        self.values.last().copied().expect("something was measured")
     }
 
     pub fn median(&self) -> f64 {

@@ -14,6 +14,7 @@ mod curl;
 mod fetch;
 mod figures;
 mod first_byte;
+mod hub;
 mod idle;
 mod limit;
 mod link;
@@ -63,6 +64,9 @@ enum Case {
     FirstByte,
     /// 1,000 devices in one process
     Many,
+    /// 200 devices upgrading through one hub at once
+    #[value(name = "hub-200")]
+    Hub,
     /// A device with nothing to do
     Idle,
 }
@@ -103,6 +107,7 @@ impl Case {
             Case::Size => size::run(),
             Case::FirstByte => first_byte::run(plan),
             Case::Many => many::run(plan),
+            Case::Hub => hub::run(plan),
             Case::Idle => idle::run(plan),
         }
     }

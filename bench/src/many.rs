@@ -16,13 +16,13 @@ const VERSION: &str = "2.0.0";
 
 /// The last line of `bench/c/devices.c`.
 #[derive(Deserialize)]
-struct Said {
+pub struct Said {
     devices: usize,
     bytes: usize,
     before_kb: f64,
     connected_kb: f64,
     peak_kb: f64,
-    seconds: f64,
+    pub seconds: f64,
 }
 
 pub fn run(plan: &Plan) -> Vec<Row> {

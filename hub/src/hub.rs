@@ -93,6 +93,8 @@ impl Hub {
     pub fn new(parts: Parts) -> Self {
         let Parts { events, faults, store, site, authority, outlet, verdicts, offer, awaited } = parts;
         let changes = broadcast::Sender::new(CHANGES);
+        // What others did before is nothing to tell of.
+        let seen = AtomicI64::new(store.foreign_changes().unwrap_or_default());
         Hub {
             events,
             faults,
@@ -105,7 +107,7 @@ impl Hub {
             awaited,
             done: Mutex::default(),
             changes,
-            seen: AtomicI64::default(),
+            seen,
         }
     }
 

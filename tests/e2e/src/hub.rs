@@ -106,6 +106,11 @@ impl Hub {
         self.process.say(line);
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         self.process.kill();
