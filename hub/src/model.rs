@@ -150,11 +150,16 @@ pub struct Job {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AddFirmware {
+    #[param(min_length = 1, max_length = 10, pattern = r"^[A-Za-z0-9_:-][A-Za-z0-9_.:-]*$")]
     pub product_id: String,
+    /// Printable characters.
+    #[param(min_length = 1, max_length = 32, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub version: String,
     #[serde(default)]
+    #[param(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: String,
     /// The MD5 the file must have, in hex.
+    #[param(pattern = "^[0-9A-Fa-f]{32}$")]
     pub md5: Option<String>,
 }
 
@@ -162,10 +167,16 @@ pub struct AddFirmware {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddDevice {
+    #[schema(min_length = 1, max_length = 10, pattern = r"^[A-Za-z0-9_:-][A-Za-z0-9_.:-]*$")]
     pub product_id: String,
+    #[schema(min_length = 1, max_length = 48, pattern = r"^[A-Za-z0-9_:-][A-Za-z0-9_.:-]*$")]
     pub device_name: String,
     pub proof: Proof,
     /// Base64 of 1 to 48 bytes, for a device that has one already; made anew where it is missing.
+    #[schema(
+        max_length = 64,
+        pattern = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+    )]
     pub secret: Option<String>,
 }
 

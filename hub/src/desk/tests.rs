@@ -34,6 +34,7 @@ fn hub(folder: &TempDir, server: Option<&str>) -> (Hub, Arc<Broker>) {
         lifetime: 60,
         server: server.map(str::to_owned),
         instead: None,
+        elsewhere: None,
         folder: firmware_folder,
     };
     let hub = Hub::new(Parts {
