@@ -174,6 +174,7 @@ pub struct AddDevice {
     pub proof: Proof,
     /// Base64 of 1 to 48 bytes, for a device that has one already; made anew where it is missing.
     #[schema(
+        min_length = 4,
         max_length = 64,
         pattern = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
     )]

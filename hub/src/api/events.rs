@@ -63,7 +63,9 @@ mod tests {
         assert_eq!(next().await, reset);
         send(1);
         assert_eq!(next().await, r#"{"type":"firmware_removed","id":1}"#);
-        (2..10).for_each(|id| drop(send(id)));
+        for id in 2..10 {
+            send(id);
+        }
         assert_eq!(next().await, reset);
         send(10);
         assert_eq!(next().await, r#"{"type":"firmware_removed","id":10}"#);
