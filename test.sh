@@ -2,12 +2,12 @@
 # Runs everything that is tested. Installs what is missing (as root or with sudo). Ends with a line per part.
 #
 #   ./test.sh           all parts
-#   ./test.sh PART...   some of: lint unit headers abi ctest e2e demo faults instructions sanitize fuzz coverage deny
+#   ./test.sh PART...   some of: lint unit headers abi ctest e2e demo faults console instructions sanitize fuzz coverage deny
 set -uo pipefail
 cd "$(dirname "$0")"
 source tools/need.sh
 
-ALL=(lint unit headers abi ctest e2e demo faults instructions sanitize fuzz coverage deny)
+ALL=(lint unit headers abi ctest e2e demo faults console instructions sanitize fuzz coverage deny)
 parts=("$@")
 [ ${#parts[@]} -eq 0 ] && parts=("${ALL[@]}")
 
@@ -104,6 +104,13 @@ faults() {
     e2e_programs && cargo test --locked -p faults && cargo run --locked -q -p faults
 }
 
+console() {
+    need chromium=chromium node=nodejs npm=npm /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc=fonts-noto-cjk
+    [ -n "$modes_built" ] || build_mode key || return
+    cargo build --locked --release -p hub || return
+    E2E_KEY_DIR=$PWD/build/key/output E2E_HUB=$CARGO_TARGET_DIR/release/hub tests/console/run.sh
+}
+
 fuzz() {
     tools/fuzz.sh 20
 }
@@ -132,7 +139,7 @@ summary=()
 for part in "${parts[@]}"; do
     case $part in
     ctest) run=ctest_part ;;
-    lint | unit | headers | abi | e2e | demo | faults | instructions | sanitize | fuzz | coverage | deny) run=$part ;;
+    lint | unit | headers | abi | e2e | demo | faults | console | instructions | sanitize | fuzz | coverage | deny) run=$part ;;
     *)
         echo "test.sh: no part '$part'; there are: ${ALL[*]}" >&2
         exit 2

@@ -67,8 +67,8 @@ export function bar(labelOf) {
             if (!progress.hasAttribute("aria-label")) progress.setAttribute("aria-label", labelOf(job));
             if (progress.value !== percent) progress.value = percent;
             setClass(progress, job.state);
-            const begun = !["waiting", "sent"].includes(job.state) && !(job.state === "cancelled" && !percent);
-            setText(figure, begun ? `${percent} %` : "");
+            const begun = !["waiting", "sent"].includes(job.state);
+            setText(figure, begun && (percent > 0 || job.state === "downloading") ? `${percent} %` : "");
         },
     };
 }

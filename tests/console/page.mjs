@@ -15,7 +15,7 @@ export const PHONE = { width: 390, height: 844 };
 let browser;
 export async function open(context, url, { language = "en", scheme = "light", viewport = DESKTOP } = {}) {
     browser ??= await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
-    const session = await browser.newContext({ locale: language === "zh" ? "zh-CN" : "en-GB", colorScheme: scheme, viewport });
+    const session = await browser.newContext({ locale: language === "zh" ? "zh-CN" : "en-GB", colorScheme: scheme, viewport, reducedMotion: "reduce" });
     const page = await session.newPage();
     // Also what the Content-Security-Policy forbids is told here. That an answer is an error is the tests' own doing.
     const wrong = [];
@@ -45,7 +45,7 @@ export const labelled = async (page, name, values) => page.getByLabel(await say(
 
 export async function picture(page, name) {
     mkdirSync(PICTURES, { recursive: true });
-    await page.screenshot({ path: `${PICTURES}${name}.png`, animations: "disabled" });
+    await page.screenshot({ path: `${PICTURES}${name}.png` });
 }
 
 /// Nothing reaches beyond the sides of the page.
