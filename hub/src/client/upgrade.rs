@@ -40,10 +40,11 @@ pub fn run(args: &args::Upgrade) -> Result<ExitCode, Trouble> {
         }
         (None, Some(firmware)) => {
             let upgrade: Upgrade = hub.post("/api/upgrades", &question(&hub, firmware, &args.order)?)?;
-            show(json, &upgrade);
             if args.order.watch {
+                // Shows the order first of all.
                 return watch::follow(&hub, Some(upgrade.id), json);
             }
+            show(json, &upgrade);
         }
         // The command line asks for one of the two already.
         (None, None) => return Err(Trouble::failed("hub upgrade --help lists what can be done")),
