@@ -45,7 +45,7 @@ impl Connection {
         let (base, token, source) = match (&target.hub, &target.state) {
             (Some(url), _) => (url.trim_end_matches('/').to_owned(), token(target.token_file.as_deref())?, None),
             (None, Some(folder)) => {
-                let path = folder.join(state_file::NAME);
+                let path = state_file::find(folder);
                 let (url, token) = find(folder, &path)?;
                 (url, token, Some(path))
             }

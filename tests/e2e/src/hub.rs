@@ -63,6 +63,13 @@ impl HubSetup {
         self.folder.join("state")
     }
 
+    /// The command line of the hub that runs.
+    #[track_caller]
+    pub fn ask(&self, args: &[&str]) -> Finished {
+        let mut command = Command::new(hub_program());
+        Process::start("hub client", command.args(args).arg("--state").arg(self.state())).finish()
+    }
+
     #[track_caller]
     fn launch(&self) -> Process {
         fs::create_dir_all(&self.folder).expect("the hub's folder");

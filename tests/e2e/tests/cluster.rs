@@ -100,6 +100,10 @@ fn two_hubs_share_the_work_and_one_may_die() {
         assert!(!seen(hub, "version", None).is_empty(), "it has its share of the devices");
     }
     first.kill();
+    // The command line finds the one that is left.
+    let list = town.setup.ask(&["devices", "--json"]);
+    assert_eq!(list.code(), 0, "exit code");
+    list.assert_says(&[town.devices.last().expect("a device").client_id().as_str()]);
     for (device, sample) in town.devices.iter().zip(&mut samples) {
         town.assert_upgraded(device, &sample.finish());
     }
