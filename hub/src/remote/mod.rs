@@ -27,6 +27,8 @@ use crate::random;
 mod address;
 mod link;
 mod place;
+#[cfg(test)]
+mod tests;
 
 use address::Address;
 pub use address::BrokerArgs;
@@ -487,15 +489,4 @@ async fn forget(address: &Address, client_id: &str) -> std::result::Result<(), S
     let mut link = Link::open(address, client_id, true).await?;
     link.queue(&Packet::Disconnect);
     link.flush().await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn subscriptions_are_shared_in_a_group() {
-        assert_eq!(filters(Some("g")), ["$share/g/$ota/report/+/+", "$share/g/$sys/operation/+/+"]);
-        assert_eq!(filters(None), ota::FILTERS);
-    }
 }
