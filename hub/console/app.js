@@ -97,6 +97,7 @@ function mount(kept) {
     memory = kept;
     memory.say = say;
     memory.refresh = changed;
+    memory.announce = readOut;
     if (!store.loaded) {
         main.replaceChildren(h("p", { class: "quiet loading" }, t("app.loading")));
         return;
@@ -130,6 +131,11 @@ function result(job) {
     results.push(job);
 }
 
+/// For those who do not see it.
+function readOut(text) {
+    announcer.replaceChildren(h("p", {}, text));
+}
+
 function announce() {
     const [first] = results;
     let text;
@@ -139,7 +145,7 @@ function announce() {
         const count = (state) => results.filter((job) => job.state === state).length;
         text = t("say.many", { done: count("done"), failed: count("failed"), cancelled: count("cancelled") });
     }
-    announcer.replaceChildren(h("p", {}, text));
+    readOut(text);
     results = [];
 }
 
@@ -243,6 +249,7 @@ function askToken() {
     store.loaded = false;
     source?.close();
     clearTimeout(again);
+    for (const open of document.querySelectorAll("dialog")) open.close();
     view?.close?.();
     view = null;
     document.title = `${t("login.title")} – ${t("app.name")}`;

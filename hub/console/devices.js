@@ -94,11 +94,12 @@ export function devicesView(memory) {
     search.value = filters.search;
     search.addEventListener("input", () => {
         filters.search = search.value;
-        update();
+        filtered();
     });
-    const version = select(t("devices.version"), "version", update);
-    const online = select(t("devices.online"), "online", update);
-    const count = h("span", { class: "quiet", role: "status" });
+    const version = select(t("devices.version"), "version", filtered);
+    const online = select(t("devices.online"), "online", filtered);
+    // Read out when somebody filters, not whenever a device comes or goes.
+    const count = h("span", { class: "quiet tally" });
     const list = table(t("devices.table"), [
         [t("devices.name"), "c-name"],
         [t("devices.online"), "c-online"],
@@ -112,7 +113,7 @@ export function devicesView(memory) {
     clear.addEventListener("click", () => {
         Object.assign(filters, { search: "", version: "", online: "" });
         search.value = "";
-        update();
+        filtered();
         search.focus();
     });
     const noMatch = h("p", { class: "empty-line" }, t("devices.noMatch"), " ", clear);
@@ -122,6 +123,11 @@ export function devicesView(memory) {
     const add = h("button", { type: "button", class: "primary", on: { click: () => addDevice(memory) } }, t("devices.add"));
     const node = h("div", {}, h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, t("devices.title")), add), empty, content);
     let told = null;
+
+    function filtered() {
+        update();
+        memory.announce(count.textContent);
+    }
 
     function update() {
         const all = store.devices.list();
@@ -155,6 +161,7 @@ export function devicesView(memory) {
         list.node.hidden = shown.length === 0;
         noMatch.hidden = shown.length > 0;
         const there = all.filter((device) => device.online).length;
+        online.node.hidden = all.every((device) => device.online === null);
         const parts = [t("devices.count", { n: all.length })];
         if (all.some((device) => device.online !== null)) parts.push(t("devices.countOnline", { n: there }));
         if (shown.length < all.length) parts.push(t("devices.countShown", { shown: shown.length, n: all.length }));
@@ -295,7 +302,7 @@ function showOnce(made, title) {
                 };
                 return h("button", { type: "button", class: className, on: { click: save } }, t("action.download", { name }));
             };
-            const endpoint = store.hub?.addresses?.[certificate ? "mqtt_cert" : "mqtt_psk"] ?? store.hub?.broker;
+            const endpoint = store.hub?.addresses?.[certificate ? "mqtt_cert" : "mqtt_psk"] ;
             const leave = () => (saved ? close() : problem.show(t("once.notSaved")));
             const content = h(
                 "div",

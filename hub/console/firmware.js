@@ -236,6 +236,12 @@ export function firmwareView(memory) {
         }
     }
 
+    function close() {
+        if (!sending) return;
+        sending.abort();
+        memory.say(t("error.aborted"));
+    }
+
     function update() {
         const all = store.firmware.list();
         rows.set(all, (firmware) => firmware.id);
@@ -243,5 +249,5 @@ export function firmwareView(memory) {
         none.hidden = all.length > 0;
         setText(limit, store.hub ? t("firmware.limit", { size: size(store.hub.max_upload) }) : "");
     }
-    return { title: t("firmware.title"), node, update, close: () => sending?.abort() };
+    return { title: t("firmware.title"), node, update, close };
 }

@@ -173,6 +173,7 @@ export function upgradeView(memory, id) {
     search.addEventListener("input", () => {
         memory.search = search.value;
         update();
+        memory.announce(none.hidden ? t("devices.count", { n: list.body.childElementCount }) : none.textContent);
     });
     const groups = new Map(
         GROUPS.map((group) => {

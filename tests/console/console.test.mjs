@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 
@@ -124,7 +124,6 @@ test("a failure says why, in both languages", async (context) => {
     assert.equal(device.client_id, `${PRODUCT}dev1`);
     const place = folder(context);
     const info = { auth_mode: "KEY", productId: PRODUCT, deviceName: "dev1", key_deviceinfo: { deviceSecret: secret } };
-    const { writeFileSync } = await import("node:fs");
     writeFileSync(join(place, "device_info.json"), JSON.stringify(info));
     const { id } = await hub.addFirmware(PRODUCT, "2.0.0", randomBytes(1000));
     const upgrade = await hub.call("POST", "upgrades", { firmware_id: id, scope: "chosen", devices: [`${PRODUCT}dev1`] });
@@ -283,7 +282,7 @@ test("bad input is told near where it was given", async (context) => {
     await hub.call("POST", "upgrades", { firmware_id: id, scope: "chosen", devices: [`${PRODUCT}dev1`] });
     await page.goto(`${hub.url}/#/firmware`);
     await (await button(page, "firmware.removeLabel", { version: "1.0.0" })).click();
-    await (await button(page.getByRole("dialog").page(), "action.remove")).last().click();
+    await (await button(page, "action.remove")).click();
     await shown(page.getByRole("dialog").locator(".problem").filter({ hasText: /upgrade/i }));
 });
 

@@ -25,8 +25,10 @@ class Running {
         this.lines = [];
         this.waiting = [];
         this.child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], ...options });
-        this.exit = new Promise((resolve) => this.child.on("exit", (code, signal) => resolve(code ?? signal)));
-        this.child.on("error", (error) => this.#take(String(error)));
+        this.exit = new Promise((resolve) => {
+            this.child.on("exit", (code, signal) => resolve(code ?? signal));
+            this.child.on("error", (error) => resolve(error.message));
+        });
         this.child.stdin.on("error", () => {});
         for (const stream of [this.child.stdout, this.child.stderr]) {
             createInterface({ input: stream }).on("line", (line) => this.#take(line));

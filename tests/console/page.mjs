@@ -17,6 +17,8 @@ export async function open(context, url, { language = "en", scheme = "light", vi
     browser ??= await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
     const session = await browser.newContext({ locale: language === "zh" ? "zh-CN" : "en-GB", colorScheme: scheme, viewport, reducedMotion: "reduce" });
     const page = await session.newPage();
+    // Generous: a busy machine is no failure.
+    page.setDefaultTimeout(60_000);
     // Also what the Content-Security-Policy forbids is told here. That an answer is an error is the tests' own doing.
     const wrong = [];
     page.on("pageerror", (error) => wrong.push(error.stack));
