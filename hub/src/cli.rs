@@ -115,8 +115,6 @@ pub struct RunArgs {
     /// Which own server's URL a device is sent
     #[arg(long, value_enum, default_value = "https")]
     pub scheme: Scheme,
-    #[command(flatten, next_help_heading = "An existing broker")]
-    pub broker: BrokerArgs,
     /// Send this URL instead of the own server's
     #[arg(long, value_name = "URL", requires = "firmware")]
     pub firmware_url: Option<String>,
@@ -132,6 +130,8 @@ pub struct RunArgs {
     /// Misbehave: PLACE:EFFECT[=VALUE][@EVENT][#OCCASIONS], see `hub faults`; may be given more than once
     #[arg(long = "fault", value_name = "RULE")]
     pub faults: Vec<String>,
+    #[command(flatten)]
+    pub broker: BrokerArgs,
     #[command(flatten)]
     pub once: OnceArgs,
 }

@@ -25,6 +25,7 @@ const NO_GROUP: &str = "off";
 
 /// Options for an existing broker.
 #[derive(Args)]
+#[command(next_help_heading = "An existing broker")]
 pub struct BrokerArgs {
     /// Serve the devices of an existing broker (mqtt://HOST[:PORT], over TLS mqtts://HOST[:PORT]) instead of listening for MQTT
     #[arg(long, value_name = "URL", conflicts_with_all = ["mqtt_psk", "mqtt", "mqtt_cert"])]
@@ -114,7 +115,7 @@ fn parse(url: &str) -> Result<(bool, String, u16)> {
     if url.contains('@') {
         // Not repeated: a password may be in it.
         return Err(Fatal::new(
-            "--broker: a user name does not belong into the URL; use --broker-user and --broker-password-file",
+            "--broker: a user name does not belong in the URL; use --broker-user and --broker-password-file",
         ));
     }
     let bad = || Fatal::new(format!("--broker {url:?}: expected mqtt://host:port or mqtts://host:port"));
