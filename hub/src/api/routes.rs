@@ -73,7 +73,7 @@ pub fn router(console: Arc<Console>) -> Router {
 /// Lets in who may come in, and puts the headers on every answer.
 async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let in_api = path.starts_with("/api");
+    let in_api = path == "/api" || path.starts_with("/api/");
     // The page and the way to sign in are there for all.
     let open = !in_api || path == "/api/session";
     let access = &console.access;
