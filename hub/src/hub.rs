@@ -206,7 +206,10 @@ impl Hub {
                 format!("there is no firmware for product {product_id}: start the hub with --firmware and --version")
             })?;
             let wanted = devices.iter().filter(|device| device.product_id == product_id).cloned().collect();
-            self.place(&stored, Scope::Chosen, &[], wanted).map_err(|problem| problem.detail)?;
+            let upgrade = self.place(&stored, Scope::Chosen, &[], wanted).map_err(|problem| problem.detail)?;
+            if upgrade.counts.waiting > 0 {
+                self.note(format!("told when they come, because they are not there: {}", upgrade.counts.waiting));
+            }
         }
         Ok(())
     }

@@ -208,7 +208,10 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         https: ready.https.clone(),
     });
     let (verdicts, verdict) = mpsc::unbounded_channel();
-    let client_ids: Vec<String> = devices.iter().map(|(id, _)| id.to_owned()).collect();
+    let client_ids: Vec<String> = match args.devices {
+        Some(_) => devices.iter().map(|(id, _)| id.to_owned()).collect(),
+        None => store.read(store::devices::client_ids).context(|| "cannot read the devices".to_owned())?,
+    };
     let (witness, witnessed) = mpsc::unbounded_channel();
     let events = match &test {
         Some(_) => Reporter::once(args.json, witness),

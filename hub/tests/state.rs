@@ -148,6 +148,36 @@ fn a_device_added_while_the_hub_runs_gets_in_until_its_secret_is_renewed() {
 }
 
 #[test]
+fn the_devices_of_the_folder_are_waited_for_where_no_list_names_any() {
+    let desk = Desk::with_devices(&["one"]);
+    let mut hub = desk.start_plain(&["--state", "state"]);
+    hub.say(&format!("upgrade {ONE}"));
+    assert!(hub.event("warning", |_| true)["text"].as_str().is_some_and(|text| text.contains("no firmware")));
+    hub.say("quit");
+    assert_eq!(hub.exit_code(), Some(0));
+    let mut next = desk.command();
+    next.args([
+        "run",
+        "--json",
+        "--state",
+        "state",
+        "--firmware",
+        "firmware.bin",
+        "--version",
+        "2.0",
+        "--exit-when-done",
+    ]);
+    let mut hub = Hub::launch(next);
+    hub.say(&format!("upgrade {ONE}"));
+    assert!(hub.event("note", |_| true)["text"].as_str().is_some_and(|text| text.contains("told when they come")));
+    let mut one = device(&hub, ONE);
+    one.subscribe(UPDATE);
+    assert_eq!(command(&mut one)["version"], "2.0");
+    one.publish(REPORT, r#"{"type":"report_progress","report":{"progress":{"state":"done"},"version":"2.0"}}"#);
+    assert_eq!(hub.exit_code(), Some(0));
+}
+
+#[test]
 fn without_space_nothing_is_half_stored() {
     let desk = Desk::new();
     // bash counts 1024 bytes a block: no file may grow beyond 1 MiB. That fails as a full disk does, once its signal

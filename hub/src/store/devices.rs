@@ -119,6 +119,11 @@ pub fn of_product(db: &Connection, product_id: &str) -> rusqlite::Result<Vec<Dev
     select(db, &format!("SELECT {DEVICE} FROM devices WHERE product_id = ? ORDER BY client_id"), [product_id])
 }
 
+/// Every client id, in order.
+pub fn client_ids(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    db.prepare_cached("SELECT client_id FROM devices ORDER BY client_id")?.query_map([], |row| row.get(0))?.collect()
+}
+
 /// The products there are devices of.
 pub fn products(db: &Connection) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT DISTINCT product_id FROM devices ORDER BY product_id";
