@@ -39,9 +39,23 @@ impl Touched {
     }
 }
 
+/// What is to be told of a report once the device has its acknowledgement, for it may be what the hub ends with.
+#[must_use]
+#[derive(Default)]
+pub struct Aftermath {
+    event: Option<Event>,
+    verdict: Option<Verdict>,
+}
+
 impl Hub {
-    /// Takes what a device published: passes it on to other devices and to the service.
+    /// Takes what a device published and has the acknowledgement of already, or wants none of.
     pub fn device_message(&self, client_id: &str, message: &Publish) {
+        self.tell_of(self.take_in(client_id, message));
+    }
+
+    /// Takes what a device published: passes it on to other devices and to the service. A report is in the database when
+    /// this returns, so it may be acknowledged; then comes [`Hub::tell_of`].
+    pub fn take_in(&self, client_id: &str, message: &Publish) -> Aftermath {
         self.events.emit(&Event::Message {
             client_id: client_id.to_owned(),
             topic: message.topic.clone(),
@@ -52,10 +66,13 @@ impl Hub {
             broker.publish(message);
         }
         let Some(address) = Address::of(&message.topic) else {
-            return;
+            return Aftermath::default();
         };
         let client_id = address.client_id();
-        let warn = |text: String| self.events.emit(&Event::Warning { client_id: Some(client_id.clone()), text });
+        let warn = |text: String| {
+            self.events.emit(&Event::Warning { client_id: Some(client_id.clone()), text });
+            Aftermath::default()
+        };
         let Some(device) = self.device(&client_id).filter(|device| device.product_id == address.product_id) else {
             return warn("a report of a device that is not in the list".to_owned());
         };
@@ -63,17 +80,26 @@ impl Hub {
             Err(text) => return warn(text),
             Ok(Said::WhatTime) => {
                 self.send(answers::time(address.product_id, address.device_name, now_ms()));
-                Ok(())
+                Ok(Aftermath::default())
             }
             Ok(Said::Version(version)) => self.version(&client_id, &device, &version),
             Ok(Said::Progress(progress)) => self.progress(&client_id, progress),
         };
-        if let Err(problem) = outcome {
-            warn(problem.detail);
+        outcome.unwrap_or_else(|problem| warn(problem.detail))
+    }
+
+    /// Tells of a report that has been taken in.
+    pub fn tell_of(&self, aftermath: Aftermath) {
+        if let Some(event) = aftermath.event {
+            self.events.emit(&event);
+        }
+        if let Some(verdict) = aftermath.verdict {
+            // Nobody listens any more when the hub is already on its way out.
+            let _ = self.verdicts.send(verdict);
         }
     }
 
-    fn version(&self, client_id: &str, device: &Device, version: &str) -> Result<(), Problem> {
+    fn version(&self, client_id: &str, device: &Device, version: &str) -> Result<Aftermath, Problem> {
         let now = now_ms();
         let mut touched = Touched::default();
         touched.devices.insert(client_id.to_owned());
@@ -99,14 +125,18 @@ impl Hub {
             job.iter().for_each(|job| touched.job(job));
             Ok(job)
         })?;
-        self.events.emit(&Event::Version { client_id: client_id.to_owned(), version: version.to_owned() });
+        let mut event = Some(Event::Version { client_id: client_id.to_owned(), version: version.to_owned() });
+        if tell.is_some() {
+            // What follows is told of after it, and is not the end.
+            event.take().iter().for_each(|event| self.events.emit(event));
+        }
         self.send(answers::version(&device.product_id, &device.device_name, version));
         self.tell(tell.as_slice())?;
         self.announce(&touched);
-        Ok(())
+        Ok(Aftermath { event, verdict: None })
     }
 
-    fn progress(&self, client_id: &str, report: Progress) -> Result<(), Problem> {
+    fn progress(&self, client_id: &str, report: Progress) -> Result<Aftermath, Problem> {
         let now = now_ms();
         let mut touched = Touched::default();
         self.store.write(Durability::Relaxed, |db| -> rusqlite::Result<_> {
@@ -125,20 +155,16 @@ impl Hub {
             Ok(())
         })?;
         let verdict = self.verdict(client_id, &report);
-        self.events.emit(&Event::Upgrade {
+        self.announce(&touched);
+        let event = Event::Upgrade {
             client_id: client_id.to_owned(),
             version: report.version,
             state: report.state,
             percent: report.percent,
             result_code: report.result_code,
             result_msg: report.result_msg,
-        });
-        self.announce(&touched);
-        if let Some(verdict) = verdict {
-            // Nobody listens any more when the hub is already on its way out.
-            let _ = self.verdicts.send(verdict);
-        }
-        Ok(())
+        };
+        Ok(Aftermath { event: Some(event), verdict })
     }
 
     fn verdict(&self, client_id: &str, report: &Progress) -> Option<Verdict> {

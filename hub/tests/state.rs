@@ -74,6 +74,23 @@ fn fetch(hub: &Hub, url: &str) -> u16 {
 }
 
 #[test]
+fn what_is_acknowledged_survives_a_kill() {
+    let desk = Desk::new();
+    let mut last = Value::Null;
+    for round in 0..10 {
+        let mut hub = desk.start_plain(&["--state", "state"]);
+        let devices = get(&hub, "/api/devices")["devices"].clone();
+        let devices = devices.as_array().expect("a list");
+        let known = devices.iter().find(|device| device["client_id"] == ONE).expect("the device");
+        assert_eq!(known["version"], last);
+        let mut one = device(&hub, ONE);
+        one.publish(REPORT, &version(&format!("1.{round}")));
+        kill(&mut hub);
+        last = format!("1.{round}").into();
+    }
+}
+
+#[test]
 fn a_killed_hub_has_lost_nothing() {
     let desk = Desk::new();
     let args = ["--state", "state", "--scheme", "http"];

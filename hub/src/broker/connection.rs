@@ -412,12 +412,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         if message.qos == QoS::ExactlyOnce {
             return broken("published with QoS 2, which the platform does not have");
         }
-        // Acknowledged first: what follows may be the end of the hub, and the device should not have to repeat itself.
+        let aftermath = self.hub.take_in(&self.client_id, &message);
+        // Nothing is acknowledged that a hub that is killed now would not remember.
         if message.qos == QoS::AtLeastOnce {
             self.wire.queue(&Packet::PubAck(PubAck::new(message.pkid)));
             self.wire.flush().await?;
         }
-        self.hub.device_message(&self.client_id, &message);
+        self.hub.tell_of(aftermath);
         Ok(())
     }
 
