@@ -108,7 +108,15 @@ async fn bind(option: &str, listen: &Listen) -> Result<Option<Socket>> {
     };
     let what = || format!("{option} {text}");
     let addresses: Vec<SocketAddr> = text.to_socket_addrs().context(what)?.collect();
-    let listener = TcpListener::bind(&addresses[..]).await.context(what)?;
+    let listener = TcpListener::bind(&addresses[..]).await.map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "; choose another port, or port 0 for any free one",
+            io::ErrorKind::PermissionDenied => "; ports below 1024 are root's",
+            io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+            _ => "",
+        };
+        Fatal::new(format!("{}: {error}{advice}", what()))
+    })?;
     let address = listener.local_addr().context(what)?;
     Ok(Some(Socket { listener, address }))
 }

@@ -27,7 +27,7 @@ fn bad_input_is_named() {
         (&["--firmware", "empty.bin", "--version", "1"], &["empty.bin", "empty"]),
         (&["--firmware", "firmware.bin"], &["--version"]),
         (&["--firmware", "firmware.bin", "--version", ""], &["version"]),
-        (&["--mqtt", &taken], &["--mqtt", &taken, "in use"]),
+        (&["--mqtt", &taken], &["--mqtt", &taken, "in use", "port 0"]),
         (&["--https", "no address"], &["--https", "no address"]),
         (&["--broker", "http://x"], &["--broker", "mqtt://host:port"]),
         (&["--broker", &format!("mqtt://{silent}")], &["broker", &silent.to_string()]),

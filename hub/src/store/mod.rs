@@ -143,7 +143,7 @@ fn in_words(error: &rusqlite::Error) -> String {
             "it is damaged ({error}); put a copy of it back, or move it away (with the -wal and -shm beside it) and \
              begin anew: certificates and firmware files stay"
         ),
-        Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
+        Some(ErrorCode::DiskFull) => "the disk is full; make space and try again".to_owned(),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds it".to_owned(),
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             format!("it cannot be written ({error}); check the permissions of its folder")
