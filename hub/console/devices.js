@@ -1,9 +1,9 @@
 // The devices, one device, and what is told of a device only once.
 
 import { call, path } from "./hub.js";
-import { busy, copy, dialog, download, field, freshId, h, problemBox, Rows, setClass, setText } from "./dom.js";
+import { busy, copy, dialog, download, field, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
 import { t } from "./i18n.js";
-import { addresses, bar, cell, headCell, NAME, reasonOf, row, stateTag, table, timeCell } from "./parts.js";
+import { addresses, bar, cell, headCell, jobRow, jobTable, NAME, row, stateTag, table, timeCell } from "./parts.js";
 import { byText, openHistory, products, store } from "./store.js";
 
 const onlineName = (online) => (online === null ? "unknown" : online ? "yes" : "no");
@@ -332,31 +332,12 @@ function showOnce(made, title) {
 }
 
 function historyRow() {
-    const version = h("a");
     const from = h("span");
-    const state = stateTag();
-    const reason = h("span", { class: "reason" });
-    const progress = bar((job) => t("upgrade.progressOf", { name: job.version }));
-    const when = timeCell("when");
-    const node = row(
-        headCell("c-name", version),
-        cell("c-versions", from),
-        cell("c-state", state.node, reason),
-        cell("c-progress", progress.node),
-        cell("c-when", when.node),
-    );
-    return {
-        node,
-        update(job) {
-            setText(version, job.version);
-            version.href = `#/upgrades/${job.upgrade_id}`;
-            setText(from, t("scope.from", { versions: job.from_version ?? "?" }));
-            state.set(job.state);
-            setText(reason, reasonOf(job));
-            progress.set(job);
-            when.set(job.updated_at);
-        },
-    };
+    return jobRow([from], (job) => job.version, (job, version) => {
+        setText(version, job.version);
+        version.href = `#/upgrades/${job.upgrade_id}`;
+        setText(from, t("scope.from", { versions: job.from_version ?? "?" }));
+    });
 }
 
 export function deviceView(memory, clientId) {
@@ -369,14 +350,7 @@ export function deviceView(memory, clientId) {
     const reported = timeCell();
     const product = h("dd");
     const proof = h("dd");
-    const list = table(t("device.history"), [
-        [t("device.to"), "c-name"],
-        [t("upgrade.versions"), "c-versions"],
-        [t("upgrade.state"), "c-state"],
-        [t("upgrade.progress"), "c-progress"],
-        [t("upgrade.updated"), "c-when"],
-    ]);
-    list.node.classList.add("jobs");
+    const list = jobTable(t("device.history"), t("device.to"));
     const rows = new Rows(list.body, historyRow);
     const none = h("p", { class: "empty-line" }, t("device.noHistory"));
     const content = h(
@@ -411,25 +385,7 @@ export function deviceView(memory, clientId) {
     );
     let leaving = false;
 
-    const ask = (title, text, action, work) =>
-        dialog(title, (close) => {
-            const problem = problemBox();
-            const confirm = h("button", { type: "button", class: "danger primary" }, action);
-            confirm.addEventListener("click", () =>
-                busy(confirm, async () => {
-                    try {
-                        close({ answer: await work() });
-                    } catch (error) {
-                        problem.show(error.message);
-                    }
-                }),
-            );
-            return [
-                h("p", {}, text),
-                problem.node,
-                h("div", { class: "dialog-foot" }, h("button", { type: "button", autofocus: true, on: { click: () => close() } }, t("action.cancel")), confirm),
-            ];
-        });
+    const ask = (title, text, yes, work) => question(title, h("p", {}, text), { yes, no: t("action.cancel"), work });
 
     async function renewDevice() {
         const { device_name: name } = store.devices.get(clientId);

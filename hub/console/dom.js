@@ -142,6 +142,26 @@ export function dialog(title, build, { steady } = {}) {
     });
 }
 
+/// Asks before something is done: `work` follows a yes, and what goes wrong with it is told there. Resolves to `{ answer }`
+/// with what `work` returned, or to nothing. The button that does no harm has the focus unless `ready` says otherwise.
+export function question(title, content, { yes, no, work, danger = true, ready = false }) {
+    return dialog(title, (close) => {
+        const problem = problemBox();
+        const confirm = h("button", { type: "button", class: danger ? "danger primary" : "primary", autofocus: ready }, yes);
+        confirm.addEventListener("click", () =>
+            busy(confirm, async () => {
+                try {
+                    close({ answer: await work() });
+                } catch (error) {
+                    problem.show(error.message);
+                }
+            }),
+        );
+        const keep = h("button", { type: "button", autofocus: !ready, on: { click: () => close() } }, no);
+        return [content, problem.node, h("div", { class: "dialog-foot" }, keep, confirm)];
+    });
+}
+
 /// Hands a text to the user as a file.
 export function download(name, text, type = "text/plain") {
     const address = URL.createObjectURL(new Blob([text], { type }));

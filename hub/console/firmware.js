@@ -1,7 +1,7 @@
 // The firmware on offer, and how one gets there.
 
 import { call, path, upload } from "./hub.js";
-import { busy, copy, dialog, field, freshId, h, problemBox, Rows, setText } from "./dom.js";
+import { busy, copy, field, freshId, h, problemBox, question, Rows, setText } from "./dom.js";
 import { exactSize, size, t } from "./i18n.js";
 import { cell, headCell, row, table, timeCell } from "./parts.js";
 import { productField } from "./devices.js";
@@ -209,25 +209,13 @@ export function firmwareView(memory) {
 
     async function remove(firmware) {
         const { version, product_id: product } = firmware;
-        const done = await dialog(t("firmware.removeTitle", { version, product }), (close) => {
-            const wrong = problemBox();
-            const confirm = h("button", { type: "button", class: "danger primary" }, t("action.remove"));
-            confirm.addEventListener("click", () =>
-                busy(confirm, async () => {
-                    try {
-                        await call("DELETE", path("firmware", firmware.id));
-                        store.firmware.remove(firmware.id);
-                        close(true);
-                    } catch (error) {
-                        wrong.show(error.message);
-                    }
-                }),
-            );
-            return [
-                h("p", {}, t("firmware.removeText")),
-                wrong.node,
-                h("div", { class: "dialog-foot" }, h("button", { type: "button", autofocus: true, on: { click: () => close(false) } }, t("action.cancel")), confirm),
-            ];
+        const done = await question(t("firmware.removeTitle", { version, product }), h("p", {}, t("firmware.removeText")), {
+            yes: t("action.remove"),
+            no: t("action.cancel"),
+            work: async () => {
+                await call("DELETE", path("firmware", firmware.id));
+                store.firmware.remove(firmware.id);
+            },
         });
         if (done) {
             memory.say(t("firmware.removed", { version }));

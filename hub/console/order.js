@@ -2,7 +2,7 @@
 
 import { call } from "./hub.js";
 import { radio } from "./devices.js";
-import { busy, dialog, field, freshId, h, problemBox, Rows, setClass, setText } from "./dom.js";
+import { busy, field, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
 import { list as listed, number, size, t } from "./i18n.js";
 import { changed, byText, FINISHED, store } from "./store.js";
 
@@ -268,34 +268,28 @@ export function orderView(memory, query) {
             return;
         }
         const title = count ? t("order.confirmTitle", { n: count, version: wanted.version }) : t("order.confirmNone", { version: wanted.version });
-        const given = await dialog(title, (close) => {
-            const wrong = problemBox();
-            const order = h("button", { type: "button", class: "primary", autofocus: true }, count ? t("order.confirm", { n: count }) : t("order.confirmStanding"));
-            order.addEventListener("click", () =>
-                busy(order, async () => {
-                    const asked = { firmware_id: wanted.id, scope: state.scope, from_versions: [], devices: [], list: "" };
-                    if (state.scope !== "listed" && !state.anyVersion) asked.from_versions = [...state.versions];
-                    if (state.scope === "chosen") asked.devices = reached.map((device) => device.client_id);
-                    if (state.scope === "listed") asked.list = state.list;
-                    try {
-                        close(await call("POST", "api/upgrades", asked));
-                    } catch (error) {
-                        wrong.show(error.message);
-                    }
-                }),
-            );
-            return [
-                h("p", {}, `${wanted.product_id} · ${wanted.version}${wanted.name ? ` · ${wanted.name}` : ""} (${size(wanted.size)})`),
-                h("ul", { class: "plain" }, details(planned).map((line) => h("li", {}, line))),
-                wrong.node,
-                h("div", { class: "dialog-foot" }, h("button", { type: "button", on: { click: () => close() } }, t("action.back")), order),
-            ];
+        const content = [
+            h("p", {}, `${wanted.product_id} · ${wanted.version}${wanted.name ? ` · ${wanted.name}` : ""} (${size(wanted.size)})`),
+            h("ul", { class: "plain" }, details(planned).map((line) => h("li", {}, line))),
+        ];
+        const given = await question(title, content, {
+            yes: count ? t("order.confirm", { n: count }) : t("order.confirmStanding"),
+            no: t("action.back"),
+            work: () => {
+                const asked = { firmware_id: wanted.id, scope: state.scope, from_versions: [], devices: [], list: "" };
+                if (state.scope !== "listed" && !state.anyVersion) asked.from_versions = [...state.versions];
+                if (state.scope === "chosen") asked.devices = reached.map((device) => device.client_id);
+                if (state.scope === "listed") asked.list = state.list;
+                return call("POST", "api/upgrades", asked);
+            },
+            danger: false,
+            ready: true,
         });
         if (given) {
-            store.upgrades.put(given);
+            store.upgrades.put(given.answer);
             memory.order = undefined;
             memory.say(t("order.given"));
-            location.hash = `#/upgrades/${given.id}`;
+            location.hash = `#/upgrades/${given.answer.id}`;
         }
     }
 

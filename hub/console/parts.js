@@ -190,5 +190,44 @@ export const cell = (className, ...content) => h("td", { role: "cell", class: cl
 /// The cell that names the row.
 export const headCell = (className, ...content) => h("th", { scope: "row", role: "rowheader", class: className }, content);
 
+/// A table of upgrades of devices, whose rows are named by what `first` says.
+export function jobTable(label, first) {
+    const list = table(label, [
+        [first, "c-name"],
+        [t("upgrade.versions"), "c-versions"],
+        [t("upgrade.state"), "c-state"],
+        [t("upgrade.progress"), "c-progress"],
+        [t("upgrade.updated"), "c-when"],
+    ]);
+    list.node.classList.add("jobs");
+    return list;
+}
+
+/// A row of it: the upgrade of one device. `tell` fills the link that names it and what stands in `versions`.
+export function jobRow(versions, labelOf, tell) {
+    const name = h("a");
+    const state = stateTag();
+    const reason = h("span", { class: "reason" });
+    const progress = bar((job) => t("upgrade.progressOf", { name: labelOf(job) }));
+    const when = timeCell("when");
+    const node = row(
+        headCell("c-name", name),
+        cell("c-versions", ...versions),
+        cell("c-state", state.node, reason),
+        cell("c-progress", progress.node),
+        cell("c-when", when.node),
+    );
+    return {
+        node,
+        update(job) {
+            tell(job, name);
+            state.set(job.state);
+            setText(reason, reasonOf(job));
+            progress.set(job);
+            when.set(job.updated_at);
+        },
+    };
+}
+
 /// The kinds of names the hub takes (it checks them itself).
 export const NAME = /^[A-Za-z0-9_.:-]+$/;

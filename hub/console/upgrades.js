@@ -1,11 +1,9 @@
 // The orders, and one order with its devices.
 
 import { call, path } from "./hub.js";
-import { busy, dialog, h, problemBox, Rows, setText } from "./dom.js";
+import { busy, h, question, Rows, setText } from "./dom.js";
 import { number, t } from "./i18n.js";
-import {
-    addresses, averages, bar, cell, figures, headCell, isActive, nameOf, percentOf, reasonOf, row, scopeText, stack, stateTag, table, timeCell, totalOf,
-} from "./parts.js";
+import { addresses, averages, figures, isActive, jobRow, jobTable, nameOf, percentOf, scopeText, stack, table, timeCell, totalOf } from "./parts.js";
 import { FINISHED, openJobs, store } from "./store.js";
 
 function card() {
@@ -128,34 +126,16 @@ export function upgradesView(memory) {
 const groupOf = (job) => (job.state === "waiting" || FINISHED.has(job.state) ? job.state : "running");
 const GROUPS = ["all", "waiting", "running", "done", "failed", "cancelled"];
 
-function jobRow() {
-    const name = h("a");
+function deviceRow() {
     const from = h("span");
     const to = h("span");
-    const state = stateTag();
-    const reason = h("span", { class: "reason" });
-    const progress = bar((job) => t("upgrade.progressOf", { name: nameOf(job.client_id) }));
-    const when = timeCell("when");
-    const node = row(
-        headCell("c-name", name),
-        cell("c-versions", from, h("span", { class: "arrow", "aria-hidden": "true" }, " → "), to),
-        cell("c-state", state.node, reason),
-        cell("c-progress", progress.node),
-        cell("c-when", when.node),
-    );
-    return {
-        node,
-        update(job) {
-            setText(name, nameOf(job.client_id));
-            name.href = `#/devices/${encodeURIComponent(job.client_id)}`;
-            setText(from, job.from_version ?? "?");
-            setText(to, job.version);
-            state.set(job.state);
-            setText(reason, reasonOf(job));
-            progress.set(job);
-            when.set(job.updated_at);
-        },
-    };
+    const arrow = h("span", { class: "arrow", "aria-hidden": "true" }, " → ");
+    return jobRow([from, arrow, to], (job) => nameOf(job.client_id), (job, name) => {
+        setText(name, nameOf(job.client_id));
+        name.href = `#/devices/${encodeURIComponent(job.client_id)}`;
+        setText(from, job.from_version ?? "?");
+        setText(to, job.version);
+    });
 }
 
 export function upgradeView(memory, id) {
@@ -186,15 +166,8 @@ export function upgradeView(memory, id) {
             return [group, { button, count }];
         }),
     );
-    const list = table(t("upgrade.table"), [
-        [t("upgrade.device"), "c-name"],
-        [t("upgrade.versions"), "c-versions"],
-        [t("upgrade.state"), "c-state"],
-        [t("upgrade.progress"), "c-progress"],
-        [t("upgrade.updated"), "c-when"],
-    ]);
-    list.node.classList.add("jobs");
-    const rows = new Rows(list.body, jobRow);
+    const list = jobTable(t("upgrade.table"), t("upgrade.device"));
+    const rows = new Rows(list.body, deviceRow);
     const none = h("p", { class: "empty-line" });
     const content = h(
         "div",
@@ -250,30 +223,18 @@ export function upgradeView(memory, id) {
         const upgrade = store.upgrades.get(id);
         const waiting = notStarted();
         const running = store.jobs.list().length - waiting - store.jobs.list().filter((job) => FINISHED.has(job.state)).length;
-        const stopped = await dialog(t("upgrade.stopTitle"), (close) => {
-            const problem = problemBox();
-            const confirm = h("button", { type: "button", class: "danger primary", autofocus: true }, t("upgrade.stopConfirm"));
-            confirm.addEventListener("click", () =>
-                busy(confirm, async () => {
-                    try {
-                        store.upgrades.put(await call("POST", path("upgrades", id, "cancel")));
-                        close(true);
-                    } catch (error) {
-                        problem.show(error.message);
-                    }
-                }),
-            );
-            return [
-                h(
-                    "ul",
-                    { class: "plain" },
-                    waiting > 0 && h("li", {}, t("upgrade.stopWaiting", { n: waiting })),
-                    running > 0 && h("li", {}, t("upgrade.stopRunning", { n: running })),
-                    upgrade.scope === "all" && h("li", {}, t("upgrade.stopStanding")),
-                ),
-                problem.node,
-                h("div", { class: "dialog-foot" }, h("button", { type: "button", on: { click: () => close(false) } }, t("upgrade.stopKeep")), confirm),
-            ];
+        const effects = h(
+            "ul",
+            { class: "plain" },
+            waiting > 0 && h("li", {}, t("upgrade.stopWaiting", { n: waiting })),
+            running > 0 && h("li", {}, t("upgrade.stopRunning", { n: running })),
+            upgrade.scope === "all" && h("li", {}, t("upgrade.stopStanding")),
+        );
+        const stopped = await question(t("upgrade.stopTitle"), effects, {
+            yes: t("upgrade.stopConfirm"),
+            no: t("upgrade.stopKeep"),
+            work: async () => store.upgrades.put(await call("POST", path("upgrades", id, "cancel"))),
+            ready: true,
         });
         if (stopped) {
             memory.say(t("upgrade.stopDone"));
