@@ -6,10 +6,9 @@ pub mod args;
 mod program;
 pub mod verdict;
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::future::Future;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
@@ -25,6 +24,7 @@ use crate::devices::Devices;
 use crate::error::{Context, Fatal, Result};
 use crate::events::{CertPaths, Event, OnceReady, Ready};
 use crate::random;
+use crate::state_file::write_whole;
 
 use args::{Auth, OnceArgs};
 use program::Program;
@@ -114,7 +114,7 @@ impl Test {
                 let secret = BASE64_STANDARD.encode(random::bytes(24)?);
                 let list = work.path().join("devices.json");
                 let entry = json!({"productId": PRODUCT_ID, "deviceName": DEVICE_NAME, "deviceSecret": secret});
-                write_private(&list, &json!({"devices": [entry]}).to_string())?;
+                write_whole(&list, json!({"devices": [entry]}).to_string().as_bytes())?;
                 args.devices = Some(list);
                 let (product_id, device_name) = (PRODUCT_ID.to_owned(), DEVICE_NAME.to_owned());
                 Some(OwnDevice { product_id, device_name, secret: Some(secret) })
@@ -179,7 +179,7 @@ impl Test {
             }
         }
         let path = self.folder.join("device_info.json");
-        write_private(&path, &format!("{info:#}\n"))?;
+        write_whole(&path, format!("{info:#}\n").as_bytes())?;
         Ok(path)
     }
 
@@ -404,13 +404,6 @@ fn write_noise(path: &Path, size: u64) -> Result<()> {
         left -= count;
     }
     Ok(())
-}
-
-/// Writes what only its owner may read.
-fn write_private(path: &Path, text: &str) -> Result<()> {
-    let what = || format!("cannot write {}", path.display());
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).context(what)?;
-    file.write_all(text.as_bytes()).context(what)
 }
 
 /// Whether the device's file is the firmware; an error says what is wrong with it.
