@@ -1,15 +1,20 @@
 //! A listener that can go away for a while and come back on the same port.
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until, Instant};
 
 /// How long to wait when the system has no socket left to accept with, or the port is not free again yet.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// As many connections may wait as with `TcpListener::bind`.
+const BACKLOG: u32 = 1024;
 
 /// Closes the doors that hang on it.
 #[derive(Default)]
@@ -29,23 +34,30 @@ impl Latch {
 
 /// Accepts connections.
 pub struct Door {
-    /// `None` while nobody listens.
-    socket: Option<TcpListener>,
+    place: Place,
     address: SocketAddr,
     latch: watch::Receiver<Option<Instant>>,
+}
+
+enum Place {
+    Open(TcpListener),
+    /// Nobody listens, and nobody else is given the port meanwhile: another hub there would take our devices in.
+    Kept(TcpSocket),
+    /// Nobody listens, and the port could not be kept.
+    Left,
 }
 
 impl Door {
     /// A door that listens.
     pub fn new(socket: TcpListener, latch: &Latch) -> io::Result<Self> {
         let address = socket.local_addr()?;
-        Ok(Door { socket: Some(socket), address, latch: latch.0.subscribe() })
+        Ok(Door { place: Place::Open(socket), address, latch: latch.0.subscribe() })
     }
 
     /// The next connection, however long that takes.
     pub async fn accept(&mut self) -> TcpStream {
         loop {
-            let Some(socket) = &self.socket else {
+            let Place::Open(socket) = &self.place else {
                 self.come_back().await;
                 continue;
             };
@@ -53,7 +65,8 @@ impl Door {
                 biased;
                 Ok(()) = self.latch.changed() => {
                     if self.latch.borrow().is_some_and(|until| until > Instant::now()) {
-                        self.socket = None;
+                        let kept = keep(socket, self.address);
+                        self.place = kept.map_or(Place::Left, Place::Kept);
                     }
                 }
                 accepted = socket.accept() => match accepted {
@@ -77,25 +90,53 @@ impl Door {
                 Ok(()) = self.latch.changed() => {}
             }
         }
-        match TcpListener::bind(self.address).await {
-            Ok(socket) => self.socket = Some(socket),
+        let opened = match mem::replace(&mut self.place, Place::Left) {
+            Place::Kept(socket) => listen(socket),
+            Place::Open(_) | Place::Left => TcpListener::bind(self.address).await,
+        };
+        match opened {
+            Ok(socket) => self.place = Place::Open(socket),
             Err(_) => sleep(PAUSE).await,
         }
     }
 }
 
+/// A socket that has the listener's port with it and goes on having it, without listening.
+fn keep(listener: &TcpListener, address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    SockRef::from(listener).set_reuse_port(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// Listens on a port that was kept. From then on nobody shares it.
+fn listen(socket: TcpSocket) -> io::Result<TcpListener> {
+    socket.set_reuseport(false)?;
+    socket.listen(BACKLOG)
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver};
+
     use super::*;
+
+    /// A door with its connections.
+    async fn door(latch: &Latch) -> (SocketAddr, UnboundedReceiver<TcpStream>) {
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut door = Door::new(socket, latch).expect("a door");
+        let address = door.address;
+        let (accepted, connections) = unbounded_channel();
+        tokio::spawn(async move { while accepted.send(door.accept().await).is_ok() {} });
+        (address, connections)
+    }
 
     #[tokio::test]
     async fn a_closed_door_refuses_and_opens_again_at_the_same_place() {
         let latch = Latch::default();
-        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let mut door = Door::new(socket, &latch).expect("a door");
-        let address = door.address;
-        let (accepted, mut connections) = tokio::sync::mpsc::unbounded_channel();
-        tokio::spawn(async move { while accepted.send(door.accept().await).is_ok() {} });
+        let (address, mut connections) = door(&latch).await;
         let mut knock = TcpStream::connect(address).await;
         assert!(knock.is_ok() && connections.recv().await.is_some());
         latch.close_for(Duration::from_millis(300));
@@ -110,5 +151,27 @@ mod tests {
         while TcpStream::connect(address).await.is_ok() {}
         latch.open();
         while TcpStream::connect(address).await.is_err() {}
+    }
+
+    #[tokio::test]
+    async fn nobody_else_gets_the_place_of_a_closed_door() {
+        let latch = Latch::default();
+        let (address, mut connections) = door(&latch).await;
+        let _guest = TcpStream::connect(address).await.expect("an open door");
+        let listen_there = |shared| {
+            let other = TcpSocket::new_v4().expect("a socket");
+            other.set_reuseport(shared).expect("an option");
+            let taken = other.bind(address).and_then(|()| other.listen(1));
+            taken.err().map(|error| error.kind())
+        };
+        for _ in 0..3 {
+            latch.close_for(Duration::from_secs(1000));
+            while TcpStream::connect(address).await.is_ok() {}
+            assert_eq!(listen_there(false), Some(io::ErrorKind::AddrInUse));
+            latch.open();
+            while TcpStream::connect(address).await.is_err() {}
+            assert!(connections.recv().await.is_some());
+            assert_eq!(listen_there(true), Some(io::ErrorKind::AddrInUse));
+        }
     }
 }
