@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use e2e::{closed_port, Authority, Build, Desk, Nginx, Validity};
+use e2e::{Authority, Build, Desk, Nginx, ReservedPort, Validity};
 use tempfile::TempDir;
 
 /// The pieces; dropped in this order, the folder last.
@@ -14,6 +14,7 @@ pub struct Site {
     /// Who signed nginx's certificate.
     pub roots: PathBuf,
     _nginx: Nginx,
+    _http_port: ReservedPort,
     _folder: TempDir,
 }
 
@@ -27,18 +28,18 @@ impl Site {
             let content = firmware.path.parent().expect("its folder");
             let name = firmware.path.file_name().expect("its name").to_string_lossy().into_owned();
             let identity = authority.server("localhost", Validity::Now);
-            let http_port = closed_port();
+            let http_port = ReservedPort::new();
             let more = format!("listen 127.0.0.1:{http_port}; ssl_protocols TLSv1.3; sendfile on; tcp_nopush on;");
             let nginx = Nginx::start_with(folder.path(), content, &identity, &more);
             let url = match scheme {
                 "https" => nginx.url(&name),
                 _ => format!("http://localhost:{http_port}/{name}"),
             };
-            started = Some((nginx, url.clone()));
+            started = Some((nginx, http_port, url.clone()));
             url
         });
-        let (nginx, url) = started.expect("nginx was started");
-        Site { desk, url, roots: authority.file(), _nginx: nginx, _folder: folder }
+        let (nginx, http_port, url) = started.expect("nginx was started");
+        Site { desk, url, roots: authority.file(), _nginx: nginx, _http_port: http_port, _folder: folder }
     }
 
     /// Bytes of firmware.

@@ -34,7 +34,7 @@ pub use log::Log;
 pub use mosquitto::Mosquitto;
 pub use nginx::Nginx;
 pub use pki::{Authority, Identity, Validity};
-pub use ports::closed_port;
+pub use ports::ReservedPort;
 pub use process::{Finished, Process};
 pub use report::{assert_good_run, ends, failures, reports, Report};
 pub use sample::Sample;

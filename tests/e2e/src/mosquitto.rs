@@ -4,17 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::ports::ATTEMPTS;
-use crate::{closed_port, missing, Authority, Device, Process, Validity};
+use crate::{missing, Authority, Device, Process, ReservedPort, Validity};
 
 /// A mosquitto with four listeners on loopback: TLS with pre-shared keys, mutual TLS, TLS with a password, and plain.
 pub struct Mosquitto {
     process: Process,
     config: PathBuf,
-    psk_port: u16,
-    cert_port: u16,
-    password_port: u16,
-    plain_port: u16,
+    psk_port: ReservedPort,
+    cert_port: ReservedPort,
+    password_port: ReservedPort,
+    plain_port: ReservedPort,
 }
 
 /// The only user of the listener that wants a password.
@@ -39,42 +38,38 @@ impl Mosquitto {
         make_password(&passwords);
         let server = authority.server("localhost", Validity::Now);
         let config = folder.join("mosquitto.conf");
-        for _ in 0..ATTEMPTS {
-            let [psk_port, cert_port, password_port, plain_port] = [(); 4].map(|()| closed_port());
-            // As root it would become a user who can't read the keys.
-            let text = format!(
-                "user root\nper_listener_settings true\nlog_dest stderr\nlog_type all\n\
-                 listener {psk_port} 127.0.0.1\nallow_anonymous true\npsk_hint e2e\npsk_file {}\n\
-                 listener {cert_port} 127.0.0.1\nallow_anonymous true\nrequire_certificate true\n\
-                 cafile {}\ncertfile {}\nkeyfile {}\nciphers_tls1.3 TLS_CHACHA20_POLY1305_SHA256\n\
-                 listener {password_port} 127.0.0.1\nallow_anonymous false\npassword_file {}\ncertfile {}\nkeyfile {}\n\
-                 listener {plain_port} 127.0.0.1\nallow_anonymous true\n",
-                keys.display(),
-                authority.file().display(),
-                server.cert.display(),
-                server.key.display(),
-                passwords.display(),
-                server.cert.display(),
-                server.key.display()
-            );
-            fs::write(&config, text).expect("mosquitto's configuration");
-            if let Some(process) = launch(&config) {
-                return Mosquitto { process, config, psk_port, cert_port, password_port, plain_port };
-            }
-        }
-        panic!("mosquitto does not start");
+        let [psk_port, cert_port, password_port, plain_port] = [(); 4].map(|()| ReservedPort::new());
+        // As root it would become a user who can't read the keys.
+        let text = format!(
+            "user root\nper_listener_settings true\nlog_dest stderr\nlog_type all\n\
+             listener {psk_port} 127.0.0.1\nallow_anonymous true\npsk_hint e2e\npsk_file {}\n\
+             listener {cert_port} 127.0.0.1\nallow_anonymous true\nrequire_certificate true\n\
+             cafile {}\ncertfile {}\nkeyfile {}\nciphers_tls1.3 TLS_CHACHA20_POLY1305_SHA256\n\
+             listener {password_port} 127.0.0.1\nallow_anonymous false\npassword_file {}\ncertfile {}\nkeyfile {}\n\
+             listener {plain_port} 127.0.0.1\nallow_anonymous true\n",
+            keys.display(),
+            authority.file().display(),
+            server.cert.display(),
+            server.key.display(),
+            passwords.display(),
+            server.cert.display(),
+            server.key.display()
+        );
+        fs::write(&config, text).expect("mosquitto's configuration");
+        let process = launch(&config);
+        Mosquitto { process, config, psk_port, cert_port, password_port, plain_port }
     }
 
     /// Ends it and starts it again on the same ports.
     #[track_caller]
     pub fn restart(&mut self) {
         self.process.kill();
-        self.process = launch(&self.config).expect("mosquitto starts again");
+        self.process = launch(&self.config);
     }
 
     /// Where a device in KEY mode connects.
     pub fn psk_address(&self) -> String {
-        format!("127.0.0.1:{}", self.psk_port)
+        self.psk_port.address()
     }
 
     /// Where a device in CERT mode connects.
@@ -99,7 +94,7 @@ impl Mosquitto {
 
     /// Where the hub connects.
     pub fn url(&self) -> String {
-        format!("mqtt://127.0.0.1:{}", self.plain_port)
+        format!("mqtt://{}", self.plain_port.address())
     }
 }
 
@@ -109,13 +104,13 @@ fn make_password(file: &Path) {
     assert!(made.is_ok_and(|made| made.status.success()), "{}", missing("mosquitto_passwd", "mosquitto"));
 }
 
-/// `None` where it ended before it listened: the port was taken meanwhile.
 #[track_caller]
-fn launch(config: &Path) -> Option<Process> {
+fn launch(config: &Path) -> Process {
     let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"];
     let program = program.iter().find(|path| Path::new(path).exists());
     let program = program.unwrap_or_else(|| panic!("{}", missing("mosquitto", "mosquitto nginx-light")));
     let process = Process::start("mosquitto", Command::new(program).arg("-c").arg(config));
     let up = process.lines().find(0, |line| line.contains("mosquitto version") && line.contains("running"));
-    up.is_some().then_some(process)
+    assert!(up.is_some(), "mosquitto does not start");
+    process
 }

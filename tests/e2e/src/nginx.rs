@@ -4,13 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::ports::ATTEMPTS;
-use crate::{closed_port, missing, Identity, Process};
+use crate::{missing, Identity, Process, ReservedPort};
 
 /// An nginx that serves a folder over HTTPS on loopback.
 pub struct Nginx {
     _process: Process,
-    port: u16,
+    port: ReservedPort,
     log: std::path::PathBuf,
 }
 
@@ -30,17 +29,14 @@ impl Nginx {
         let program = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"];
         let program = program.iter().find(|path| Path::new(path).exists());
         let program = program.unwrap_or_else(|| panic!("{}", missing("nginx", "mosquitto nginx-light")));
-        for _ in 0..ATTEMPTS {
-            let port = closed_port();
-            fs::write(&config, text(&prefix, content, identity, port, more)).expect("nginx's configuration");
-            let mut command = Command::new(program);
-            let process = Process::start("nginx", command.arg("-p").arg(&prefix).arg("-c").arg(&config));
-            // Said after the sockets were opened.
-            if process.lines().find(0, |line| line.contains("nginx/")).is_some() {
-                return Nginx { _process: process, port, log };
-            }
-        }
-        panic!("nginx does not start");
+        let port = ReservedPort::new();
+        fs::write(&config, text(&prefix, content, identity, &port, more)).expect("nginx's configuration");
+        let mut command = Command::new(program);
+        let process = Process::start("nginx", command.arg("-p").arg(&prefix).arg("-c").arg(&config));
+        // Said after the sockets were opened.
+        let up = process.lines().find(0, |line| line.contains("nginx/"));
+        assert!(up.is_some(), "nginx does not start");
+        Nginx { _process: process, port, log }
     }
 
     /// The URL of a file in its folder.
@@ -55,7 +51,7 @@ impl Nginx {
 }
 
 /// One process in the foreground, nothing outside the prefix.
-fn text(prefix: &Path, content: &Path, identity: &Identity, port: u16, more: &str) -> String {
+fn text(prefix: &Path, content: &Path, identity: &Identity, port: &ReservedPort, more: &str) -> String {
     let temp = prefix.display();
     format!(
         "daemon off; master_process off; pid {temp}/pid; error_log stderr notice;\n\

@@ -3,7 +3,7 @@
 use std::fs;
 
 use e2e::{
-    closed_port, ends, failures, reports, Answer, Authority, Build, Desk, Device, Finished, Firmware, Sample, Server,
+    ends, failures, reports, Answer, Authority, Build, Desk, Device, Finished, Firmware, ReservedPort, Sample, Server,
     Validity,
 };
 use tempfile::TempDir;
@@ -64,9 +64,9 @@ fn refused_connect() {
 fn nobody_listens() {
     for build in [Build::Key, Build::NoTls, Build::Cert] {
         let desk = Desk::new(build, SIZE);
-        let endpoint = format!("127.0.0.1:{}", closed_port());
-        let sample = desk.sample().endpoint(&endpoint);
-        refused(&desk, &sample).assert_says(&["err|", &endpoint, "refused"]);
+        let port = ReservedPort::new();
+        let sample = desk.sample().endpoint(&port.address());
+        refused(&desk, &sample).assert_says(&["err|", &port.address(), "refused"]);
     }
 }
 
@@ -103,7 +103,8 @@ fn a_server_that_speaks_something_else() {
 #[test]
 fn tries_again_while_nobody_listens() {
     let desk = Desk::new(Build::Key, SIZE);
-    let mut sample = desk.sample_with_attempts(2).endpoint(&format!("127.0.0.1:{}", closed_port())).start();
+    let port = ReservedPort::new();
+    let mut sample = desk.sample_with_attempts(2).endpoint(&port.address()).start();
     sample.wait_for(&["next attempt in"]);
     assert_eq!(sample.finish().code(), 1);
 }
@@ -298,10 +299,10 @@ fn no_identity(build: Build, info: Option<&str>, words: &[&str]) {
     if let Some(info) = info {
         fs::write(folder.path().join("device_info.json"), info).expect("device_info.json");
     }
-    let endpoint = format!("127.0.0.1:{}", closed_port());
+    let port = ReservedPort::new();
     for name in ["ota_mqtt_sample", "mqtt_sample"] {
         let finished =
-            Sample::new(build, name, folder.path()).endpoint(&endpoint).args(&["-d", "-n", "1"]).start().finish();
+            Sample::new(build, name, folder.path()).endpoint(&port.address()).args(&["-d", "-n", "1"]).start().finish();
         assert_eq!(finished.code(), 1);
         finished.assert_says(words);
     }

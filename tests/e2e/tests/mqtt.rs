@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use e2e::{Answer, Authority, Build, Desk, Device, Firmware, Gate, Hub, HubSetup, Mosquitto, Process, Sample, Server};
+use e2e::{
+    Answer, Authority, Build, Desk, Device, Firmware, Gate, Hub, HubSetup, Mosquitto, Process, ReservedPort, Sample,
+    Server,
+};
 use tempfile::TempDir;
 
 fn talks(build: Build, args: &[&str]) {
@@ -116,10 +119,11 @@ fn expect_upgrade(hub: &mut Hub, device: &Device, sample: &mut Process) {
 
 #[test]
 fn the_hub_restarts_while_a_device_waits() {
-    let mut desk = Desk::with_args(Build::Key, 100_000, |_| Vec::new());
+    let port = ReservedPort::new();
+    let address = port.address();
+    let mut desk = Desk::with_args(Build::Key, 100_000, |_| vec!["--mqtt-psk".to_owned(), address.clone()]);
     let mut sample = desk.sample().start();
     sample.wait_for(&["waiting for an update command"]);
-    let address = desk.endpoint();
     desk.hub.kill();
     sample.wait_for(&["MQTT connection lost"]);
     desk.hub = HubSetup::new(desk.folder.path(), &desk.device)
