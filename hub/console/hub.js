@@ -1,6 +1,6 @@
 // The hub's API.
 
-import { t } from "./i18n.js";
+import { problem, t } from "./i18n.js";
 
 /// Why something was not done, in words for the user.
 export class Problem extends Error {
@@ -19,8 +19,7 @@ export function whenUnauthorized(action) {
 function problemOf(status, text) {
     let detail;
     try {
-        const answer = JSON.parse(text);
-        detail = answer.detail || answer.title;
+        detail = problem(JSON.parse(text));
     } catch {
         detail = null;
     }

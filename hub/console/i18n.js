@@ -591,9 +591,32 @@ const ZH = {
     "firmware.copyMd5": "复制 MD5 {md5}",
 };
 
+/// Refusals by the hub's code for them. It words them in English itself.
+const ZH_PROBLEMS = {
+    client_id_taken: "Client ID {client_id} 已被产品 {product} 的设备 {name} 使用。",
+    device_name_bad: "设备名称须为 1 到 {max} 个字符：字母、数字或 _ - . :，且不能以点开头。",
+    device_unknown: "设备 {client_id} 不存在。",
+    file_too_large: "文件超过 {max} 字节的上限。",
+    file_name_taken: "产品 {product} 的固件 {version} 使用了相同的文件名，请使用其他版本号。",
+    file_name_too_long: "由版本号生成的文件名过长，请少用需要在 URL 中转义的字符。",
+    file_empty: "文件为空，固件至少需要 1 个字节。",
+    file_not_whole: "文件没有完整上传，未保存任何内容，请重试。",
+    firmware_exists: "产品 {product} 下已有版本号为 {version} 的固件。请先删除它，或使用其他版本号。",
+    firmware_needed: "升级任务 {upgrade} 仍需要产品 {product} 的固件 {version}，请先取消该任务或等待其结束。",
+    firmware_server_off: "Hub 的固件下载服务已关闭，设备无法下载固件。",
+    firmware_unknown: "固件 {id} 不存在，可能已被删除。",
+    md5_differs: "文件的 MD5 是 {md5}，与给出的不一致：文件不对，或已损坏。",
+    name_bad: "固件名称最多 {max} 个可打印字符。",
+    no_space: "Hub 的磁盘空间不足，未保存任何内容。请删除不需要的固件，或清理磁盘后重试。",
+    product_id_bad: "产品 ID 须为 1 到 {max} 个字符：字母、数字或 _ - . :，且不能以点开头。",
+    secret_bad: "密钥须为 Base64 格式，解码后为 1 到 {max} 字节。",
+    upgrade_unknown: "升级任务 {id} 不存在。",
+    version_bad: "版本号须为 1 到 {max} 个可打印字符。",
+};
+
 export const LANGUAGES = {
-    en: { name: "English", tag: "en", texts: EN },
-    zh: { name: "中文", tag: "zh-CN", texts: ZH },
+    en: { name: "English", tag: "en", texts: EN, problems: {} },
+    zh: { name: "中文", tag: "zh-CN", texts: ZH, problems: ZH_PROBLEMS },
 };
 
 const KEY = "hub.language";
@@ -647,6 +670,16 @@ export function t(name, values = {}) {
     let text = now.texts[name];
     if (text === undefined) return name;
     if (typeof text !== "string") text = text[formats.plural.select(values.n)] ?? text.other;
+    return filled(text, values);
+}
+
+/// A refusal in the user's language: by its code where that has a text, else as the hub words it.
+export function problem({ code, values = {}, detail, title }) {
+    const text = now.problems[code];
+    return text === undefined ? detail || title : filled(text, values);
+}
+
+function filled(text, values) {
     return text.replace(/\{(\w+)\}/g, (whole, key) => {
         const value = values[key];
         if (value === undefined) return whole;
@@ -678,4 +711,4 @@ export function time(ms) {
 }
 
 export const fullTime = (ms) => formats.full.format(new Date(ms));
-export const languages = { EN, ZH };
+export const languages = { EN, ZH, ZH_PROBLEMS };

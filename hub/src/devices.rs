@@ -10,10 +10,10 @@ use serde::Deserialize;
 use crate::error::{Context, Fatal, Result};
 
 /// Longest product id and device name (wire contract, section 1).
-const MAX_PRODUCT_ID: usize = 10;
-const MAX_DEVICE_NAME: usize = 48;
+pub const MAX_PRODUCT_ID: usize = 10;
+pub const MAX_DEVICE_NAME: usize = 48;
 /// Longest decoded secret.
-const MAX_KEY: usize = 48;
+pub const MAX_KEY: usize = 48;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 use crate::error::{Context, Fatal, Result};
 
 /// Longest version a device takes (behaviour contract, section 4).
-const MAX_VERSION: usize = 32;
+pub const MAX_VERSION: usize = 32;
 
 /// A firmware file of the command line, measured once at start.
 #[derive(Clone, Debug)]

@@ -2,6 +2,9 @@
 //!
 //! Times are UTC in milliseconds. Names of fields and values are part of the API.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -301,8 +304,54 @@ pub struct NewSession {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub kind: ProblemKind,
+    /// Where a program may want to know which problem it is.
+    pub code: Option<ProblemCode>,
+    /// What the detail names, by what it is.
+    pub values: ProblemValues,
     /// One or more sentences that name what was wrong.
     pub detail: String,
+}
+
+/// What a problem's text names.
+pub type ProblemValues = BTreeMap<String, String>;
+
+/// Which problem it is: for programs, and for pages that say it in another language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// `client_id`, `product` and `name` of the device that has the client id
+    ClientIdTaken,
+    /// `max` characters
+    DeviceNameBad,
+    /// `client_id`
+    DeviceUnknown,
+    /// `max` bytes
+    FileTooLarge,
+    /// `product` and `version` of the firmware that has the file name
+    FileNameTaken,
+    FileNameTooLong,
+    FileEmpty,
+    FileNotWhole,
+    /// `product` and `version`
+    FirmwareExists,
+    /// `product`, `version`, and the `upgrade`'s number
+    FirmwareNeeded,
+    FirmwareServerOff,
+    /// `id`
+    FirmwareUnknown,
+    /// `md5` of the file
+    Md5Differs,
+    /// `max` characters
+    NameBad,
+    NoSpace,
+    /// `max` characters
+    ProductIdBad,
+    /// `max` bytes, decoded
+    SecretBad,
+    /// `id`
+    UpgradeUnknown,
+    /// `max` characters
+    VersionBad,
 }
 
 /// Kinds of problems; the API has a status for each.
@@ -327,7 +376,7 @@ pub enum ProblemKind {
 impl Problem {
     /// A problem of this kind.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Problem { kind, detail: detail.into() }
+        Problem { kind, code: None, values: ProblemValues::new(), detail: detail.into() }
     }
 
     /// What was asked for makes no sense.
@@ -343,5 +392,12 @@ impl Problem {
     /// What was asked for does not go with what is there.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Problem::new(ProblemKind::Conflict, detail)
+    }
+
+    /// The same with its code, and what goes with that.
+    pub fn coded(mut self, code: ProblemCode, values: &[(&str, &dyn Display)]) -> Self {
+        self.code = Some(code);
+        self.values = values.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
+        self
     }
 }

@@ -286,6 +286,40 @@ test("bad input is told near where it was given", async (context) => {
     await shown(page.getByRole("dialog").locator(".problem").filter({ hasText: /upgrade/i }));
 });
 
+test("what only the hub refuses is told in Chinese, too", async (context) => {
+    const hub = await Hub.start(context);
+    await hub.addDevice(PRODUCT, "dev1");
+    const { id } = await hub.addFirmware(PRODUCT, "1.0.0", randomBytes(10));
+    const order = await hub.call("POST", "upgrades", { firmware_id: id, scope: "chosen", devices: [`${PRODUCT}dev1`] });
+    const page = await open(context, `${hub.url}/#/firmware`, { language: "zh" });
+    const told = (place, code, values) =>
+        page.evaluate(async (refusal) => (await import("/i18n.js")).problem(refusal), { code, values })
+            .then((text) => shown(page.locator(`${place} .problem`).getByText(text, { exact: true })));
+    await (await button(page, "firmware.removeLabel", { version: "1.0.0" })).click();
+    await (await button(page, "action.remove")).click();
+    await told("dialog", "firmware_needed", { upgrade: String(order.id), product: PRODUCT, version: "1.0.0" });
+    await picture(page, "zh-needed");
+    await page.keyboard.press("Escape");
+
+    await page.locator("main [type=file]").setInputFiles({ name: "next.bin", mimeType: "", buffer: randomBytes(10) });
+    await (await labelled(page, "firmware.product")).fill("no such/product");
+    await (await labelled(page, "firmware.version")).fill("2.0.0");
+    await (await button(page, "firmware.upload")).click();
+    await told(".upload-form", "product_id_bad", { max: "10" });
+
+    await page.goto(`${hub.url}/#/devices`);
+    await (await button(page, "devices.add")).click();
+    await (await labelled(page, "add.name")).fill("dev2");
+    await (await labelled(page, "add.own")).fill(Buffer.alloc(49).toString("base64"));
+    await page.getByRole("dialog").locator("[type=submit]").click();
+    await told("dialog", "secret_bad", { max: "48" });
+
+    // Every code has a text. Which values it has stands with the code.
+    const { components } = await (await fetch(`${hub.url}/api/openapi.json`)).json();
+    const texts = await page.evaluate(async () => (await import("/i18n.js")).languages.ZH_PROBLEMS);
+    assert.deepEqual(Object.keys(texts).sort(), [...components.schemas.ProblemCode.enum].sort());
+});
+
 test("what has not started can be cancelled", async (context) => {
     const hub = await Hub.start(context);
     await hub.addDevice(PRODUCT, "away");

@@ -1,12 +1,14 @@
 //! Refusals as the API words them: `application/problem+json` (RFC 9457).
 
+use std::collections::BTreeMap;
+
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{Problem, ProblemKind};
+use crate::model::{Problem, ProblemCode, ProblemKind, ProblemValues};
 
 /// The type of every refusal's body.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -23,19 +25,27 @@ pub struct Body {
     pub status: u16,
     /// What was wrong, for people.
     pub detail: String,
+    /// Which problem it is, where a program may want to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<ProblemCode>,
+    /// What `detail` names. The code says which there are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: ProblemValues,
 }
 
 /// Why a request is refused.
 #[derive(Debug)]
 pub struct Failure {
     status: StatusCode,
+    code: Option<ProblemCode>,
+    values: ProblemValues,
     detail: String,
 }
 
 impl Failure {
     /// A refusal with this status.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Failure { status, detail: detail.into() }
+        Failure { status, code: None, values: ProblemValues::new(), detail: detail.into() }
     }
 }
 
@@ -50,7 +60,7 @@ impl From<Problem> for Failure {
             ProblemKind::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
             ProblemKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Failure::new(status, problem.detail)
+        Failure { status, code: problem.code, values: problem.values, detail: problem.detail }
     }
 }
 
@@ -61,6 +71,8 @@ impl IntoResponse for Failure {
             title: self.status.canonical_reason().unwrap_or("Refused").to_owned(),
             status: self.status.as_u16(),
             detail: self.detail,
+            code: self.code,
+            values: self.values,
         };
         let mut response = (self.status, axum::Json(body)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));

@@ -14,7 +14,7 @@ use super::extract::{Path, Query};
 use super::failure::Failure;
 use super::{body, Console};
 use crate::desk::Upload;
-use crate::model::{AddFirmware, Firmware, FirmwareList, Problem, ProblemKind};
+use crate::model::{AddFirmware, Firmware, FirmwareList, Problem, ProblemCode, ProblemKind};
 
 /// Parts of a file that wait for the disk.
 const PARTS: usize = 8;
@@ -81,7 +81,8 @@ fn check_size(limit: u64, size: u64) -> Result<(), Problem> {
     Err(Problem::new(
         ProblemKind::TooLarge,
         format!("The file has more than {limit} bytes, which is what this hub takes (hub run --max-upload)."),
-    ))
+    )
+    .coded(ProblemCode::FileTooLarge, &[("max", &limit)]))
 }
 
 /// Takes the body in: read here, written by a thread that may wait for the disk.
@@ -113,7 +114,7 @@ fn write(mut upload: Upload, limit: u64, mut parts: mpsc::Receiver<Part>) -> Res
                 upload.write(&data)?;
             }
             Some(Part::End) => return upload.finish(),
-            None => return Err(Problem::invalid("The upload was cut off.")),
+            None => return Err(Problem::invalid("The upload was cut off.").coded(ProblemCode::FileNotWhole, &[])),
         }
     }
 }

@@ -4,7 +4,7 @@ use base64::prelude::{Engine, BASE64_STANDARD};
 use rusqlite::Connection;
 
 use super::{no_device, Outcome};
-use crate::devices::{check_device_name, check_product_id, decode_key};
+use crate::devices::{check_device_name, check_product_id, decode_key, MAX_DEVICE_NAME, MAX_KEY, MAX_PRODUCT_ID};
 use crate::hub::{now_ms, Hub};
 use crate::model::*;
 use crate::service::Touched;
@@ -25,8 +25,11 @@ impl Hub {
     /// Adds a device; what it returns holds the secret or certificate for the only time.
     pub fn add_device(&self, what: AddDevice) -> Outcome<NewDevice> {
         let AddDevice { product_id, device_name, proof, secret } = what;
-        check_product_id(&product_id).map_err(|what| Problem::invalid(format!("The product id {what}.")))?;
-        check_device_name(&device_name).map_err(|what| Problem::invalid(format!("The device name {what}.")))?;
+        check_product(&product_id)?;
+        check_device_name(&device_name).map_err(|what| {
+            Problem::invalid(format!("The device name {what}."))
+                .coded(ProblemCode::DeviceNameBad, &[("max", &MAX_DEVICE_NAME)])
+        })?;
         if proof == Proof::Certificate && secret.is_some() {
             return Err(Problem::invalid("A device with a certificate has no secret."));
         }
@@ -37,7 +40,11 @@ impl Hub {
                 return Err(Problem::conflict(format!(
                     "There is already a device with the client id {client_id}: {} of product {}.",
                     there.device_name, there.product_id
-                )));
+                ))
+                .coded(
+                    ProblemCode::ClientIdTaken,
+                    &[("client_id", &client_id), ("product", &there.product_id), ("name", &there.device_name)],
+                ));
             }
             let made = self.make(&client_id, proof, secret)?;
             devices::add(db, &client_id, &product_id, &device_name, &made.credential)?;
@@ -84,9 +91,10 @@ impl Hub {
         match proof {
             Proof::Secret => {
                 let key = match secret.as_deref() {
-                    Some(secret) => {
-                        decode_key(secret).map_err(|what| Problem::invalid(format!("The secret {what}.")))?
-                    }
+                    Some(secret) => decode_key(secret).map_err(|what| {
+                        Problem::invalid(format!("The secret {what}."))
+                            .coded(ProblemCode::SecretBad, &[("max", &MAX_KEY)])
+                    })?,
                     None => crate::random::bytes(SECRET)?,
                 };
                 let secret = Some(BASE64_STANDARD.encode(&key));
@@ -100,6 +108,14 @@ impl Hub {
             }
         }
     }
+}
+
+/// Whether a product can have this id.
+pub(super) fn check_product(product_id: &str) -> Outcome<()> {
+    check_product_id(product_id).map_err(|what| {
+        Problem::invalid(format!("The product id {what}."))
+            .coded(ProblemCode::ProductIdBad, &[("max", &MAX_PRODUCT_ID)])
+    })
 }
 
 fn show(db: &Connection, client_id: &str, made: Made) -> Outcome<NewDevice> {

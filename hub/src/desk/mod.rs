@@ -26,15 +26,16 @@ impl From<Fatal> for Problem {
 }
 
 fn no_firmware(id: i64) -> Problem {
-    Problem::unknown(format!("There is no firmware {id}."))
+    Problem::unknown(format!("There is no firmware {id}.")).coded(ProblemCode::FirmwareUnknown, &[("id", &id)])
 }
 
 fn no_device(client_id: &str) -> Problem {
     Problem::unknown(format!("There is no device {client_id:?}."))
+        .coded(ProblemCode::DeviceUnknown, &[("client_id", &client_id)])
 }
 
 fn no_upgrade(id: i64) -> Problem {
-    Problem::unknown(format!("There is no upgrade {id}."))
+    Problem::unknown(format!("There is no upgrade {id}.")).coded(ProblemCode::UpgradeUnknown, &[("id", &id)])
 }
 
 impl Hub {
@@ -56,7 +57,11 @@ impl Hub {
                 let Firmware { product_id, version, .. } = &stored.firmware;
                 return Err(Problem::conflict(format!(
                     "Upgrade {upgrade} still needs firmware {version} of product {product_id}: cancel it, or wait for its end."
-                )));
+                ))
+                .coded(
+                    ProblemCode::FirmwareNeeded,
+                    &[("upgrade", &upgrade), ("product", product_id), ("version", version)],
+                ));
             }
             store::firmware::remove(db, id, now_ms())?;
             Ok(stored)

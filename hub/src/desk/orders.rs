@@ -37,7 +37,8 @@ impl Hub {
         if self.site.url(stored, now / 1000).is_none() {
             return Err(Problem::conflict(
                 "The hub's firmware server is switched off: devices could not fetch anything.",
-            ));
+            )
+            .coded(ProblemCode::FirmwareServerOff, &[]));
         }
         let mut touched = Touched::default();
         let (id, jobs) = self.store.write(Durability::Full, |db| -> Outcome<_> {

@@ -11,10 +11,10 @@ use rusqlite::Connection;
 use tempfile::NamedTempFile;
 use tokio::sync::broadcast;
 
+use super::devices::check_product;
 use super::Outcome;
-use crate::devices::check_product_id;
 use crate::error::{Context, Result};
-use crate::firmware::{check_version, file_name};
+use crate::firmware::{check_version, file_name, MAX_VERSION};
 use crate::hub::{now_ms, Hub};
 use crate::model::*;
 use crate::store::{self, Durability, Store};
@@ -55,7 +55,8 @@ impl Upload {
         if path.file_name().is_none_or(|name| name.len() > MAX_FILE_NAME) {
             return Err(Problem::invalid(
                 "The version makes too long a file name: use fewer characters that URLs escape.",
-            ));
+            )
+            .coded(ProblemCode::FileNameTooLong, &[]));
         }
         let draft = tempfile::Builder::new().prefix(DRAFT).tempfile_in(&hub.site.folder);
         Ok(Upload {
@@ -89,13 +90,14 @@ impl Upload {
             return Err(empty());
         }
         if announced.is_some_and(|announced| announced != size) {
-            return Err(Problem::invalid("The file did not arrive whole."));
+            return Err(Problem::invalid("The file did not arrive whole.").coded(ProblemCode::FileNotWhole, &[]));
         }
         let md5 = hex::encode(hash.finalize());
         if let Some(wanted) = what.md5.as_ref().filter(|wanted| !wanted.eq_ignore_ascii_case(&md5)) {
             return Err(Problem::invalid(format!(
                 "The file's MD5 is {md5}, not {wanted}: it is another file, or damaged."
-            )));
+            ))
+            .coded(ProblemCode::Md5Differs, &[("md5", &md5)]));
         }
         draft.as_file().sync_all().map_err(|error| trouble(&error))?;
         let firmware = Firmware {
@@ -144,10 +146,13 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 fn check(what: &AddFirmware) -> Outcome<()> {
-    check_product_id(&what.product_id).map_err(|what| Problem::invalid(format!("The product id {what}.")))?;
-    check_version(&what.version).map_err(|what| Problem::invalid(format!("Bad version: {what}.")))?;
+    check_product(&what.product_id)?;
+    check_version(&what.version).map_err(|what| {
+        Problem::invalid(format!("Bad version: {what}.")).coded(ProblemCode::VersionBad, &[("max", &MAX_VERSION)])
+    })?;
     if what.name.chars().count() > MAX_NAME || what.name.chars().any(char::is_control) {
-        return Err(Problem::invalid(format!("The name must have at most {MAX_NAME} printable characters.")));
+        return Err(Problem::invalid(format!("The name must have at most {MAX_NAME} printable characters."))
+            .coded(ProblemCode::NameBad, &[("max", &MAX_NAME)]));
     }
     let is_md5 = |md5: &String| md5.len() == 32 && md5.bytes().all(|byte| byte.is_ascii_hexdigit());
     if what.md5.as_ref().is_some_and(|md5| !is_md5(md5)) {
@@ -161,24 +166,27 @@ fn check_free(db: &Connection, what: &AddFirmware, file_name: &str) -> Outcome<(
     if store::firmware::by_version(db, product_id, version)?.is_some() {
         return Err(Problem::conflict(format!(
             "Product {product_id} already has firmware {version}. Remove it first, or give this one another version."
-        )));
+        ))
+        .coded(ProblemCode::FirmwareExists, &[("product", product_id), ("version", version)]));
     }
     if let Some(other) = store::firmware::by_file_name(db, file_name)? {
         let other = other.firmware;
         return Err(Problem::conflict(format!(
             "Firmware {} of product {} has the same file name: give this one another version.",
             other.version, other.product_id
-        )));
+        ))
+        .coded(ProblemCode::FileNameTaken, &[("product", &other.product_id), ("version", &other.version)]));
     }
     Ok(())
 }
 
 fn empty() -> Problem {
-    Problem::invalid("The file is empty.")
+    Problem::invalid("The file is empty.").coded(ProblemCode::FileEmpty, &[])
 }
 
 fn too_large() -> Problem {
     Problem::new(ProblemKind::TooLarge, "Devices take less than 4 GiB.")
+        .coded(ProblemCode::FileTooLarge, &[("max", &u32::MAX)])
 }
 
 /// A problem with the file.
@@ -187,7 +195,8 @@ pub(super) fn trouble(error: &io::Error) -> Problem {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Problem::new(
             ProblemKind::NoSpace,
             "There is no space left in the hub's data folder: remove firmware that is not needed, or make space.",
-        ),
+        )
+        .coded(ProblemCode::NoSpace, &[]),
         _ => Problem::new(ProblemKind::Internal, format!("The hub cannot store the file: {error}.")),
     }
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{Context, Fatal, Result};
-use crate::model::{Problem, ProblemKind};
+use crate::model::{Problem, ProblemCode, ProblemKind};
 use schema::Trouble;
 
 /// How long to wait for another process that holds the database.
@@ -154,11 +154,11 @@ fn in_words(error: &rusqlite::Error) -> String {
 
 impl From<rusqlite::Error> for Problem {
     fn from(error: rusqlite::Error) -> Self {
-        let kind = match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => ProblemKind::NoSpace,
-            _ => ProblemKind::Internal,
-        };
-        Problem::new(kind, format!("The hub's database: {}.", in_words(&error)))
+        let detail = format!("The hub's database: {}.", in_words(&error));
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Problem::new(ProblemKind::NoSpace, detail).coded(ProblemCode::NoSpace, &[]),
+            _ => Problem::new(ProblemKind::Internal, detail),
+        }
     }
 }
 
