@@ -314,13 +314,15 @@ mod tests {
 
     #[test]
     fn failures_name_the_cause() {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        assert_eq!(connect(c"127.0.0.1", port), 0);
+        // While this has the port, nobody is given it on the address beside, and nobody listens there.
+        let neighbour = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = neighbour.local_addr().unwrap().port();
+        assert_eq!(connect(c"127.0.0.2", port), 0);
         assert_eq!(connect(c"no such host", 1), 0);
         // SAFETY: NULL is allowed.
         assert_eq!(unsafe { iot_platform_tcp_connect(std::ptr::null(), 1) }, 0);
         let lines = log_double::take();
-        assert_eq!(lines[0], format!("ERR can't connect to 127.0.0.1:{port} (127.0.0.1:{port}: connection refused)"));
+        assert_eq!(lines[0], format!("ERR can't connect to 127.0.0.2:{port} (127.0.0.2:{port}: connection refused)"));
         assert!(lines[1].starts_with("ERR unknown host no such host: "), "{}", lines[1]);
         assert_eq!(lines.len(), 3);
     }
