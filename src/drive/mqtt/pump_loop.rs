@@ -15,13 +15,20 @@ const ROUND_MS: u64 = 500;
 pub(super) struct PumpLoop {
     running: AtomicBool,
     exit_code: AtomicI32,
-    /// The last thread started. Kept after its end, because the platform may still read its parameters.
-    thread: Mutex<Option<Arc<Thread>>>,
+    last: Mutex<Last>,
+}
+
+/// The last thread started.
+struct Last {
+    number: u64,
+    /// Kept after its end, because the platform may still read its parameters.
+    thread: Option<Arc<Thread>>,
 }
 
 impl PumpLoop {
     pub(super) fn new() -> Self {
-        PumpLoop { running: AtomicBool::new(false), exit_code: AtomicI32::new(0), thread: Mutex::new(None) }
+        let last = Mutex::new(Last { number: 0, thread: None });
+        PumpLoop { running: AtomicBool::new(false), exit_code: AtomicI32::new(0), last }
     }
 }
 
@@ -31,19 +38,24 @@ impl Client {
     /// # Errors
     /// The platform's code.
     pub fn start_loop(self: &Arc<Self>) -> Result<(), i32> {
-        let mut thread = self.pump_loop.thread.lock();
+        let mut last = self.pump_loop.last.lock();
         if self.pump_loop.running.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        // One that was told to stop from inside a callback may still be on its way out.
-        if let Some(last) = thread.take() {
-            last.join();
-        }
         self.pump_loop.exit_code.store(QCLOUD_RET_SUCCESS, Ordering::Relaxed);
-        let client = Arc::clone(self);
-        match thread::spawn(c"mqtt_loop", move || client.run_loop()) {
-            Ok(started) => {
-                *thread = Some(Arc::new(started));
+        // One that was told to stop may still be on its way out, or be this very thread, inside a callback: its successor
+        // waits for its end.
+        last.number += 1;
+        let (number, before, client) = (last.number, last.thread.clone(), Arc::clone(self));
+        let started = thread::spawn(c"mqtt_loop", move || {
+            if let Some(before) = before {
+                before.join();
+            }
+            client.run_loop(number);
+        });
+        match started {
+            Ok(thread) => {
+                last.thread = Some(Arc::new(thread));
                 Ok(())
             }
             Err(code) => {
@@ -59,7 +71,7 @@ impl Client {
         if self.pump.is_mine() {
             return;
         }
-        let thread = self.pump_loop.thread.lock().clone();
+        let thread = self.pump_loop.last.lock().thread.clone();
         if let Some(thread) = thread {
             thread.join();
         }
@@ -86,14 +98,18 @@ impl Client {
         self.is_looping() && !self.pump.is_mine()
     }
 
-    fn run_loop(self: &Arc<Self>) {
-        while self.pump_loop.running.load(Ordering::Acquire) {
+    fn run_loop(self: &Arc<Self>, number: u64) {
+        let is_last = || self.pump_loop.last.lock().number == number;
+        while self.pump_loop.running.load(Ordering::Acquire) && is_last() {
             let code = self.pump_until(self.platform.now() + ROUND_MS);
             if matches!(code, QCLOUD_ERR_MQTT_NO_CONN | QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED) {
-                self.pump_loop.exit_code.store(code, Ordering::Relaxed);
-                break;
+                let last = self.pump_loop.last.lock();
+                if last.number == number {
+                    self.pump_loop.exit_code.store(code, Ordering::Relaxed);
+                    self.pump_loop.running.store(false, Ordering::Release);
+                }
+                return;
             }
         }
-        self.pump_loop.running.store(false, Ordering::Release);
     }
 }

@@ -146,3 +146,51 @@ fn clients_come_and_go_with_their_loop_threads() {
     }
     machine.join_servers();
 }
+
+/// Starts the loop anew from inside it.
+struct Restarter(Teller);
+
+impl Subscriber for Restarter {
+    fn message(&self, client: &Arc<Client>, _: &str, _: &[u8]) {
+        client.stop_loop();
+        client.start_loop().unwrap();
+        self.0.tell(News::Echo);
+    }
+
+    fn event(&self, _: &Arc<Client>, _: SubscriptionEvent) {}
+}
+
+#[test]
+fn a_loop_that_is_on_its_way_out_can_be_started_again() {
+    let (teller, mut told) = news();
+    let machine = Arc::new(Machine::new());
+    let client = client(&machine, &teller);
+    client.connect().unwrap();
+    client.start_loop().unwrap();
+    client.subscribe("echo", QoS::AtMostOnce, Arc::new(Restarter(teller.clone()))).unwrap();
+    told.wait_for(&[(News::Subscribed, 1)]);
+    client.publish("echo", QoS::AtMostOnce, b"x").unwrap();
+    told.wait_for(&[(News::Echo, 1)]);
+    client.publish("kept", QoS::AtLeastOnce, b"x").unwrap();
+    told.wait_for(&[(News::Published, 1)]);
+
+    let (starting, done) = (client.clone(), teller.clone());
+    let starter = thread::spawn(move || {
+        for _ in 0..3 {
+            starting.set_loop_status(false);
+            starting.start_loop().unwrap();
+        }
+        drop(starting);
+        done.tell(News::ThreadEnded);
+    });
+    told.wait_for(&[(News::ThreadEnded, 1)]);
+    starter.join().unwrap();
+    assert!(client.loop_status().0);
+    client.publish("kept", QoS::AtLeastOnce, b"x").unwrap();
+    told.wait_for(&[(News::Published, 1)]);
+
+    client.destroy();
+    assert_eq!(Arc::strong_count(&client), 1, "a loop thread still holds the client");
+    drop(client);
+    machine.join_servers();
+}
