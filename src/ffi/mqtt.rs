@@ -16,6 +16,7 @@ use iot_abi::mqtt::{
 use iot_abi::raw;
 use iot_engine::auth::Identity;
 use iot_engine::endpoint;
+use iot_engine::mqtt::session::MAX_SEND;
 use iot_engine::mqtt::{Config, Message, QoS};
 
 use super::{guard, handle, required_str};
@@ -287,8 +288,10 @@ pub unsafe extern "C" fn IOT_MQTT_Publish(
         let payload = if params.payload_len == 0 {
             &[][..]
         } else {
+            // A length that no memory has is refused like any other that is too long.
+            let len = params.payload_len.min(MAX_SEND + 1);
             // SAFETY: not NULL, and readable for its length by the caller's promise.
-            unsafe { std::slice::from_raw_parts(params.payload.cast::<u8>(), params.payload_len) }
+            unsafe { std::slice::from_raw_parts(params.payload.cast::<u8>(), len) }
         };
         match client.publish_retained(topic, qos, payload, params.retained != 0) {
             Ok(0) => QCLOUD_RET_SUCCESS,

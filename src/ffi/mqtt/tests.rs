@@ -165,6 +165,12 @@ fn bad_arguments_have_their_codes() {
     assert_eq!(device.publish(&long, 0, b"").0, QCLOUD_ERR_MAX_TOPIC_LENGTH);
     assert_eq!(device.subscribe(&long, 0), QCLOUD_ERR_MAX_TOPIC_LENGTH);
     assert_eq!(device.publish("t", 1, &[b'x'; 2048]).0, QCLOUD_ERR_BUF_TOO_SHORT);
+    for len in [usize::MAX, isize::MAX.unsigned_abs(), 1 << 31] {
+        let payload = [0_u8; 2049];
+        let mut params: PublishParams = unsafe { std::mem::zeroed() };
+        (params.payload, params.payload_len) = (payload.as_ptr().cast_mut().cast(), len);
+        assert_eq!(unsafe { IOT_MQTT_Publish(device.handle, topic, &mut params) }, QCLOUD_ERR_BUF_TOO_SHORT);
+    }
     assert_eq!(device.unsubscribe("t"), QCLOUD_ERR_MQTT_UNSUB_FAIL);
 }
 

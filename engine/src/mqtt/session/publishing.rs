@@ -102,6 +102,10 @@ fn checked(topic: &str, payload: &[u8], qos: QoS) -> Result<Publish, Refusal> {
     if !is_topic(topic) {
         return Err(Refusal::BadTopic);
     }
+    // Before it is copied: there may be no memory for so much.
+    if payload.len() > MAX_SEND {
+        return Err(Refusal::PacketTooLong);
+    }
     let mut packet = Publish::new(topic, qos.into(), payload);
     // The codec counts the id only where there is one.
     packet.pkid = 1;
