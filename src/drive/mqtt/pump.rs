@@ -224,7 +224,13 @@ impl Client {
             return false;
         }
         match read {
-            Ok(0) => false,
+            Ok(0) => {
+                // A platform that does not wait must not make us spin.
+                if wait > 0 && self.platform.now() <= now {
+                    sleep(&*self.platform, 1);
+                }
+                false
+            }
             Ok(count) => {
                 let received = self.session.lock().received(self.platform.now(), &buffer[..count]);
                 if let Err(fault) = received {

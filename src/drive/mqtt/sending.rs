@@ -65,7 +65,12 @@ impl Client {
             match transport.write(&outgoing.rest, left) {
                 Ok(0) => {
                     let since = *outgoing.stalled.get_or_insert(began);
-                    let now = self.platform.now();
+                    let mut now = self.platform.now();
+                    if now <= began && now < deadline {
+                        // A platform that does not wait must not make us spin.
+                        self.platform.sleep(1);
+                        now = self.platform.now();
+                    }
                     if now.since(since) >= self.patience_ms() {
                         return Err(self.unwritable(&transport, TransportError::Failed(QCLOUD_ERR_TCP_WRITE_TIMEOUT)));
                     }

@@ -289,3 +289,18 @@ fn a_connection_that_comes_after_destroy_is_closed_unused() {
     assert_eq!(client.yield_for(5000), QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED);
     assert!(simulation.world().received.is_empty());
 }
+
+#[test]
+fn a_platform_that_does_not_wait_makes_nobody_spin() {
+    let (simulation, _diary, client) = connected();
+    simulation.world().impatient = true;
+    let before = simulation.world().in_vain;
+    assert_eq!(client.yield_for(1000), 0);
+    let reads = simulation.world().in_vain - before;
+    assert!(reads <= 1100, "{reads} reads in a second");
+
+    simulation.world().room = Some(0);
+    assert!(client.publish("t", QoS::AtMostOnce, b"x").is_err());
+    let writes = simulation.world().in_vain - before - reads;
+    assert!(writes <= 5100, "{writes} writes in 5 seconds");
+}
