@@ -108,7 +108,11 @@ impl Session for PskSession {
         match self.tls.read(out) {
             Ok(0) => Err(Failure::Closed),
             Ok(n) => Ok(Step::Ready(n)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Step::Wait(Interest::Readable)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // mbedTLS reads without a look at what a write has left.
+                let is_sent = self.flush()?;
+                Ok(Step::Wait(if is_sent { Interest::Readable } else { Interest::Both }))
+            }
             Err(error) => Err(self.io_failure(error)),
         }
     }

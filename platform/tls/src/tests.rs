@@ -395,6 +395,41 @@ fn write_that_times_out_says_how_much_was_taken() {
     assert_interrupted_write_is_whole(connection, go, server);
 }
 
+/// Waits for a sign after the first byte, then takes as many as it was told and says so.
+fn counting_sink(mut stream: impl Read + Write, count: &Receiver<usize>) {
+    stream.read_exact(&mut [0]).unwrap();
+    let mut left = count.recv().unwrap() - 1;
+    let mut buffer = vec![0; 64 * 1024];
+    while left > 0 {
+        let piece = left.min(buffer.len());
+        stream.read_exact(&mut buffer[..piece]).unwrap();
+        left -= piece;
+    }
+    stream.write_all(b"done").unwrap();
+}
+
+/// Fills the connection to a `counting_sink` until a write times out, then only reads.
+fn assert_a_read_sends_what_a_write_left(connection: &Connection, count: &Sender<usize>) {
+    let (code, taken) = connection.write(&vec![7; 32_000_000], 200);
+    assert_eq!(code, iot_abi::error::QCLOUD_ERR_SSL_WRITE_TIMEOUT);
+    count.send(taken).unwrap();
+    let mut answer = [0; 4];
+    assert_eq!(connection.read(&mut answer, LONG), (QCLOUD_RET_SUCCESS, 4));
+    assert_eq!(&answer, b"done");
+}
+
+#[test]
+fn a_read_sends_what_a_write_left() {
+    let ca = Ca::new();
+    let (count, told) = channel();
+    let (port, server) =
+        cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, move |s| counting_sink(s, &told));
+    let connection = open(&ca.pem(), None, "localhost", port).unwrap();
+    assert_a_read_sends_what_a_write_left(&connection, &count);
+    drop(connection);
+    server.join().unwrap();
+}
+
 #[test]
 fn c_callers_get_errors_for_null_and_for_no_security() {
     use std::ptr::{null, null_mut};
@@ -557,6 +592,17 @@ mod psk {
         let (port, server) =
             serve(CipherSuite::PskWithAes128GcmSha256, move |stream| slow_sink(stream.unwrap(), &sign));
         assert_interrupted_write_is_whole(open(KEY, IDENTITY, port).unwrap(), go, server);
+    }
+
+    #[test]
+    fn a_read_sends_what_a_write_left() {
+        let (count, told) = channel();
+        let (port, server) =
+            serve(CipherSuite::PskWithAes128GcmSha256, move |stream| counting_sink(stream.unwrap(), &told));
+        let connection = open(KEY, IDENTITY, port).unwrap();
+        assert_a_read_sends_what_a_write_left(&connection, &count);
+        drop(connection);
+        server.join().unwrap();
     }
 
     #[test]
