@@ -40,7 +40,8 @@ pub extern "C" fn iot_platform_sleep_ms(ms: u32) {
 /// The end stored in a caller's timer, in milliseconds of the monotonic clock; 0 for one that never ran.
 #[cfg(target_env = "gnu")]
 fn end_ms(timer: &Timer) -> i64 {
-    i64::from(timer.end_time.tv_sec) * 1000 + i64::from(timer.end_time.tv_usec) / 1000
+    // Saturating: a timer that nobody has initialised may hold anything.
+    i64::from(timer.end_time.tv_sec).saturating_mul(1000).saturating_add(i64::from(timer.end_time.tv_usec) / 1000)
 }
 
 #[cfg(target_env = "gnu")]
@@ -66,7 +67,7 @@ fn set_end_ms(timer: &mut Timer, ms: i64) {
 }
 
 fn left_ms(timer: &Timer) -> i64 {
-    (end_ms(timer) - monotonic_ms()).max(0)
+    end_ms(timer).saturating_sub(monotonic_ms()).max(0)
 }
 
 /// # Safety
@@ -235,6 +236,19 @@ mod tests {
             assert_eq!(iot_platform_timer_remain(&mut t), c_int::MAX);
             iot_platform_timer_countdown_ms(&mut t, c_uint::MAX);
             assert!(!iot_platform_timer_expired(&mut t));
+        }
+    }
+
+    #[test]
+    fn a_timer_that_was_never_initialised_is_some_timer() {
+        for byte in [0x7f, 0x80, 0xff] {
+            let mut t = timer();
+            // SAFETY: `t` is plain integers, for which every byte is a value.
+            unsafe {
+                std::ptr::write_bytes(&mut t, byte, 1);
+                let left = iot_platform_timer_remain(&mut t);
+                assert_eq!(iot_platform_timer_expired(&mut t), left == 0);
+            }
         }
     }
 
