@@ -81,7 +81,8 @@ LOG_LEVEL IOT_Log_Get_Upload_Level(void);
 
 /**
  * Sets the function that sees each line before it is printed, NULL for none. It runs on the thread that logs and may
- * log itself: such lines are printed without another call of it.
+ * call this library, which may bring a line to it a little later for that. It may log itself: such lines are printed
+ * without another call of it.
  */
 void IOT_Log_Set_MessageHandler(LogMessageHandler handler);
 

@@ -19,6 +19,7 @@ use iot_engine::logline::{clamp_level, function_name, Level, LineBuffer, Origin}
 
 use super::guard;
 use super::memory::bytes_from_c;
+use crate::hal::sync;
 
 /// What is printed: lines up to this level. Set it with IOT_Log_Set_Level.
 #[no_mangle]
@@ -29,6 +30,10 @@ pub static mut g_log_print_level: raw::LOG_LEVEL = eLOG_INFO;
 pub static mut g_log_upload_level: raw::LOG_LEVEL = eLOG_DISABLE;
 
 static HANDLER: Mutex<LogMessageHandler> = Mutex::new(None);
+
+fn handler() -> LogMessageHandler {
+    *HANDLER.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A line with its NUL.
 type Line = LineBuffer<{ MAX_LOG_MSG_LEN + 1 }>;
@@ -138,7 +143,8 @@ thread_local! {
     static STAGE: Cell<Stage> = const { Cell::new(Stage::Idle) };
 }
 
-/// Puts a line together and brings it to the handler or the platform.
+/// Puts a line together and brings it to the handler or the platform. A handler gets it when this thread holds no lock of
+/// ours.
 fn emit(site: &Site<'_>, text: impl FnOnce(&mut Line)) {
     let before = STAGE.get();
     if before == Stage::InPlatform {
@@ -154,9 +160,20 @@ fn emit(site: &Site<'_>, text: impl FnOnce(&mut Line)) {
     text(&mut line);
     let line = line.finish();
 
+    if before == Stage::Idle && sync::is_holding() && handler().is_some() {
+        // The handler may call this library again, which would wait for the lock that this thread holds.
+        let line = [line, b"\0"].concat();
+        sync::when_released(move || bring(&line));
+    } else {
+        bring(line);
+    }
+}
+
+/// Brings a line, which a NUL follows, to the handler or the platform.
+fn bring(line: &[u8]) {
+    let before = STAGE.get();
     if before == Stage::Idle {
-        let handler = *HANDLER.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handler) = handler {
+        if let Some(handler) = handler() {
             STAGE.set(Stage::InHandler);
             // SAFETY: the user's function; the line ends with a NUL and outlives the call.
             let handled = unsafe { handler(line.as_ptr().cast()) };
@@ -248,7 +265,8 @@ pub extern "C" fn IOT_Log_Get_Upload_Level() -> raw::LOG_LEVEL {
 }
 
 /// Sets the function that sees each line before it is printed, NULL for none. It runs on the thread that logs and may
-/// log itself: such lines are printed without another call of it.
+/// call this library, which may bring a line to it a little later for that. It may log itself: such lines are printed
+/// without another call of it.
 #[no_mangle]
 pub extern "C" fn IOT_Log_Set_MessageHandler(handler: LogMessageHandler) {
     *HANDLER.lock().unwrap_or_else(PoisonError::into_inner) = handler;
@@ -413,6 +431,23 @@ mod tests {
             NESTED.set(false);
         });
         assert_eq!(seen.len(), 1);
+    }
+
+    #[test]
+    fn a_handler_is_called_with_no_lock_held() {
+        let count = || SEEN.with_borrow(|seen| seen.as_ref().map(Vec::len));
+        let lock = sync::Mutex::new(());
+        let seen = lines(eLOG_INFO, || {
+            let guard = lock.lock();
+            log::info!("first");
+            log::info!("second");
+            assert_eq!(count(), Some(0));
+            drop(guard);
+            assert_eq!(count(), Some(2));
+            log::info!("third");
+        });
+        let texts: Vec<_> = seen.iter().map(|line| line.rsplit(": ").next().unwrap().trim_end()).collect();
+        assert_eq!(texts, ["first", "second", "third"]);
     }
 
     #[test]

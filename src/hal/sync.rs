@@ -1,12 +1,50 @@
 //! Locks over `HAL_Mutex*`.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ffi::c_void;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use iot_abi::import::{HAL_MutexCreate, HAL_MutexDestroy, HAL_MutexLock, HAL_MutexUnlock, HAL_SleepMs};
+
+type Task = Box<dyn FnOnce()>;
+
+thread_local! {
+    /// How many locks this thread holds.
+    static HELD: Cell<usize> = const { Cell::new(0) };
+    static IS_WAITED: Cell<bool> = const { Cell::new(false) };
+    /// What waits until it holds none.
+    static WAITING: RefCell<Vec<Task>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether the calling thread holds a lock.
+pub fn is_holding() -> bool {
+    HELD.get() != 0
+}
+
+/// Runs `task` as soon as the calling thread holds no lock: at once where it holds none.
+pub fn when_released(task: impl FnOnce() + 'static) {
+    if is_holding() {
+        IS_WAITED.set(true);
+        WAITING.with_borrow_mut(|waiting| waiting.push(Box::new(task)));
+    } else {
+        task();
+    }
+}
+
+fn taken() {
+    HELD.set(HELD.get() + 1);
+}
+
+fn released() {
+    HELD.set(HELD.get().saturating_sub(1));
+    if !is_holding() && IS_WAITED.replace(false) {
+        for task in WAITING.take() {
+            task();
+        }
+    }
+}
 
 /// A mutex that waits in `HAL_MutexLock`.
 ///
@@ -41,6 +79,7 @@ impl<T> Mutex<T> {
             // SAFETY: no precondition.
             unsafe { HAL_SleepMs(1) };
         }
+        taken();
         Guard { mutex: self, hal: self.hal }
     }
 
@@ -48,7 +87,10 @@ impl<T> Mutex<T> {
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
         // The HAL's lock stays free: whoever takes it meanwhile waits for `held`. No guard may come into being where the
         // lock is not ours: dropping it would release the holder's.
-        (!self.held.swap(true, Ordering::Acquire)).then(|| Guard { mutex: self, hal: ptr::null_mut() })
+        (!self.held.swap(true, Ordering::Acquire)).then(|| {
+            taken();
+            Guard { mutex: self, hal: ptr::null_mut() }
+        })
     }
 }
 
@@ -91,12 +133,14 @@ impl<T> Drop for Guard<'_, T> {
             // SAFETY: locked by this guard on this thread.
             unsafe { HAL_MutexUnlock(self.hal) };
         }
+        released();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::rc::Rc;
 
     #[test]
     fn a_lock_that_was_tried_in_vain_stays_with_its_holder() {
@@ -109,5 +153,29 @@ mod tests {
         assert!(mutex.try_lock().is_none());
         drop(guard);
         drop(mutex.lock());
+    }
+
+    #[test]
+    fn a_task_waits_for_the_last_lock_of_its_thread() {
+        let done = Rc::new(RefCell::new(Vec::new()));
+        let task = |number| {
+            let done = Rc::clone(&done);
+            when_released(move || {
+                assert!(!is_holding());
+                done.borrow_mut().push(number);
+            });
+        };
+        let (outer, inner) = (Mutex::new(0), Mutex::new(0));
+        task(1);
+        let first = outer.lock();
+        task(2);
+        let second = inner.try_lock();
+        task(3);
+        assert_eq!(*done.borrow(), [1]);
+        drop(first);
+        assert!(outer.try_lock().is_some() && is_holding());
+        assert_eq!(*done.borrow(), [1]);
+        drop(second);
+        assert_eq!(*done.borrow(), [1, 2, 3]);
     }
 }

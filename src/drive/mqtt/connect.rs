@@ -110,14 +110,14 @@ impl Client {
 
     /// Gives the link up because of what the engine found.
     pub(super) fn fault(&self, fault: LinkFault) {
-        log::error!(target: "mqtt_session", "MQTT link given up: {fault}");
         self.lose(fault_code(fault));
+        log::error!(target: "mqtt_session", "MQTT link given up: {fault}");
     }
 
     /// Gives the link up because of the transport.
     pub(super) fn broken(&self, error: TransportError) {
-        log::error!(target: "mqtt_session", "MQTT link lost: {error}");
         self.lose(error.code());
+        log::error!(target: "mqtt_session", "MQTT link lost: {error}");
     }
 
     fn lose(&self, code: i32) {
