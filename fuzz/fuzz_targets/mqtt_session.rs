@@ -166,6 +166,7 @@ impl Desk {
                     Ok(id) => assert!(self.books.unsubscribes.insert(id, self.now).is_none(), "{id} is in use"),
                     Err(refusal) => self.check_refusal(Some(refusal)),
                 }
+                let _ = self.session.take_removed();
                 assert!(!self.session.is_subscribed(filter));
                 self.books.subscribes.retain(|_, known| *known != filter);
             }
@@ -325,7 +326,7 @@ impl Desk {
                 Event::Subscribed(id, _) | Event::SubscribeRefused(id, _) | Event::SubscribeTimedOut(id, _) => {
                     self.books.subscribes.remove(&id);
                 }
-                Event::Removed(_) | Event::TooLong(_) => {}
+                Event::TooLong(_) => {}
             }
         }
     }

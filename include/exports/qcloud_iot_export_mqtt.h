@@ -183,7 +183,7 @@ int IOT_MQTT_Publish(void *pClient, char *topicName, PublishParams *pParams);
 /** Subscribes. Returns the packet id or an error; the server's answer comes as an event. */
 int IOT_MQTT_Subscribe(void *pClient, char *topicFilter, SubscribeParams *pParams);
 
-/** Takes a subscription away: it gets MQTT_EVENT_UNSUBSCRIBE. Returns the packet id or an error. */
+/** Takes a subscription away: it gets MQTT_EVENT_UNSUBSCRIBE before this returns. Returns the packet id or an error. */
 int IOT_MQTT_Unsubscribe(void *pClient, char *topicFilter);
 
 /** Whether the server has granted the subscription to `topicFilter`. */

@@ -41,7 +41,7 @@ pub enum SubscriptionEvent {
 }
 
 /// Receives what a subscription brings.
-/// Called on the thread that pumps, with no lock held: it may call the client.
+/// Called with no lock held: it may call the client. On the thread that pumps, or that ends the subscription.
 pub trait Subscriber: Send + Sync {
     /// A message came in.
     fn message(&self, client: &Arc<Client>, topic: &str, payload: &[u8]);
@@ -210,13 +210,20 @@ impl Client {
         Ok(id)
     }
 
-    /// Removes a subscription and tells the server.
+    /// Removes a subscription, which hears of it before this returns, and tells the server.
     ///
     /// # Errors
     /// The `QCLOUD_ERR_*` code of behaviour.md section 3.
-    pub fn unsubscribe(&self, filter: &str) -> Result<u16, i32> {
+    pub fn unsubscribe(self: &Arc<Self>, filter: &str) -> Result<u16, i32> {
         let now = self.platform.now();
-        let id = self.session.lock().unsubscribe(now, filter).map_err(refusal_code)?;
+        let (result, removed) = {
+            let mut session = self.session.lock();
+            (session.unsubscribe(now, filter), session.take_removed())
+        };
+        for subscriber in removed {
+            subscriber.event(self, SubscriptionEvent::Removed);
+        }
+        let id = result.map_err(refusal_code)?;
         self.flush()?;
         Ok(id)
     }

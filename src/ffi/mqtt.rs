@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::Arc;
 
 use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT, QCLOUD_RET_SUCCESS};
@@ -337,6 +337,7 @@ pub unsafe extern "C" fn IOT_MQTT_Subscribe(
             on_message: params.on_message_handler,
             on_event: params.on_sub_event_handler,
             user_data: params.user_data,
+            over: AtomicBool::new(false),
         };
         match client.subscribe(filter, qos, Arc::new(subscriber)) {
             Ok(id) => c_int::from(id),
@@ -348,7 +349,7 @@ pub unsafe extern "C" fn IOT_MQTT_Subscribe(
     })
 }
 
-/// Takes a subscription away: it gets MQTT_EVENT_UNSUBSCRIBE. Returns the packet id or an error.
+/// Takes a subscription away: it gets MQTT_EVENT_UNSUBSCRIBE before this returns. Returns the packet id or an error.
 ///
 /// # Safety
 /// `topicFilter` is NULL or a string.
@@ -535,6 +536,8 @@ struct CSubscriber {
     on_message: OnMessageHandler,
     on_event: OnSubEventHandler,
     user_data: *mut c_void,
+    /// The handlers were told of the subscription's end: `user_data` may be gone.
+    over: AtomicBool,
 }
 
 // SAFETY: `user_data` is only handed back; the handlers are called from whichever thread pumps, as documented.
@@ -548,7 +551,7 @@ impl Subscriber for CSubscriber {
     }
 
     fn deliver(&self, client: &Arc<Client>, message: &Message) {
-        let Some(handler) = self.on_message else {
+        let Some(handler) = self.on_message.filter(|_| !self.over.load(Ordering::Relaxed)) else {
             return;
         };
         with_c_message(message, |view| {
@@ -559,6 +562,10 @@ impl Subscriber for CSubscriber {
     }
 
     fn event(&self, client: &Arc<Client>, event: SubscriptionEvent) {
+        let ends = matches!(event, SubscriptionEvent::Removed | SubscriptionEvent::ClientDestroyed);
+        if self.over.fetch_or(ends, Ordering::Relaxed) {
+            return;
+        }
         let Some(handler) = self.on_event else {
             return;
         };

@@ -297,7 +297,6 @@ impl Client {
                 subscriber.event(self, SubscriptionEvent::TimedOut);
                 self.tell(Notice::SubscribeTimedOut(id));
             }
-            Event::Removed(subscriber) => subscriber.event(self, SubscriptionEvent::Removed),
             Event::Unsubscribed(id) => self.tell(Notice::Unsubscribed(id)),
             Event::UnsubscribeTimedOut(id) => self.tell(Notice::UnsubscribeTimedOut(id)),
             Event::Published(id) => self.tell(Notice::Published(id)),

@@ -203,10 +203,11 @@ fn subscriptions_hear_what_becomes_of_them() {
     assert_eq!(seen.subscription, [number(success), number(nack)]);
 
     let id = device.unsubscribe("a/#");
+    assert_eq!(device.seen().subscription, [number(MQTTEventType::MQTT_EVENT_UNSUBSCRIBE)], "before it returns");
     device.pump();
     let seen = device.seen();
     assert_eq!(seen.events, [with_id(MQTTEventType::MQTT_EVENT_UNSUBCRIBE_SUCCESS, id)]);
-    assert_eq!(seen.subscription, [number(MQTTEventType::MQTT_EVENT_UNSUBSCRIBE)]);
+    assert!(seen.subscription.is_empty());
 
     device.subscribe("a/#", 1);
     device.pump();
@@ -220,6 +221,29 @@ fn subscriptions_hear_what_becomes_of_them() {
         (MQTTEventType::MQTT_EVENT_SUBCRIBE_TIMEOUT, MQTTEventType::MQTT_EVENT_UNSUBCRIBE_TIMEOUT);
     assert_eq!(seen.events, [with_id(late_subscribe, late), with_id(late_unsubscribe, id)]);
     assert_eq!(seen.subscription, [number(MQTTEventType::MQTT_EVENT_UNSUBSCRIBE), number(late_subscribe)]);
+}
+
+#[test]
+fn the_handlers_of_a_subscription_that_is_over_are_called_no_more() {
+    let device = Device::new();
+    let client = handle::get::<Client>(device.handle).unwrap();
+    let message =
+        Message { qos: 0, retain: false, dup: false, id: 0, topic: "a".to_owned(), payload: b"late".as_slice().into() };
+    for end in [SubscriptionEvent::Removed, SubscriptionEvent::ClientDestroyed] {
+        let subscriber = CSubscriber {
+            on_message: Some(on_message),
+            on_event: Some(on_subscription_event),
+            user_data: device.seen.cast(),
+            over: AtomicBool::new(false),
+        };
+        subscriber.event(&client, end);
+        assert_eq!(device.seen().subscription.len(), 1);
+        // What was on its way through the pump meanwhile.
+        subscriber.event(&client, SubscriptionEvent::Granted);
+        subscriber.deliver(&client, &message);
+        let seen = device.seen();
+        assert!(seen.subscription.is_empty() && seen.messages.is_empty());
+    }
 }
 
 #[test]

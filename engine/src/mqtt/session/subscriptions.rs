@@ -81,7 +81,8 @@ impl<H: Clone> Session<H> {
         Ok(self.send_subscribe(now, key, filter, qos))
     }
 
-    /// Takes away every subscription to `filter`. Returns the packet id.
+    /// Takes away every subscription to `filter`. Returns the packet id. Whatever it returns,
+    /// [`take_removed`](Self::take_removed) has what was taken away.
     ///
     /// # Errors
     /// Nothing was sent.
@@ -102,7 +103,7 @@ impl<H: Clone> Session<H> {
         });
         for (key, handler) in removed {
             self.pending.retain(|pending| pending.awaited != Awaited::Suback(key));
-            self.events.push_back(Event::Removed(handler));
+            self.removed.push(handler);
         }
         // Without a link the subscription is gone all the same: it is not made again.
         if self.link != Link::Up {
@@ -114,6 +115,13 @@ impl<H: Clone> Session<H> {
         packet.pkid = id;
         self.write(&Packet::Unsubscribe(packet));
         Ok(id)
+    }
+
+    /// What [`unsubscribe`](Self::unsubscribe) took away. To be told before the caller of it goes on: from then on, what
+    /// belongs to a subscription may be gone.
+    #[must_use]
+    pub fn take_removed(&mut self) -> Vec<H> {
+        std::mem::take(&mut self.removed)
     }
 
     /// Whether a SUBACK for `filter` is in.

@@ -150,8 +150,6 @@ pub enum Event<H> {
     SubscribeRefused(u16, H),
     /// No SUBACK in time.
     SubscribeTimedOut(u16, H),
-    /// The subscription was taken away by the caller.
-    Removed(H),
     /// An UNSUBACK came.
     Unsubscribed(u16),
     /// No UNSUBACK in time.
