@@ -168,8 +168,7 @@ impl Client {
     pub fn publish_retained(&self, topic: &str, qos: QoS, payload: &[u8], retain: bool) -> Result<u16, i32> {
         let now = self.platform.now();
         let id = self.session.lock().publish(now, topic, payload, qos, retain).map_err(refusal_code)?;
-        self.flush()?;
-        Ok(id)
+        self.sent(id)
     }
 
     /// Publishes with QoS 1 and keeps the message until it is acknowledged, over reconnects; it may be handed over while
@@ -206,8 +205,7 @@ impl Client {
         let same =
             |a: &Arc<dyn Subscriber>, b: &Arc<dyn Subscriber>| a.handlers().is_some() && a.handlers() == b.handlers();
         let id = self.session.lock().subscribe(now, filter, qos, subscriber, same).map_err(refusal_code)?;
-        self.flush()?;
-        Ok(id)
+        self.sent(id)
     }
 
     /// Removes a subscription, which hears of it before this returns, and tells the server.
@@ -223,9 +221,7 @@ impl Client {
         for subscriber in removed {
             subscriber.event(self, SubscriptionEvent::Removed);
         }
-        let id = result.map_err(refusal_code)?;
-        self.flush()?;
-        Ok(id)
+        self.sent(result.map_err(refusal_code)?)
     }
 
     /// Whether the SUBACK for `filter` is in.

@@ -37,6 +37,16 @@ impl Client {
         self.flush_until(self.platform.now() + self.patience_ms())
     }
 
+    /// Sends the request with this packet id, 0 for none. Where that fails its caller is told so, and hears nothing more of
+    /// it: a subscription that came into being later all the same would call handlers whose user data may be gone.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub(super) fn sent(&self, id: u16) -> Result<u16, i32> {
+        self.flush().inspect_err(|_| self.session.lock().withdraw(id))?;
+        Ok(id)
+    }
+
     /// Writes what the session wants sent, in order, until `deadline`. What is left goes out with the next flush, unless
     /// the server has taken nothing for the command time-out: then the link is given up.
     ///

@@ -304,3 +304,17 @@ fn a_platform_that_does_not_wait_makes_nobody_spin() {
     let writes = simulation.world().in_vain - before - reads;
     assert!(writes <= 5100, "{writes} writes in 5 seconds");
 }
+
+#[test]
+fn a_request_that_failed_is_not_heard_of_later() {
+    let (simulation, diary, client) = connected();
+    // The server hangs up before the client has noticed.
+    simulation.world().closed = true;
+    assert!(client.subscribe("t", QoS::AtLeastOnce, Arc::new(diary.clone())).is_err());
+    assert_eq!(client.yield_for(20_000), QCLOUD_RET_MQTT_RECONNECTED);
+    assert!(!client.is_subscribed("t"));
+    simulation.world().closed = true;
+    assert!(client.publish("t", QoS::AtLeastOnce, b"x").is_err());
+    assert_eq!(client.yield_for(20_000), QCLOUD_RET_MQTT_RECONNECTED);
+    assert_eq!(diary.take(), ["Disconnected", "Reconnected", "Disconnected", "Reconnected"]);
+}

@@ -23,6 +23,8 @@ pub(super) struct Subscription<H> {
     pub(super) established: bool,
     /// When to ask for it again.
     pub(super) ask_again: Option<Millis>,
+    /// What the last SUBSCRIBE for it replaced.
+    replaced: Option<(H, QoS)>,
 }
 
 impl<H: Clone> Session<H> {
@@ -57,8 +59,8 @@ impl<H: Clone> Session<H> {
         let known =
             self.subscriptions.iter_mut().find(|known| known.filter == filter && same(&known.handler, &handler));
         let key = if let Some(known) = known {
-            known.handler = handler;
-            known.qos = qos;
+            known.replaced =
+                Some((std::mem::replace(&mut known.handler, handler), std::mem::replace(&mut known.qos, qos)));
             known.key
         } else {
             if self.subscriptions.len() >= MAX_SUBSCRIPTIONS {
@@ -75,10 +77,33 @@ impl<H: Clone> Session<H> {
                 ready: false,
                 established: false,
                 ask_again: None,
+                replaced: None,
             });
             key
         };
         Ok(self.send_subscribe(now, key, filter, qos))
+    }
+
+    /// Takes back the request with this packet id, which could not be sent: nothing is heard of it any more, and a
+    /// subscription is what it was before.
+    pub fn withdraw(&mut self, id: u16) {
+        let Some(index) = self.pending.iter().position(|pending| pending.id == id) else {
+            return;
+        };
+        let Awaited::Suback(key) = self.pending.swap_remove(index).awaited else {
+            return;
+        };
+        let Some(index) = self.subscriptions.iter().position(|known| known.key == key) else {
+            return;
+        };
+        let known = &mut self.subscriptions[index];
+        if let Some((handler, qos)) = known.replaced.take() {
+            known.handler = handler;
+            known.qos = qos;
+        }
+        if !known.established {
+            self.drop_unless_asked_for(index);
+        }
     }
 
     /// Takes away every subscription to `filter`. Returns the packet id. Whatever it returns,

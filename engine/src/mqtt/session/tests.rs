@@ -640,3 +640,35 @@ fn nothing_is_due_without_a_link_and_requests() {
     assert_eq!(session().deadline(), None);
     assert_eq!(session().tick(Millis(u64::MAX)), Ok(()));
 }
+
+#[test]
+fn a_request_that_was_withdrawn_leaves_nothing_behind() {
+    let same = |_: &&str, _: &&str| true;
+    let mut session = connected();
+    subscribe(&mut session, Millis(0), "a", "first");
+    let again = session.subscribe(Millis(1), "a", QoS::AtMostOnce, "second", same).unwrap();
+    let other = session.subscribe(Millis(1), "b", QoS::AtLeastOnce, "third", same).unwrap();
+    let publish = session.publish(Millis(1), "t", b"", QoS::AtLeastOnce, false).unwrap();
+    session.lost(Millis(2), 0);
+    for id in [again, other, publish, 0] {
+        session.withdraw(id);
+    }
+    connect(&mut session, Millis(2000));
+    let sent = packets(&mut session);
+    let [Packet::Subscribe(only)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!((only.filters[0].path.as_str(), only.filters[0].qos), ("a", QoS::AtLeastOnce.into()));
+    receive(&mut session, Millis(2000), &suback(only.pkid, true)).unwrap();
+    session.tick(Millis(3 * TIMEOUT)).unwrap();
+    let told = events(&mut session);
+    assert_eq!(told, [Event::Disconnected, Event::Reconnected, Event::Subscribed(only.pkid, "first")]);
+}
+
+#[test]
+fn a_withdrawn_subscribe_leaves_another_one_its_answer() {
+    let mut session = connected();
+    let ids = [0, 1].map(|ms| session.subscribe(Millis(ms), "a", QoS::AtLeastOnce, "h", |_, _| true).unwrap());
+    session.withdraw(ids[1]);
+    receive(&mut session, Millis(2), &suback(ids[0], true)).unwrap();
+    assert_eq!(events(&mut session), [Event::Subscribed(ids[0], "h")]);
+    assert!(session.is_subscribed("a"));
+}
