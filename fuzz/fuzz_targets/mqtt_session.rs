@@ -15,6 +15,7 @@ const TIMEOUT_MS: u32 = 5_000;
 const MAX_PENDING_PUBLISHES: usize = 20;
 const MAX_SUBSCRIPTIONS: usize = 10;
 const MAX_KEPT: usize = 10;
+const MAX_PENDING: usize = 100;
 const MAX_SEND: usize = 2048;
 const FILTERS: [&str; 8] = ["a", "a/b", "a/#", "+/b", "#", "$ota/update/P/d", "a/+/c", "a//"];
 const TOPICS: [&str; 8] = ["a", "a/b", "x/b", "a/b/c", "$ota/update/P/d", "a//", "y", "a/+"];
@@ -179,6 +180,11 @@ impl Desk {
                     }
                     self.books.kept.push(id);
                 }
+                Err(Refusal::TooManyPublishes) => {
+                    // The SUBSCRIBEs that the session repeats are not in the books, one for each subscription.
+                    let others = self.books.subscribes.len() + self.books.unsubscribes.len() + MAX_SUBSCRIPTIONS;
+                    assert!(self.publishes() + others >= MAX_PENDING);
+                }
                 Err(refusal) => {
                     assert_eq!(refusal, Refusal::NotConnected);
                     assert_eq!(self.session.link(), Link::Down);
@@ -222,12 +228,14 @@ impl Desk {
         match refusal {
             None => assert_eq!(self.session.link(), Link::Up),
             Some(Refusal::NotConnected) => assert_ne!(self.session.link(), Link::Up),
-            Some(Refusal::TooManyPublishes) => {
-                let books = &self.books;
-                assert!(books.publishes.len() + books.kept.len() + books.displaced.len() >= MAX_PENDING_PUBLISHES);
-            }
+            Some(Refusal::TooManyPublishes) => assert!(self.publishes() >= MAX_PENDING_PUBLISHES),
             Some(_) => {}
         }
+    }
+
+    /// Publishes that may wait for an acknowledgement.
+    fn publishes(&self) -> usize {
+        self.books.publishes.len() + self.books.kept.len() + self.books.displaced.len()
     }
 
     fn answer(&mut self, back: usize, good: bool) {

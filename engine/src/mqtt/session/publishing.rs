@@ -10,6 +10,8 @@ use crate::topic::{is_topic, MAX_TOPIC_LEN};
 pub const MAX_SEND: usize = 2048;
 /// Most publishes that wait for an acknowledgement.
 pub const MAX_PENDING_PUBLISHES: usize = 20;
+/// Most requests of all kinds that may wait for an answer when a message is to be kept: more than a program has use for.
+pub const MAX_PENDING: usize = 100;
 /// Most messages that are kept until they are acknowledged. The next one displaces the oldest.
 pub const MAX_KEPT: usize = 10;
 
@@ -56,11 +58,17 @@ impl<H: Clone> Session<H> {
     /// The time-out of its acknowledgement is told as for any other. Returns the packet id.
     ///
     /// # Errors
-    /// It is not kept: `NotConnected` where the link will not come back by itself.
+    /// It is not kept: `NotConnected` where the link will not come back by itself, `TooManyPublishes` where
+    /// [`MAX_PENDING`] requests wait already.
     pub fn publish_kept(&mut self, now: Millis, topic: &str, payload: &[u8]) -> Result<u16, Refusal> {
         let mut packet = checked(topic, payload, QoS::AtLeastOnce)?;
         if matches!(self.link, Link::Down | Link::Closed) {
             return Err(Refusal::NotConnected);
+        }
+        // A server can make the device report something as often as it likes, and acknowledge nothing. What is displaced
+        // uses its packet id until its time-out, and without a limit none would be left.
+        if self.pending.len() >= MAX_PENDING {
+            return Err(Refusal::TooManyPublishes);
         }
         if self.kept.len() >= MAX_KEPT {
             self.kept.remove(0);

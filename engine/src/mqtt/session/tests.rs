@@ -672,3 +672,13 @@ fn a_withdrawn_subscribe_leaves_another_one_its_answer() {
     assert_eq!(events(&mut session), [Event::Subscribed(ids[0], "h")]);
     assert!(session.is_subscribed("a"));
 }
+
+#[test]
+fn a_server_that_has_the_device_report_without_end_uses_up_no_packet_ids() {
+    let mut session = connected();
+    let refused = (0..u16::MAX).find_map(|_| session.publish_kept(Millis(0), REPORT, b"fail").err());
+    assert_eq!(refused, Some(Refusal::TooManyPublishes));
+    assert_eq!(session.kept(), MAX_KEPT);
+    session.tick(Millis(TIMEOUT)).unwrap();
+    assert!(session.publish_kept(Millis(TIMEOUT), REPORT, b"done").is_ok());
+}
