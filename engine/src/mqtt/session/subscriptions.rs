@@ -196,13 +196,13 @@ impl<H: Clone> Session<H> {
         let Some(index) = self.subscriptions.iter().position(|known| known.key == key) else {
             return;
         };
-        let known = &self.subscriptions[index];
+        let known = &mut self.subscriptions[index];
         self.events.push_back(Event::SubscribeTimedOut(id, known.handler.clone()));
-        if !known.established {
+        if known.established {
+            // Not at once: a caller that asks again when it hears of this would double the requests each time.
+            known.ask_again = Some(now + 1);
+        } else {
             self.drop_unless_asked_for(index);
-        } else if self.link == Link::Up {
-            let (filter, qos) = (known.filter.clone(), known.qos);
-            self.send_subscribe(now, key, &filter, qos);
         }
     }
 

@@ -294,6 +294,8 @@ fn after_a_loss_every_subscription_is_made_again() {
     // The second one stays without an answer: it is asked for again, not dropped.
     session.tick(Millis(3100 + TIMEOUT)).unwrap();
     assert!(events(&mut session).contains(&Event::SubscribeTimedOut(filters[1].0, "i")));
+    assert_eq!(session.deadline(), Some(Millis(3101 + TIMEOUT)));
+    session.tick(Millis(3101 + TIMEOUT)).unwrap();
     assert!(matches!(&packets(&mut session)[..], [Packet::Subscribe(again)] if again.filters[0].path == "b"));
 }
 
@@ -681,4 +683,24 @@ fn a_server_that_has_the_device_report_without_end_uses_up_no_packet_ids() {
     assert_eq!(session.kept(), MAX_KEPT);
     session.tick(Millis(TIMEOUT)).unwrap();
     assert!(session.publish_kept(Millis(TIMEOUT), REPORT, b"done").is_ok());
+}
+
+#[test]
+fn a_caller_that_asks_again_itself_doubles_nothing() {
+    let mut session = connected();
+    subscribe(&mut session, Millis(0), "a", "h");
+    session.lost(Millis(1), 0);
+    connect(&mut session, Millis(2000));
+    let _ = (packets(&mut session), events(&mut session));
+    let mut now = Millis(2000);
+    for _ in 0..20 {
+        now = session.deadline().unwrap();
+        session.tick(now).unwrap();
+        let told = events(&mut session);
+        assert!(matches!(told[..], [Event::SubscribeTimedOut(_, "h")]), "{told:?}");
+        session.subscribe(now, "a", QoS::AtLeastOnce, "h", |_, _| true).unwrap();
+        assert_eq!(packets(&mut session).len(), 1);
+    }
+    session.tick(now + 1).unwrap();
+    assert!(packets(&mut session).is_empty());
 }
