@@ -7,6 +7,7 @@ use iot_abi::error::{QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_TCP_WRITE_TIMEOUT};
 use iot_engine::time::Millis;
 
 use super::Client;
+use crate::hal::sync::Guard;
 use crate::hal::{Transport, TransportError};
 
 /// Bytes on their way to the server.
@@ -53,14 +54,9 @@ impl Client {
     /// # Errors
     /// The transport's code; the link was given up.
     pub(super) fn flush_until(&self, deadline: Millis) -> Result<(), i32> {
-        let mut outgoing = if self.platform.now() < deadline {
-            self.outgoing.lock()
-        } else {
-            match self.outgoing.try_lock() {
-                Some(outgoing) => outgoing,
-                // Whoever holds it writes ours, too; at the latest the next pump does.
-                None => return Ok(()),
-            }
+        let Some(mut outgoing) = self.outgoing_until(deadline) else {
+            // Whoever holds it writes ours, too; at the latest the next pump does.
+            return Ok(());
         };
         loop {
             let transport = self.refill(&mut outgoing);
@@ -95,6 +91,17 @@ impl Client {
                 }
                 Err(error) => return Err(self.unwritable(&transport, error)),
             }
+        }
+    }
+
+    /// The right to write, waited for until `deadline`: another thread may hold it for as long as the server takes nothing.
+    fn outgoing_until(&self, deadline: Millis) -> Option<Guard<'_, Outgoing>> {
+        loop {
+            let outgoing = self.outgoing.try_lock();
+            if outgoing.is_some() || self.platform.now() >= deadline {
+                return outgoing;
+            }
+            self.platform.sleep(1);
         }
     }
 

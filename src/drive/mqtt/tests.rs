@@ -318,3 +318,20 @@ fn a_request_that_failed_is_not_heard_of_later() {
     assert_eq!(client.yield_for(20_000), QCLOUD_RET_MQTT_RECONNECTED);
     assert_eq!(diary.take(), ["Disconnected", "Reconnected", "Disconnected", "Reconnected"]);
 }
+
+#[test]
+fn a_yield_returns_in_time_while_another_thread_waits_to_write() {
+    let (simulation, _diary, client) = connected();
+    // As a publish holds it while the server takes nothing.
+    let writing = client.outgoing.lock();
+    let (tell, told) = std::sync::mpsc::channel();
+    let yielding = std::thread::spawn({
+        let client = client.clone();
+        move || tell.send(client.yield_for(200)).unwrap()
+    });
+    // The limit is reached only where the yield hangs.
+    assert_eq!(told.recv_timeout(std::time::Duration::from_secs(100)), Ok(0));
+    assert_eq!(simulation.ms(), 200);
+    drop(writing);
+    yielding.join().unwrap();
+}
