@@ -7,6 +7,9 @@ use crate::time::Millis;
 
 /// The share of the time that looks may take is one in this many and one.
 const SHARE: u64 = 15;
+/// Longest time without a look. An answer to a ping must be seen before the link counts as lost for want of it, some 10 s
+/// later; and the clock may have jumped while a look was measured.
+const MAX_PAUSE_MS: u64 = 4000;
 
 /// Says when the next look is due.
 #[derive(Debug, Default)]
@@ -23,7 +26,7 @@ impl LookBudget {
 
     /// A look that found nothing took from `begin` to `end`.
     pub fn found_nothing(&mut self, begin: Millis, end: Millis) {
-        self.next = end + SHARE * end.since(begin);
+        self.next = end + SHARE.saturating_mul(end.since(begin)).min(MAX_PAUSE_MS);
     }
 }
 
@@ -36,6 +39,14 @@ mod tests {
         let mut budget = LookBudget::default();
         budget.found_nothing(Millis(7), Millis(7));
         assert!(budget.is_due(Millis(7)));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_does_not_end_the_looks() {
+        let mut budget = LookBudget::default();
+        budget.found_nothing(Millis(7), Millis(3_600_007));
+        assert!(!budget.is_due(Millis(3_600_008)));
+        assert!(budget.is_due(Millis(3_604_007)));
     }
 
     #[test]
