@@ -289,7 +289,8 @@ impl<H: Clone> Session<H> {
         self.link = Link::Up;
         self.backoff = None;
         self.keep_alive = KeepAlive::start(now, self.config.keep_alive_s);
-        if flags == 0 {
+        // A session that was to begin anew has begun anew, whatever the server says.
+        if flags == 0 || self.config.clean_session {
             self.seen.clear();
         }
         self.subscribe_again(now);

@@ -377,6 +377,22 @@ fn a_new_connection_forgets_the_packet_ids_seen() {
 }
 
 #[test]
+fn packet_ids_seen_are_remembered_only_in_a_session_that_goes_on() {
+    for (clean_session, present, delivered) in [(true, 0, true), (true, 1, true), (false, 0, true), (false, 1, false)] {
+        let mut session = session();
+        session.config.clean_session = clean_session;
+        connect(&mut session, Millis(0));
+        receive(&mut session, Millis(0), &incoming(7, "t", b"")).unwrap();
+        session.lost(Millis(0), 0);
+        session.open(Millis(1000), login());
+        session.received(Millis(1000), &[0x20, 2, present, 0]).unwrap();
+        events(&mut session);
+        receive(&mut session, Millis(1000), &incoming(7, "t", b"")).unwrap();
+        assert_eq!(events(&mut session).len(), usize::from(delivered), "clean {clean_session}, present {present}");
+    }
+}
+
+#[test]
 fn closing_says_goodbye_and_returns_the_subscribers() {
     let mut session = connected();
     subscribe(&mut session, Millis(0), "a", "h");
