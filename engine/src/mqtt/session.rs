@@ -8,7 +8,7 @@ mod publishing;
 mod subscriptions;
 mod terms;
 
-pub use publishing::{MAX_KEPT, MAX_PENDING_PUBLISHES, MAX_SEND};
+pub use publishing::{MAX_KEPT, MAX_PENDING_PUBLISHES, MAX_SEND, MAX_UNSENT};
 pub use subscriptions::MAX_SUBSCRIPTIONS;
 pub use terms::{Config, Event, Link, LinkFault, Login, Message, QoS, Refusal};
 
@@ -185,6 +185,9 @@ impl<H: Clone> Session<H> {
                     }
                     self.events.push_back(Event::TooLong(len));
                 }
+            }
+            if self.output.len() > MAX_UNSENT {
+                return Err(LinkFault::Unread);
             }
         }
         framed

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use iot_abi::error::{
     QCLOUD_ERR_MQTT_CONNACK_UNACCEPTABLE_PROTOCOL_VERSION, QCLOUD_ERR_MQTT_CONNACK_UNKNOWN, QCLOUD_ERR_MQTT_NO_CONN,
-    QCLOUD_ERR_MQTT_REQUEST_TIMEOUT, QCLOUD_ERR_RX_MESSAGE_INVAL,
+    QCLOUD_ERR_MQTT_REQUEST_TIMEOUT, QCLOUD_ERR_RX_MESSAGE_INVAL, QCLOUD_ERR_TCP_WRITE_TIMEOUT,
 };
 use iot_engine::auth;
 use iot_engine::mqtt::{Link, LinkFault, Login};
@@ -140,6 +140,7 @@ fn fault_code(fault: LinkFault) -> i32 {
         LinkFault::Refused(_) => QCLOUD_ERR_MQTT_CONNACK_UNKNOWN,
         LinkFault::ConnackTimeout | LinkFault::PingTimeout => QCLOUD_ERR_MQTT_REQUEST_TIMEOUT,
         LinkFault::Malformed(_) => QCLOUD_ERR_RX_MESSAGE_INVAL,
+        LinkFault::Unread => QCLOUD_ERR_TCP_WRITE_TIMEOUT,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Mutex as StdMutex;
 
 use iot_abi::error::{
-    QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT, QCLOUD_ERR_SSL_CONNECT, QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED,
-    QCLOUD_RET_MQTT_RECONNECTED,
+    QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT, QCLOUD_ERR_SSL_CONNECT, QCLOUD_ERR_TCP_WRITE_TIMEOUT,
+    QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED, QCLOUD_RET_MQTT_RECONNECTED,
 };
 use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet};
 
@@ -334,4 +334,20 @@ fn a_yield_returns_in_time_while_another_thread_waits_to_write() {
     assert_eq!(simulation.ms(), 200);
     drop(writing);
     yielding.join().unwrap();
+}
+
+#[test]
+fn a_server_that_reads_slower_than_it_asks_does_not_fill_the_memory() {
+    let (simulation, _diary, client) = connected();
+    client.set_download_running(true);
+    while client.is_connected() {
+        for _ in 0..10 {
+            simulation.world().publish(7, "t", b"");
+        }
+        simulation.world().room = Some(1);
+        simulation.world().in_vain = 0;
+        let _ = client.yield_for(100);
+    }
+    // Not because of pings, which this server leaves without an answer.
+    assert_eq!(client.last_fault.load(Ordering::Relaxed), QCLOUD_ERR_TCP_WRITE_TIMEOUT);
 }

@@ -10,6 +10,8 @@ use crate::topic::{is_topic, MAX_TOPIC_LEN};
 pub const MAX_SEND: usize = 2048;
 /// Most publishes that wait for an acknowledgement.
 pub const MAX_PENDING_PUBLISHES: usize = 20;
+/// Most bytes that wait to be taken by the server: all publishes that may wait, and then some.
+pub const MAX_UNSENT: usize = 64 * 1024;
 /// Most requests of all kinds that may wait for an answer when a message is to be kept: more than a program has use for.
 pub const MAX_PENDING: usize = 100;
 /// Most messages that are kept until they are acknowledged. The next one displaces the oldest.
@@ -39,6 +41,9 @@ impl<H: Clone> Session<H> {
         packet.retain = retain;
         if self.link != Link::Up {
             return Err(Refusal::NotConnected);
+        }
+        if self.output.len() >= MAX_UNSENT {
+            return Err(Refusal::TooManyPublishes);
         }
         let waiting = self.pending.iter().filter(|pending| pending.awaited == Awaited::Puback).count();
         if qos == QoS::AtLeastOnce {

@@ -77,6 +77,8 @@ pub enum LinkFault {
     ConnackTimeout,
     /// Pings stayed without an answer.
     PingTimeout,
+    /// The server makes the device answer more than it takes.
+    Unread,
 }
 
 impl fmt::Display for LinkFault {
@@ -91,6 +93,7 @@ impl fmt::Display for LinkFault {
             LinkFault::Refused(code) => write!(f, "server refuses the connection: code {code}"),
             LinkFault::ConnackTimeout => write!(f, "no CONNACK in time"),
             LinkFault::PingTimeout => write!(f, "no answer to pings"),
+            LinkFault::Unread => write!(f, "the server does not read its answers"),
         }
     }
 }
@@ -106,7 +109,8 @@ pub enum Refusal {
     NotConnected,
     /// The packet would be longer than [`MAX_SEND`](super::MAX_SEND).
     PacketTooLong,
-    /// [`MAX_PENDING_PUBLISHES`](super::MAX_PENDING_PUBLISHES) publishes wait already.
+    /// [`MAX_PENDING_PUBLISHES`](super::MAX_PENDING_PUBLISHES) publishes or [`MAX_UNSENT`](super::MAX_UNSENT) bytes wait
+    /// already.
     TooManyPublishes,
     /// [`MAX_SUBSCRIPTIONS`](super::MAX_SUBSCRIPTIONS) subscriptions exist already.
     TooManySubscriptions,

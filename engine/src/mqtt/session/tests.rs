@@ -648,6 +648,7 @@ fn each_fault_says_what_happened() {
         (LinkFault::Refused(6), "server refuses the connection: code 6"),
         (LinkFault::ConnackTimeout, "no CONNACK in time"),
         (LinkFault::PingTimeout, "no answer to pings"),
+        (LinkFault::Unread, "the server does not read its answers"),
     ] {
         assert_eq!(fault.to_string(), text);
     }
@@ -719,4 +720,18 @@ fn a_caller_that_asks_again_itself_doubles_nothing() {
     }
     session.tick(now + 1).unwrap();
     assert!(packets(&mut session).is_empty());
+}
+
+#[test]
+fn what_the_server_does_not_take_does_not_pile_up() {
+    let mut session = connected();
+    let refused = (0..1000).find_map(|_| session.publish(Millis(0), "t", &[0; 2000], QoS::AtMostOnce, false).err());
+    assert_eq!(refused, Some(Refusal::TooManyPublishes));
+    assert!(session.take_output().len() < MAX_UNSENT + MAX_SEND);
+    assert!(session.publish(Millis(0), "t", b"", QoS::AtMostOnce, false).is_ok());
+
+    let fault = (0..100_000).find_map(|_| receive(&mut session, Millis(0), &incoming(7, "t", b"")).err());
+    assert_eq!(fault, Some(LinkFault::Unread));
+    session.lost(Millis(0), 0);
+    assert!(session.take_output().is_empty());
 }
