@@ -27,7 +27,7 @@ SIZE=10000000
 TARGET_VERSION=2.0.0
 RUNNING_VERSION=1.0.0
 
-need cmake=cmake gcc=gcc g++=g++ make=make pkg-config=pkg-config '/usr/lib/llvm-*/lib/libclang*.so*=libclang-dev'
+need cmake=cmake gcc=gcc g++=g++ make=make pkg-config=pkg-config '/usr/lib/llvm-*/lib/libclang.so=libclang-dev'
 need_rust
 
 echo "== Building the library, the C sample and the hub (the first time takes some minutes)"
