@@ -154,8 +154,8 @@ function(iot_build_library)
   add_library(qcloud_iot INTERFACE)
   add_dependencies(qcloud_iot iot_archives)
   target_include_directories(qcloud_iot SYSTEM INTERFACE "${IOT_INCLUDE_DIR}" "${IOT_INCLUDE_DIR}/exports")
-  target_link_libraries(qcloud_iot INTERFACE
-    "-L${IOT_LIB_DIR}" -Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group -lpthread)
+  target_link_options(qcloud_iot INTERFACE "-L${IOT_LIB_DIR}")
+  target_link_libraries(qcloud_iot INTERFACE -Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group -lpthread)
   set(IOT_ARCHIVES ${archives} PARENT_SCOPE)
 endfunction()
 

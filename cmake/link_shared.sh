@@ -16,18 +16,17 @@ version=$3
 soname=libiot_sdk.so.${version%%.*}
 file=libiot_sdk.so.$version
 
-archives=$lib/libiot_sdk.a
+set -- "$lib/libiot_sdk.a"
 # The program's HAL_* are what may be missing here; the dynamic linker names the first that the program lacks.
 complete=
 if [ -f "$lib/libiot_platform.a" ]; then
-    archives="$archives $lib/libiot_platform.a"
+    set -- "$@" "$lib/libiot_platform.a"
     complete=-Wl,-z,defs
 fi
 
 mkdir -p "$out"
 stamp=$out/.linked
-# shellcheck disable=SC2086
-state="$version $CC $(stat -L -c '%n %i %s %Y' "$0" $archives)"
+state="$version $CC $(stat -L -c '%n %i %s %Y' "$0" "$@")"
 if [ -f "$stamp" ] && [ "$state" = "$(cat "$stamp")" ] && [ -f "$out/$file" ]; then
     exit 0
 fi
@@ -39,8 +38,7 @@ trap 'exit 1' HUP INT TERM
 
 {
     echo '{ global:'
-    # shellcheck disable=SC2086
-    "$NM" --defined-only --extern-only $archives 2>/dev/null | awk 'NF == 3 && $3 !~ /[.]/ { print $3 ";" }' | sort -u
+    "$NM" --defined-only --extern-only "$@" 2>/dev/null | awk 'NF == 3 && $3 !~ /[.]/ { print $3 ";" }' | sort -u
     echo 'local: *; };'
 } >"$work/exports.map"
 
@@ -48,7 +46,7 @@ trap 'exit 1' HUP INT TERM
 # shellcheck disable=SC2086
 "$CC" -shared -o "$work/$file" "-Wl,-soname,$soname" "-Wl,--version-script=$work/exports.map" $complete \
     -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,nodelete -Wl,--gc-sections \
-    -Wl,--whole-archive $archives -Wl,--no-whole-archive -Wl,--as-needed -lpthread -ldl -lm
+    -Wl,--whole-archive "$@" -Wl,--no-whole-archive -Wl,--as-needed -lpthread -ldl -lm
 
 mv "$work/$file" "$out/$file"
 ln -s "$file" "$out/$soname"

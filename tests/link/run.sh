@@ -82,12 +82,14 @@ shared_own_hal)
     run_shared own_hal "$shared"
     ;;
 shared_without_platform)
-    mkdir -p lib
-    cp "$lib/libiot_sdk.a" lib
-    sh "$LINK_SOURCE/cmake/link_shared.sh" "$PWD/lib" "$PWD/lib/shared" 3.0.0
-    [ "$LINK_CONFIG" = "" ] || "$LINK_SOURCE/tests/abi/symbols.sh" lib "$LINK_CONFIG"
+    # Folders may have a space in their names.
+    own="$PWD/own lib"
+    mkdir -p "$own"
+    cp "$lib/libiot_sdk.a" "$own"
+    sh "$LINK_SOURCE/cmake/link_shared.sh" "$own" "$own/shared" 3.0.0
+    [ "$LINK_CONFIG" = "" ] || "$LINK_SOURCE/tests/abi/symbols.sh" "$own" "$LINK_CONFIG"
     # Names of libc and libgcc have a version.
-    "$NM" -D --undefined-only lib/shared/libiot_sdk.so | awk '$1 == "U" { print $2 }' | grep -v @ >asked
+    "$NM" -D --undefined-only "$own/shared/libiot_sdk.so" | awk '$1 == "U" { print $2 }' | grep -v @ >asked
     grep -qx HAL_Malloc asked || fail "HAL_Malloc is not left to the program"
     if grep -v '^HAL_' asked; then fail "the above are left to the program"; fi
     ;;
