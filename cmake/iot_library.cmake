@@ -1,8 +1,21 @@
 # Headers, archives and the target `qcloud_iot` that C programs of this project link.
 
+file(STRINGS "${CMAKE_CURRENT_SOURCE_DIR}/Cargo.toml" iot_rust_version REGEX "^rust-version = ")
+string(REGEX MATCH "[0-9.]+" iot_rust_version "${iot_rust_version}")
 find_program(CARGO cargo HINTS "$ENV{HOME}/.cargo/bin" "$ENV{CARGO_HOME}/bin")
 if(NOT CARGO)
-  message(FATAL_ERROR "cargo was not found. Install Rust 1.85 or later (https://rustup.rs) or pass -DCARGO=<path>.")
+  message(FATAL_ERROR "cargo was not found. Install Rust ${iot_rust_version} or later (https://rustup.rs) or pass "
+                      "-DCARGO=<path>.")
+endif()
+# A cargo that is too old can't even read our manifests, and says so in words that don't help.
+execute_process(COMMAND "${CARGO}" --version OUTPUT_VARIABLE iot_cargo_says ERROR_VARIABLE iot_cargo_says)
+if(NOT iot_cargo_says MATCHES "^cargo ([0-9]+\\.[0-9]+\\.[0-9]+)" OR CMAKE_MATCH_1 VERSION_LESS iot_rust_version)
+  string(STRIP "${iot_cargo_says}" iot_cargo_says)
+  set(iot_cargo "${CARGO}")
+  # Otherwise it would stay in the build folder after another one was installed.
+  unset(CARGO CACHE)
+  message(FATAL_ERROR "Rust ${iot_rust_version} or later is needed. ${iot_cargo} --version: ${iot_cargo_says}. Install "
+                      "a later one (https://rustup.rs) or pass -DCARGO=<path>.")
 endif()
 
 set(IOT_LIB_DIR "${OUTPUT_DIR}/lib")

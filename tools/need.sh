@@ -19,7 +19,7 @@ need() {
     local root=()
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || {
-            echo "Missing: ${missing[*]}. Install them, or run this as root or with sudo." >&2
+            echo "Missing, and there is no sudo. As root: apt-get install ${missing[*]}" >&2
             exit 1
         }
         root=(sudo)
@@ -30,11 +30,16 @@ need() {
     fi
 }
 
-# Rust may be installed for this user without being on the PATH.
+# Rust may be installed for this user without being on the PATH. One that is too old can't even read our manifests, and
+# says so in words that don't help.
 need_rust() {
+    local least found
+    least=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
     command -v cargo >/dev/null || PATH=$HOME/.cargo/bin:$PATH
-    command -v cargo >/dev/null || {
-        echo "Rust 1.85 or later is needed: https://rustup.rs, or a Debian package such as rustc-web" >&2
+    found=$({ cargo --version 2>/dev/null || true; } | cut -d ' ' -f 2)
+    [ "$(printf '%s\n' "$least" "${found:-0}" | sort -V | head -n 1)" = "$least" ] || {
+        echo "Rust $least or later is needed, there is ${found:-none}: https://rustup.rs, or the packages rustc-web and" \
+            "cargo-web of Debian 12" >&2
         exit 1
     }
 }
