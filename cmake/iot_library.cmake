@@ -2,7 +2,8 @@
 
 file(STRINGS "${CMAKE_CURRENT_SOURCE_DIR}/Cargo.toml" iot_rust_version REGEX "^rust-version = ")
 string(REGEX MATCH "[0-9.]+" iot_rust_version "${iot_rust_version}")
-find_program(CARGO cargo HINTS "$ENV{HOME}/.cargo/bin" "$ENV{CARGO_HOME}/bin")
+# As a shell has it; the user's own only where the PATH has none.
+find_program(CARGO cargo PATHS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin")
 if(NOT CARGO)
   message(FATAL_ERROR "cargo was not found. Install Rust ${iot_rust_version} or later (https://rustup.rs) or pass "
                       "-DCARGO=<path>.")
