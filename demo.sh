@@ -78,7 +78,7 @@ QCLOUD_IOT_MQTT_ENDPOINT=$(value mqtt_psk)
 QCLOUD_IOT_CA_FILE=$(value ca_file)
 sample=$PWD/output/release/bin/ota_mqtt_sample
 begin=$(date +%s%N)
-(cd "$work" && "$sample" -c device_info.json -v "$RUNNING_VERSION" -n 3) > >(sed -u 's/^/[device] /') ||
+(cd "$work" && "$sample" -c device_info.json -v "$RUNNING_VERSION" -n 1) > >(sed -u 's/^/[device] /') ||
     { echo "The upgrade failed; the lines above say why." >&2; exit 1; }
 end=$(date +%s%N)
 
