@@ -144,7 +144,7 @@ fn devices() {
         "--product",
         PRODUCT,
         "--name",
-        "tls",
+        "t.l-s",
         "--proof",
         "certificate",
         "--device-info",

@@ -7,6 +7,7 @@ use serde_json::{json, Value};
 use tempfile::NamedTempFile;
 
 use super::trouble::Trouble;
+use crate::devices::is_client_id;
 use crate::model::{Device, NewDevice};
 use crate::state_file::write_whole;
 
@@ -63,7 +64,7 @@ fn identity(device: &Device) -> Value {
 /// Names from the hub become names of files only where they are nothing else.
 fn file_names(device: &Device) -> Result<(String, String), Trouble> {
     let id = &device.client_id;
-    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte)) {
+    if !is_client_id(id) {
         return Err(Trouble::failed(format!("{id:?} cannot be the name of a file")));
     }
     Ok((format!("{id}_cert.crt"), format!("{id}_private.key")))
