@@ -112,6 +112,8 @@ fn firmware() {
     assert!(bad(&desk, 1, &["firmware", "remove", "2.0+b"]).contains("PRODUCT:VERSION"));
     good(&desk, &["firmware", "remove", &format!("{PRODUCT}:2.0+b")]);
     assert!(bad(&desk, 1, &["firmware", "remove", "1"]).contains("hub firmware list"));
+    good(&desk, &["firmware", "add", "firmware.bin", "--product", "A:B", "--version", "1:2"]);
+    good(&desk, &["firmware", "remove", "A:B:1:2"]);
 }
 
 #[test]

@@ -77,9 +77,9 @@ fn add(hub: &Connection, json: bool, file: &Path, product: &str, version: &str, 
 /// The firmware that a person means: its id, or product and version.
 pub fn find(hub: &Connection, text: &str) -> Result<Firmware, Trouble> {
     let list: FirmwareList = hub.get("/api/firmware")?;
-    let meant = |firmware: &Firmware| match text.split_once(':') {
-        Some((product, version)) => firmware.product_id == product && firmware.version == version,
-        None => text.parse() == Ok(firmware.id),
+    // A product id and a version may both hold colons.
+    let meant = |firmware: &Firmware| {
+        text.parse() == Ok(firmware.id) || text == format!("{}:{}", firmware.product_id, firmware.version)
     };
     list.firmware.into_iter().find(meant).ok_or_else(|| {
         let hint =
