@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Output, Stdio};
 
 use common::console::Console;
-use common::{device, Desk, Hub, ONE, PRODUCT};
+use common::{device, Desk, Hub, CERT, ONE, PRODUCT, TWO};
 use serde_json::{json, Value};
 
 /// Runs a command and returns its exit code, output and complaint.
@@ -213,6 +213,33 @@ fn a_failure_is_one_of_the_watch_too() {
     assert_eq!(last["job"]["state"], "failed");
     assert_eq!(run(&desk, &["watch", "1"]), (1, good(&desk, &["upgrade", "show", "1"]) + "1 failed\n", String::new()));
     assert!(good(&desk, &["upgrade", "show", "1"]).contains("failed (-4: no luck)"));
+}
+
+#[test]
+fn a_watch_ends_also_where_an_order_goes_on_that_had_ended() {
+    let (desk, mut hub) = start();
+    add_firmware(&desk);
+    let mut client = device(&hub, ONE);
+    let mut tell = |name: &str, state: &str| {
+        let report = json!({ "progress": { "state": state }, "version": "2.0" });
+        let payload = json!({ "type": "report_progress", "report": report });
+        client.publish(&format!("$ota/report/{PRODUCT}/{name}"), &payload.to_string());
+    };
+    good(&desk, &["upgrade", "--firmware", "1", "--device", ONE, TWO]);
+    tell("one", "done");
+    tell("two", "fail");
+    good(&desk, &["upgrade", "--firmware", "1", "--device", CERT]);
+    let mut child = spawn(&desk, &["watch"]);
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines().map(|line| line.expect("text"));
+    let mut until = |wanted: &str| assert!(lines.any(|line| line == wanted), "{wanted}");
+    until("ABCDEFGHIJcert 2.0: waiting");
+    // It tries once more.
+    tell("two", "downloading");
+    tell("two", "done");
+    tell("cert", "done");
+    until("ABCDEFGHIJcert 2.0: done");
+    hub.say("quit");
+    assert_eq!(child.wait().expect("wait").code(), Some(0));
 }
 
 #[test]

@@ -27,8 +27,12 @@ pub fn follow(hub: &Connection, only: Option<i64>, json: bool) -> Result<ExitCod
                     watched.ask(hub, id, &mut display)?;
                 }
             }
-            Change::Upgrade { upgrade } if only.is_none_or(|id| id == upgrade.id) => {
+            Change::Upgrade { upgrade } if watched.orders.contains_key(&upgrade.id) => {
                 watched.upgrade(upgrade, &mut display)
+            }
+            // Nothing more is told of the jobs that it has had.
+            Change::Upgrade { upgrade } if only.is_none() && goes_on(&upgrade) => {
+                watched.ask(hub, upgrade.id, &mut display)?
             }
             Change::Job { job } if watched.orders.contains_key(&job.upgrade_id) => watched.job(job, &mut display),
             Change::Job { job } if only.is_none() => watched.ask(hub, job.upgrade_id, &mut display)?,
@@ -117,6 +121,11 @@ impl Watched {
         }
         counts
     }
+}
+
+/// Whether more may come of an order.
+fn goes_on(upgrade: &Upgrade) -> bool {
+    upgrade.cancelled_at.is_none() || upgrade.counts.waiting + upgrade.counts.running > 0
 }
 
 fn total(counts: &Counts) -> u64 {
