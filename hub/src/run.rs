@@ -122,8 +122,26 @@ async fn bind(option: &str, listen: &Listen) -> Result<Option<Socket>> {
 }
 
 fn base(scheme: &str, host: &str, socket: Option<&Socket>) -> Option<String> {
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    socket.map(|socket| format!("{scheme}://{host}:{}", socket.address.port()))
+    socket.map(|socket| format!("{scheme}://{}", named(host, socket)))
+}
+
+fn named(host: &str, socket: &Socket) -> String {
+    let port = socket.address.port();
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// Where others find a socket.
+fn reached(host: &str, socket: &Socket) -> String {
+    if socket.address.ip().is_unspecified() {
+        // Nobody can go to that address.
+        named(host, socket)
+    } else {
+        socket.address.to_string()
+    }
 }
 
 async fn start(mut args: RunArgs) -> Result<ExitCode> {
@@ -187,16 +205,12 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         Some(file) => Some(offer(&args, &store, &site, &devices, file)?),
     };
     let mut ready = Ready {
-        mqtt_psk: psk_socket.as_ref().map(|socket| socket.address.to_string()),
-        mqtt: tcp_socket.as_ref().map(|socket| socket.address.to_string()),
-        mqtt_cert: cert_socket.as_ref().map(|socket| socket.address.to_string()),
+        mqtt_psk: psk_socket.as_ref().map(|socket| reached(&args.host, socket)),
+        mqtt: tcp_socket.as_ref().map(|socket| reached(&args.host, socket)),
+        mqtt_cert: cert_socket.as_ref().map(|socket| reached(&args.host, socket)),
         http,
         https,
-        console: console_socket.as_ref().map(|socket| match socket.address.ip() {
-            // Nobody can go to that address.
-            ip if ip.is_unspecified() => format!("http://{}:{}", args.host, socket.address.port()),
-            _ => format!("http://{}", socket.address),
-        }),
+        console: console_socket.as_ref().map(|socket| format!("http://{}", reached(&args.host, socket))),
         ca_file: authority.ca_file(),
         firmware_url: offered.and_then(|stored| site.url(&stored, now_ms() / 1000)),
         version: file.as_ref().map(|file| file.version.clone()),

@@ -67,6 +67,16 @@ fn listeners_can_be_switched_off() {
 }
 
 #[test]
+fn a_hub_that_listens_everywhere_tells_its_name() {
+    let desk = Desk::new();
+    let hub = desk.start_plain(&["--mqtt-psk", "0.0.0.0:0", "--mqtt-cert", "0.0.0.0:0", "--host", "desk.example"]);
+    for key in ["mqtt_psk", "mqtt_cert"] {
+        assert!(hub.text(key).starts_with("desk.example:"), "{key}");
+    }
+    assert!(hub.text("mqtt").starts_with("127.0.0.1:"));
+}
+
+#[test]
 fn certificates_are_made_once() {
     let desk = Desk::new();
     let args = ["cert", "--state", "state", "--client-id", "ABCDEFGHIJcert"];
