@@ -1,6 +1,7 @@
 //! What all parts share: the store, the events, and the way to the devices.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,7 +16,7 @@ use crate::devices;
 use crate::events::{DeviceRow, Event, Reporter};
 use crate::fault::{self, Faults};
 use crate::http::site::{is_version, Access, Served, Site};
-use crate::model::{Change, Device, Problem, Scope};
+use crate::model::{Change, Device, Problem, ProblemKind, Scope};
 use crate::ota::{self, Outgoing};
 use crate::remote;
 use crate::store::firmware::Stored;
@@ -147,7 +148,22 @@ impl Hub {
             Access::Forbidden(reason) => Err(Refused::Forbidden(reason)),
             Access::Unknown => Ok(None),
         })?;
-        Ok(found.map(|stored| Served::new(self.site.file(&stored), &stored)))
+        let Some(stored) = found else {
+            return Ok(None);
+        };
+        let path = self.site.file(&stored);
+        // Such as a file of the command line that has been built anew since.
+        let broken = |what: String| {
+            let text = format!("cannot serve the firmware {}: {what}", path.display());
+            Err(Refused::Broken(Problem::new(ProblemKind::Internal, text)))
+        };
+        match fs::metadata(&path) {
+            Err(error) => broken(error.to_string()),
+            Ok(there) if there.len() != stored.firmware.size => {
+                broken(format!("it has {} bytes, and had {} when it was added", there.len(), stored.firmware.size))
+            }
+            Ok(_) => Ok(Some(Served::new(path, &stored))),
+        }
     }
 
     /// Something a person should know.

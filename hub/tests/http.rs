@@ -109,3 +109,18 @@ fn a_connection_serves_many_requests_and_a_cut_one_is_told() {
     assert_eq!(event["complete"], false);
     assert!(event["bytes"].as_u64().is_some_and(|bytes| (1..32 << 20).contains(&bytes)));
 }
+
+#[test]
+fn a_file_that_is_not_what_it_was_is_named() {
+    let desk = Desk::new();
+    let hub = desk.start(&["--scheme", "http"]);
+    let refused = |what: &str| {
+        assert_eq!(get(&hub, hub.text("firmware_url"), &[]).status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let text = |event: &serde_json::Value| event["text"].as_str().unwrap_or_default().to_owned();
+        hub.event("warning", |event| text(event).contains("firmware.bin") && text(event).contains(what));
+    };
+    desk.write("firmware.bin", &firmware()[1..]);
+    refused("it has 700000 bytes, and had 700001");
+    std::fs::remove_file(desk.path("firmware.bin")).expect("removed");
+    refused("No such file");
+}
