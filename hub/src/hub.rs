@@ -75,6 +75,11 @@ pub struct Hub {
     pub(crate) changes: broadcast::Sender<Change>,
     /// The other processes' changes as far as they were noticed.
     pub(crate) seen: AtomicI64,
+    /// Held from looking how things are until watchers are told: what they hear last is the latest.
+    pub(crate) announcing: Mutex<()>,
+    /// Held from looking whether a job is unfinished until its command has gone out: a device hears the commands of
+    /// several orders in the orders' sequence.
+    pub(crate) telling: Mutex<()>,
 }
 
 /// Why a file is not served.
@@ -109,6 +114,8 @@ impl Hub {
             done: Mutex::default(),
             changes,
             seen,
+            announcing: Mutex::default(),
+            telling: Mutex::default(),
         }
     }
 

@@ -219,6 +219,12 @@ impl Hub {
         let Some(command) = self.update_command(&device, stored) else {
             return false;
         };
+        let _in_sequence = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        // A newer order may have taken its place, or somebody called it off.
+        let now = self.store.read(|db| upgrades::job(db, job.id));
+        if !now.is_ok_and(|now| now.is_some_and(|now| now.state.is_open())) {
+            return false;
+        }
         if let Outlet::Own(broker) = &self.outlet {
             if !broker.listens(&job.client_id, &command.topic) {
                 return false;
@@ -292,6 +298,7 @@ impl Hub {
         if self.changes.receiver_count() == 0 {
             return;
         }
+        let _latest_last = self.announcing.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = self.store.read(|db| {
             let mut changes = Vec::new();
             for id in &touched.upgrades {
@@ -307,11 +314,17 @@ impl Hub {
         });
         // Who was not told everything must look for himself.
         for change in changes.unwrap_or_else(|_| vec![Change::Reset]) {
-            self.change(change);
+            self.send_change(change);
         }
     }
 
-    pub(crate) fn change(&self, mut change: Change) {
+    /// Tells watchers of a change.
+    pub(crate) fn change(&self, change: Change) {
+        let _latest_last = self.announcing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.send_change(change);
+    }
+
+    fn send_change(&self, mut change: Change) {
         if let Change::Device { device } = &mut change {
             device.online = self.is_online(&device.client_id);
         }

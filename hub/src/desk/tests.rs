@@ -139,6 +139,9 @@ fn commands(attachment: &mut Attachment) -> Vec<String> {
         .collect()
 }
 
+/// How often what several threads do at once is tried.
+const ROUNDS: usize = 200;
+
 fn refused<T>(outcome: Outcome<T>, kind: ProblemKind, part: &str) {
     let problem = outcome.err().expect("must be refused");
     assert!(problem.kind == kind && problem.detail.contains(part), "{problem:?}");
@@ -442,6 +445,46 @@ fn watchers_are_told() {
     other.remove_device("P1b").expect("removed");
     desk.hub.look_around();
     assert_eq!(kinds(&mut changes), ["reset"]);
+}
+
+#[test]
+fn what_watchers_are_told_last_is_how_things_are() {
+    let desk = desk();
+    let firmware = desk.firmware("2.0");
+    let mut changes = desk.hub.watch();
+    for _ in 0..ROUNDS {
+        let listed = OrderUpgrade { list: "a\nb\nc".to_owned(), ..order(&firmware, Scope::Listed) };
+        let upgrade = desk.hub.order_upgrade(listed).expect("order");
+        std::thread::scope(|scope| {
+            for device in ["a", "b", "c"] {
+                let desk = &desk;
+                scope.spawn(move || desk.progress(device, "done", "2.0"));
+            }
+        });
+        let last = std::iter::from_fn(|| changes.try_recv().ok()).filter_map(|change| match change {
+            Change::Upgrade { upgrade: told } if told.id == upgrade.id => Some(told.counts),
+            _ => None,
+        });
+        assert_eq!(last.last(), Some(Counts { done: 3, ..Counts::default() }));
+    }
+}
+
+#[test]
+fn of_two_orders_at_once_a_device_hears_the_later_one_last() {
+    let desk = desk();
+    let firmware = [desk.firmware("2.0"), desk.firmware("3.0")];
+    let mut a = desk.connect("a");
+    for _ in 0..ROUNDS {
+        std::thread::scope(|scope| {
+            for firmware in &firmware {
+                let listed = OrderUpgrade { list: "a".to_owned(), ..order(firmware, Scope::Listed) };
+                let hub = &desk.hub;
+                scope.spawn(move || hub.order_upgrade(listed).expect("order"));
+            }
+        });
+        let later = desk.hub.device_jobs("P1a").expect("jobs").remove(0);
+        assert_eq!(commands(&mut a).last(), Some(&later.version));
+    }
 }
 
 #[test]
