@@ -181,6 +181,7 @@ const EVENTS = ["firmware", "firmware_removed", "device", "device_removed", "upg
 function listen() {
     source?.close();
     clearTimeout(again);
+    if (document.hidden) return;
     source = new EventSource("api/events");
     for (const name of EVENTS) source.addEventListener(name, (event) => take(JSON.parse(event.data)));
     source.addEventListener("reset", () => refresh());
@@ -194,15 +195,24 @@ function listen() {
 
 /// Whether the hub is there and lets us in; then its events are worth another try.
 async function probe() {
-    if (login) return;
+    if (login || document.hidden) return;
     try {
         await call("GET", "api/hub");
         listen();
     } catch (error) {
         if (error.status === 401) return;
         if (link === "new") firstFailed(error);
+        else setLink("lost");
         again = setTimeout(probe, AGAIN_MS);
     }
+}
+
+/// A browser makes six connections to a hub, for all tabs together: one that nobody looks at must not keep any.
+function look() {
+    if (login) return;
+    source?.close();
+    clearTimeout(again);
+    probe();
 }
 
 async function refresh() {
@@ -313,4 +323,5 @@ if (!location.hash) history.replaceState(null, "", "#/upgrades");
 document.body.append(banner, main, toast, announcer);
 frame();
 mount({});
-probe();
+document.addEventListener("visibilitychange", look);
+look();

@@ -128,7 +128,7 @@ export function firmwareView(memory) {
         const product = productField(t("firmware.product"));
         const version = field(t("firmware.version"), h("input", text), { hint: t("firmware.versionHint") });
         version.input.value = versionIn(file.name);
-        const name = field(t("firmware.name"), h("input", { ...text, maxlength: "128" }), { hint: t("firmware.nameHint") });
+        const name = field(t("firmware.name"), h("input", { ...text, maxlength: "100" }), { hint: t("firmware.nameHint") });
         const submit = h("button", { type: "submit", class: "primary" }, t("firmware.upload"));
         const cancel = h("button", { type: "button" }, t("action.cancel"));
         const wrong = problemBox();

@@ -168,7 +168,8 @@ async function loadJobs(id) {
     try {
         answer = await call("GET", path("upgrades", id));
     } catch (problem) {
-        if (problem.status !== 404) throw problem;
+        // 400: what stands in the page's address is no number.
+        if (![400, 404].includes(problem.status)) throw problem;
     }
     if (store.jobsOf !== id) return;
     store.jobs.replace(answer?.jobs ?? []);

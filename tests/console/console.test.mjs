@@ -444,6 +444,39 @@ test("a lost connection is told, and comes back", async (context) => {
     await shown(page.getByRole("link", { name: "dev2" }));
 });
 
+test("any number of tabs, and an address that names no upgrade", async (context) => {
+    const hub = await Hub.start(context);
+    await hub.addDevice(PRODUCT, "dev1");
+    const device = (page) => page.getByRole("link", { name: "dev1" });
+    const first = await open(context, `${hub.url}/#/devices`);
+    const turn = (page, hidden) =>
+        page.evaluate((now) => {
+            Object.defineProperty(document, "hidden", { value: now, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }, hidden);
+    await shown(device(first));
+    await turn(first, true);
+    // More than a browser makes connections to one host.
+    for (let count = 0; count < 6; count += 1) {
+        const page = await first.context().newPage();
+        await page.goto(`${hub.url}/#/devices`);
+        await shown(device(page));
+        await turn(page, true);
+    }
+    await hub.addDevice(PRODUCT, "dev2");
+    await turn(first, false);
+    await shown(first.getByRole("link", { name: "dev2" }));
+
+    await first.goto(`${hub.url}/#/upgrades/nothing`);
+    await shown(first.getByText(await say(first, "upgrade.gone")));
+    await turn(first, true);
+    await hub.addDevice(PRODUCT, "dev3");
+    await turn(first, false);
+    await shown(first.getByText(await say(first, "link.live"), { exact: true }));
+    await (await link(first, "nav.devices")).click();
+    await shown(first.getByRole("link", { name: "dev3" }));
+});
+
 test("two hundred devices report and the page stays usable", async (context) => {
     const COUNT = 200;
     const hub = await Hub.start(context);
