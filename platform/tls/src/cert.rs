@@ -27,6 +27,10 @@ use crate::connection::{Failure, Session, Step};
 
 pub use self::config::configure;
 
+/// How often a read takes from the socket for one that brings data: a server may send what is none, such as session
+/// tickets, without end, and this is no place to look at the clock.
+const MAX_RECEIVES: u32 = 16;
+
 /// A rustls connection over its socket.
 pub struct CertSession<S = TcpStream> {
     tls: UnbufferedClientConnection,
@@ -183,6 +187,7 @@ where
     }
 
     fn read(&mut self, out: &mut [u8]) -> Result<Step<usize>, Failure> {
+        let mut received = 0;
         loop {
             let count = match self.plain.take(out) {
                 0 => self.process(out)?,
@@ -195,7 +200,8 @@ where
                 return Err(Failure::Closed);
             }
             self.flush()?;
-            if !self.receive()? {
+            received += 1;
+            if received > MAX_RECEIVES || !self.receive()? {
                 return Ok(Step::Wait(if self.output.is_empty() { Interest::Readable } else { Interest::Both }));
             }
         }

@@ -23,6 +23,8 @@ struct Ends {
     from_client: Vec<u8>,
     /// How many bytes it takes before it is full.
     room: Option<usize>,
+    /// How many bytes it gives at once.
+    piece: Option<usize>,
 }
 
 impl Read for &Wire {
@@ -32,7 +34,8 @@ impl Read for &Wire {
         if ends.to_client.is_empty() && !ends.ended {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        ends.to_client.read(out)
+        let count = out.len().min(ends.piece.unwrap_or(usize::MAX));
+        ends.to_client.read(&mut out[..count])
     }
 }
 
@@ -325,6 +328,29 @@ fn session_tickets_are_no_data() {
     assert_eq!(pair.client.tls.tls13_tickets_received(), 0);
     assert!(matches!(pair.read_all(100), (got, None) if got.is_empty()));
     assert_ne!(pair.client.tls.tls13_tickets_received(), 0);
+}
+
+#[test]
+fn a_server_that_never_stops_does_not_keep_a_read_from_returning() {
+    for version in VERSIONS {
+        let mut pair = Pair::connected(version);
+        pair.read_all(10);
+        // No data until the last byte of the record is there.
+        let bytes = pair.encrypted(&pattern(10_000));
+        pair.deliver(&bytes);
+        pair.wire.0.lock().unwrap().piece = Some(100);
+        let mut out = [0; 10_000];
+        assert!(matches!(pair.client.read(&mut out), Ok(Step::Wait(_))));
+        let mut waits = 0;
+        let count = loop {
+            match pair.client.read(&mut out).unwrap() {
+                Step::Ready(count) => break count,
+                Step::Wait(_) => waits += 1,
+            }
+            assert!(waits < bytes.len());
+        };
+        assert!(out[..count] == pattern(10_000));
+    }
 }
 
 #[test]
