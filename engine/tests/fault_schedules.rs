@@ -4,8 +4,9 @@
 //! one byte that is handed out is another file's, as far as ETags tell; nothing fails that could have gone on; and a cut
 //! costs less than one buffer of bytes fetched twice.
 
-use iot_engine::download::{Step, Transfer, READ_AHEAD};
-use iot_engine::ota::{Checksum, Failure, Received, Session, State};
+use iot_engine::download::{Step, Transfer};
+use iot_engine::http::READ_AHEAD;
+use iot_engine::services::ota::{Checksum, Failure, Received, Session, State};
 use iot_engine::time::Millis;
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -4,8 +4,9 @@
 //! separated by `~~~~`. Time is a number. The same answers in other pieces must lead to the same end.
 #![no_main]
 
-use iot_engine::download::{Note, Step, Transfer, Url};
-use iot_engine::ota::Plan;
+use iot_engine::download::{Note, Step, Transfer};
+use iot_engine::http::Url;
+use iot_engine::services::ota::Plan;
 use iot_engine::time::Millis;
 use iot_fuzz::Cuts;
 use libfuzzer_sys::fuzz_target;

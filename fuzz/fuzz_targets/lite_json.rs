@@ -10,7 +10,7 @@ use std::mem::offset_of;
 use iot_abi::import::HAL_Free;
 use iot_abi::lite_list::list_head_t;
 use iot_abi::lite_utils::json_key_t;
-use iot_engine::json;
+use iot_engine::helpers::json;
 use iot_sdk::ffi::json as ffi;
 use libfuzzer_sys::fuzz_target;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};

@@ -2,8 +2,8 @@
 //! serde_json reads it.
 #![no_main]
 
-use iot_engine::ota::{OtaError, Received, Report, Session, State};
-use iot_engine::system_time;
+use iot_engine::services::ota::{OtaError, Received, Report, Session, State};
+use iot_engine::services::system_time;
 use iot_engine::time::Millis;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! Any text as the URL of a firmware. The oracle takes a URL apart by hand, as RFC 3986 describes it.
 #![no_main]
 
-use iot_engine::download::Url;
+use iot_engine::http::Url;
 use libfuzzer_sys::fuzz_target;
 
 /// Stands for what must not show: a URL's query is a secret, and the reason of a refusal reaches the log.

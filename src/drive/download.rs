@@ -6,8 +6,9 @@ use iot_abi::error::{
     QCLOUD_ERR_HTTP, QCLOUD_ERR_HTTP_CLOSED, QCLOUD_ERR_HTTP_CONN, QCLOUD_ERR_HTTP_TIMEOUT,
     QCLOUD_ERR_HTTP_UNRESOLVED_DNS, QCLOUD_ERR_TCP_UNKNOWN_HOST,
 };
-use iot_engine::download::{Note, Step, Transfer, READ_AHEAD};
-use iot_engine::ota::{Failure, Plan};
+use iot_engine::download::{Note, Step, Transfer};
+use iot_engine::http::READ_AHEAD;
+use iot_engine::services::ota::{Failure, Plan};
 use iot_engine::time::Millis;
 
 use crate::hal::{Attempt, Endpoint, Platform, Security, Transport, TransportError};

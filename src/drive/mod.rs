@@ -2,9 +2,8 @@
 
 pub mod download;
 pub mod mqtt;
-pub mod ota;
 pub mod overrides;
-pub mod system;
+pub mod services;
 pub mod trust;
 
 #[cfg(all(test, feature = "multithread"))]

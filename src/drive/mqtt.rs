@@ -17,7 +17,7 @@ use iot_abi::error::{
     QCLOUD_ERR_BUF_TOO_SHORT, QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_ERR_MAX_TOPIC_LENGTH,
     QCLOUD_ERR_MQTT_MAX_SUBSCRIPTIONS, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_MQTT_UNSUB_FAIL,
 };
-use iot_engine::auth::Identity;
+use iot_engine::identity::Identity;
 use iot_engine::mqtt::look::LookBudget;
 use iot_engine::mqtt::{Config, Refusal, Session};
 pub use iot_engine::mqtt::{Message, QoS};

@@ -16,7 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use iot_abi::error::{QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_ERR_TCP_READ_FAIL, QCLOUD_ERR_TCP_WRITE_FAIL};
-use iot_engine::auth::Identity;
+use iot_engine::identity::Identity;
 use iot_engine::mqtt::Config;
 use iot_engine::time::Millis;
 

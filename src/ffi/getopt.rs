@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int};
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
-use iot_engine::getopt::{is_quiet, next, Found, Place};
+use iot_engine::helpers::getopt::{is_quiet, next, Found, Place};
 
 use super::guard;
 use super::log::null_argument;

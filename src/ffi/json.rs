@@ -8,7 +8,7 @@ use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
 use iot_abi::import::HAL_Free;
 use iot_abi::lite_list::list_head_t;
 use iot_abi::lite_utils::json_key_t;
-use iot_engine::{hex, json, number};
+use iot_engine::helpers::{hex, json, number};
 
 use super::guard;
 use super::log::null_argument;

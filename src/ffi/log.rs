@@ -15,7 +15,7 @@ use iot_abi::import::{HAL_Printf, HAL_Timer_current};
 use iot_abi::log::{eLOG_DISABLE, eLOG_INFO, LogMessageHandler, LogUploadInitParams};
 use iot_abi::raw;
 use iot_abi::variables::MAX_LOG_MSG_LEN;
-use iot_engine::logline::{clamp_level, function_name, Level, LineBuffer, Origin};
+use iot_engine::helpers::logline::{clamp_level, function_name, Level, LineBuffer, Origin};
 
 use super::guard;
 use super::memory::bytes_from_c;

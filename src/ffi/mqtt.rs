@@ -14,8 +14,8 @@ use iot_abi::mqtt::{
     SubscribeParams,
 };
 use iot_abi::raw;
-use iot_engine::auth::Identity;
 use iot_engine::endpoint;
+use iot_engine::identity::Identity;
 use iot_engine::mqtt::session::MAX_SEND;
 use iot_engine::mqtt::{Config, Message, QoS};
 
@@ -128,7 +128,7 @@ fn server(identity: &Identity) -> Result<(String, u16), c_int> {
 unsafe fn credentials(params: &MQTTInitParams, identity: &Identity) -> Result<(Security, Proof), c_int> {
     // SAFETY: the text is NULL or ends with a NUL.
     let secret = unsafe { required_str("IOT_MQTT_Construct", "device_secret", params.device_secret) }?;
-    let key = iot_engine::auth::decode_secret(secret).map_err(|error| {
+    let key = iot_engine::identity::decode_secret(secret).map_err(|error| {
         log::error!(target: "IOT_MQTT_Construct", "{error}");
         QCLOUD_ERR_INVAL
     })?;

@@ -11,11 +11,11 @@ use iot_abi::ota::{
     IOT_OTA_ERR_INVALID_PARAM,
 };
 use iot_abi::raw;
-use iot_engine::ota::OtaError;
+use iot_engine::services::ota::OtaError;
 
 use super::{guard, handle, required_str};
 use crate::drive::mqtt::Client;
-use crate::drive::ota::Ota;
+use crate::drive::services::ota::Ota;
 
 /// What a handle of these functions is, for the log.
 const KIND: &str = "an OTA handle";
@@ -348,7 +348,7 @@ unsafe fn text(buf: *mut c_void, len: usize, value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drive::ota::tests::fetching_ota;
+    use crate::drive::services::ota::tests::fetching_ota;
 
     const NULL: *mut c_void = ptr::null_mut();
 

@@ -4,12 +4,12 @@ use std::ffi::{c_int, c_long, c_void};
 
 use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
 #[cfg(target_pointer_width = "64")]
-use iot_engine::system_time;
+use iot_engine::services::system_time;
 
 use super::log::null_argument;
 use super::{guard, handle};
 use crate::drive::mqtt::Client;
-use crate::drive::system::{self, Exchange};
+use crate::drive::services::system_time::{self as exchange_time, Exchange};
 
 /// Asks the cloud for the time: UTC seconds in `*time`. Drives the client while it waits, up to 2 s for the subscription
 /// to the answer and 2 s for the answer. Its subscription is removed again afterwards.
@@ -63,7 +63,8 @@ pub unsafe extern "C" fn IOT_Sync_NTPTime(pClient: *mut c_void) -> c_int {
 
 fn ask(function: &'static str, client: *mut c_void) -> Result<Exchange, c_int> {
     let client = handle::required::<Client>(function, "pClient", "an MQTT client", client).ok_or(QCLOUD_ERR_INVAL)?;
-    system::ask(&client).inspect_err(|code| ::log::error!(target: function, "the cloud did not tell the time ({code})"))
+    exchange_time::ask(&client)
+        .inspect_err(|code| ::log::error!(target: function, "the cloud did not tell the time ({code})"))
 }
 
 #[cfg(target_pointer_width = "64")]

@@ -6,7 +6,7 @@ use iot_abi::import::{
     HAL_Timer_countdown, HAL_Timer_countdown_ms, HAL_Timer_expired, HAL_Timer_init, HAL_Timer_remain, Timer,
 };
 use iot_abi::timer::RTC_DATE_TIME;
-use iot_engine::date;
+use iot_engine::helpers::date;
 
 use super::log::null_argument;
 

@@ -2,7 +2,7 @@
 
 use ureq_proto::http::{header, HeaderMap, HeaderValue, StatusCode};
 
-use crate::ota::Failure;
+use crate::services::ota::Failure;
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +145,7 @@ mod tests {
     use ureq_proto::http::HeaderName;
 
     use super::*;
-    use crate::ota::OtaError;
+    use crate::services::ota::OtaError;
 
     const FIRST: Asked<'_> = Asked { position: 0, complete: false, file_size: 1000, etag: None };
     const RESUME: Asked<'_> = Asked { position: 400, complete: false, file_size: 1000, etag: None };

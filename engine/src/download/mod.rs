@@ -3,13 +3,6 @@
 
 pub mod answer;
 pub mod backoff;
-mod buffer;
-mod head;
 pub mod transfer;
-pub mod url;
 
 pub use transfer::{Note, Step, Transfer};
-pub use url::Url;
-
-/// Bytes read ahead where the caller's buffer is smaller.
-pub const READ_AHEAD: usize = buffer::READ_AHEAD;

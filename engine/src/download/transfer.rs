@@ -9,10 +9,10 @@ use ureq_proto::http::{header, HeaderValue, Request};
 
 use super::answer::{judge, strong_etag, Asked, Verdict};
 use super::backoff::Backoff;
-use super::buffer::Buffer;
-use super::head::{self, Framing, MAX_HEAD};
-use super::url::Url;
-use crate::ota::{Failure, Plan};
+use crate::http::buffer::Buffer;
+use crate::http::head::{self, Framing, MAX_HEAD};
+use crate::http::Url;
+use crate::services::ota::{Failure, Plan};
 use crate::time::Millis;
 
 /// Nothing for this long counts as a cut.

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
-use iot_engine::download::Url;
-use iot_engine::ota::OtaError;
+use iot_engine::http::Url;
+use iot_engine::services::ota::OtaError;
 
 use super::simulation::{range_begin, Answer, Traits, World};
 use super::*;

@@ -7,7 +7,7 @@ use iot_abi::error::{
     QCLOUD_ERR_MQTT_CONNACK_UNACCEPTABLE_PROTOCOL_VERSION, QCLOUD_ERR_MQTT_CONNACK_UNKNOWN, QCLOUD_ERR_MQTT_NO_CONN,
     QCLOUD_ERR_MQTT_REQUEST_TIMEOUT, QCLOUD_ERR_RX_MESSAGE_INVAL, QCLOUD_ERR_TCP_WRITE_TIMEOUT,
 };
-use iot_engine::auth;
+use iot_engine::identity;
 use iot_engine::mqtt::{Link, LinkFault, Login};
 use iot_engine::time::Millis;
 
@@ -89,11 +89,11 @@ impl Client {
                 return Err(error.code());
             }
         };
-        let conn_id = auth::conn_id(self.platform.random());
+        let conn_id = identity::conn_id(self.platform.random());
         let user_name = self.setup.identity.user_name(&conn_id, i64::MAX);
         let password = match &self.setup.proof {
             Proof::Transport => String::new(),
-            Proof::Password(key) => auth::password(key, &user_name),
+            Proof::Password(key) => identity::password(key, &user_name),
         };
         log::debug!(target: "mqtt_connect", "connection id {conn_id}");
         {

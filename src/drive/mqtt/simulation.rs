@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::BytesMut;
 use iot_abi::error::{QCLOUD_ERR_SSL_CONNECT, QCLOUD_ERR_TCP_PEER_SHUTDOWN};
-use iot_engine::auth::Identity;
+use iot_engine::identity::Identity;
 use iot_engine::mqtt::Config;
 use iot_engine::time::Millis;
 use rumqttc::mqttbytes::v4::{

@@ -7,7 +7,7 @@ use std::thread;
 use super::server::{firmware_byte, SIZE};
 use super::{client, news, Machine, News, Teller};
 use crate::drive::mqtt::Client;
-use crate::drive::ota::Ota;
+use crate::drive::services::ota::Ota;
 
 /// Whole upgrades, and cancelled ones, that are wanted before the end.
 const UPGRADES: usize = 3;

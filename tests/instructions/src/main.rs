@@ -5,9 +5,10 @@ use std::env;
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use iot_engine::download::{Step, Transfer, Url, READ_AHEAD};
+use iot_engine::download::{Step, Transfer};
+use iot_engine::http::{Url, READ_AHEAD};
 use iot_engine::mqtt::{Config, Event, Link, Login, QoS, Session};
-use iot_engine::ota::{Plan, Received, Session as OtaSession};
+use iot_engine::services::ota::{Plan, Received, Session as OtaSession};
 use iot_engine::time::Millis;
 
 /// A path by name, and what is run so many times.

@@ -1,7 +1,7 @@
 //! Whole exchanges against a scripted server, in virtual time.
 
 use super::*;
-use crate::ota::OtaError;
+use crate::services::ota::OtaError;
 
 /// What the server does with one connection.
 struct Script {

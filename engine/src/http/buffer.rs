@@ -1,11 +1,11 @@
 //! Received bytes that have not been used yet.
 
 /// Size of the buffer while a body is read.
-pub(super) const READ_AHEAD: usize = 16 * 1024;
+pub const READ_AHEAD: usize = 16 * 1024;
 
 /// A byte queue over one allocation.
 #[derive(Default)]
-pub(super) struct Buffer {
+pub struct Buffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
@@ -13,25 +13,28 @@ pub(super) struct Buffer {
 
 impl Buffer {
     /// What is there.
-    pub(super) fn filled(&self) -> &[u8] {
+    pub fn filled(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// How many bytes are in it.
+    pub fn len(&self) -> usize {
         self.end - self.start
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Drops what is in it.
+    pub fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
     }
 
     /// Room for `len` more bytes behind what is there.
-    pub(super) fn room(&mut self, len: usize) -> &mut [u8] {
+    pub fn room(&mut self, len: usize) -> &mut [u8] {
         if self.is_empty() {
             self.clear();
             // A head may have been long; a body needs no more than the read-ahead.
@@ -51,12 +54,12 @@ impl Buffer {
     }
 
     /// `count` bytes were put into the room.
-    pub(super) fn commit(&mut self, count: usize) {
+    pub fn commit(&mut self, count: usize) {
         self.end = (self.end + count).min(self.bytes.len());
     }
 
     /// `count` bytes were used.
-    pub(super) fn consume(&mut self, count: usize) {
+    pub fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
     }
 }

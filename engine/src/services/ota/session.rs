@@ -5,7 +5,7 @@ use super::error::{Failure, FailureCode, OtaError};
 use super::message::Report;
 use super::progress::Progress;
 use super::MAX_VERSION_LEN;
-use crate::download::url::Url;
+use crate::http::Url;
 use crate::time::Millis;
 
 /// Where an upgrade stands (`IOT_OTA_State_Code`; a session that exists is initialised).

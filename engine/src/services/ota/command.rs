@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::MAX_VERSION_LEN;
-use crate::download::url::Url;
+use crate::http::Url;
 
 /// A firmware to fetch. All fields have been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

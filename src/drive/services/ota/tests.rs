@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI32, AtomicUsize};
 use std::sync::{mpsc, Mutex as StdMutex, OnceLock, Weak};
 
-use iot_engine::ota::FailureCode;
+use iot_engine::services::ota::FailureCode;
 
 use super::*;
 use crate::drive::download::simulation::{Answer, Traits, World};

@@ -9,7 +9,7 @@ use ureq_proto::parser::try_parse_response;
 use ureq_proto::BodyMode;
 
 /// Longest head in bytes.
-pub(super) const MAX_HEAD: usize = 64 * 1024;
+pub const MAX_HEAD: usize = 64 * 1024;
 
 /// Header fields that are read without a larger stack frame.
 const USUAL_HEADERS: usize = 100;
@@ -17,7 +17,7 @@ const USUAL_HEADERS: usize = 100;
 const MAX_HEADERS: usize = 2000;
 
 /// How the end of a body is told.
-pub(super) enum Framing {
+pub enum Framing {
     /// So many bytes are left.
     Length(u64),
     /// The connection is closed.
@@ -27,7 +27,7 @@ pub(super) enum Framing {
 }
 
 /// Length of the head at the start of `bytes` with its empty line, when that is in. Looks from `seen` on.
-pub(super) fn end(bytes: &[u8], seen: usize) -> Option<usize> {
+pub fn end(bytes: &[u8], seen: usize) -> Option<usize> {
     let from = seen.saturating_sub(3);
     let mut at = from;
     while let Some(found) = bytes.get(at..)?.iter().position(|byte| *byte == b'\n') {
@@ -42,7 +42,7 @@ pub(super) fn end(bytes: &[u8], seen: usize) -> Option<usize> {
 }
 
 /// Reads a whole head.
-pub(super) fn parse(head: &[u8]) -> Result<Response<()>, String> {
+pub fn parse(head: &[u8]) -> Result<Response<()>, String> {
     let parsed = match try_parse_response::<USUAL_HEADERS>(head) {
         Err(ureq_proto::Error::HttpParseTooManyHeaders) => parse_many(head),
         other => other,
@@ -61,7 +61,7 @@ fn parse_many(head: &[u8]) -> Result<Option<(usize, Response<()>)>, ureq_proto::
 }
 
 /// How the body of `response` ends.
-pub(super) fn framing(call: Call<RecvResponse>, response: &Response<()>) -> Result<Framing, String> {
+pub fn framing(call: Call<RecvResponse>, response: &Response<()>) -> Result<Framing, String> {
     let names = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
     let RecvResponseResult::RecvBody(call) = answer(call, response, &names, "")? else {
         return Ok(Framing::Length(0));
@@ -75,7 +75,7 @@ pub(super) fn framing(call: Call<RecvResponse>, response: &Response<()>) -> Resu
 }
 
 /// Where a redirect leads. `None`: nowhere that could be understood.
-pub(super) fn location(call: Call<RecvResponse>, response: &Response<()>) -> Option<Uri> {
+pub fn location(call: Call<RecvResponse>, response: &Response<()>) -> Option<Uri> {
     let result = answer(call, response, &[header::LOCATION], "content-length: 0\r\n").ok()?;
     let RecvResponseResult::Redirect(mut call) = result else { return None };
     let next = call.as_new_call(RedirectAuthHeaders::Never).ok()??;
@@ -106,7 +106,7 @@ fn answer(
 }
 
 /// `Range` for the bytes from `begin` up to and without `end`.
-pub(super) fn range(begin: u64, end: u64) -> String {
+pub fn range(begin: u64, end: u64) -> String {
     let mut value = String::new();
     let _ = write!(value, "bytes={begin}-{}", end.saturating_sub(1));
     value

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 
 use iot_abi::error::QCLOUD_ERR_FAILURE;
-use iot_engine::ota::{Checksum, Delivery, OtaError, Received, Report, Session, State, Topics};
+use iot_engine::services::ota::{Checksum, Delivery, OtaError, Received, Report, Session, State, Topics};
 
-use super::download::{Download, Fetched};
-use super::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
+use crate::drive::download::{Download, Fetched};
+use crate::drive::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
 use crate::hal::sync::Mutex;
 use crate::hal::Platform;
 

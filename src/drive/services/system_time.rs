@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED};
-use iot_engine::system_time::{self, Answer, ANSWER_TIMEOUT_MS, REQUEST};
+use iot_engine::services::system_time::{self, Answer, ANSWER_TIMEOUT_MS, REQUEST};
 use iot_engine::time::Millis;
 
-use super::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
+use crate::drive::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
 use crate::hal::Platform;
 
 /// How long to pump at most before looking whether the answer is in. Short, as a pump may well sit out its time.

@@ -1,0 +1,8 @@
+//! What the C SDK's helper functions do (behaviour.md sections 2 and 6): text and numbers, each file by itself.
+
+pub mod date;
+pub mod getopt;
+pub mod hex;
+pub mod json;
+pub mod logline;
+pub mod number;

@@ -1,0 +1,4 @@
+//! The services of the cloud over an MQTT client: a file or folder each.
+
+pub mod ota;
+pub mod system_time;
