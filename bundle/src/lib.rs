@@ -1,7 +1,7 @@
 //! One static archive that holds the library and the default platform, from which `cmake/pack_archives.sh` cuts
 //! `libiot_sdk.a` and `libiot_platform.a`.
 //!
-//! Built from one crate graph, the two share one copy of the Rust standard library (design.md, decision 9), and are
+//! Built from one crate graph, the two share one copy of the Rust standard library (architecture.md decision 9), and are
 //! optimised as one at link time.
 
 #[cfg(feature = "platform")]

@@ -21,12 +21,16 @@ contract() { # lib|hal [--declared]
     python3 "$here/gen_abi_check.py" --scope all "${only[@]}" --symbols "$@" "$here/data/$config.json" | sort -u
 }
 
+indented() {
+    printf '%s\n' "$1" | sed 's/^/    /'
+}
+
 compare() { # NAME DEFINED REQUIRED ALLOWED, the last three files in $work
     local missing extra
     missing=$(comm -13 "$work/$2" "$work/$3")
     extra=$(comm -23 "$work/$2" "$work/$4")
-    [ -z "$missing" ] || { echo "$1 lacks:"; sed 's/^/    /' <<<"$missing"; failed=1; }
-    [ -z "$extra" ] || { echo "$1 has besides:"; sed 's/^/    /' <<<"$extra"; failed=1; }
+    [ -z "$missing" ] || { echo "$1 lacks:"; indented "$missing"; failed=1; }
+    [ -z "$extra" ] || { echo "$1 has besides:"; indented "$extra"; failed=1; }
     echo "$1: $(comm -12 "$work/$2" "$work/$3" | wc -l) of $(wc -l <"$work/$3") symbols ($config)"
 }
 

@@ -1,4 +1,4 @@
-//! TLS 1.2 with a pre-shared key, by mbedTLS: rustls has no such cipher suites (design.md decision 3).
+//! TLS 1.2 with a pre-shared key, by mbedTLS: rustls has no such cipher suites (architecture.md decision 3).
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpStream};
