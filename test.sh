@@ -4,7 +4,7 @@
 #   ./test.sh           all parts
 #   ./test.sh PART...   some of: lint unit headers abi ctest e2e demo faults console instructions sanitize fuzz coverage deny
 set -uo pipefail
-cd "$(dirname "$0")"
+cd "$(dirname "$0")" || exit
 source tools/need.sh
 
 ALL=(lint unit headers abi ctest e2e demo faults console instructions sanitize fuzz coverage deny)
@@ -15,7 +15,8 @@ need cmake=cmake gcc=gcc g++=g++ make=make pkg-config=pkg-config '/usr/lib/llvm-
 for part in "${parts[@]}"; do
     case $part in
     # These need no more, or see to it themselves: a machine without servers runs the crates' tests.
-    lint | unit | headers | fuzz | coverage | deny) ;;
+    lint) need python3=python3 shellcheck=shellcheck clang-format=clang-format ;;
+    unit | headers | fuzz | coverage | deny) ;;
     *)
         need python3=python3 valgrind=valgrind mosquitto=mosquitto nginx=nginx-light \
             /usr/include/mbedtls/ssl.h=libmbedtls-dev
@@ -37,6 +38,8 @@ FEATURE_SETS=(
 lint() {
     cargo fmt --all -- --check || return
     cargo fmt --manifest-path fuzz/Cargo.toml -- --check || return
+    # The checks of our own can fail, and don't.
+    python3 tools/lint/tests.py && tools/lint/references.py && tools/lint/shell.sh || return
     cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings || return
     cargo clippy --locked --workspace --all-targets -- -D warnings || return
     local set

@@ -164,7 +164,8 @@ mkdir "$work/own"
     for object in *; do defined "$object"; done | c_names | grep -vx qcloud_no_backtrace | sort -u >../interface
     # Machine code of the library that is never called (src/no_backtrace.rs).
     for object in iot_sdk-*; do
-        [ "${KEEP_DEBUG:-0}" = 0 ] && "$READELF" -SW "$object" | grep -q ' \.text\.qcloud_no_backtrace ' || continue
+        [ "${KEEP_DEBUG:-0}" = 0 ] || continue
+        "$READELF" -SW "$object" | grep -q ' \.text\.qcloud_no_backtrace ' || continue
         "$READELF" -SW "$object" | grep -q ' \.rela\{0,1\}\.text\.qcloud_no_backtrace ' ||
             "$OBJCOPY" -O binary --only-section=.text.qcloud_no_backtrace "$object" ../stub
     done
@@ -180,8 +181,8 @@ if [ -s "$work/platform.names" ]; then
         cd "$work/objects"
         mv -- *-hal_*.o ../platform/
         # The TLS stack first: what it needs of the other half is to keep its name there.
-        "$AR" crs ../tls.a $(ls | grep -v '^iot_platform_posix-')
-        "$AR" crs ../posix.a $(ls | grep -v '^iot_platform_tls-')
+        find . -type f ! -name 'iot_platform_posix-*' | sort | xargs "$AR" crs ../tls.a
+        find . -type f ! -name 'iot_platform_tls-*' | sort | xargs "$AR" crs ../posix.a
         defined iot_platform_posix-* >../posix.defined
         c_names <../posix.defined >../posix.names
         defined iot_platform_tls-* | c_names >../tls.names
@@ -193,7 +194,7 @@ if [ -s "$work/platform.names" ]; then
         fi
         merge ../platform/iot_platform_posix.o ../posix.a ../posix.names
         cd ../platform
-        "$AR" crs ../libiot_platform.a *
+        "$AR" crs ../libiot_platform.a ./*
     )
     defined "$work/all.a" >"$work/all.defined"
     undefined "$work/libiot_platform.a" | comm -12 - "$work/all.defined" >"$work/needed"

@@ -11,7 +11,7 @@
 # usual builds. The counts are read with LLVM's own tools, of the version that the compiler is built on. RUSTC_BOOTSTRAP
 # lets a stable compiler count branches, too. What a killed process ran through is not counted.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 source tools/need.sh
 
 whole_system=
@@ -73,7 +73,7 @@ mode() {
     local mode=$1 features=$2 source
     shift 2
     local link=("-I$work/$mode/include" "-I$work/$mode/include/exports" -x c)
-    local archive=(-x none "$work/$mode/libiot_bundle.a" -Wl,-u,__llvm_profile_runtime -lpthread -ldl -lm)
+    local archive=(-x none "$work/$mode/libiot_bundle.a" "-Wl,-u,__llvm_profile_runtime" -lpthread -ldl -lm)
     mkdir -p "$work/$mode/bin"
     quietly "cmake-$mode" cmake -S . -B "$work/$mode/build" -DOUTPUT_DIR="$work/$mode" "$@" || return
     # shellcheck disable=SC2086

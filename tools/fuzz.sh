@@ -10,14 +10,15 @@
 # address and undefined-behaviour checks. Findings are left in target/fuzz/TARGET/findings; run one again with
 # target/x86_64-unknown-linux-gnu/release/TARGET FILE.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 source tools/need.sh
 
 need gcc=gcc g++=g++
 need_rust
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz --version 0.13.2 || exit
 export CARGO_TARGET_DIR=$PWD/target
-export programs=$CARGO_TARGET_DIR/$(rustc -vV | sed -n 's/^host: //p')/release
+host=$(rustc -vV | sed -n 's/^host: //p')
+export programs=$CARGO_TARGET_DIR/$host/release
 export work=$CARGO_TARGET_DIR/fuzz
 seconds=${1:?seconds for each target, or merge}
 shift

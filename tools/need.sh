@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by demo.sh and test.sh: installs Debian packages that are missing.
 #
 #   need COMMAND_OR_FILE=PACKAGE ...

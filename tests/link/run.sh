@@ -11,7 +11,7 @@ export LC_ALL=C
 here=$LINK_SOURCE/tests/link
 lib=$LINK_OUTPUT/lib
 shared=$lib/shared
-group=(-Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group)
+group=("-Wl,--start-group" -liot_sdk -liot_platform "-Wl,--end-group")
 prefix=$LINK_WORK/prefix
 rm -rf "$LINK_WORK"
 mkdir -p "$LINK_WORK"
