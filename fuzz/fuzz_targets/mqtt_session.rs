@@ -317,7 +317,7 @@ impl Desk {
                     self.books.connected += 1;
                     self.books.up = true;
                 }
-                Event::Reconnected => {
+                Event::Reconnected { .. } => {
                     assert!(!self.books.up && self.books.connected > 0);
                     self.books.connected += 1;
                     self.books.up = true;
@@ -330,7 +330,7 @@ impl Desk {
                 Event::Unsubscribed(id) | Event::UnsubscribeTimedOut(id) => {
                     assert!(self.books.unsubscribes.remove(&id).is_some(), "{id} ended twice, or was never sent");
                 }
-                Event::Message(_, message) => self.session.delivered(&message),
+                Event::Message(message) => self.session.delivered(&message),
                 Event::Subscribed(id, _) | Event::SubscribeRefused(id, _) | Event::SubscribeTimedOut(id, _) => {
                     self.books.subscribes.remove(&id);
                 }

@@ -89,7 +89,7 @@ impl Outcome {
     fn of(session: &mut Session<u8>, result: Result<(), LinkFault>) -> Self {
         let mut events = Vec::new();
         while let Some(event) = session.next_event() {
-            if let Event::Message(_, message) = &event {
+            if let Event::Message(message) = &event {
                 assert!(message.payload.len() <= MAX_PACKET);
                 assert_eq!(message.id == 0, message.qos == 0);
                 session.delivered(message);

@@ -58,7 +58,26 @@ pub trait Subscriber: Send + Sync {
     fn handlers(&self) -> Option<(usize, usize)> {
         None
     }
+
+    /// Whether messages are for it. Without, they go to another subscription or to the global handler.
+    fn takes_messages(&self) -> bool {
+        true
+    }
+
+    /// Told to a service: the link is up again. Its subscription was asked for again before anything that it publishes
+    /// now. Without `session_present`, what the server sent meanwhile is lost.
+    fn link_restored(&self, _client: &Arc<Client>, _session_present: bool) {}
+
+    /// Whether the program's global handler hears of the answers to this subscription's requests. The C SDK's program
+    /// hears of those that OTA makes; other services keep theirs to themselves.
+    fn tells_program(&self) -> bool {
+        true
+    }
 }
+
+/// A subscription of one of the library's own services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServiceSubscription(u64);
 
 /// What the client's owner is told.
 #[derive(Debug)]
@@ -222,6 +241,40 @@ impl Client {
             subscriber.event(self, SubscriptionEvent::Removed);
         }
         self.sent(result.map_err(refusal_code)?)
+    }
+
+    /// Subscribes for a service of the library: it does not count among the program's ten, and several services may
+    /// share one filter. Each hears of its own SUBACK.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_for_service(
+        &self,
+        filter: &str,
+        qos: QoS,
+        subscriber: Arc<dyn Subscriber>,
+    ) -> Result<ServiceSubscription, i32> {
+        let now = self.platform.now();
+        let subscribed = self.session.lock().subscribe_for_service(now, filter, qos, subscriber);
+        let (id, key) = subscribed.map_err(refusal_code)?;
+        self.sent(id)?;
+        Ok(ServiceSubscription(key))
+    }
+
+    /// Removes a service's subscription, which hears nothing more. The server is told where nobody else has the same
+    /// filter, the program where the subscriber tells it.
+    pub fn unsubscribe_for_service(&self, subscription: ServiceSubscription, tells_program: bool) {
+        let now = self.platform.now();
+        let sent = self.session.lock().unsubscribe_for_service(now, subscription.0, tells_program);
+        if let Some(id) = sent {
+            // Best effort: the next connection does without it.
+            let _ = self.sent(id);
+        }
+    }
+
+    /// Whether the SUBACK for a service's subscription is in.
+    pub fn is_ready(&self, subscription: ServiceSubscription) -> bool {
+        self.session.lock().is_ready(subscription.0)
     }
 
     /// Whether the SUBACK for `filter` is in.

@@ -580,6 +580,10 @@ impl Subscriber for CSubscriber {
         unsafe { handler(handle_of(client), event as raw::MQTTEventType, self.user_data) };
     }
 
+    fn takes_messages(&self) -> bool {
+        self.on_message.is_some()
+    }
+
     fn handlers(&self) -> Option<(usize, usize)> {
         let message = self.on_message.map_or(0, |handler| handler as usize);
         let event = self.on_event.map_or(0, |handler| handler as usize);

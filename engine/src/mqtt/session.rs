@@ -25,7 +25,6 @@ use super::keep_alive::{Due, KeepAlive};
 use super::packet_id::{PacketIds, SeenIds};
 use super::Malformed;
 use crate::time::Millis;
-use crate::topic::matches;
 
 use publishing::Kept;
 use subscriptions::Subscription;
@@ -35,7 +34,10 @@ enum Awaited {
     Puback,
     /// For the subscription with this key.
     Suback(u64),
-    Unsuback,
+    /// `told`: the program hears of it.
+    Unsuback {
+        told: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -271,7 +273,8 @@ impl<H: Clone> Session<H> {
                 }
             }
             Packet::UnsubAck(ack) => {
-                if self.acknowledged(now, ack.pkid, |awaited| awaited == Awaited::Unsuback).is_some() {
+                let awaited = self.acknowledged(now, ack.pkid, |awaited| matches!(awaited, Awaited::Unsuback { .. }));
+                if awaited == Some(Awaited::Unsuback { told: true }) {
                     self.events.push_back(Event::Unsubscribed(ack.pkid));
                 }
             }
@@ -293,12 +296,13 @@ impl<H: Clone> Session<H> {
         self.backoff = None;
         self.keep_alive = KeepAlive::start(now, self.config.keep_alive_s);
         // A session that was to begin anew has begun anew, whatever the server says.
-        if flags == 0 || self.config.clean_session {
+        let session_present = flags == 1 && !self.config.clean_session;
+        if !session_present {
             self.seen.clear();
         }
         self.subscribe_again(now);
         self.send_kept_again(now);
-        self.events.push_back(if self.was_up { Event::Reconnected } else { Event::Connected });
+        self.events.push_back(if self.was_up { Event::Reconnected { session_present } } else { Event::Connected });
         self.was_up = true;
         Ok(())
     }
@@ -315,8 +319,6 @@ impl<H: Clone> Session<H> {
             self.write(&Packet::PubAck(PubAck::new(publish.pkid)));
             return Ok(());
         }
-        let to = self.subscriptions.iter().find(|known| matches(&publish.topic, &known.filter));
-        let to = to.map(|known| (known.key, known.handler.clone()));
         let message = Message {
             qos,
             retain: publish.retain,
@@ -325,7 +327,7 @@ impl<H: Clone> Session<H> {
             topic: publish.topic,
             payload: publish.payload,
         };
-        self.events.push_back(Event::Message(to, message));
+        self.events.push_back(Event::Message(message));
         Ok(())
     }
 
@@ -342,7 +344,8 @@ impl<H: Clone> Session<H> {
             self.pending.retain(|pending| pending.id != id);
             match awaited {
                 Awaited::Puback => self.events.push_back(Event::PublishTimedOut(id)),
-                Awaited::Unsuback => self.events.push_back(Event::UnsubscribeTimedOut(id)),
+                Awaited::Unsuback { told: false } => {}
+                Awaited::Unsuback { told: true } => self.events.push_back(Event::UnsubscribeTimedOut(id)),
                 Awaited::Suback(key) => self.suback_timed_out(now, key, id),
             }
         }

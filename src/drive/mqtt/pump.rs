@@ -10,7 +10,7 @@ use iot_abi::error::{
 use iot_engine::mqtt::{Event, Link};
 use iot_engine::time::Millis;
 
-use super::{Client, Notice, Subscriber, SubscriptionEvent};
+use super::{Client, Message, Notice, Subscriber, SubscriptionEvent};
 use crate::hal::Platform;
 
 /// Longest wait in one read or sleep, so that a thread notices what another one changed.
@@ -255,7 +255,7 @@ impl Client {
                 let _ = self.flush_until(patience);
                 return reconnected;
             };
-            reconnected |= matches!(event, Event::Reconnected);
+            reconnected |= matches!(event, Event::Reconnected { .. });
             self.hand_on(event, patience);
         }
     }
@@ -264,20 +264,16 @@ impl Client {
         match event {
             Event::Connected => {}
             Event::Disconnected => self.tell(Notice::Disconnected),
-            Event::Reconnected => {
+            Event::Reconnected { session_present } => {
                 log::info!(target: "mqtt_session", "MQTT is connected again");
                 self.tell(Notice::Reconnected);
-            }
-            Event::Message(to, message) => {
-                match to {
-                    Some((key, subscriber)) => {
-                        let exists = self.session.lock().has_subscription(key);
-                        if exists {
-                            subscriber.deliver(self, &message);
-                        }
-                    }
-                    None => self.tell(Notice::Message(&message)),
+                let services = self.session.lock().services();
+                for service in services {
+                    service.link_restored(self, session_present);
                 }
+            }
+            Event::Message(message) => {
+                self.deliver(&message);
                 self.session.lock().delivered(&message);
                 let _ = self.flush_until(patience);
             }
@@ -285,23 +281,47 @@ impl Client {
                 log::error!(target: "mqtt_session", "a message of {len} bytes is too long and was skipped");
             }
             Event::Subscribed(id, subscriber) => {
-                subscriber.event(self, SubscriptionEvent::Granted);
-                self.tell(Notice::Subscribed(id));
+                self.tell_of_answer(&subscriber, Notice::Subscribed(id), SubscriptionEvent::Granted);
             }
             Event::SubscribeRefused(id, subscriber) => {
                 log::error!(target: "mqtt_session", "the server refuses subscription {id}");
-                subscriber.event(self, SubscriptionEvent::Refused);
-                self.tell(Notice::SubscribeRefused(id));
+                self.tell_of_answer(&subscriber, Notice::SubscribeRefused(id), SubscriptionEvent::Refused);
             }
             Event::SubscribeTimedOut(id, subscriber) => {
-                subscriber.event(self, SubscriptionEvent::TimedOut);
-                self.tell(Notice::SubscribeTimedOut(id));
+                self.tell_of_answer(&subscriber, Notice::SubscribeTimedOut(id), SubscriptionEvent::TimedOut);
             }
             Event::Unsubscribed(id) => self.tell(Notice::Unsubscribed(id)),
             Event::UnsubscribeTimedOut(id) => self.tell(Notice::UnsubscribeTimedOut(id)),
             Event::Published(id) => self.tell(Notice::Published(id)),
             Event::PublishTimedOut(id) => self.tell(Notice::PublishTimedOut(id)),
         }
+    }
+
+    /// To whom it concerns; never to nobody without a line in the log (behaviour.md section 3).
+    fn deliver(self: &Arc<Self>, message: &Message) {
+        let recipients = self.session.lock().recipients(&message.topic, |subscriber| subscriber.takes_messages());
+        if recipients.is_empty() && self.setup.listener.is_none() {
+            log::info!(target: "mqtt_session", "nobody takes the message on {}", message.topic);
+        }
+        if recipients.is_empty() {
+            self.tell(Notice::Message(message));
+        }
+        for subscriber in recipients {
+            subscriber.deliver(self, message);
+        }
+    }
+
+    /// What became of a SUBSCRIBE: the program's global handler hears of it first (behaviour.md section 3).
+    fn tell_of_answer(
+        self: &Arc<Self>,
+        subscriber: &Arc<dyn Subscriber>,
+        notice: Notice<'_>,
+        event: SubscriptionEvent,
+    ) {
+        if subscriber.tells_program() {
+            self.tell(notice);
+        }
+        subscriber.event(self, event);
     }
 
     fn tell(self: &Arc<Self>, notice: Notice<'_>) {

@@ -351,3 +351,68 @@ fn a_server_that_reads_slower_than_it_asks_does_not_fill_the_memory() {
     // Not because of pings, which this server leaves without an answer.
     assert_eq!(client.last_fault.load(Ordering::Relaxed), QCLOUD_ERR_TCP_WRITE_TIMEOUT);
 }
+
+/// A service that keeps its requests to itself, or does not.
+struct Service {
+    diary: Diary,
+    tells_program: bool,
+}
+
+impl Subscriber for Service {
+    fn message(&self, _: &Arc<Client>, topic: &str, _: &[u8]) {
+        self.diary.write(format!("service: {topic}"));
+    }
+
+    fn event(&self, _: &Arc<Client>, event: SubscriptionEvent) {
+        self.diary.write(format!("service {event:?}"));
+    }
+
+    fn link_restored(&self, _: &Arc<Client>, session_present: bool) {
+        self.diary.write(format!("service restored {session_present}"));
+    }
+
+    fn tells_program(&self) -> bool {
+        self.tells_program
+    }
+}
+
+#[test]
+fn the_program_hears_of_a_services_requests_first_or_not_at_all() {
+    for tells_program in [true, false] {
+        let (_simulation, diary, client) = connected();
+        let service = |filter: &str| {
+            let service = Arc::new(Service { diary: diary.clone(), tells_program });
+            client.subscribe_for_service(filter, QoS::AtLeastOnce, service).unwrap()
+        };
+        let subscription = service("s");
+        assert!(!client.is_ready(subscription));
+        client.yield_for(10);
+        assert!(client.is_ready(subscription));
+        service("refused");
+        client.yield_for(10);
+        client.unsubscribe_for_service(subscription, tells_program);
+        client.yield_for(10);
+        let lines = diary.take();
+        let told: Vec<&str> = lines.iter().map(|line| line.split('(').next().unwrap()).collect();
+        let services = ["service Granted", "service Refused"];
+        let all = ["Subscribed", "service Granted", "SubscribeRefused", "service Refused", "Unsubscribed"];
+        assert_eq!(told, if tells_program { &all[..] } else { &services[..] });
+    }
+}
+
+#[test]
+fn a_service_is_told_when_the_link_is_restored() {
+    let (simulation, diary, client) = connected();
+    let service = Arc::new(Service { diary: diary.clone(), tells_program: false });
+    client.subscribe_for_service("s", QoS::AtLeastOnce, service).unwrap();
+    client.yield_for(10);
+    diary.take();
+    simulation.world().closed = true;
+    assert_eq!(client.yield_for(5000), QCLOUD_RET_MQTT_RECONNECTED);
+    simulation.world().publish(0, "s", b"x");
+    client.yield_for(10);
+    let lines = ["Disconnected", "Reconnected", "service restored false", "service Granted", "service: s"];
+    assert_eq!(diary.take(), lines);
+    client.destroy();
+    assert_eq!(diary.take(), ["service ClientDestroyed"]);
+}

@@ -112,7 +112,8 @@ fn mqtt_message(count: u32) {
         packet.extend_from_slice(&(number as u16 % 1000 + 1).to_be_bytes());
         packet.extend_from_slice(COMMAND.as_bytes());
         receive(&mut session, &packet);
-        let Some(Event::Message(Some(_), message)) = session.next_event() else { panic!("the message is not there") };
+        let Some(Event::Message(message)) = session.next_event() else { panic!("the message is not there") };
+        assert_eq!(session.recipients(&message.topic, |_| true).len(), 1);
         session.delivered(&message);
         black_box(session.take_output());
     }

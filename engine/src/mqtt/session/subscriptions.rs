@@ -4,16 +4,25 @@ use rumqttc::mqttbytes::v4::{Packet, Subscribe, Unsubscribe};
 
 use super::{Awaited, Event, Link, QoS, Refusal, Session};
 use crate::time::Millis;
-use crate::topic::{is_filter, MAX_TOPIC_LEN};
+use crate::topic::{is_filter, matches, MAX_TOPIC_LEN};
 
-/// Most subscriptions.
+/// Most subscriptions of the program. Those that the library's own services make do not count.
 pub const MAX_SUBSCRIPTIONS: usize = 10;
 /// How long to wait before a subscription is asked for again that the server granted once and refuses now.
 const ASK_AGAIN_MS: u64 = 60_000;
 
+/// Whose subscription it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Program,
+    /// A service of the library.
+    Service,
+}
+
 #[derive(Debug)]
 pub(super) struct Subscription<H> {
     pub(super) key: u64,
+    pub(super) owner: Owner,
     pub(super) filter: String,
     pub(super) qos: QoS,
     pub(super) handler: H,
@@ -28,13 +37,18 @@ pub(super) struct Subscription<H> {
 }
 
 impl<H: Clone> Session<H> {
-    /// Whether the subscription with this key still exists: its news are to be handed on only then.
+    /// Who gets a message on `topic`: every service that subscribed to it, and the first subscription of the program that
+    /// matches and has a message handler, as `takes_messages` knows. With nobody in it, it is for the global handler.
     #[must_use]
-    pub fn has_subscription(&self, key: u64) -> bool {
-        self.subscriptions.iter().any(|subscription| subscription.key == key)
+    pub fn recipients(&self, topic: &str, takes_messages: impl Fn(&H) -> bool) -> Vec<H> {
+        let matching = |owner| {
+            self.subscriptions.iter().filter(move |known| known.owner == owner && matches(topic, &known.filter))
+        };
+        let programs = matching(Owner::Program).find(|known| takes_messages(&known.handler));
+        matching(Owner::Service).chain(programs).map(|known| known.handler.clone()).collect()
     }
 
-    /// Subscribes. `same` tells whether an existing subscription to the same filter is meant: its handler is replaced
+    /// Subscribes for the program. `same` tells whether an existing subscription to the same filter is meant: its handler is replaced
     /// then. Returns the packet id.
     ///
     /// # Errors
@@ -47,6 +61,41 @@ impl<H: Clone> Session<H> {
         handler: H,
         same: impl Fn(&H, &H) -> bool,
     ) -> Result<u16, Refusal> {
+        self.check_filter(filter)?;
+        let mut programs = self.subscriptions.iter_mut().filter(|known| known.owner == Owner::Program);
+        let known = programs.find(|known| known.filter == filter && same(&known.handler, &handler));
+        let key = if let Some(known) = known {
+            known.replaced =
+                Some((std::mem::replace(&mut known.handler, handler), std::mem::replace(&mut known.qos, qos)));
+            known.key
+        } else {
+            let programs = self.subscriptions.iter().filter(|known| known.owner == Owner::Program);
+            if programs.count() >= MAX_SUBSCRIPTIONS {
+                return Err(Refusal::TooManySubscriptions);
+            }
+            self.add(Owner::Program, filter, qos, handler)
+        };
+        Ok(self.send_subscribe(now, key, filter))
+    }
+
+    /// Subscribes for a service of the library. It does not count among the program's subscriptions, and several may have
+    /// the same filter. Returns the packet id and the key of the subscription.
+    ///
+    /// # Errors
+    /// Nothing was sent.
+    pub fn subscribe_for_service(
+        &mut self,
+        now: Millis,
+        filter: &str,
+        qos: QoS,
+        handler: H,
+    ) -> Result<(u16, u64), Refusal> {
+        self.check_filter(filter)?;
+        let key = self.add(Owner::Service, filter, qos, handler);
+        Ok((self.send_subscribe(now, key, filter), key))
+    }
+
+    fn check_filter(&self, filter: &str) -> Result<(), Refusal> {
         if filter.len() > MAX_TOPIC_LEN {
             return Err(Refusal::TopicTooLong);
         }
@@ -56,32 +105,24 @@ impl<H: Clone> Session<H> {
         if self.link != Link::Up {
             return Err(Refusal::NotConnected);
         }
-        let known =
-            self.subscriptions.iter_mut().find(|known| known.filter == filter && same(&known.handler, &handler));
-        let key = if let Some(known) = known {
-            known.replaced =
-                Some((std::mem::replace(&mut known.handler, handler), std::mem::replace(&mut known.qos, qos)));
-            known.key
-        } else {
-            if self.subscriptions.len() >= MAX_SUBSCRIPTIONS {
-                return Err(Refusal::TooManySubscriptions);
-            }
-            let key = self.next_key;
-            self.next_key += 1;
-            let filter = filter.to_owned();
-            self.subscriptions.push(Subscription {
-                key,
-                filter,
-                qos,
-                handler,
-                ready: false,
-                established: false,
-                ask_again: None,
-                replaced: None,
-            });
-            key
-        };
-        Ok(self.send_subscribe(now, key, filter, qos))
+        Ok(())
+    }
+
+    fn add(&mut self, owner: Owner, filter: &str, qos: QoS, handler: H) -> u64 {
+        let key = self.next_key;
+        self.next_key += 1;
+        self.subscriptions.push(Subscription {
+            key,
+            owner,
+            filter: filter.to_owned(),
+            qos,
+            handler,
+            ready: false,
+            established: false,
+            ask_again: None,
+            replaced: None,
+        });
+        key
     }
 
     /// Takes back the request with this packet id, which could not be sent: nothing is heard of it any more, and a
@@ -106,7 +147,7 @@ impl<H: Clone> Session<H> {
         }
     }
 
-    /// Takes away every subscription to `filter`. Returns the packet id. Whatever it returns,
+    /// Takes away every subscription of the program to `filter`. Returns the packet id. Whatever it returns,
     /// [`take_removed`](Self::take_removed) has what was taken away.
     ///
     /// # Errors
@@ -115,31 +156,52 @@ impl<H: Clone> Session<H> {
         if filter.len() > MAX_TOPIC_LEN {
             return Err(Refusal::TopicTooLong);
         }
-        if !self.subscriptions.iter().any(|subscription| subscription.filter == filter) {
-            return Err(Refusal::UnknownTopic);
-        }
-        let mut removed = Vec::new();
-        self.subscriptions.retain(|subscription| {
-            let keep = subscription.filter != filter;
-            if !keep {
-                removed.push((subscription.key, subscription.handler.clone()));
-            }
-            keep
-        });
-        for (key, handler) in removed {
-            self.pending.retain(|pending| pending.awaited != Awaited::Suback(key));
+        let is_meant = |known: &Subscription<H>| known.owner == Owner::Program && known.filter == filter;
+        let mut found = false;
+        while let Some(index) = self.subscriptions.iter().position(is_meant) {
+            let handler = self.remove(index);
             self.removed.push(handler);
+            found = true;
+        }
+        if !found {
+            return Err(Refusal::UnknownTopic);
         }
         // Without a link the subscription is gone all the same: it is not made again.
         if self.link != Link::Up {
             return Err(Refusal::NotConnected);
         }
+        if self.subscriptions.iter().any(|known| known.filter == filter) {
+            // A service needs the filter: the server keeps it, and the program is told what it would be told else.
+            let id = self.next_id();
+            self.events.push_back(Event::Unsubscribed(id));
+            return Ok(id);
+        }
+        Ok(self.send_unsubscribe(now, filter, true))
+    }
+
+    /// Takes away a service's subscription. The server is told where nobody else has the same filter; with `told` the
+    /// program hears of its answer. Returns the packet id, if there is one.
+    pub fn unsubscribe_for_service(&mut self, now: Millis, key: u64, told: bool) -> Option<u16> {
+        let index = self.subscriptions.iter().position(|known| known.key == key)?;
+        let filter = self.subscriptions[index].filter.clone();
+        self.remove(index);
+        let is_last = !self.subscriptions.iter().any(|known| known.filter == filter);
+        (is_last && self.link == Link::Up).then(|| self.send_unsubscribe(now, &filter, told))
+    }
+
+    fn remove(&mut self, index: usize) -> H {
+        let Subscription { key, handler, .. } = self.subscriptions.remove(index);
+        self.pending.retain(|pending| pending.awaited != Awaited::Suback(key));
+        handler
+    }
+
+    fn send_unsubscribe(&mut self, now: Millis, filter: &str, told: bool) -> u16 {
         let id = self.next_id();
-        self.await_ack(now, id, Awaited::Unsuback);
+        self.await_ack(now, id, Awaited::Unsuback { told });
         let mut packet = Unsubscribe::new(filter);
         packet.pkid = id;
         self.write(&Packet::Unsubscribe(packet));
-        Ok(id)
+        id
     }
 
     /// What [`unsubscribe`](Self::unsubscribe) took away. To be told before the caller of it goes on: from then on, what
@@ -153,6 +215,19 @@ impl<H: Clone> Session<H> {
     #[must_use]
     pub fn is_subscribed(&self, filter: &str) -> bool {
         self.subscriptions.iter().any(|subscription| subscription.filter == filter && subscription.ready)
+    }
+
+    /// Whether a SUBACK for the subscription with this key is in.
+    #[must_use]
+    pub fn is_ready(&self, key: u64) -> bool {
+        self.subscriptions.iter().any(|subscription| subscription.key == key && subscription.ready)
+    }
+
+    /// The services that have a subscription.
+    #[must_use]
+    pub fn services(&self) -> Vec<H> {
+        let services = self.subscriptions.iter().filter(|known| known.owner == Owner::Service);
+        services.map(|known| known.handler.clone()).collect()
     }
 
     pub(super) fn subscribe_again(&mut self, now: Millis) {
@@ -212,13 +287,17 @@ impl<H: Clone> Session<H> {
 
     fn send_subscribes(&mut self, now: Millis, wanted: impl Fn(&Subscription<H>) -> bool) {
         let wanted = self.subscriptions.iter().filter(|known| wanted(known));
-        let again: Vec<_> = wanted.map(|known| (known.key, known.filter.clone(), known.qos)).collect();
-        for (key, filter, qos) in again {
-            self.send_subscribe(now, key, &filter, qos);
+        let again: Vec<_> = wanted.map(|known| (known.key, known.filter.clone())).collect();
+        for (key, filter) in again {
+            self.send_subscribe(now, key, &filter);
         }
     }
 
-    fn send_subscribe(&mut self, now: Millis, key: u64, filter: &str, qos: QoS) -> u16 {
+    /// Asks for the highest QoS that anybody wants for `filter`: to the server it is one subscription, and the last
+    /// SUBSCRIBE decides (MQTT 3.1.1 section 3.8.4).
+    fn send_subscribe(&mut self, now: Millis, key: u64, filter: &str) -> u16 {
+        let wanted = self.subscriptions.iter().filter(|known| known.filter == filter).map(|known| known.qos);
+        let qos = wanted.max().unwrap_or(QoS::AtMostOnce);
         for known in self.subscriptions.iter_mut().filter(|known| known.key == key) {
             known.ask_again = None;
         }

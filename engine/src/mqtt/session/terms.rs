@@ -8,7 +8,7 @@ use super::super::Malformed;
 use crate::time::Millis;
 
 /// Quality of service. This side never uses QoS 2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum QoS {
     /// At most once.
     AtMostOnce,
@@ -143,9 +143,13 @@ pub enum Event<H> {
     /// The link was lost.
     Disconnected,
     /// The link is up again and every subscription was asked for again.
-    Reconnected,
-    /// A message came, for this subscription or for none. Answer with [`Session::delivered`](super::Session::delivered).
-    Message(Option<(u64, H)>, Message),
+    Reconnected {
+        /// The server still has what the device asked for over the last connection, and what it missed.
+        session_present: bool,
+    },
+    /// A message came. It goes to [`Session::recipients`](super::Session::recipients) at the moment when it is handed on;
+    /// then call [`Session::delivered`](super::Session::delivered).
+    Message(Message),
     /// A message with a payload of this length was too long and was skipped.
     TooLong(usize),
     /// A SUBACK grants the subscription.

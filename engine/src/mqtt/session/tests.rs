@@ -2,6 +2,9 @@
 
 use super::*;
 
+mod kept;
+mod subscriptions;
+
 const TIMEOUT: u64 = 5000;
 
 type TestSession = Session<&'static str>;
@@ -79,6 +82,8 @@ fn subscribe(session: &mut TestSession, now: Millis, filter: &str, handler: &'st
     assert_eq!(events(session), [Event::Subscribed(id, handler)]);
     id
 }
+
+const RECONNECTED: Event<&str> = Event::Reconnected { session_present: false };
 
 #[test]
 fn connect_says_who_the_device_is() {
@@ -168,73 +173,12 @@ fn twenty_publishes_may_wait() {
 }
 
 #[test]
-fn a_subscription_is_ready_with_its_suback() {
-    let mut session = connected();
-    let id = session.subscribe(Millis(0), "a/+", QoS::AtLeastOnce, "h", never_same).unwrap();
-    assert!(!session.is_subscribed("a/+"));
-    receive(&mut session, Millis(1), &suback(id, true)).unwrap();
-    assert!(session.is_subscribed("a/+"));
-    assert_eq!(events(&mut session), [Event::Subscribed(id, "h")]);
-}
-
-#[test]
-fn a_refused_or_unanswered_subscription_is_dropped() {
-    let mut session = connected();
-    let id = session.subscribe(Millis(0), "a", QoS::AtLeastOnce, "h", never_same).unwrap();
-    receive(&mut session, Millis(1), &suback(id, false)).unwrap();
-    assert_eq!(events(&mut session), [Event::SubscribeRefused(id, "h")]);
-    let id = session.subscribe(Millis(0), "b", QoS::AtLeastOnce, "h", never_same).unwrap();
-    session.tick(Millis(TIMEOUT)).unwrap();
-    assert_eq!(events(&mut session), [Event::SubscribeTimedOut(id, "h")]);
-    receive(&mut session, Millis(TIMEOUT), &suback(id, true)).unwrap();
-    assert!(!session.is_subscribed("b"), "too late");
-    assert_eq!(session.unsubscribe(Millis(TIMEOUT), "b"), Err(Refusal::UnknownTopic));
-}
-
-#[test]
-fn ten_subscriptions_may_exist_those_waiting_counted() {
-    let mut session = connected();
-    for filter in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"] {
-        session.subscribe(Millis(0), filter, QoS::AtMostOnce, "h", never_same).unwrap();
-    }
-    let next = session.subscribe(Millis(0), "x", QoS::AtMostOnce, "h", never_same);
-    assert_eq!(next, Err(Refusal::TooManySubscriptions));
-    assert!(session.subscribe(Millis(0), "0", QoS::AtMostOnce, "i", |_, _| true).is_ok(), "the same one again");
-}
-
-#[test]
-fn the_same_subscription_again_replaces_its_handler() {
-    let mut session = connected();
-    subscribe(&mut session, Millis(0), "a", "first");
-    let id = session.subscribe(Millis(0), "a", QoS::AtLeastOnce, "second", |_, _| true).unwrap();
-    receive(&mut session, Millis(0), &suback(id, true)).unwrap();
-    assert_eq!(events(&mut session), [Event::Subscribed(id, "second")]);
-    receive(&mut session, Millis(0), &incoming(0, "a", b"")).unwrap();
-    assert!(matches!(&events(&mut session)[..], [Event::Message(Some((_, "second")), _)]));
-}
-
-#[test]
-fn a_message_goes_to_the_first_subscription_that_matches() {
-    let mut session = connected();
-    subscribe(&mut session, Millis(0), "a/#", "wide");
-    subscribe(&mut session, Millis(0), "a/b", "narrow");
-    receive(&mut session, Millis(0), &incoming(0, "a/b", b"x")).unwrap();
-    receive(&mut session, Millis(0), &incoming(0, "z", b"y")).unwrap();
-    let news = events(&mut session);
-    let [Event::Message(Some((key, "wide")), first), Event::Message(None, second)] = &news[..] else {
-        panic!("{news:?}")
-    };
-    assert!(session.has_subscription(*key));
-    assert_eq!((&first.payload[..], &second.payload[..]), (&b"x"[..], &b"y"[..]));
-}
-
-#[test]
 fn qos_1_is_acknowledged_after_the_handler_and_a_repeat_at_once() {
     let mut session = connected();
     receive(&mut session, Millis(0), &incoming(7, "t", b"x")).unwrap();
     assert!(packets(&mut session).is_empty());
     let news = events(&mut session);
-    let [Event::Message(None, message)] = &news[..] else { panic!("{news:?}") };
+    let [Event::Message(message)] = &news[..] else { panic!("{news:?}") };
     session.delivered(message);
     assert_eq!(packets(&mut session), [Packet::PubAck(PubAck::new(7))]);
     receive(&mut session, Millis(0), &incoming(7, "t", b"x")).unwrap();
@@ -248,55 +192,6 @@ fn a_message_that_is_too_long_is_acknowledged_and_told() {
     receive(&mut session, Millis(0), &incoming(7, "t", &vec![0; 20_000])).unwrap();
     assert_eq!(events(&mut session), [Event::TooLong(20_005)]);
     assert_eq!(packets(&mut session), [Packet::PubAck(PubAck::new(7))]);
-}
-
-#[test]
-fn unsubscribing_takes_effect_at_once() {
-    let mut session = connected();
-    subscribe(&mut session, Millis(0), "a", "h");
-    receive(&mut session, Millis(0), &incoming(0, "a", b"")).unwrap();
-    let id = session.unsubscribe(Millis(0), "a").unwrap();
-    assert_eq!(session.take_removed(), ["h"]);
-    assert!(session.take_removed().is_empty());
-    let news = events(&mut session);
-    let [Event::Message(Some((key, _)), _)] = &news[..] else { panic!("{news:?}") };
-    assert!(!session.has_subscription(*key), "what arrived before is not to be handed on any more");
-    receive(&mut session, Millis(1), &Packet::UnsubAck(rumqttc::mqttbytes::v4::UnsubAck::new(id))).unwrap();
-    assert_eq!(events(&mut session), [Event::Unsubscribed(id)]);
-    assert_eq!(session.unsubscribe(Millis(1), "a"), Err(Refusal::UnknownTopic));
-}
-
-#[test]
-fn after_a_loss_every_subscription_is_made_again() {
-    let mut session = connected();
-    subscribe(&mut session, Millis(0), "a", "h");
-    subscribe(&mut session, Millis(0), "b", "i");
-    session.lost(Millis(100), 0);
-    assert_eq!(events(&mut session), [Event::Disconnected]);
-    assert_eq!(session.link(), Link::Waiting(Millis(1100)));
-    assert!(!session.is_subscribed("a"));
-    session.lost(Millis(1100), 0);
-    assert_eq!(events(&mut session), [], "told once");
-    assert_eq!(session.link(), Link::Waiting(Millis(3100)), "twice as long");
-    connect(&mut session, Millis(3100));
-    assert_eq!(events(&mut session), [Event::Reconnected]);
-    let sent = packets(&mut session);
-    let filters: Vec<_> = sent
-        .iter()
-        .map(|packet| match packet {
-            Packet::Subscribe(subscribe) => (subscribe.pkid, subscribe.filters[0].path.as_str()),
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert!(matches!(&filters[..], [(_, "a"), (_, "b")]), "{filters:?}");
-    receive(&mut session, Millis(3100), &suback(filters[0].0, true)).unwrap();
-    assert!(session.is_subscribed("a"));
-    // The second one stays without an answer: it is asked for again, not dropped.
-    session.tick(Millis(3100 + TIMEOUT)).unwrap();
-    assert!(events(&mut session).contains(&Event::SubscribeTimedOut(filters[1].0, "i")));
-    assert_eq!(session.deadline(), Some(Millis(3101 + TIMEOUT)));
-    session.tick(Millis(3101 + TIMEOUT)).unwrap();
-    assert!(matches!(&packets(&mut session)[..], [Packet::Subscribe(again)] if again.filters[0].path == "b"));
 }
 
 #[test]
@@ -373,7 +268,7 @@ fn a_new_connection_forgets_the_packet_ids_seen() {
     events(&mut session);
     connect(&mut session, Millis(1000));
     receive(&mut session, Millis(1000), &incoming(7, "t", b"")).unwrap();
-    assert!(matches!(&events(&mut session)[..], [Event::Reconnected, Event::Message(..)]));
+    assert!(matches!(&events(&mut session)[..], [RECONNECTED, Event::Message(_)]));
 }
 
 #[test]
@@ -390,230 +285,6 @@ fn packet_ids_seen_are_remembered_only_in_a_session_that_goes_on() {
         receive(&mut session, Millis(1000), &incoming(7, "t", b"")).unwrap();
         assert_eq!(events(&mut session).len(), usize::from(delivered), "clean {clean_session}, present {present}");
     }
-}
-
-#[test]
-fn closing_says_goodbye_and_returns_the_subscribers() {
-    let mut session = connected();
-    subscribe(&mut session, Millis(0), "a", "h");
-    assert_eq!(session.close(), ["h"]);
-    assert_eq!(packets(&mut session), [Packet::Disconnect]);
-    assert_eq!(session.link(), Link::Closed);
-    session.lost(Millis(0), 0);
-    assert_eq!(session.link(), Link::Closed);
-    assert_eq!(session.publish(Millis(0), "t", b"", QoS::AtMostOnce, false), Err(Refusal::NotConnected));
-}
-
-const REPORT: &str = "$ota/report/PRODUCTIDX/device";
-
-fn published(sent: &[Packet]) -> Vec<(u16, bool, &[u8])> {
-    let publishes = sent.iter().filter_map(|packet| match packet {
-        Packet::Publish(publish) => Some((publish.pkid, publish.dup, &publish.payload[..])),
-        _ => None,
-    });
-    publishes.collect()
-}
-
-#[test]
-fn a_kept_message_goes_out_at_once_and_is_forgotten_with_its_acknowledgement() {
-    let mut session = connected();
-    let id = session.publish_kept(Millis(0), REPORT, b"done").unwrap();
-    assert_eq!(published(&packets(&mut session)), [(id, false, &b"done"[..])]);
-    receive(&mut session, Millis(1), &Packet::PubAck(PubAck::new(id))).unwrap();
-    assert_eq!(events(&mut session), [Event::Published(id)]);
-    assert_eq!(session.kept(), 0);
-    session.lost(Millis(2), 0);
-    connect(&mut session, Millis(2000));
-    assert!(packets(&mut session).is_empty());
-}
-
-#[test]
-fn a_kept_message_is_sent_again_over_every_connection_until_it_is_acknowledged() {
-    let mut session = connected();
-    subscribe(&mut session, Millis(0), "a", "handler");
-    let id = session.publish_kept(Millis(0), REPORT, b"done").unwrap();
-    let _ = packets(&mut session);
-    // The server dies before it acknowledges; the time-out is told all the same.
-    session.lost(Millis(10), 0);
-    session.tick(Millis(TIMEOUT)).unwrap();
-    assert_eq!(events(&mut session), [Event::Disconnected, Event::PublishTimedOut(id)]);
-    for at in [10_000, 20_000] {
-        connect(&mut session, Millis(at));
-        let sent = packets(&mut session);
-        assert!(matches!(sent[0], Packet::Subscribe(_)), "{sent:?}");
-        assert_eq!(published(&sent), [(id, true, &b"done"[..])]);
-        assert_eq!(events(&mut session), [Event::Reconnected]);
-        session.lost(Millis(at + 10), 0);
-        assert_eq!(events(&mut session), [Event::Disconnected]);
-    }
-    connect(&mut session, Millis(30_000));
-    receive(&mut session, Millis(30_001), &Packet::PubAck(PubAck::new(id))).unwrap();
-    assert_eq!(events(&mut session), [Event::Reconnected, Event::Published(id)]);
-    assert_eq!(session.kept(), 0);
-}
-
-#[test]
-fn a_late_acknowledgement_ends_the_keeping() {
-    let mut session = connected();
-    let id = session.publish_kept(Millis(0), REPORT, b"done").unwrap();
-    session.tick(Millis(TIMEOUT)).unwrap();
-    assert_eq!(events(&mut session), [Event::PublishTimedOut(id)]);
-    assert_eq!(session.kept(), 1);
-    receive(&mut session, Millis(TIMEOUT + 1), &Packet::PubAck(PubAck::new(id))).unwrap();
-    assert_eq!((session.kept(), events(&mut session)), (0, Vec::new()));
-}
-
-#[test]
-fn messages_kept_while_the_link_is_down_go_out_in_order_when_it_is_back() {
-    let mut session = connected();
-    session.lost(Millis(0), 0);
-    let first = session.publish_kept(Millis(1), REPORT, b"burning").unwrap();
-    session.open(Millis(2000), login());
-    let second = session.publish_kept(Millis(2000), REPORT, b"done").unwrap();
-    assert!(matches!(&packets(&mut session)[..], [Packet::Connect(_)]));
-    session.received(Millis(2000), &[0x20, 2, 0, 0]).unwrap();
-    let sent = packets(&mut session);
-    assert_eq!(published(&sent), [(first, false, &b"burning"[..]), (second, false, &b"done"[..])]);
-}
-
-#[test]
-fn nothing_is_kept_where_the_link_will_not_come_back_by_itself() {
-    let mut never = session();
-    assert_eq!(never.publish_kept(Millis(0), REPORT, b"x"), Err(Refusal::NotConnected));
-    let mut closed = connected();
-    closed.publish_kept(Millis(0), REPORT, b"x").unwrap();
-    closed.close();
-    assert_eq!(closed.kept(), 0);
-    assert_eq!(closed.publish_kept(Millis(0), REPORT, b"x"), Err(Refusal::NotConnected));
-    for topic in ["", "a/#", &"t".repeat(129)] {
-        assert!(connected().publish_kept(Millis(0), topic, b"x").is_err());
-    }
-    assert_eq!(connected().publish_kept(Millis(0), "t", &[0; MAX_SEND]), Err(Refusal::PacketTooLong));
-}
-
-#[test]
-fn a_server_that_never_acknowledges_can_not_make_the_session_keep_more_and_more() {
-    let mut session = connected();
-    let ids: Vec<u16> = (0..=MAX_KEPT).map(|_| session.publish_kept(Millis(0), REPORT, b"fail").unwrap()).collect();
-    assert_eq!(session.kept(), MAX_KEPT);
-    let _ = packets(&mut session);
-    session.lost(Millis(1), 0);
-    connect(&mut session, Millis(2000));
-    let again: Vec<u16> = published(&packets(&mut session)).iter().map(|(id, ..)| *id).collect();
-    assert_eq!(again, ids[1..]);
-}
-
-#[test]
-fn the_packet_id_of_a_kept_message_is_not_used_again() {
-    let mut session = connected();
-    let id = session.publish_kept(Millis(0), REPORT, b"done").unwrap();
-    session.tick(Millis(TIMEOUT)).unwrap();
-    for _ in 0..u16::MAX {
-        let other = session.publish(Millis(TIMEOUT), "t", b"", QoS::AtLeastOnce, false).unwrap();
-        assert_ne!(other, id);
-        receive(&mut session, Millis(TIMEOUT), &Packet::PubAck(PubAck::new(other))).unwrap();
-        let _ = session.take_output();
-        while session.next_event().is_some() {}
-    }
-}
-
-#[test]
-fn a_subscription_granted_once_is_asked_for_again_where_it_is_refused_later() {
-    let mut session = connected();
-    subscribe(&mut session, Millis(0), "a", "handler");
-    session.lost(Millis(1), 0);
-    connect(&mut session, Millis(2000));
-    let refused = |session: &mut TestSession, now: Millis| {
-        let sent = packets(session);
-        let [Packet::Subscribe(again)] = &sent[..] else { panic!("{sent:?}") };
-        receive(session, now, &suback(again.pkid, false)).unwrap();
-        again.pkid
-    };
-    let id = refused(&mut session, Millis(2000));
-    let told = events(&mut session);
-    assert_eq!(told, [Event::Disconnected, Event::Reconnected, Event::SubscribeRefused(id, "handler")]);
-    assert!(!session.is_subscribed("a"));
-    assert_eq!(session.deadline(), Some(Millis(62_000)));
-    session.tick(Millis(61_999)).unwrap();
-    assert!(packets(&mut session).is_empty());
-    session.tick(Millis(62_000)).unwrap();
-    let id = refused(&mut session, Millis(62_000));
-    assert_eq!(events(&mut session), [Event::SubscribeRefused(id, "handler")]);
-    session.tick(Millis(122_000)).unwrap();
-    let sent = packets(&mut session);
-    let [Packet::Subscribe(again)] = &sent[..] else { panic!("{sent:?}") };
-    receive(&mut session, Millis(122_000), &suback(again.pkid, true)).unwrap();
-    assert_eq!(events(&mut session), [Event::Subscribed(again.pkid, "handler")]);
-    assert!(session.is_subscribed("a"));
-}
-
-#[test]
-fn each_subscribe_to_the_same_subscription_gets_its_own_answer() {
-    let twice = |session: &mut TestSession| {
-        let ids = [0, 1].map(|ms| session.subscribe(Millis(ms), "a", QoS::AtLeastOnce, "h", |_, _| true).unwrap());
-        packets(session);
-        ids
-    };
-    let mut refused = connected();
-    let [first, second] = twice(&mut refused);
-    receive(&mut refused, Millis(2), &suback(first, false)).unwrap();
-    receive(&mut refused, Millis(2), &suback(second, true)).unwrap();
-    assert_eq!(events(&mut refused), [Event::SubscribeRefused(first, "h"), Event::Subscribed(second, "h")]);
-    assert!(refused.is_subscribed("a"));
-
-    let mut late = connected();
-    let [first, second] = twice(&mut late);
-    late.tick(Millis(TIMEOUT)).unwrap();
-    assert_eq!(events(&mut late), [Event::SubscribeTimedOut(first, "h")]);
-    late.tick(Millis(TIMEOUT + 1)).unwrap();
-    assert_eq!(events(&mut late), [Event::SubscribeTimedOut(second, "h")]);
-    assert_eq!(late.unsubscribe(Millis(TIMEOUT + 1), "a"), Err(Refusal::UnknownTopic));
-
-    let mut both_late = connected();
-    let [first, second] = twice(&mut both_late);
-    both_late.tick(Millis(TIMEOUT + 1)).unwrap();
-    let told = events(&mut both_late);
-    assert_eq!(told, [Event::SubscribeTimedOut(first, "h"), Event::SubscribeTimedOut(second, "h")]);
-    assert_eq!(both_late.unsubscribe(Millis(TIMEOUT + 1), "a"), Err(Refusal::UnknownTopic));
-}
-
-#[test]
-fn subscribe_and_unsubscribe_checks_come_before_sending() {
-    let subscribe = |session: &mut TestSession, filter: &str| {
-        session.subscribe(Millis(0), filter, QoS::AtLeastOnce, "handler", never_same)
-    };
-    let mut session = connected();
-    assert_eq!(subscribe(&mut session, &"t".repeat(129)), Err(Refusal::TopicTooLong));
-    for filter in ["", "a/#/b", "a+", "a\0b"] {
-        assert_eq!(subscribe(&mut session, filter), Err(Refusal::BadTopic), "{filter:?}");
-    }
-    assert_eq!(session.unsubscribe(Millis(0), &"t".repeat(129)), Err(Refusal::TopicTooLong));
-    assert_eq!(session.unsubscribe(Millis(0), "a"), Err(Refusal::UnknownTopic));
-    assert!(session.take_output().is_empty());
-
-    session.lost(Millis(0), 0);
-    assert_eq!(subscribe(&mut session, "a"), Err(Refusal::NotConnected));
-}
-
-#[test]
-fn a_subscription_taken_away_while_the_link_is_down_is_not_made_again() {
-    let mut session = connected();
-    subscribe(&mut session, Millis(0), "a", "handler");
-    session.lost(Millis(0), 0);
-    assert_eq!(session.unsubscribe(Millis(0), "a"), Err(Refusal::NotConnected));
-    assert_eq!(session.take_removed(), ["handler"]);
-    assert_eq!(events(&mut session), [Event::Disconnected]);
-    connect(&mut session, Millis(2000));
-    assert!(packets(&mut session).is_empty());
-}
-
-#[test]
-fn an_unsubscribe_without_an_answer_times_out() {
-    let mut session = connected();
-    subscribe(&mut session, Millis(0), "a", "handler");
-    let id = session.unsubscribe(Millis(0), "a").unwrap();
-    session.tick(Millis(TIMEOUT)).unwrap();
-    assert_eq!(events(&mut session), [Event::UnsubscribeTimedOut(id)]);
 }
 
 #[test]
@@ -679,47 +350,7 @@ fn a_request_that_was_withdrawn_leaves_nothing_behind() {
     receive(&mut session, Millis(2000), &suback(only.pkid, true)).unwrap();
     session.tick(Millis(3 * TIMEOUT)).unwrap();
     let told = events(&mut session);
-    assert_eq!(told, [Event::Disconnected, Event::Reconnected, Event::Subscribed(only.pkid, "first")]);
-}
-
-#[test]
-fn a_withdrawn_subscribe_leaves_another_one_its_answer() {
-    let mut session = connected();
-    let ids = [0, 1].map(|ms| session.subscribe(Millis(ms), "a", QoS::AtLeastOnce, "h", |_, _| true).unwrap());
-    session.withdraw(ids[1]);
-    receive(&mut session, Millis(2), &suback(ids[0], true)).unwrap();
-    assert_eq!(events(&mut session), [Event::Subscribed(ids[0], "h")]);
-    assert!(session.is_subscribed("a"));
-}
-
-#[test]
-fn a_server_that_has_the_device_report_without_end_uses_up_no_packet_ids() {
-    let mut session = connected();
-    let refused = (0..u16::MAX).find_map(|_| session.publish_kept(Millis(0), REPORT, b"fail").err());
-    assert_eq!(refused, Some(Refusal::TooManyPublishes));
-    assert_eq!(session.kept(), MAX_KEPT);
-    session.tick(Millis(TIMEOUT)).unwrap();
-    assert!(session.publish_kept(Millis(TIMEOUT), REPORT, b"done").is_ok());
-}
-
-#[test]
-fn a_caller_that_asks_again_itself_doubles_nothing() {
-    let mut session = connected();
-    subscribe(&mut session, Millis(0), "a", "h");
-    session.lost(Millis(1), 0);
-    connect(&mut session, Millis(2000));
-    let _ = (packets(&mut session), events(&mut session));
-    let mut now = Millis(2000);
-    for _ in 0..20 {
-        now = session.deadline().unwrap();
-        session.tick(now).unwrap();
-        let told = events(&mut session);
-        assert!(matches!(told[..], [Event::SubscribeTimedOut(_, "h")]), "{told:?}");
-        session.subscribe(now, "a", QoS::AtLeastOnce, "h", |_, _| true).unwrap();
-        assert_eq!(packets(&mut session).len(), 1);
-    }
-    session.tick(now + 1).unwrap();
-    assert!(packets(&mut session).is_empty());
+    assert_eq!(told, [Event::Disconnected, RECONNECTED, Event::Subscribed(only.pkid, "first")]);
 }
 
 #[test]
