@@ -78,9 +78,13 @@ void LITE_hexstr_convert(char *hexstr, uint8_t *out_buf, int len);
  * The text of the value at `key`, a path of keys joined by dots, in the JSON object `src`: a string without its
  * quotes and with its escapes as they are, everything else as it stands. Give it back with HAL_Free.
  *
- * Returns NULL when an argument is NULL, `src` is malformed anywhere, nothing lies at `key`, or there is no memory.
+ * Where a key comes twice, its first value counts. What stands behind the value is not looked at.
+ *
+ * Returns NULL when an argument is NULL, `src` is malformed up to the value's end, nothing lies at `key`, or there is no
+ * memory.
  */
-char *LITE_json_value_of(char *key, char *src);
+char *LITE_json_value_of(char *key,
+                         char *src);
 
 /** As LITE_json_value_of, with each backslash removed. */
 char *LITE_json_string_value_strip_transfer(char *key, char *src);

@@ -106,7 +106,8 @@ impl<'de> Deserialize<'de> for Node {
 fn engine(path: &[u8], source: &[u8]) {
     let found = json::value_of(source, path);
     let text = std::str::from_utf8(source).ok();
-    // The tree has limits that the engine has not: the depth, and numbers beyond f64.
+    // The scanner takes more than serde_json: control characters, any bytes in strings, what stands behind the value, any
+    // depth and any number. What serde_json takes, it must take, and read the same.
     let tree = text.and_then(Node::read);
     if let Some(tree @ Node::Object(_)) = &tree {
         let expected = std::str::from_utf8(path).ok().and_then(|path| tree.at(path));
@@ -114,36 +115,39 @@ fn engine(path: &[u8], source: &[u8]) {
         match (expected, found) {
             (None, None) => {}
             (Some(Node::Text(expected)), Some(text)) => {
-                assert_eq!(Node::read(&format!("\"{text}\"")), Some(Node::Text(expected.clone())));
+                let quoted = [b"\"", *text, b"\""].concat();
+                let text = String::from_utf8(quoted).expect("a piece of UTF-8");
+                assert_eq!(Node::read(&text), Some(Node::Text(expected.clone())));
             }
-            (Some(expected), Some(text)) => assert_eq!(Node::read(text).as_ref(), Some(expected)),
+            (Some(expected), Some(text)) => {
+                assert_eq!(Node::read(std::str::from_utf8(text).expect("a piece of UTF-8")).as_ref(), Some(expected));
+            }
             _ => panic!("{expected:?} is expected, {found:?} is found"),
         }
-    } else if tree.is_some() || text.is_none() {
+    } else if tree.is_some() {
         assert!(found.is_err(), "only objects can be looked into");
     }
-    if let (Ok(Some(value)), Some(text)) = (&found, text) {
-        let within = text.as_bytes().as_ptr_range();
-        assert!(within.start <= value.as_ptr() && value.as_bytes().as_ptr_range().end <= within.end);
+    if let Ok(Some(value)) = &found {
+        let within = source.as_ptr_range();
+        assert!(within.start <= value.as_ptr() && value.as_ptr_range().end <= within.end);
     }
 
     match json::keys_of(source, path) {
         Ok(keys) => {
-            assert!(found.is_ok() || std::str::from_utf8(path).is_err());
-            let prefix = std::str::from_utf8(path).expect("UTF-8");
-            if let Some(tree) = tree {
+            assert!(found.is_ok());
+            if let (Some(tree), Ok(prefix)) = (tree, std::str::from_utf8(path)) {
                 let mut expected = Vec::new();
                 tree.paths(prefix, &mut expected);
+                let expected: Vec<Vec<u8>> = expected.into_iter().map(String::into_bytes).collect();
                 assert_eq!(keys, expected);
             }
             assert!(keys.iter().all(|key| key.len() <= json::MAX_PATH));
         }
-        Err(json::Error::Depth | json::Error::Path) => assert!(found.is_ok()),
-        Err(json::Error::Encoding) => {}
-        // Half a surrogate pair in a key is no text. It is seen only where the key is looked at.
-        Err(json::Error::Syntax(_)) => {
-            let half_a_pair = source.windows(3).any(|window| window.eq_ignore_ascii_case(b"\\ud"));
-            assert!(found.is_err() || half_a_pair);
+        Err(json::Error::Depth | json::Error::Path | json::Error::Memory) => {}
+        Err(json::Error::Syntax(what, at)) => {
+            assert!(at <= source.len());
+            // serde_json, too, refuses half a surrogate pair in a key.
+            assert!(!matches!(tree, Some(Node::Object(_))), "{what} at {at}");
         }
     }
 }
@@ -175,15 +179,15 @@ fn surface(path: &[u8], source: &[u8]) {
     let (value, stripped, copy) = unsafe {
         (ffi::LITE_json_value_of(key, src), ffi::LITE_json_string_value_strip_transfer(key, src), ffi::LITE_strdup(src))
     };
-    assert_eq!(taken(value).as_deref(), expected.map(str::as_bytes));
-    let without: Option<Vec<u8>> = expected.map(|text| text.bytes().filter(|byte| *byte != b'\\').collect());
+    assert_eq!(taken(value).as_deref(), expected);
+    let without: Option<Vec<u8>> = expected.map(|text| text.iter().copied().filter(|byte| *byte != b'\\').collect());
     assert_eq!(taken(stripped), without);
     let fits = source.as_bytes().len() <= 1024;
     assert_eq!(taken(copy).as_deref(), fits.then_some(source.as_bytes()));
 
     let expected = json::keys_of(source.to_bytes(), path.to_bytes()).ok();
     // A key may hold an escaped NUL, which C sees as the end of its text.
-    let expected: Option<Vec<CString>> = expected.map(|keys| keys.iter().map(|key| c(key.as_bytes())).collect());
+    let expected: Option<Vec<CString>> = expected.map(|keys| keys.iter().map(|key| c(key)).collect());
     // SAFETY: as above.
     assert_eq!(keys(unsafe { ffi::LITE_json_keys_of(src, key) }), expected);
     // Paths serve as numbers, too: they are short and may be anything.

@@ -2,6 +2,7 @@
 //! serde_json reads it.
 #![no_main]
 
+use iot_engine::helpers::json;
 use iot_engine::services::ota::{OtaError, Received, Report, Session, State};
 use iot_engine::services::system_time;
 use iot_engine::time::Millis;
@@ -12,8 +13,9 @@ use serde_json::Value;
 const MAX_REPORT: usize = 2048 - 5 - 2 - 128 - 2;
 
 fuzz_target!(|payload: &[u8]| {
-    // What stands under unknown keys is not looked into: not whether it is UTF-8, how deep it is, or how large.
-    let json: Option<Value> = serde_json::from_str(&String::from_utf8_lossy(payload)).ok();
+    // The library takes more than serde_json does, and of two members with one key the first: compared is what both read.
+    let text = String::from_utf8_lossy(json::message(payload));
+    let json: Option<Value> = serde_json::from_str(&text).ok().filter(|_| !has_a_key_twice(&text));
     let says = |kind: &str| json.as_ref().is_none_or(|json| json["type"] == kind);
     let mut session = Session::default();
     match session.receive(payload) {
@@ -28,9 +30,8 @@ fuzz_target!(|payload: &[u8]| {
                 assert_eq!(json["version"], version.as_str());
                 assert_eq!(json["md5sum"], md5sum.as_str());
                 let size = &json["file_size"];
-                let digits = size.as_u64().map(|size| size.to_string());
-                let digits = digits.as_deref().or(size.as_str()).expect("a size");
-                assert_eq!(digits.trim_start_matches('0'), file_size.to_string(), "{size}");
+                let size = size.as_f64().or(size.as_str().and_then(|digits| digits.trim().parse().ok()));
+                assert_eq!(size, Some(f64::from(file_size)));
             }
             fetch(session, file_size, &md5sum);
         }
@@ -47,8 +48,7 @@ fuzz_target!(|payload: &[u8]| {
         Received::VersionRefused(code, _) => {
             assert!(says("report_version_rsp"));
             assert_ne!(code, 0);
-            assert_eq!((session.state(), session.last_error()), (State::Fetched, OtaError::ReportVersion));
-            again_is_ignored(&mut session, payload);
+            assert_eq!((session.state(), session.last_error()), (State::Inited, OtaError::ReportVersion));
         }
         Received::Ignored(_) => {
             assert!(!says("report_version_rsp") && !says("update_firmware") || json.is_none());
@@ -62,10 +62,26 @@ fuzz_target!(|payload: &[u8]| {
 
     if let Some(answer) = system_time::parse(payload) {
         assert!(says("get"));
-        assert!(json.is_none_or(|json| json["time"].as_u64() == Some(answer.seconds)));
+        let told = json.as_ref().and_then(|json| json["time"].as_u64());
+        assert!(told.is_none_or(|seconds| seconds.min(i64::MAX as u64) == answer.seconds));
         let _ = system_time::now_ms(&answer, answer.seconds);
     }
 });
+
+/// Whether the outermost object names one of the keys that count twice.
+fn has_a_key_twice(text: &str) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    let Ok(mut object) = json::Object::open(text.as_bytes()) else { return false };
+    while let Ok(Some(key)) = object.next_key() {
+        if !key.decoded().is_ok_and(|key| seen.insert(key)) {
+            return true;
+        }
+        if object.value().is_err() {
+            return false;
+        }
+    }
+    false
+}
 
 fn assert_unchanged(session: &Session) {
     assert_eq!((session.state(), session.last_error()), (State::Inited, OtaError::None));

@@ -114,7 +114,10 @@ pub unsafe extern "C" fn LITE_hexstr_convert(hexstr: *mut c_char, out_buf: *mut 
 /// The text of the value at `key`, a path of keys joined by dots, in the JSON object `src`: a string without its
 /// quotes and with its escapes as they are, everything else as it stands. Give it back with HAL_Free.
 ///
-/// Returns NULL when an argument is NULL, `src` is malformed anywhere, nothing lies at `key`, or there is no memory.
+/// Where a key comes twice, its first value counts. What stands behind the value is not looked at.
+///
+/// Returns NULL when an argument is NULL, `src` is malformed up to the value's end, nothing lies at `key`, or there is no
+/// memory.
 ///
 /// # Safety
 /// Both are NULL or NUL-terminated strings.
@@ -123,7 +126,7 @@ pub unsafe extern "C" fn LITE_json_value_of(key: *mut c_char, src: *mut c_char) 
     guard("LITE_json_value_of", ptr::null_mut(), || {
         // SAFETY: the caller's promise.
         match unsafe { value_of("LITE_json_value_of", key, src) } {
-            Some(value) => to_hal_string(value.as_bytes()),
+            Some(value) => to_hal_string(value),
             None => ptr::null_mut(),
         }
     })
@@ -138,7 +141,7 @@ pub unsafe extern "C" fn LITE_json_string_value_strip_transfer(key: *mut c_char,
     guard("LITE_json_string_value_strip_transfer", ptr::null_mut(), || {
         // SAFETY: the caller's promise.
         match unsafe { value_of("LITE_json_string_value_strip_transfer", key, src) } {
-            Some(value) => to_hal_string(json::without_backslashes(value).as_bytes()),
+            Some(value) => to_hal_string(&json::without_backslashes(value)),
             None => ptr::null_mut(),
         }
     })
@@ -146,7 +149,7 @@ pub unsafe extern "C" fn LITE_json_string_value_strip_transfer(key: *mut c_char,
 
 /// # Safety
 /// Both are NULL or NUL-terminated strings that outlive `'a`.
-unsafe fn value_of<'a>(function: &'static str, key: *const c_char, src: *const c_char) -> Option<&'a str> {
+unsafe fn value_of<'a>(function: &'static str, key: *const c_char, src: *const c_char) -> Option<&'a [u8]> {
     // SAFETY: the caller's promise.
     let (key, src) = unsafe { (required(function, "key", key)?, required(function, "src", src)?) };
     match json::value_of(src, key) {
@@ -214,10 +217,10 @@ pub unsafe extern "C" fn LITE_json_keys_release(keylist: *mut list_head_t) {
 }
 
 /// A circular list of `keys` behind a head without a key. `None` when there is no memory.
-fn key_list(keys: &[String]) -> Option<*mut list_head_t> {
+fn key_list(keys: &[Vec<u8>]) -> Option<*mut list_head_t> {
     let head = new_entry(ptr::null_mut())?;
     for key in keys {
-        let text = to_hal_string(key.as_bytes());
+        let text = to_hal_string(key);
         let node = if text.is_null() { None } else { new_entry(text) };
         let Some(node) = node else {
             // SAFETY: `text` belongs to no entry, and the list is complete in itself.
@@ -432,7 +435,8 @@ mod tests {
         assert_eq!(value("a", r#"{"a":[1, 2]}"#).as_deref(), Some("[1, 2]"));
         assert_eq!(value("a", r#"{"a":""}"#).as_deref(), Some(""));
         assert_eq!(value("b", r#"{"a":1}"#), None);
-        assert_eq!(value("a", r#"{"a":1"#), None);
+        assert_eq!(value("a", r#"{"a":1"#).as_deref(), Some("1"));
+        assert_eq!(value("a", r#"{"a":"1"#), None);
         let (key, src) = (c("a"), c(r#"{"a":"x\/\"y\\"}"#));
         let stripped =
             unsafe { LITE_json_string_value_strip_transfer(key.as_ptr().cast_mut(), src.as_ptr().cast_mut()) };

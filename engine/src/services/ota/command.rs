@@ -1,9 +1,9 @@
 //! What the cloud sends on the update topic (wire.md section 3).
 
-use serde::Deserialize;
-use serde_json::Value;
+use std::borrow::Cow;
 
 use super::MAX_VERSION_LEN;
+use crate::helpers::json::{self, Kind, Object, Value};
 use crate::http::Url;
 
 /// A firmware to fetch. All fields have been checked.
@@ -46,55 +46,75 @@ pub enum CloudMessage {
     Other(String),
 }
 
-/// The keys as they may stand in any message. Unknown ones are ignored.
-#[derive(Deserialize)]
-struct Keys {
-    r#type: Option<Value>,
-    result_code: Option<Value>,
-    result_msg: Option<Value>,
-    url: Option<Value>,
-    version: Option<Value>,
-    md5sum: Option<Value>,
-    file_size: Option<Value>,
+/// The values of the keys that are known, as they may stand in any message. Unknown keys are ignored.
+#[derive(Default)]
+struct Fields<'a> {
+    kind: Option<Value<'a>>,
+    result_code: Option<Value<'a>>,
+    result_msg: Option<Value<'a>>,
+    url: Option<Value<'a>>,
+    version: Option<Value<'a>>,
+    md5sum: Option<Value<'a>>,
+    file_size: Option<Value<'a>>,
 }
 
+const UPDATE: &str = "update_firmware";
+
 impl CloudMessage {
-    /// Reads a message.
+    /// Reads a message. An update command that can't be read to its end is a bad one, not an error: whoever ordered the
+    /// upgrade waits for an answer.
     ///
     /// # Errors
     /// What is wrong with it, where not even the type can be told or a version answer has no result.
     pub fn parse(payload: &[u8]) -> Result<Self, String> {
-        // What serde_json says of a text or an array quotes it, and it would take an array for the keys in their order.
-        if payload.trim_ascii_start().first() != Some(&b'{') {
-            return Err("not a JSON object".to_owned());
+        let text = json::message(payload);
+        let mut fields = Fields::default();
+        let mut object = Object::open(text).map_err(|error| error.to_string())?;
+        if let Err(error) = fields.read(&mut object) {
+            let reason = error.to_string();
+            let is_update = text.windows(UPDATE.len()).any(|piece| piece == UPDATE.as_bytes());
+            return if is_update { Ok(fields.bad_update(reason)) } else { Err(reason) };
         }
-        let keys: Keys = serde_json::from_slice(payload).map_err(|error| format!("not a JSON object: {error}"))?;
-        let kind = match &keys.r#type {
-            Some(Value::String(kind)) => kind.as_str(),
-            Some(_) => return Err("type is not a string".to_owned()),
-            None => return Err("type is missing".to_owned()),
-        };
-        match kind {
+        let kind = string("type", fields.kind)?;
+        match &*kind {
             "report_version_rsp" => {
-                let code = result_code(keys.result_code.as_ref())?;
-                let text = keys.result_msg.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+                let code = result_code(fields.result_code)?;
+                let text =
+                    fields.result_msg.and_then(|text| text.text()?.to_str().ok()).unwrap_or_default().into_owned();
                 Ok(CloudMessage::VersionResult { code, text })
             }
-            "update_firmware" => Ok(match keys.update() {
-                Ok(command) => CloudMessage::Update(command),
-                Err(reason) => CloudMessage::BadUpdate(BadCommand { reason, version: keys.version_for_report() }),
-            }),
+            UPDATE => Ok(fields.update().map_or_else(|why| fields.bad_update(why), CloudMessage::Update)),
             other => Ok(CloudMessage::Other(other.to_owned())),
         }
     }
 }
 
-impl Keys {
+impl<'a> Fields<'a> {
+    fn read(&mut self, object: &mut Object<'a>) -> Result<(), json::Error> {
+        while let Some(key) = object.next_key()? {
+            let value = object.value()?;
+            let field = [
+                ("type", &mut self.kind),
+                ("result_code", &mut self.result_code),
+                ("result_msg", &mut self.result_msg),
+                ("url", &mut self.url),
+                ("version", &mut self.version),
+                ("md5sum", &mut self.md5sum),
+                ("file_size", &mut self.file_size),
+            ];
+            if let Some((_, field)) = field.into_iter().find(|(name, _)| key.is(name.as_bytes())) {
+                // The first of its name counts.
+                field.get_or_insert(value);
+            }
+        }
+        Ok(())
+    }
+
     fn update(&self) -> Result<UpdateCommand, String> {
-        let url = text("url", self.url.as_ref())?;
-        let version = text("version", self.version.as_ref())?;
-        let md5sum = text("md5sum", self.md5sum.as_ref())?;
-        let url = Url::parse(url).map_err(|why| format!("url {why}"))?;
+        let url = string("url", self.url)?;
+        let version = string("version", self.version)?;
+        let md5sum = string("md5sum", self.md5sum)?;
+        let url = Url::parse(&url).map_err(|why| format!("url {why}"))?;
         if version.is_empty() {
             return Err("version is empty".to_owned());
         }
@@ -107,63 +127,42 @@ impl Keys {
         if md5sum.len() != 32 || !md5sum.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err("md5sum is not 32 hex digits".to_owned());
         }
-        let file_size = file_size(self.file_size.as_ref())?;
-        Ok(UpdateCommand { url, version: version.to_owned(), md5sum: md5sum.to_owned(), file_size })
+        let file_size = file_size(self.file_size)?;
+        Ok(UpdateCommand { url, version: version.into_owned(), md5sum: md5sum.into_owned(), file_size })
     }
 
-    fn version_for_report(&self) -> String {
-        let mut version = self.version.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
-        while version.len() > MAX_VERSION_LEN {
-            version.pop();
+    fn bad_update(&self, reason: String) -> CloudMessage {
+        let version = string("version", self.version).unwrap_or_default();
+        let mut end = version.len().min(MAX_VERSION_LEN);
+        while !version.is_char_boundary(end) {
+            end -= 1;
         }
-        version
+        CloudMessage::BadUpdate(BadCommand { reason, version: version[..end].to_owned() })
     }
 }
 
-fn text<'a>(key: &str, value: Option<&'a Value>) -> Result<&'a str, String> {
-    match value {
-        Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(format!("{key} is not a string")),
-        None => Err(format!("{key} is missing")),
-    }
+/// The value of `key`, where it is there. `null` counts as not there.
+fn given<'a>(key: &str, value: Option<Value<'a>>) -> Result<Value<'a>, String> {
+    value.filter(|value| value.kind() != Kind::Null).ok_or_else(|| format!("{key} is missing"))
 }
 
-fn result_code(value: Option<&Value>) -> Result<i64, String> {
-    match value {
-        Some(Value::Number(number)) => number.as_i64().ok_or_else(|| "result_code is out of range".to_owned()),
-        Some(Value::String(digits)) => {
-            digits.trim().parse().map_err(|_| "result_code is neither a number nor a string of digits".to_owned())
-        }
-        Some(_) => Err("result_code is neither a number nor a string of digits".to_owned()),
-        None => Err("result_code is missing".to_owned()),
-    }
+fn string<'a>(key: &str, value: Option<Value<'a>>) -> Result<Cow<'a, str>, String> {
+    let text = given(key, value)?.text().ok_or_else(|| format!("{key} is not a string"))?;
+    text.to_str().map_err(|why| format!("{key} {why}"))
 }
 
-fn file_size(value: Option<&Value>) -> Result<u32, String> {
-    const NOT_A_NUMBER: &str = "file_size is neither a whole number nor a string of digits";
-    let digits = match value {
-        Some(Value::Number(number)) => number.to_string(),
-        Some(Value::String(digits)) => digits.clone(),
-        Some(_) => return Err(NOT_A_NUMBER.to_owned()),
-        None => return Err("file_size is missing".to_owned()),
-    };
-    let (negative, magnitude) = match digits.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, digits.as_str()),
-    };
-    // serde_json turns whole numbers beyond 64 bits into floating point, exponent included.
-    let beyond_64_bits =
-        matches!(value, Some(Value::Number(number)) if number.as_f64().is_some_and(|n| n >= 2f64.powi(64)));
-    if !beyond_64_bits && (magnitude.is_empty() || !magnitude.bytes().all(|digit| digit.is_ascii_digit())) {
-        return Err(NOT_A_NUMBER.to_owned());
-    }
-    if negative {
-        return Err("file_size is negative".to_owned());
-    }
-    match magnitude.parse::<u32>() {
-        Ok(0) => Err("file_size is 0".to_owned()),
-        Ok(size) => Ok(size),
-        Err(_) => Err("file_size is above 4294967295".to_owned()),
+fn result_code(value: Option<Value<'_>>) -> Result<i64, String> {
+    const KEY: &str = "result_code";
+    given(KEY, value)?.whole().ok_or_else(|| format!("{KEY} is neither a number nor a string of digits"))
+}
+
+fn file_size(value: Option<Value<'_>>) -> Result<u32, String> {
+    const KEY: &str = "file_size";
+    match given(KEY, value)?.whole() {
+        None => Err(format!("{KEY} is neither a whole number nor a string of digits")),
+        Some(0) => Err(format!("{KEY} is 0")),
+        Some(..=-1) => Err(format!("{KEY} is negative")),
+        Some(size) => u32::try_from(size).map_err(|_| format!("{KEY} is above 4294967295")),
     }
 }
 
@@ -238,6 +237,7 @@ mod tests {
             ("url", None, "url is missing"),
             ("url", Some("null"), "url is missing"),
             ("url", Some("5"), "url is not a string"),
+            ("url", Some(r#""http://h/\ud83d""#), "url holds half a character"),
             ("url", Some(r#""ftp://h/f""#), "url is neither http:// nor https://"),
             ("url", Some(r#""""#), "url is empty"),
             ("version", None, "version is missing"),
@@ -273,6 +273,71 @@ mod tests {
     }
 
     #[test]
+    fn what_c_and_scripts_add_to_a_message_is_left_out() {
+        let usual = with("file_size", Some("175436"));
+        let notes = usual.replace("}", ",\"notes\":\"one\ttwo\nthree\",\"ratio\":NaN}");
+        for text in [
+            usual.clone() + "\0",
+            usual.clone() + "\0\0\0",
+            format!("\u{FEFF}{usual}\0"),
+            usual.clone() + "\r\n",
+            notes,
+        ] {
+            assert_eq!(update(&text), update(&usual), "{text:?}");
+        }
+        for size in ["175436.0", "1.75436e5", r#""175436""#, r#"" 175436 ""#] {
+            assert_eq!(update(&with("file_size", Some(size))), update(&usual), "{size}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_two_keys_counts() {
+        let twice = with("version", Some(r#""1","version":"2""#));
+        assert_eq!(update(&twice).version, "1");
+        assert_eq!(bad(&with("version", Some(r#"null,"version":"2""#))).reason, "version is missing");
+    }
+
+    #[test]
+    fn a_command_that_can_not_be_read_to_its_end_is_a_bad_one() {
+        let whole = with("notes", Some(r#""\x""#));
+        let bad = bad(&whole);
+        assert!(bad.reason.ends_with("no such escape at byte 131"), "{}", bad.reason);
+        assert_eq!(bad.version, "1.3.0");
+        let text = with("file_size", Some("5"));
+        for end in 2..text.len() {
+            match CloudMessage::parse(&text.as_bytes()[..end]) {
+                Ok(CloudMessage::BadUpdate(bad)) => {
+                    assert!(bad.reason.ends_with(&format!("it ends too early at byte {end}")), "{}", bad.reason);
+                }
+                other => assert!(other.is_err() && end < 30, "{end}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_message_decides_how_much_stack_is_used() {
+        let run = || {
+            for key in ["type", "url", "version", "md5sum", "file_size", "result_msg", "unknown"] {
+                for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+                    for depth in [120, 100_000] {
+                        let value = open.repeat(depth) + "1" + &close.repeat(depth);
+                        let parsed = CloudMessage::parse(with(key, Some(&value)).as_bytes());
+                        match key {
+                            "type" => assert_eq!(parsed, Err("type is not a string".to_owned())),
+                            "unknown" | "result_msg" => assert!(matches!(parsed, Ok(CloudMessage::Update(_)))),
+                            _ => {
+                                let Ok(CloudMessage::BadUpdate(bad)) = parsed else { panic!("{key}: {parsed:?}") };
+                                assert!(bad.reason.starts_with(&format!("{key} is n")), "{}", bad.reason);
+                            }
+                        }
+                    }
+                }
+            }
+        };
+        std::thread::Builder::new().stack_size(32 * 1024).spawn(run).unwrap().join().unwrap();
+    }
+
+    #[test]
     fn no_error_quotes_what_may_be_a_signed_url() {
         const URL: &str = r#""http://h/f?sign=s3cret""#;
         for text in [
@@ -282,6 +347,7 @@ mod tests {
             format!("{{{URL}:1}}"),
             format!(r#"{{"type":"update_firmware","url":{URL}"#),
             format!(r#"{{"type":"update_firmware","url":{URL},"url":{URL}}}"#),
+            format!(r#"{{"type":"update_firmware","url":{URL} {URL}}}"#),
             format!(r#"{{"type":"report_version_rsp","result_code":{URL}}}"#),
             with("url", Some(&format!("[{URL}]"))),
             with("url", Some(&URL.replace("http", "gopher"))),
@@ -305,16 +371,14 @@ mod tests {
             assert!(CloudMessage::parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(CloudMessage::parse(b"{\"type\":\"\xff\"}").is_err());
-        for code in ["true", "null", "[]", "1.5", "18446744073709551615", r#""x""#, r#""""#] {
+        for code in ["true", "null", "[]", "1.5", r#""x""#, r#""""#] {
             let text = format!(r#"{{"type":"report_version_rsp","result_code":{code}}}"#);
             let error = CloudMessage::parse(text.as_bytes()).unwrap_err();
             assert!(error.starts_with("result_code is "), "{code}: {error}");
         }
-        // The keys of an update command, without their names.
-        let array = r#"["update_firmware",0,"","http://h/f","1.3.0","ad4615b866c13afb8b293a679bfa5dc4",5]"#;
-        assert_eq!(CloudMessage::parse(array.as_bytes()), Err("not a JSON object".to_owned()));
-        let nested = "[".repeat(100_000);
-        assert!(CloudMessage::parse(nested.as_bytes()).is_err());
+        let array = r#"["update_firmware"]"#;
+        let error = "the text is not a JSON object: no opening brace at byte 0".to_owned();
+        assert_eq!(CloudMessage::parse(array.as_bytes()), Err(error));
         let other = CloudMessage::parse(br#"{"type":"future"}"#);
         assert_eq!(other, Ok(CloudMessage::Other("future".to_owned())));
     }

@@ -1,6 +1,7 @@
 //! What the device reports, byte for byte as back ends compare it (wire.md section 3).
 
 use super::error::FailureCode;
+use crate::helpers::json::quoted;
 
 /// Longest text of a failure report in characters. Reports must fit into one MQTT packet of 2048 bytes.
 const MAX_TEXT_CHARS: usize = 200;
@@ -81,11 +82,6 @@ impl Report {
             r#"{{"type": "report_progress", "report": {{"progress": {{"state":"fail", "result_code":"{code}", "result_msg":{text}}}, "version": {version}}}}}"#
         ))
     }
-}
-
-/// `text` as a JSON string, quotes included.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

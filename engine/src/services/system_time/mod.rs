@@ -1,6 +1,6 @@
 //! Asking the cloud for the time (behaviour.md section 7).
 
-use serde::Deserialize;
+use crate::helpers::json::{self, Object};
 
 /// The question.
 pub const REQUEST: &str = r#"{"type": "get", "resource": ["time"]}"#;
@@ -31,24 +31,25 @@ pub struct Answer {
     pub sent_ms: u64,
 }
 
-#[derive(Deserialize)]
-struct Message {
-    #[serde(rename = "type")]
-    kind: String,
-    time: u64,
-    ntptime1: Option<u64>,
-    ntptime2: Option<u64>,
-}
-
 /// Reads the cloud's answer. `None` for any other message.
 #[must_use]
 pub fn parse(payload: &[u8]) -> Option<Answer> {
-    let message: Message = serde_json::from_slice(payload).ok()?;
-    let whole = message.time.checked_mul(1_000)?;
-    (message.kind == "get").then(|| Answer {
-        seconds: message.time,
-        received_ms: message.ntptime1.unwrap_or(whole),
-        sent_ms: message.ntptime2.unwrap_or(whole),
+    let mut object = Object::open(json::message(payload)).ok()?;
+    let (mut kind, mut time, mut received, mut sent) = (None, None, None, None);
+    while let Some(key) = object.next_key().ok()? {
+        let value = object.value().ok()?;
+        let fields = [("type", &mut kind), ("time", &mut time), ("ntptime1", &mut received), ("ntptime2", &mut sent)];
+        if let Some((_, field)) = fields.into_iter().find(|(name, _)| key.is(name.as_bytes())) {
+            field.get_or_insert(value);
+        }
+    }
+    let moment = |value: Option<json::Value<'_>>| u64::try_from(value?.whole()?).ok();
+    let seconds = moment(time)?;
+    let whole = seconds.checked_mul(1_000)?;
+    kind?.text()?.is(b"get").then(|| Answer {
+        seconds,
+        received_ms: moment(received).unwrap_or(whole),
+        sent_ms: moment(sent).unwrap_or(whole),
     })
 }
 
@@ -94,8 +95,10 @@ mod tests {
             r#"{"time":5}"#,
             r#"{"type":"set","time":5}"#,
             r#"{"type":"get","time":-5}"#,
-            r#"{"type":"get","time":"5"}"#,
-            r#"{"type":"get","time":1e3}"#,
+            r#"{"type":"get","time":"x"}"#,
+            r#"{"type":"get","time":1.5}"#,
+            r#"{"type":5,"time":5}"#,
+            r#"["get",5]"#,
             r#"{"type":"get","time":18446744073709551615}"#,
             r#"{"type":"get","time":5"#,
         ] {

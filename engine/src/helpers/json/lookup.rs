@@ -1,0 +1,83 @@
+//! Values and keys by their paths (`LITE_json_*`, behaviour.md section 6).
+
+use super::{Error, Object};
+
+/// How deep objects may lie in each other for [`keys_of`].
+pub const MAX_DEPTH: usize = 128;
+/// How long a dotted path may become in [`keys_of`], in bytes. Without a limit one long key around many short ones would
+/// make the answer much larger than the text.
+pub const MAX_PATH: usize = 1024;
+
+/// The source text of the value at `path`, keys joined by dots: `report.progress.state`. A string comes without its
+/// quotes and with its escapes as they are; everything else as it stands. `None` where nothing lies at `path`.
+/// Where a key comes twice, its first value counts. Paths don't lead into arrays. What stands behind the value is not
+/// looked at: there are documents that are cut off there.
+///
+/// # Errors
+/// `source` is not a JSON object up to the end of the value.
+pub fn value_of<'a>(source: &'a [u8], path: &[u8]) -> Result<Option<&'a [u8]>, Error> {
+    let mut object = Object::open(source)?;
+    let mut wanted = path.split(|byte| *byte == b'.').peekable();
+    while let Some(key) = wanted.next() {
+        let found = loop {
+            match object.next_key()? {
+                Some(member) if member.is(key) => break true,
+                Some(_) => drop(object.value()?),
+                None => break false,
+            }
+        };
+        if found && wanted.peek().is_none() {
+            return object.value().map(|value| Some(value.source()));
+        }
+        match object.enter() {
+            Some(inner) if found => object = inner,
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// The paths of all keys, in the order of the text: each key, then the keys of the object that it may hold, joined by
+/// dots. `prefix`, where it is not empty, goes before each, with a dot. Objects inside arrays are not looked into.
+///
+/// # Errors
+/// `source` is not one JSON object, or too deep, or its paths are too long.
+pub fn keys_of(source: &[u8], prefix: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    let mut paths: Vec<Vec<u8>> = Vec::new();
+    // The objects that are open, each with the length of its path.
+    let mut open = vec![(Object::open(source)?, prefix.len())];
+    let mut path = prefix.to_vec();
+    while let Some((object, length)) = open.last_mut() {
+        path.truncate(*length);
+        let Some(key) = object.next_key()? else {
+            // Past the end of an inner object its outer one goes on.
+            open.pop();
+            continue;
+        };
+        let key = key.decoded().map_err(|_| object.unreadable_key())?;
+        if !path.is_empty() {
+            path.push(b'.');
+        }
+        path.extend_from_slice(&key);
+        if path.len() > MAX_PATH {
+            return Err(Error::Path);
+        }
+        paths.try_reserve(1).map_err(|_| Error::Memory)?;
+        paths.push(path.clone());
+        let inner = object.enter();
+        object.value()?;
+        if let Some(inner) = inner {
+            if open.len() == MAX_DEPTH {
+                return Err(Error::Depth);
+            }
+            open.push((inner, path.len()));
+        }
+    }
+    Ok(paths)
+}
+
+/// `value` without any backslash (`LITE_json_string_value_strip_transfer`).
+#[must_use]
+pub fn without_backslashes(value: &[u8]) -> Vec<u8> {
+    value.iter().copied().filter(|byte| *byte != b'\\').collect()
+}
