@@ -11,7 +11,7 @@ use iot_engine::http::READ_AHEAD;
 use iot_engine::services::ota::{Failure, Plan};
 use iot_engine::time::Millis;
 
-use crate::hal::{Attempt, Endpoint, Platform, Security, Transport, TransportError};
+use crate::hal::{Attempt, ConnectError, Endpoint, Platform, Security, Transport, TransportError};
 
 /// Longest wait in one read, write or sleep, so that a thread notices what another one changed.
 const SLICE_MS: u64 = 500;
@@ -179,11 +179,11 @@ impl Download {
                 Ok(())
             }
             Err(error) => {
-                let code = match error.code() {
+                let code = match error.code {
                     QCLOUD_ERR_TCP_UNKNOWN_HOST => QCLOUD_ERR_HTTP_UNRESOLVED_DNS,
                     _ => QCLOUD_ERR_HTTP_CONN,
                 };
-                Err(Refused { code, text: self.unreachable(error) })
+                Err(Refused { code, text: self.unreachable(&error) })
             }
         }
     }
@@ -205,7 +205,7 @@ impl Download {
         match outcome {
             Some(Ok(transport)) => self.connected(transport),
             Some(Err(error)) => {
-                let text = self.unreachable(error);
+                let text = self.unreachable(&error);
                 self.transfer.connect_failed(self.platform.now(), &text);
             }
             None => self.note_silence(0, before),
@@ -230,9 +230,9 @@ impl Download {
         Ok(Endpoint { host: url.host().to_owned(), port: url.port(), security, handshake_timeout_ms: HANDSHAKE_MS })
     }
 
-    fn unreachable(&self, error: TransportError) -> String {
+    fn unreachable(&self, error: &ConnectError) -> String {
         let url = self.transfer.url();
-        format!("{}:{}: {error}", url.host(), url.port())
+        error.text_for(url.host(), url.port())
     }
 
     fn write(&mut self, before: Millis, left_ms: u64) -> Result<(), TransportError> {

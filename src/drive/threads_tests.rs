@@ -21,7 +21,7 @@ use iot_engine::mqtt::Config;
 use iot_engine::time::Millis;
 
 use crate::drive::mqtt::{Client, Listener, Notice, Proof, Setup};
-use crate::hal::{Endpoint, Platform, Security, Transport, TransportError};
+use crate::hal::{Connected, Endpoint, Platform, Security, Transport, TransportError};
 
 /// Milliseconds of the client for each of the machine: its back-off is measured in seconds.
 const HASTE: u64 = 20;
@@ -63,7 +63,7 @@ impl Platform for Machine {
         thread::sleep(hasten(ms));
     }
 
-    fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
+    fn connect(&self, endpoint: &Endpoint) -> Connected {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let serve = match endpoint.port {
             MQTT_PORT => server::mqtt,

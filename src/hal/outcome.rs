@@ -9,7 +9,7 @@ use iot_abi::error::{
     QCLOUD_ERR_TCP_WRITE_TIMEOUT, QCLOUD_RET_SUCCESS,
 };
 
-use super::TransportError;
+use super::interface::TransportError;
 
 /// An error that came together with the last bytes, kept for the next call.
 #[derive(Default)]

@@ -4,8 +4,8 @@ use std::ffi::CStr;
 
 use iot_abi::import::{HAL_TCP_Connect, HAL_TCP_Disconnect, HAL_TCP_Read, HAL_TCP_Write};
 
+use super::interface::{Transport, TransportError};
 use super::outcome::Pending;
-use super::{Transport, TransportError};
 
 /// An open TCP connection.
 pub struct TcpStream {

@@ -5,8 +5,8 @@ use std::ptr;
 
 use iot_abi::import::{HAL_TLS_Connect, HAL_TLS_Disconnect, HAL_TLS_Read, HAL_TLS_Write, SSLConnectParams};
 
+use super::interface::{Security, Transport, TransportError};
 use super::outcome::Pending;
-use super::{Security, Transport, TransportError};
 
 /// An open TLS connection.
 pub struct TlsStream {
@@ -30,8 +30,15 @@ fn pointer(text: &Option<CString>) -> *const std::ffi::c_char {
     text.as_ref().map_or(ptr::null(), |text| text.as_ptr())
 }
 
-/// Connects and shakes hands; `None` when the platform could not (it logs why), or when a text holds a NUL.
-pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> Option<TlsStream> {
+fn c_string(text: &str) -> Result<CString, String> {
+    CString::new(text).map_err(|_| "a name, path or certificate for TLS has a NUL in it".to_owned())
+}
+
+/// Connects and shakes hands; `None` when the platform could not (it logs why).
+///
+/// # Errors
+/// What is asked for can't be handed to a platform; the text says why.
+pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> Result<Option<TlsStream>, String> {
     let mut credentials = Credentials::default();
     let psk: &[u8] = match security {
         #[cfg(not(feature = "auth-mode-cert"))]
@@ -41,19 +48,20 @@ pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> 
     match security {
         Security::None => {}
         #[cfg(not(feature = "auth-mode-cert"))]
-        Security::Psk { identity, .. } => credentials.psk_id = Some(CString::new(identity.as_str()).ok()?),
-        Security::Server { ca_pem } => credentials.ca_pem = Some(CString::new(&**ca_pem).ok()?),
+        Security::Psk { identity, .. } => credentials.psk_id = Some(c_string(identity.as_str())?),
+        Security::Server { ca_pem } => credentials.ca_pem = Some(c_string(&**ca_pem)?),
         #[cfg(feature = "auth-mode-cert")]
         Security::Mutual { ca_pem, cert_file, key_file } => {
-            credentials.ca_pem = Some(CString::new(&**ca_pem).ok()?);
-            credentials.cert_file = Some(CString::new(cert_file.as_str()).ok()?);
-            credentials.key_file = Some(CString::new(key_file.as_str()).ok()?);
+            credentials.ca_pem = Some(c_string(&**ca_pem)?);
+            credentials.cert_file = Some(c_string(cert_file.as_str())?);
+            credentials.key_file = Some(c_string(key_file.as_str())?);
         }
     }
     let ca_len = credentials.ca_pem.as_ref().map_or(0, |pem| pem.as_bytes().len());
     let Ok(ca_crt_len) = u16::try_from(ca_len) else {
-        log::error!("the trusted roots have {ca_len} bytes, more than the 65,535 that a platform can be handed");
-        return None;
+        return Err(format!(
+            "the trusted roots have {ca_len} bytes, more than the 65,535 that a platform can be handed"
+        ));
     };
     let mut params = SSLConnectParams {
         ca_crt: pointer(&credentials.ca_pem),
@@ -72,7 +80,7 @@ pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> 
     // SAFETY: every pointer in `params` is NULL or points into `credentials` or `psk`, which outlive the call; the
     // texts end with a NUL.
     let handle = unsafe { HAL_TLS_Connect(&mut params, host.as_ptr(), i32::from(port)) };
-    (handle != 0).then(|| TlsStream { handle, pending: Pending::default() })
+    Ok((handle != 0).then(|| TlsStream { handle, pending: Pending::default() }))
 }
 
 impl Transport for TlsStream {

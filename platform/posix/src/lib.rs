@@ -6,6 +6,7 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+pub mod cause;
 pub mod devinfo;
 mod identity;
 pub mod log;

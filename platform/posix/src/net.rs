@@ -1,10 +1,11 @@
 //! TCP connections with time limits, for `HAL_TCP_*` and `HAL_TLS_*`.
 
-use std::fmt::Write as _;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::time::{Duration, Instant};
+
+use crate::cause::Cause;
 
 /// What to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,16 +74,16 @@ pub fn wait(fd: BorrowedFd<'_>, interest: Interest, deadline: &Deadline) -> io::
 /// started with exec.
 ///
 /// # Errors
-/// A text for the log, with the reason for each address.
-pub fn connect(host: &str, port: u16, deadline: &Deadline) -> Result<TcpStream, String> {
+/// Cause and place, for each address.
+pub fn connect(host: &str, port: u16, deadline: &Deadline) -> Result<TcpStream, Cause> {
     let addresses: Vec<SocketAddr> = (host, port)
         .to_socket_addrs()
-        .map_err(|error| format!("unknown host {host}: {}", resolver_text(&error)))?
+        .map_err(|error| Cause::passing(format!("name {host} not found ({})", resolver_text(&error))))?
         .collect();
     if addresses.is_empty() {
-        return Err(format!("unknown host {host}: no address"));
+        return Err(Cause::passing(format!("name {host} not found (it has no address)")));
     }
-    let mut reasons = String::new();
+    let mut reasons = Vec::new();
     for (tried, address) in addresses.iter().enumerate() {
         let left = u32::try_from(addresses.len() - tried).unwrap_or(1);
         let share = deadline.remaining() / left;
@@ -93,14 +94,20 @@ pub fn connect(host: &str, port: u16, deadline: &Deadline) -> Result<TcpStream, 
         };
         match result {
             Ok(stream) => return Ok(stream),
-            Err(error) => {
-                let separator = if reasons.is_empty() { "" } else { ", " };
-                // Writing to a String can't fail.
-                let _ = write!(reasons, "{separator}{address}: {}", io_text(&error));
-            }
+            Err(error) => reasons.push(place(&error, address)),
         }
     }
-    Err(format!("can't connect to {host}:{port} ({reasons})"))
+    Err(Cause::passing(reasons.join(", ")))
+}
+
+/// What happened, and where.
+fn place(error: &io::Error, address: &SocketAddr) -> String {
+    match error.kind() {
+        io::ErrorKind::TimedOut => format!("no answer from {address} (time-out)"),
+        io::ErrorKind::ConnectionRefused => format!("connection refused by {address}"),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => format!("no route to {address}"),
+        _ => format!("can't connect to {address} ({})", io_text(error)),
+    }
 }
 
 /// Ends a connection that is about to be closed, without waiting: everything written still reaches the peer.

@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_int, CStr};
 use std::io;
 use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
 
+use crate::cause::Cause;
 use crate::net::{self, Deadline, Interest};
 use crate::{guard, log};
 use iot_abi::error::{
@@ -24,13 +25,13 @@ pub unsafe extern "C" fn iot_platform_tcp_connect(host: *const c_char, port: u16
     guard(FUNC, 0, || {
         // SAFETY: the caller's promise.
         let Some(host) = (unsafe { host_name(host) }) else {
-            log::error(FUNC, "host is missing or not valid UTF-8");
+            Cause::lasting("the host name is missing or not valid UTF-8".to_owned()).tell(FUNC);
             return 0;
         };
         match net::connect(host, port, &Deadline::after_ms(CONNECT_TIMEOUT_MS)) {
             Ok(stream) => usize::try_from(stream.into_raw_fd()).unwrap_or(0),
-            Err(text) => {
-                log::error(FUNC, &text);
+            Err(cause) => {
+                cause.tell(FUNC);
                 0
             }
         }
@@ -322,8 +323,8 @@ mod tests {
         // SAFETY: NULL is allowed.
         assert_eq!(unsafe { iot_platform_tcp_connect(std::ptr::null(), 1) }, 0);
         let lines = log_double::take();
-        assert_eq!(lines[0], format!("ERR can't connect to 127.0.0.2:{port} (127.0.0.2:{port}: connection refused)"));
-        assert!(lines[1].starts_with("ERR unknown host no such host: "), "{}", lines[1]);
+        assert_eq!(lines[0], format!("ERR connection refused by 127.0.0.2:{port}"));
+        assert!(lines[1].starts_with("ERR name no such host not found ("), "{}", lines[1]);
         assert_eq!(lines.len(), 3);
     }
 

@@ -4,6 +4,7 @@
 //! on one record in [`Input`], and what it decrypts goes to the caller at once.
 
 mod config;
+mod date;
 mod explain;
 mod input;
 mod queue;
@@ -12,6 +13,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use iot_platform_posix::cause::Cause;
 use iot_platform_posix::net::{io_text, Interest};
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
@@ -23,7 +25,7 @@ use rustls::{ClientConfig, Error};
 use self::explain::explain;
 use self::input::{Input, MAX_MESSAGE};
 use self::queue::Queue;
-use crate::connection::{Failure, Session, Step};
+use crate::session::{Failure, Session, Step};
 
 pub use self::config::configure;
 
@@ -43,7 +45,8 @@ pub struct CertSession<S = TcpStream> {
     /// The peer said goodbye. rustls looks at nothing that comes after it.
     closed: bool,
     /// Why nothing more can be read or written.
-    broken: Option<String>,
+    broken: Option<Failure>,
+    host: String,
 }
 
 impl<S: Send + Sync> CertSession<S>
@@ -53,10 +56,12 @@ where
     /// A session that has not shaken hands yet.
     ///
     /// # Errors
-    /// A text for the log.
-    pub fn new(config: Arc<ClientConfig>, stream: Arc<S>, host: &str) -> Result<Self, String> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is not a valid host name"))?;
-        let tls = UnbufferedClientConnection::new(config, name).map_err(|error| explain(&error))?;
+    /// `host` is not what a certificate could be for.
+    pub fn new(config: Arc<ClientConfig>, stream: Arc<S>, host: &str) -> Result<Self, Cause> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| Cause::lasting(format!("{host} is not a valid host name")))?;
+        let tls = UnbufferedClientConnection::new(config, name)
+            .map_err(|error| Cause::lasting(format!("can't set up TLS for {host} ({error})")))?;
         Ok(Self {
             tls,
             stream,
@@ -65,14 +70,15 @@ where
             output: Queue::default(),
             closed: false,
             broken: None,
+            host: host.to_owned(),
         })
     }
 
     /// Lets rustls work on what has been received until it needs more, or until there is something for `out`. Returns how
     /// many bytes went there; what does not fit is in `plain`.
     fn process(&mut self, out: &mut [u8]) -> Result<usize, Failure> {
-        if let Some(text) = &self.broken {
-            return Err(Failure::Error(text.clone()));
+        if let Some(failure) = &self.broken {
+            return Err(failure.clone());
         }
         let mut given = 0;
         let mut wants_more = false;
@@ -131,9 +137,9 @@ where
             }
         }
         let _ = self.flush();
-        let text = explain(error);
-        self.broken = Some(text.clone());
-        Failure::Error(text)
+        let failure = explain(error, &self.host);
+        self.broken = Some(failure.clone());
+        failure
     }
 
     /// Takes what the socket has. `false`: nothing is there.
@@ -143,7 +149,7 @@ where
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(Failure::Error(format!("the server sent a handshake message of more than {MAX_MESSAGE} bytes")))
+                Err(Failure::lasting(format!("the server sent a handshake message of more than {MAX_MESSAGE} bytes")))
             }
             Err(error) => Err(failure(&error)),
         }
@@ -275,7 +281,7 @@ fn append<E: Refusal>(output: &mut Queue, mut encode: impl FnMut(&mut [u8]) -> R
 fn failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::Closed,
-        _ => Failure::Error(io_text(error)),
+        _ => Failure::passing(io_text(error)),
     }
 }
 

@@ -9,6 +9,7 @@ use iot_abi::error::{
     QCLOUD_ERR_SSL_NOTHING_TO_READ, QCLOUD_ERR_SSL_READ, QCLOUD_ERR_SSL_READ_TIMEOUT, QCLOUD_ERR_SSL_WRITE,
     QCLOUD_ERR_SSL_WRITE_TIMEOUT, QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_RET_SUCCESS,
 };
+use iot_platform_posix::cause::Cause;
 use iot_platform_posix::log;
 use iot_platform_posix::net::{self, Deadline, Interest};
 
@@ -16,41 +17,7 @@ use crate::cert::{self, CertSession};
 use crate::params::{Params, Security};
 #[cfg(not(feature = "auth-mode-cert"))]
 use crate::psk::PskSession;
-
-/// Largest piece that is encrypted at once, in bytes: one TLS record.
-const WRITE_CHUNK: usize = 16 * 1024;
-
-/// Why a session is over.
-#[derive(Debug)]
-pub enum Failure {
-    /// The peer closed the connection.
-    Closed,
-    /// A text for the log.
-    Error(String),
-}
-
-/// What became of a call that must not block.
-pub enum Step<T> {
-    /// Done.
-    Ready(T),
-    /// To be called again when the socket is ready.
-    Wait(Interest),
-}
-
-/// A TLS stack over a socket that does not block. No call waits.
-pub trait Session: Send {
-    /// Goes on with the handshake.
-    fn handshake(&mut self) -> Result<Step<()>, Failure>;
-    /// Decrypted bytes, at least one. Takes from the socket only where none are there.
-    fn read(&mut self, out: &mut [u8]) -> Result<Step<usize>, Failure>;
-    /// Encrypts at most `WRITE_CHUNK` bytes, of which some may stay unsent until [`Session::flush`] says they are gone.
-    /// Called only when nothing is unsent. Returns how many bytes were taken; they must not be given again.
-    fn write(&mut self, data: &[u8]) -> Result<usize, Failure>;
-    /// Sends what is unsent. Returns whether nothing is left.
-    fn flush(&mut self) -> Result<bool, Failure>;
-    /// Tells the peer that this is the end, as far as that works without waiting.
-    fn close(&mut self);
-}
+use crate::session::{Failure, Session, Step, WRITE_CHUNK};
 
 /// An established connection. Reads and writes may run at the same time: the lock is never held while waiting.
 pub struct Connection {
@@ -62,46 +29,45 @@ impl Connection {
     /// Connects and shakes hands.
     ///
     /// # Errors
-    /// A text for the log.
-    pub fn open(params: &Params<'_>, host: &str, port: u16) -> Result<Self, String> {
+    /// Cause and place.
+    pub fn open(params: &Params<'_>, host: &str, port: u16) -> Result<Self, Cause> {
         let deadline = Deadline::after_ms(params.timeout_ms);
         // Files and keys are checked first: what is wrong here needs no connection to tell.
         let connect = || net::connect(host, port, &deadline).map(Arc::new);
         let (stream, mut session): (_, Box<dyn Session>) = match &params.security {
             #[cfg(not(feature = "auth-mode-cert"))]
             Security::Psk { key, identity } => {
-                let config = PskSession::configure(key, identity)?;
+                let config = PskSession::configure(key, identity).map_err(Cause::lasting)?;
                 let stream = connect()?;
                 (Arc::clone(&stream), Box::new(PskSession::new(config, stream, host)))
             }
             Security::Cert { ca_pem, client } => {
-                let config = cert::configure(ca_pem, client.as_ref())?;
+                let config = cert::configure(ca_pem, client.as_ref()).map_err(Cause::lasting)?;
                 let stream = connect()?;
                 (Arc::clone(&stream), Box::new(CertSession::new(config, stream, host)?))
             }
         };
+        let refused = |failure| match failure {
+            Failure::Certificate(cause) => cause,
+            Failure::Error(Cause { text, is_lasting }) => {
+                Cause { text: format!("TLS handshake with {host}:{port} failed: {text}"), is_lasting }
+            }
+            Failure::Closed => Cause::passing(format!(
+                "TLS handshake with {host}:{port} failed: the server closed the connection{}",
+                params.security.hint()
+            )),
+        };
         loop {
-            match session.handshake() {
-                Ok(Step::Ready(())) => return Ok(Self { stream, session: Mutex::new(session) }),
-                Ok(Step::Wait(interest)) => match net::wait(stream.as_fd(), interest, &deadline) {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        return Err(format!(
-                            "TLS handshake with {host}:{port} failed: time-out after {} ms",
-                            params.timeout_ms
-                        ));
-                    }
-                    Err(error) => return Err(format!("TLS handshake failed: {}", net::io_text(&error))),
-                },
-                Err(Failure::Closed) => {
-                    return Err(format!(
-                        "TLS handshake with {host}:{port} failed: the server closed the connection{}",
-                        params.security.hint()
-                    ));
-                }
-                Err(Failure::Error(text)) => {
-                    return Err(format!("TLS handshake with {host}:{port} failed: {text}"));
-                }
+            let interest = match session.handshake().map_err(refused)? {
+                Step::Ready(()) => return Ok(Self { stream, session: Mutex::new(session) }),
+                Step::Wait(interest) => interest,
+            };
+            // Between two waits, too: a server that never stops sending keeps the socket ready for ever.
+            let ready = !deadline.remaining().is_zero()
+                && net::wait(stream.as_fd(), interest, &deadline)
+                    .map_err(|error| refused(Failure::passing(net::io_text(&error))))?;
+            if !ready {
+                return Err(refused(Failure::passing(format!("time-out after {} ms", params.timeout_ms))));
             }
         }
     }
@@ -166,7 +132,7 @@ impl Connection {
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, Box<dyn Session>>, Failure> {
-        self.session.lock().map_err(|_| Failure::Error("broken by an earlier internal error".to_owned()))
+        self.session.lock().map_err(|_| Failure::passing("broken by an earlier internal error"))
     }
 
     fn wait(&self, interest: Interest, deadline: &Deadline) -> Result<bool, Failure> {
@@ -174,7 +140,7 @@ impl Connection {
         if deadline.remaining().is_zero() {
             return Ok(false);
         }
-        net::wait(self.stream.as_fd(), interest, deadline).map_err(|error| Failure::Error(net::io_text(&error)))
+        net::wait(self.stream.as_fd(), interest, deadline).map_err(|error| Failure::passing(net::io_text(&error)))
     }
 }
 
@@ -190,8 +156,8 @@ impl Drop for Connection {
 fn over(func: &str, failure: &Failure, code: c_int) -> c_int {
     match failure {
         Failure::Closed => QCLOUD_ERR_TCP_PEER_SHUTDOWN,
-        Failure::Error(text) => {
-            log::error(func, text);
+        Failure::Error(cause) | Failure::Certificate(cause) => {
+            log::error(func, &cause.text);
             code
         }
     }

@@ -72,7 +72,8 @@ fn answering(answer: Vec<u8>) -> (u16, JoinHandle<Heard>) {
 /// The client gives up, says so with an alert and nothing else, for this reason. Returns its ClientHello.
 fn assert_refused(security: Security<'_>, answer: Vec<u8>, reason: &str) -> Vec<u8> {
     let (port, server) = answering(answer);
-    let text = Connection::open(&Params { security, timeout_ms: 60_000 }, "localhost", port).err().expect("a refusal");
+    let text =
+        Connection::open(&Params { security, timeout_ms: 60_000 }, "localhost", port).err().expect("a refusal").text;
     let Heard { hello, reply } = server.join().unwrap();
     assert!(text.contains(reason), "{text}");
     assert!(matches!(&reply[..], [(ALERT, alert)] if alert.len() == 2 && alert[0] == FATAL), "{text}: {reply:?}");
@@ -90,7 +91,7 @@ fn with_certificates_nothing_below_tls_1_2_is_offered_or_taken() {
     for version in [TLS10, TLS11] {
         // TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, which every version has.
         let answer = server_hello(version, [7; 32], 0xC013);
-        let hello = assert_refused(security(), answer, "no TLS version or cipher in common");
+        let hello = assert_refused(security(), answer, "no TLS version");
         // The extension supported_versions: TLS 1.3 and 1.2.
         assert!(contains(&hello, &[0, 43, 0, 5, 4, 3, 4, 3, 3]) || contains(&hello, &[0, 43, 0, 5, 4, 3, 3, 3, 4]));
     }
@@ -104,7 +105,7 @@ fn a_server_that_was_talked_out_of_tls_1_3_is_not_believed() {
     // TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, which is offered.
     let answer = server_hello(TLS12, random, 0xC02B);
     let security = Security::Cert { ca_pem: ca.as_bytes(), client: None };
-    assert_refused(security, answer, "AttemptedDowngradeToTls12WhenTls13IsSupported");
+    assert_refused(security, answer, "breaks the rules of TLS");
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn with_certificates_a_weak_suite_is_not_taken() {
     for suite in [0x0002, 0x0005, 0x0034, 0x002F] {
         let answer = server_hello(TLS12, [7; 32], suite);
         let security = Security::Cert { ca_pem: ca.as_bytes(), client: None };
-        assert_refused(security, answer, "SelectedUnofferedCipherSuite");
+        assert_refused(security, answer, "breaks the rules of TLS");
     }
 }
 

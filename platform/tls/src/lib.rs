@@ -9,11 +9,13 @@ mod connection;
 mod params;
 #[cfg(not(feature = "auth-mode-cert"))]
 mod psk;
+mod session;
 
 use std::ffi::{c_char, c_int};
 
 use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_SSL_READ, QCLOUD_ERR_SSL_WRITE};
 use iot_abi::import::SSLConnectParams;
+use iot_platform_posix::cause::Cause;
 use iot_platform_posix::{guard, log, tcp};
 
 use crate::connection::Connection;
@@ -39,15 +41,17 @@ pub unsafe extern "C" fn iot_platform_tls_connect(
         // SAFETY: the caller's promises.
         let (params, host) = unsafe { (params.as_ref(), tcp::host_name(host)) };
         let (Some(params), Some(host), Ok(port @ 1..)) = (params, host, u16::try_from(port)) else {
-            log::error(FUNC, "parameters, host or port are missing or invalid");
+            Cause::lasting("parameters, host or port are missing or invalid".to_owned()).tell(FUNC);
             return 0;
         };
         // SAFETY: the caller's promise.
-        let result = unsafe { Params::from_c(params) }.and_then(|params| Connection::open(&params, host, port));
+        let result = unsafe { Params::from_c(params) }
+            .map_err(Cause::lasting)
+            .and_then(|params| Connection::open(&params, host, port));
         match result {
             Ok(connection) => Box::into_raw(Box::new(connection)) as usize,
-            Err(text) => {
-                log::error(FUNC, &text);
+            Err(cause) => {
+                cause.tell(FUNC);
                 0
             }
         }

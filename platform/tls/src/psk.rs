@@ -10,7 +10,7 @@ use mbedtls::rng::{CtrDrbg, OsEntropy};
 use mbedtls::ssl::config::{Endpoint, Preset, Transport};
 use mbedtls::ssl::{CipherSuite, Config, Context, Version};
 
-use crate::connection::{Failure, Session, Step};
+use crate::session::{Failure, Session, Step};
 
 /// Plain pre-shared key only, the strongest first. The last two are what the cloud is known to take (wire.md).
 const SUITES: [CipherSuite; 6] = [
@@ -70,21 +70,21 @@ impl PskSession {
             return Failure::Closed;
         }
         if let Some(text) = &seen.io_error {
-            return Failure::Error(text.clone());
+            return Failure::passing(text.clone());
         }
         if let Some(alert) = seen.alert {
-            return Failure::Error(explain_alert(alert));
+            return explain_alert(alert);
         }
-        Failure::Error(match error.high_level() {
-            Some(codes::SslInvalidMac) => "received data can't be decrypted: check the device secret".to_owned(),
-            Some(codes::SslFatalAlertMessage) => "the server sent a fatal alert".to_owned(),
-            Some(codes::SslBadHsProtocolVersion) => "the server does not take TLS 1.2".to_owned(),
+        match error.high_level() {
+            Some(codes::SslInvalidMac) => Failure::lasting("received data can't be decrypted: check the device secret"),
+            Some(codes::SslFatalAlertMessage) => Failure::passing("the server sent a fatal alert"),
+            Some(codes::SslBadHsProtocolVersion) => Failure::lasting("the server does not take TLS 1.2"),
             Some(codes::SslBadHsServerHello | codes::SslBadInputData) => {
-                "the server chose a cipher suite that was not offered".to_owned()
+                Failure::lasting("the server chose a cipher suite that was not offered")
             }
-            Some(codes::SslInvalidRecord) => "the server does not speak TLS, or sent damaged data".to_owned(),
-            _ => error.to_string(),
-        })
+            Some(codes::SslInvalidRecord) => Failure::passing("the server does not speak TLS, or sent damaged data"),
+            _ => Failure::passing(error.to_string()),
+        }
     }
 }
 
@@ -146,7 +146,7 @@ impl PskSession {
     fn io_failure(&self, error: io::Error) -> Failure {
         match error.into_inner().map(|inner| inner.downcast::<mbedtls::Error>()) {
             Some(Ok(error)) => self.explain(*error),
-            Some(Err(other)) => Failure::Error(other.to_string()),
+            Some(Err(other)) => Failure::passing(other.to_string()),
             None => Failure::Closed,
         }
     }
@@ -260,13 +260,15 @@ impl Records {
     }
 }
 
-fn explain_alert(alert: u8) -> String {
+fn explain_alert(alert: u8) -> Failure {
     match alert {
-        20 | 51 => format!("decrypt error (alert {alert}): check the device secret"),
-        115 | 48 => format!("the server does not know this identity (alert {alert}): check product id and device name"),
-        40 | 71 => format!("no cipher suite in common, or key and identity refused (alert {alert})"),
-        70 => "the server does not take TLS 1.2 (alert 70)".to_owned(),
-        _ => format!("the server sent fatal alert {alert}: check device name and device secret"),
+        20 | 51 => Failure::lasting(format!("decrypt error (alert {alert}): check the device secret")),
+        115 | 48 => Failure::lasting(format!(
+            "the server does not know this identity (alert {alert}): check product id and device name"
+        )),
+        40 | 71 => Failure::lasting(format!("no cipher suite in common, or key and identity refused (alert {alert})")),
+        70 => Failure::lasting("the server does not take TLS 1.2 (alert 70)"),
+        _ => Failure::passing(format!("the server sent fatal alert {alert}: check device name and device secret")),
     }
 }
 

@@ -18,6 +18,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
+use iot_platform_posix::cause::Cause;
+
 use crate::connection::Connection;
 use crate::log_double;
 use crate::params::{ClientFiles, Params, Security};
@@ -149,13 +151,13 @@ fn echo_and_drain(mut stream: ServerStream) {
     let _ = stream.sock.read_to_end(&mut Vec::new());
 }
 
-fn open(ca_pem: &str, client: Option<ClientFiles<'_>>, host: &str, port: u16) -> Result<Connection, String> {
+fn open(ca_pem: &str, client: Option<ClientFiles<'_>>, host: &str, port: u16) -> Result<Connection, Cause> {
     let params = Params { security: Security::Cert { ca_pem: ca_pem.as_bytes(), client }, timeout_ms: LONG };
     Connection::open(&params, host, port)
 }
 
 fn open_error(ca_pem: &str, host: &str, port: u16) -> String {
-    let text = open(ca_pem, None, host, port).err().expect("a failure");
+    let text = open(ca_pem, None, host, port).err().expect("a failure").text;
     text.replace(&port.to_string(), "PORT")
 }
 
@@ -187,39 +189,48 @@ fn verified_server_by_name_and_by_address_in_both_versions() {
 fn bad_certificates_are_refused_with_their_reason() {
     let ca = Ca::new();
     let table = [
-        (ca.issue(&["localhost"], true), ca.pem(), "certificate has expired"),
-        (ca.issue(&["other.example"], false), ca.pem(), "certificate is not valid for localhost (but for"),
-        (ca.issue(&["localhost"], false), Ca::named("another CA").pem(), "unknown issuer"),
-        (ca.issue(&["localhost"], false), Ca::new().pem(), "not signed by the CA it names"),
+        (ca.issue(&["localhost"], true), ca.pem(), "expired 2001-01-01"),
+        (ca.issue(&["other.example", "10.0.0.7"], false), ca.pem(), "is for other hosts: other.example, 10.0.0.7"),
+        (ca.issue(&["localhost"], false), Ca::named("another CA").pem(), "is by a CA that this device does not trust"),
         (
-            ca.issue_with(&["localhost"], |params| params.not_before = date_time_ymd(4000, 1, 1)),
-            ca.pem(),
-            "not valid yet",
+            ca.issue(&["localhost"], false),
+            Ca::new().pem(),
+            "is not signed by the trusted CA that it names: another CA of the same name?",
         ),
         // A name that only the subject holds.
         (
             ca.issue_with(&[], |params| params.distinguished_name.push(DnType::CommonName, "localhost")),
             ca.pem(),
-            "(it names no host)",
+            "has no subject alternative name: make it anew with subjectAltName=DNS:localhost",
         ),
         (
             ca.issue_with(&["localhost"], |params| {
                 params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth)
             }),
             ca.pem(),
-            "does not allow extended key usage for server authentication",
+            "is not for servers: its extended key usage lacks serverAuth",
         ),
-        (ca.issue(&["*"], false), ca.pem(), "not valid for localhost"),
-        (self_signed(false), ca.pem(), "unknown issuer"),
-        (self_signed(true), ca.pem(), "CaUsedAsEndEntity"),
+        (ca.issue(&["*"], false), ca.pem(), "is for other hosts: *"),
+        (self_signed(false), ca.pem(), "is by a CA that this device does not trust"),
+        (self_signed(true), ca.pem(), "is not valid"),
     ];
     for (identity, ca_pem, expected) in table {
         let (port, server) = cert_server(identity, None, rustls::ALL_VERSIONS, echo_and_drain);
-        let text = open_error(&ca_pem, "localhost", port);
-        assert!(text.starts_with("TLS handshake with localhost:PORT failed: "), "{text}");
-        assert!(text.contains(expected), "{text}");
+        let cause = open(&ca_pem, None, "localhost", port).err().unwrap();
+        assert_eq!(cause, Cause::lasting(format!("certificate of localhost {expected}")));
         server.join().unwrap();
     }
+}
+
+#[test]
+fn a_certificate_that_begins_later_is_told_with_the_devices_date() {
+    let ca = Ca::new();
+    let identity = ca.issue_with(&["localhost"], |params| params.not_before = date_time_ymd(4000, 1, 1));
+    let (port, server) = cert_server(identity, None, rustls::ALL_VERSIONS, echo_and_drain);
+    let text = open(&ca.pem(), None, "localhost", port).err().unwrap().text;
+    let start = "certificate of localhost not yet valid: it begins 4000-01-01, this device's clock says 20";
+    assert!(text.starts_with(start), "{text}");
+    server.join().unwrap();
 }
 
 #[test]
@@ -260,14 +271,14 @@ fn server_that_speaks_no_tls_or_hangs_up_or_stays_silent() {
     assert!(text.contains("closed the connection") || text.contains("reset"), "{text}");
     let ca_pem = ca.pem();
     let params = Params { security: Security::Cert { ca_pem: ca_pem.as_bytes(), client: None }, timeout_ms: 50 };
-    let text = Connection::open(&params, "localhost", port).err().unwrap();
+    let text = Connection::open(&params, "localhost", port).err().unwrap().text;
     assert!(text.ends_with("time-out after 50 ms"), "{text}");
     let (_silent, listener) = server.join().unwrap();
     drop(listener);
     let text = open_error(&ca.pem(), "127.0.0.1", port);
-    assert_eq!(text, "can't connect to 127.0.0.1:PORT (127.0.0.1:PORT: connection refused)");
+    assert_eq!(text, "connection refused by 127.0.0.1:PORT");
     let text = open_error(&ca.pem(), "no such host", port);
-    assert!(text.starts_with("unknown host no such host: "), "{text}");
+    assert!(text.starts_with("name no such host not found ("), "{text}");
 }
 
 #[test]
@@ -321,7 +332,7 @@ fn bad_client_files_are_named() {
         (&cert, &other_key, "DIR/other.pem is not the private key of DIR/cert.pem"),
     ];
     for (cert, key, expected) in table {
-        let text = open(&ca.pem(), Some(ClientFiles { cert, key }), "localhost", 1).err().unwrap();
+        let text = open(&ca.pem(), Some(ClientFiles { cert, key }), "localhost", 1).err().unwrap().text;
         assert_eq!(text.replace(dir.path().to_str().unwrap(), "DIR"), expected);
     }
 }
@@ -456,158 +467,4 @@ fn c_callers_get_errors_for_null_and_for_no_security() {
 }
 
 #[cfg(not(feature = "auth-mode-cert"))]
-mod psk {
-    use mbedtls::rng::{CtrDrbg, OsEntropy};
-    use mbedtls::ssl::config::{Endpoint, Preset, Transport};
-    use mbedtls::ssl::{CipherSuite, Config, Context, Version};
-
-    use super::*;
-
-    const KEY: &[u8] = b"0123456789abcdef";
-    const IDENTITY: &str = "PRODUCTID0device";
-
-    fn server(suite: CipherSuite) -> (u16, JoinHandle<()>) {
-        serve(suite, |stream| {
-            if let Some(stream) = stream {
-                echo(stream);
-            }
-        })
-    }
-
-    /// A server for one connection; `serve` gets it after the handshake, `None` where that failed.
-    fn serve<T: Send + 'static>(
-        suite: CipherSuite,
-        serve: impl FnOnce(Option<Context<TcpStream>>) -> T + Send + 'static,
-    ) -> (u16, JoinHandle<T>) {
-        let (listener, port) = listener();
-        let thread = spawn(move || {
-            let mut config = Config::new(Endpoint::Server, Transport::Stream, Preset::Default);
-            config.set_rng(Arc::new(CtrDrbg::new(Arc::new(OsEntropy::new()), None).unwrap()));
-            config.set_ciphersuites(Arc::new(vec![suite.into(), 0]));
-            config.set_min_version(Version::Tls1_2).unwrap();
-            config.set_psk(KEY, IDENTITY).unwrap();
-            let mut tls = Context::new(Arc::new(config));
-            let stream = listener.accept().unwrap().0;
-            let mut raw = stream.try_clone().unwrap();
-            let established = tls.establish(stream, None).is_ok();
-            if !established {
-                // Closing with something unread would reset the connection, and the client might lose the alert.
-                let _ = raw.shutdown(std::net::Shutdown::Write);
-                let _ = raw.read_to_end(&mut Vec::new());
-            }
-            serve(established.then_some(tls))
-        });
-        (port, thread)
-    }
-
-    fn open(key: &[u8], identity: &str, port: u16) -> Result<Connection, String> {
-        Connection::open(&Params { security: Security::Psk { key, identity }, timeout_ms: LONG }, "localhost", port)
-    }
-
-    #[test]
-    fn every_suite_carries_data_both_ways_at_once() {
-        for suite in [
-            CipherSuite::PskWithAes128GcmSha256,
-            CipherSuite::PskWithAes256GcmSha384,
-            CipherSuite::PskWithAes128CbcSha256,
-            CipherSuite::PskWithAes256CbcSha384,
-            CipherSuite::PskWithAes128CbcSha,
-            CipherSuite::PskWithAes256CbcSha,
-        ] {
-            let (port, server) = server(suite);
-            let connection = open(KEY, IDENTITY, port).unwrap();
-            assert_echoes(&connection);
-            drop(connection);
-            server.join().unwrap();
-        }
-    }
-
-    #[test]
-    fn ephemeral_suites_are_not_offered() {
-        let (port, server) = server(CipherSuite::DhePskWithAes128CbcSha);
-        let text = open(KEY, IDENTITY, port).err().unwrap();
-        assert!(text.contains("no cipher suite in common"), "{text}");
-        server.join().unwrap();
-    }
-
-    #[test]
-    fn a_server_that_has_a_certificate_instead_of_the_key_is_refused() {
-        let ca = Ca::new();
-        let (port, thread) = cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, echo_and_drain);
-        let text = open(KEY, IDENTITY, port).err().unwrap();
-        assert!(text.contains("no cipher suite in common"), "{text}");
-        thread.join().unwrap();
-    }
-
-    #[test]
-    fn wrong_key_and_wrong_identity_are_told_apart() {
-        let (port, thread) = server(CipherSuite::PskWithAes128CbcSha);
-        let text = open(b"another key 1234", IDENTITY, port).err().unwrap();
-        assert!(text.contains("decrypt error") && text.contains("device secret"), "{text}");
-        thread.join().unwrap();
-        let (port, thread) = server(CipherSuite::PskWithAes128CbcSha);
-        let text = open(KEY, "PRODUCTID0another", port).err().unwrap();
-        assert!(text.contains("does not know this identity"), "{text}");
-        thread.join().unwrap();
-    }
-
-    #[test]
-    fn server_that_hangs_up_or_speaks_no_tls() {
-        let (listener, port) = listener();
-        let thread = spawn(move || {
-            let mut stream = listener.accept().unwrap().0;
-            let mut hello = [0; 16];
-            stream.read_exact(&mut hello).unwrap();
-            // Half closed, so that what is unread does not turn into a reset.
-            stream.shutdown(std::net::Shutdown::Write).unwrap();
-            let _ = stream.read_to_end(&mut Vec::new());
-            let mut plain = listener.accept().unwrap().0;
-            plain.write_all(b"220 mail.example ESMTP\r\n").unwrap();
-            let _ = plain.read_to_end(&mut Vec::new());
-        });
-        let text = open(KEY, IDENTITY, port).err().unwrap();
-        assert!(text.ends_with("closed the connection: check the device name and the device secret"), "{text}");
-        let text = open(KEY, IDENTITY, port).err().unwrap();
-        assert!(text.contains("does not speak TLS"), "{text}");
-        thread.join().unwrap();
-    }
-
-    #[test]
-    fn read_codes_and_close() {
-        let (port, thread) = server(CipherSuite::PskWithAes128GcmSha256);
-        let connection = open(KEY, IDENTITY, port).unwrap();
-        let mut buffer = [0; 8];
-        assert_eq!(connection.read(&mut buffer, 0), (QCLOUD_ERR_SSL_NOTHING_TO_READ, 0));
-        assert_eq!(connection.write(b"12345", LONG), (QCLOUD_RET_SUCCESS, 5));
-        assert_eq!(connection.read(&mut buffer[..2], LONG), (QCLOUD_RET_SUCCESS, 2));
-        assert_eq!(connection.read(&mut buffer, 1), (QCLOUD_ERR_SSL_READ_TIMEOUT, 3));
-        assert_eq!(&buffer[..3], b"345");
-        drop(connection);
-        thread.join().unwrap();
-    }
-
-    #[test]
-    fn write_that_times_out_says_how_much_was_taken() {
-        let (go, sign) = channel();
-        let (port, server) =
-            serve(CipherSuite::PskWithAes128GcmSha256, move |stream| slow_sink(stream.unwrap(), &sign));
-        assert_interrupted_write_is_whole(open(KEY, IDENTITY, port).unwrap(), go, server);
-    }
-
-    #[test]
-    fn a_read_sends_what_a_write_left() {
-        let (count, told) = channel();
-        let (port, server) =
-            serve(CipherSuite::PskWithAes128GcmSha256, move |stream| counting_sink(stream.unwrap(), &told));
-        let connection = open(KEY, IDENTITY, port).unwrap();
-        assert_a_read_sends_what_a_write_left(&connection, &count);
-        drop(connection);
-        server.join().unwrap();
-    }
-
-    #[test]
-    fn too_long_a_key_is_refused() {
-        let text = open(&[1; 33], IDENTITY, 1).err().unwrap();
-        assert_eq!(text, "the pre-shared key has 33 bytes, the limit is 32");
-    }
-}
+mod psk;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use iot_engine::time::Millis;
 
-use crate::hal::{Attempt, Endpoint, Platform, Security, Transport, TransportError};
+use crate::hal::{Attempt, ConnectError, Connected, Endpoint, Platform, Security, Transport, TransportError};
 
 /// What the server does with one request.
 pub(crate) struct Answer {
@@ -137,13 +137,13 @@ impl Platform for View {
         self.0.pass(ms.into());
     }
 
-    fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
+    fn connect(&self, endpoint: &Endpoint) -> Connected {
         let world = &self.0;
         let tls = !matches!(endpoint.security, Security::None);
         let mut attempts = world.attempts.lock().unwrap();
         attempts.push(format!("{}:{}{}", endpoint.host, endpoint.port, if tls { " tls" } else { "" }));
         if world.refuse.load(Ordering::Relaxed) {
-            return Err(TransportError::Connect(-603));
+            return Err(ConnectError::unexplained(-603));
         }
         world.open.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::new(Connection { world: world.clone(), state: Mutex::default() }))
@@ -162,7 +162,7 @@ struct Connecting {
 }
 
 impl Attempt for Connecting {
-    fn outcome(&mut self, wait_ms: u64) -> Option<Result<Arc<dyn Transport>, TransportError>> {
+    fn outcome(&mut self, wait_ms: u64) -> Option<Connected> {
         let left = self.done_at.saturating_sub(self.view.0.ms());
         self.view.0.pass(left.min(wait_ms));
         (left <= wait_ms).then(|| self.view.connect(&self.endpoint))

@@ -12,7 +12,7 @@ use iot_engine::mqtt::{Link, LinkFault, Login};
 use iot_engine::time::Millis;
 
 use super::{Client, Proof};
-use crate::hal::{Attempt, Endpoint, Transport, TransportError};
+use crate::hal::{Attempt, ConnectError, Connected, Endpoint, TransportError};
 
 /// Longest time an attempt to connect again may take; then it is given up for the next one.
 const ATTEMPT_MS: u64 = 60_000;
@@ -58,7 +58,7 @@ impl Client {
         let outcome = match reconnect.attempt.outcome(wait_ms) {
             Some(outcome) => outcome,
             None if self.platform.now().since(reconnect.began) < ATTEMPT_MS => return,
-            None => Err(TransportError::Connect(QCLOUD_ERR_MQTT_REQUEST_TIMEOUT)),
+            None => Err(ConnectError::unexplained(QCLOUD_ERR_MQTT_REQUEST_TIMEOUT)),
         };
         *slot = None;
         drop(slot);
@@ -74,7 +74,7 @@ impl Client {
     }
 
     /// Sends CONNECT over a connection that was made. Returns the connection id.
-    fn opened(&self, outcome: Result<Arc<dyn Transport>, TransportError>) -> Result<String, i32> {
+    fn opened(&self, outcome: Connected) -> Result<String, i32> {
         let endpoint = &self.setup.endpoint;
         let transport = match outcome {
             Ok(transport) => transport,
@@ -85,8 +85,8 @@ impl Client {
                     endpoint.host,
                     endpoint.port
                 );
-                self.lose(error.code());
-                return Err(error.code());
+                self.lose(error.code);
+                return Err(error.code);
             }
         };
         let conn_id = identity::conn_id(self.platform.random());

@@ -14,7 +14,7 @@ use rumqttc::mqttbytes::v4::{
 };
 
 use super::{Listener, Proof, Setup};
-use crate::hal::{Attempt, Endpoint, Platform, Security, Transport, TransportError};
+use crate::hal::{Attempt, ConnectError, Connected, Endpoint, Platform, Security, Transport, TransportError};
 
 /// The world outside.
 #[derive(Default)]
@@ -109,10 +109,10 @@ impl Simulation {
         self.world().now
     }
 
-    fn reach(&self) -> Result<Arc<dyn Transport>, TransportError> {
+    fn reach(&self) -> Connected {
         let mut world = self.world();
         if world.unreachable {
-            return Err(TransportError::Connect(QCLOUD_ERR_SSL_CONNECT));
+            return Err(ConnectError::unexplained(QCLOUD_ERR_SSL_CONNECT));
         }
         world.closed = false;
         world.inbox.clear();
@@ -154,7 +154,7 @@ impl Platform for Simulation {
         self.world().now += u64::from(ms);
     }
 
-    fn connect(&self, _: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
+    fn connect(&self, _: &Endpoint) -> Connected {
         self.reach()
     }
 
@@ -174,7 +174,7 @@ struct Connecting {
 }
 
 impl Attempt for Connecting {
-    fn outcome(&mut self, wait_ms: u64) -> Option<Result<Arc<dyn Transport>, TransportError>> {
+    fn outcome(&mut self, wait_ms: u64) -> Option<Connected> {
         let left = self.done_at.saturating_sub(self.simulation.ms());
         self.simulation.world().now += left.min(wait_ms);
         (left <= wait_ms).then(|| self.simulation.reach())

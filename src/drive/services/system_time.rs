@@ -188,7 +188,7 @@ impl Drop for Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hal::{Endpoint, Transport, TransportError};
+    use crate::hal::{ConnectError, Connected, Endpoint};
     use std::sync::atomic::AtomicU64;
 
     const FILTER: &str = "$sys/operation/result/PID/dev";
@@ -207,8 +207,8 @@ mod tests {
             self.0.fetch_add(u64::from(ms), Ordering::Relaxed);
         }
 
-        fn connect(&self, _endpoint: &Endpoint) -> Result<Arc<dyn Transport>, TransportError> {
-            Err(TransportError::Connect(QCLOUD_ERR_FAILURE))
+        fn connect(&self, _endpoint: &Endpoint) -> Connected {
+            Err(ConnectError::unexplained(QCLOUD_ERR_FAILURE))
         }
     }
 

@@ -14,7 +14,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, Error, InconsistentKeys, RootCertStore};
 use zeroize::Zeroizing;
 
-use super::explain::explain;
 use crate::params::ClientFiles;
 
 /// Largest certificate or key file that is read, in bytes.
@@ -27,7 +26,7 @@ const MAX_FILE_SIZE: u64 = 256 * 1024;
 pub fn configure(ca_pem: &[u8], client: Option<&ClientFiles<'_>>) -> Result<Arc<ClientConfig>, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| explain(&error))?
+        .map_err(|error| format!("can't set up TLS ({error})"))?
         .with_root_certificates(roots(ca_pem)?);
     let mut config = match client {
         None => builder.with_no_client_auth(),
@@ -46,10 +45,8 @@ fn roots(ca_pem: &[u8]) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
     let mut rejected = 0_u32;
     for certificate in CertificateDer::pem_slice_iter(ca_pem) {
-        let added = certificate
-            .map_err(|error| error.to_string())
-            .and_then(|certificate| store.add(certificate).map_err(|error| explain(&error)));
-        if added.is_err() {
+        let added = certificate.ok().and_then(|certificate| store.add(certificate).ok());
+        if added.is_none() {
             rejected += 1;
         }
     }
@@ -82,7 +79,7 @@ fn client_error(files: &ClientFiles<'_>, error: &Error) -> String {
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             format!("{} is not the private key of {}", files.key.display(), files.cert.display())
         }
-        _ => format!("can't use {} and {}: {}", files.cert.display(), files.key.display(), explain(error)),
+        _ => format!("can't use {} and {} ({error})", files.cert.display(), files.key.display()),
     }
 }
 

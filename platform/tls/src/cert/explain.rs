@@ -1,50 +1,105 @@
 //! rustls's errors in words for a human who has to do something about them.
 
-use rustls::{AlertDescription, CertificateError, Error};
+use iot_platform_posix::cause::Cause;
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
-/// What happened, and what to do about it.
-pub fn explain(error: &Error) -> String {
+use super::date::{clock_is_wrong, date};
+use crate::session::Failure;
+
+/// What happened in a connection to `host`.
+pub fn explain(error: &Error, host: &str) -> Failure {
     match error {
-        Error::InvalidCertificate(reason) => explain_certificate(reason),
-        Error::AlertReceived(alert) => match alert {
-            AlertDescription::CertificateRequired => "the server asks for a client certificate".to_owned(),
-            AlertDescription::BadCertificate
-            | AlertDescription::UnknownCA
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::AccessDenied => {
-                format!("the server refused the client certificate (alert {alert:?})")
-            }
-            _ => format!("the server sent a fatal alert ({alert:?})"),
-        },
-        Error::PeerIncompatible(reason) => format!("the server has no TLS version or cipher in common ({reason:?})"),
-        Error::PeerMisbehaved(reason) => format!("the server breaks the rules of TLS ({reason:?})"),
-        Error::InvalidMessage(reason) => format!("the server does not speak TLS, or sent damaged data ({reason:?})"),
-        Error::DecryptError => "received data can't be decrypted".to_owned(),
-        _ => error.to_string(),
+        Error::InvalidCertificate(reason) => Failure::Certificate(certificate(reason, host)),
+        Error::NoCertificatesPresented => {
+            Failure::Certificate(Cause::lasting(format!("certificate of {host} is missing: the server sent none")))
+        }
+        Error::AlertReceived(alert) => explain_alert(*alert),
+        Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
+            Failure::lasting("no TLS version in common: the server has neither TLS 1.2 nor 1.3")
+        }
+        Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon) => {
+            Failure::lasting("no cipher suite in common")
+        }
+        Error::PeerIncompatible(_) => Failure::lasting("no TLS version, cipher suite or key exchange in common"),
+        Error::PeerMisbehaved(_) => Failure::passing("the server breaks the rules of TLS"),
+        Error::InvalidMessage(_) => Failure::passing("the server does not speak TLS, or sent damaged data"),
+        Error::DecryptError => Failure::passing("received data can't be decrypted"),
+        Error::PeerSentOversizedRecord => Failure::passing("the server sent too large a TLS record"),
+        _ => Failure::passing(error.to_string()),
     }
 }
 
-fn explain_certificate(reason: &CertificateError) -> String {
-    match reason {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the server's certificate has expired (or the clock of this device is wrong)".to_owned()
+fn explain_alert(alert: AlertDescription) -> Failure {
+    match alert {
+        AlertDescription::CertificateRequired => Failure::lasting("the server asks for a client certificate"),
+        AlertDescription::BadCertificate
+        | AlertDescription::UnknownCA
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::AccessDenied => {
+            Failure::lasting(format!("the server refused the client certificate ({})", alert_name(alert)))
         }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet (or the clock of this device is wrong)".to_owned()
+        AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
+            Failure::lasting(format!("no cipher suite in common, says the server ({})", alert_name(alert)))
         }
-        CertificateError::UnknownIssuer => "the server's certificate has an unknown issuer".to_owned(),
-        CertificateError::NotValidForName => "the server's certificate is not valid for this host name".to_owned(),
-        CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => {
-            format!("certificate is not valid for {} (it names no host)", expected.to_str())
+        AlertDescription::ProtocolVersion => {
+            Failure::lasting(format!("no TLS version in common, says the server ({})", alert_name(alert)))
         }
-        CertificateError::NotValidForNameContext { expected, presented } => {
-            format!("certificate is not valid for {} (but for {})", expected.to_str(), presented.join(", "))
+        AlertDescription::UnrecognisedName => {
+            Failure::lasting(format!("the server does not know this host name ({})", alert_name(alert)))
         }
-        CertificateError::Revoked => "the server's certificate is revoked".to_owned(),
-        CertificateError::BadSignature => "the server's certificate is not signed by the CA it names".to_owned(),
-        other => format!("the server's certificate is invalid ({other})"),
+        _ => Failure::passing(format!("the server gave up ({})", alert_name(alert))),
     }
+}
+
+/// As the log of any other TLS library counts them.
+fn alert_name(alert: AlertDescription) -> String {
+    format!("alert {}", u8::from(alert))
+}
+
+fn certificate(reason: &CertificateError, host: &str) -> Cause {
+    let of = format!("certificate of {host}");
+    Cause::lasting(match reason {
+        CertificateError::NotValidYetContext { time, not_before } => {
+            let (now, from) = (time.as_secs(), date(not_before.as_secs()));
+            let text = format!("{of} not yet valid: it begins {from}, this device's clock says {}", date(now));
+            // Somebody will set it.
+            return Cause { text, is_lasting: !clock_is_wrong(now) };
+        }
+        CertificateError::ExpiredContext { not_after, .. } => format!("{of} expired {}", date(not_after.as_secs())),
+        CertificateError::Expired => format!("{of} expired"),
+        CertificateError::NotValidYet => format!("{of} not yet valid"),
+        CertificateError::UnknownIssuer => format!("{of} is by a CA that this device does not trust"),
+        CertificateError::BadSignature => {
+            format!("{of} is not signed by the trusted CA that it names: another CA of the same name?")
+        }
+        CertificateError::NotValidForName => format!("{of} is for other hosts"),
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => format!(
+            "{of} has no subject alternative name: make it anew with subjectAltName={}:{host}",
+            if host.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" }
+        ),
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            let names: Vec<_> = presented.iter().map(|name| bare_name(name)).collect();
+            format!("{of} is for other hosts: {}", names.join(", "))
+        }
+        CertificateError::Revoked => format!("{of} was revoked"),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            format!("{of} is not for servers: its extended key usage lacks serverAuth")
+        }
+        CertificateError::BadEncoding => format!("{of} can't be parsed"),
+        CertificateError::UnhandledCriticalExtension => format!("{of} has a critical extension that is not supported"),
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            format!("{of} is signed in a way that is not supported: sign it with SHA-256 or better, RSA of 2048 bits or ECDSA")
+        }
+        _ => format!("{of} is not valid"),
+    })
+}
+
+/// webpki writes names as `DnsName("a.example")` and `IpAddress(10.0.0.7)`.
+fn bare_name(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+    inner.trim_matches('"')
 }
