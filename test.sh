@@ -16,7 +16,8 @@ for part in "${parts[@]}"; do
     case $part in
     # These need no more, or see to it themselves: a machine without servers runs the crates' tests.
     lint) need python3=python3 shellcheck=shellcheck clang-format=clang-format ;;
-    unit | headers | fuzz | coverage | deny) ;;
+    fuzz | deny) need python3=python3 /usr/lib/python3/dist-packages/pip=python3-pip ;;
+    unit | headers | coverage) ;;
     *)
         need python3=python3 valgrind=valgrind mosquitto=mosquitto nginx=nginx-light \
             /usr/include/mbedtls/ssl.h=libmbedtls-dev
@@ -140,7 +141,7 @@ instructions() {
 }
 
 deny() {
-    command -v cargo-deny >/dev/null || cargo install --locked cargo-deny --version 0.20.2 || return
+    need_cargo_tool cargo-deny 0.20.2 ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee || return
     # Also the crates of other targets, which the builds above did not need. Advisories come from a database on the
     # network that not every place reaches, so they are not part of this.
     cargo fetch --locked && cargo deny --offline check licenses bans sources

@@ -15,7 +15,7 @@ source tools/need.sh
 
 need gcc=gcc g++=g++
 need_rust
-command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz --version 0.13.2 || exit
+need_cargo_tool cargo-fuzz 0.13.2 612108f626b6ee0e5d63b1a0e257c89c13abffbd8fff539ccbffb7205b33093f || exit
 export CARGO_TARGET_DIR=$PWD/target
 host=$(rustc -vV | sed -n 's/^host: //p')
 export programs=$CARGO_TARGET_DIR/$host/release

@@ -44,3 +44,22 @@ need_rust() {
         exit 1
     }
 }
+
+# need_cargo_tool NAME VERSION SHA256: a cargo subcommand, ready-made from PyPI (Astral builds it there from the project's
+# tag; the hash is that of the x86-64 Linux wheel). Elsewhere it is compiled, which takes minutes.
+need_cargo_tool() {
+    local name=$1 version=$2 hash=$3 folder=$PWD/target/tools/$1-$2
+    if ! "$folder/bin/$name" --version >/dev/null 2>&1; then
+        mkdir -p "$folder/bin"
+        echo "astral-dev-toolchain-$name==$version --hash=sha256:$hash" >"$folder/requirements"
+        if [ "$(uname -sm)" = 'Linux x86_64' ] && python3 -m pip --version >/dev/null 2>&1 &&
+            python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+                -d "$folder" -r "$folder/requirements"; then
+            (cd "$folder" && python3 -m zipfile -e ./*.whl . && mv ./*.data/scripts/"$name" bin && chmod +x "bin/$name") ||
+                return
+        else
+            cargo install --locked "$name" --version "$version" --root "$folder" || return
+        fi
+    fi
+    PATH=$folder/bin:$PATH
+}
