@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use iot_abi::error::{
-    QCLOUD_ERR_HTTP, QCLOUD_ERR_HTTP_CLOSED, QCLOUD_ERR_HTTP_CONN, QCLOUD_ERR_HTTP_TIMEOUT,
-    QCLOUD_ERR_HTTP_UNRESOLVED_DNS, QCLOUD_ERR_TCP_UNKNOWN_HOST,
-};
 use iot_engine::download::{Note, Step, Transfer};
 use iot_engine::http::READ_AHEAD;
 use iot_engine::services::ota::{Failure, Plan};
 use iot_engine::time::Millis;
 
+use super::error::StartFault;
 use crate::hal::{Attempt, ConnectError, Endpoint, Platform, Security, Transport, TransportError};
 
 /// Longest wait in one read, write or sleep, so that a thread notices what another one changed.
@@ -29,8 +26,8 @@ const TOP_UP_MS: u32 = 1;
 /// A download that could not be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartError {
-    /// `QCLOUD_ERR_HTTP_*` or `QCLOUD_ERR_FAILURE`.
-    pub code: i32,
+    /// The kind of failure.
+    pub fault: StartFault,
     /// What happened.
     pub text: String,
 }
@@ -52,7 +49,7 @@ pub enum Fetched {
 
 /// Why there is no connection.
 struct Refused {
-    code: i32,
+    fault: StartFault,
     text: String,
 }
 
@@ -81,23 +78,22 @@ impl Download {
             let now = download.platform.now();
             match download.transfer.next(now) {
                 Step::Connect | Step::Await => {
-                    download.connect().map_err(|refused| StartError { code: refused.code, text: refused.text })?;
+                    download.connect().map_err(|refused| StartError { fault: refused.fault, text: refused.text })?;
                 }
                 Step::Write => {
                     let left = now.until(deadline);
                     if left == 0 {
                         let text = "the request could not be sent in time".to_owned();
-                        return Err(StartError { code: QCLOUD_ERR_HTTP_TIMEOUT, text });
+                        return Err(StartError { fault: StartFault::SendTimedOut, text });
                     }
                     if let Err(error) = download.write(now, left) {
-                        let code = match error {
-                            TransportError::Closed(_) => QCLOUD_ERR_HTTP_CLOSED,
-                            _ => QCLOUD_ERR_HTTP,
-                        };
-                        return Err(StartError { code, text: format!("the request could not be sent: {error}") });
+                        let fault = StartFault::Unsent(error);
+                        return Err(StartError { text: fault.to_string(), fault });
                     }
                 }
-                Step::Failed(failure) => return Err(StartError { code: QCLOUD_ERR_HTTP, text: failure.text }),
+                Step::Failed(failure) => {
+                    return Err(StartError { fault: StartFault::Unusable, text: failure.text });
+                }
                 Step::ReadHead | Step::ReadBody { .. } | Step::Data | Step::Wait(_) | Step::Finished => {
                     return Ok(download);
                 }
@@ -179,11 +175,8 @@ impl Download {
                 Ok(())
             }
             Err(error) => {
-                let code = match error.code {
-                    QCLOUD_ERR_TCP_UNKNOWN_HOST => QCLOUD_ERR_HTTP_UNRESOLVED_DNS,
-                    _ => QCLOUD_ERR_HTTP_CONN,
-                };
-                Err(Refused { code, text: self.unreachable(&error) })
+                let text = self.unreachable(&error);
+                Err(Refused { fault: StartFault::Unreachable(error), text })
             }
         }
     }
@@ -226,7 +219,7 @@ impl Download {
 
     fn endpoint(&self) -> Result<Endpoint, Refused> {
         let url = self.transfer.url();
-        let security = security(url.tls()).map_err(|(code, text)| Refused { code, text })?;
+        let security = security(url.tls())?;
         Ok(Endpoint { host: url.host().to_owned(), port: url.port(), security, handshake_timeout_ms: HANDSHAKE_MS })
     }
 
@@ -337,7 +330,7 @@ fn wait(left_ms: u64) -> u32 {
     u32::try_from(left_ms.clamp(1, SLICE_MS)).unwrap_or(1)
 }
 
-fn security(tls: bool) -> Result<Security, (i32, String)> {
+fn security(tls: bool) -> Result<Security, Refused> {
     if tls {
         https()
     } else {
@@ -346,16 +339,17 @@ fn security(tls: bool) -> Result<Security, (i32, String)> {
 }
 
 #[cfg(all(feature = "ota-use-https", not(feature = "auth-with-notls")))]
-fn https() -> Result<Security, (i32, String)> {
-    let ca_pem = super::trust::https_roots().map_err(|text| (iot_abi::error::QCLOUD_ERR_FAILURE, text))?;
+fn https() -> Result<Security, Refused> {
+    let ca_pem = super::trust::https_roots().map_err(|text| Refused { fault: StartFault::NoRoots, text })?;
     Ok(Security::Server { ca_pem })
 }
 
 #[cfg(not(all(feature = "ota-use-https", not(feature = "auth-with-notls"))))]
-fn https() -> Result<Security, (i32, String)> {
+fn https() -> Result<Security, Refused> {
     let option =
         if cfg!(feature = "auth-with-notls") { "FEATURE_AUTH_WITH_NOTLS ON" } else { "FEATURE_OTA_USE_HTTPS OFF" };
-    Err((QCLOUD_ERR_HTTP, format!("https:// is not possible, this library was built with {option}")))
+    let text = format!("https:// is not possible, this library was built with {option}");
+    Err(Refused { fault: StartFault::NoHttps, text })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The pumps: bytes between transports and the engine's sessions, and the loop thread. No rules.
 
 pub mod download;
+pub mod error;
 pub mod mqtt;
 pub mod overrides;
 pub mod services;

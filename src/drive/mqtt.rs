@@ -10,20 +10,28 @@ mod pump_loop;
 mod sending;
 
 use std::any::Any;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use iot_abi::error::{
-    QCLOUD_ERR_BUF_TOO_SHORT, QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_ERR_MAX_TOPIC_LENGTH,
-    QCLOUD_ERR_MQTT_MAX_SUBSCRIPTIONS, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_MQTT_UNSUB_FAIL,
-};
 use iot_engine::identity::Identity;
 use iot_engine::mqtt::look::LookBudget;
-use iot_engine::mqtt::{Config, Refusal, Session};
+use iot_engine::mqtt::{Config, Session};
 pub use iot_engine::mqtt::{Message, QoS};
 
+use super::error::Error;
 use crate::hal::sync::Mutex;
 use crate::hal::{Endpoint, Platform, Transport};
+
+/// What driving a client came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driven {
+    /// The connection is up, or another thread drives it.
+    Done,
+    /// The connection was lost and is up again.
+    Reconnected,
+    /// The client was destroyed or disconnected on purpose.
+    Closed,
+}
 
 /// What happened to a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +153,7 @@ pub struct Client {
     pump: pump::Token,
     downloads: AtomicUsize,
     look: Mutex<LookBudget>,
-    last_fault: AtomicI32,
+    last_fault: Mutex<Option<Error>>,
     #[cfg(feature = "multithread")]
     pump_loop: pump_loop::PumpLoop,
 }
@@ -166,7 +174,7 @@ impl Client {
             pump: pump::Token::new(),
             downloads: AtomicUsize::new(0),
             look: Mutex::new(LookBudget::default()),
-            last_fault: AtomicI32::new(0),
+            last_fault: Mutex::new(None),
             #[cfg(feature = "multithread")]
             pump_loop: pump_loop::PumpLoop::new(),
         })
@@ -175,8 +183,8 @@ impl Client {
     /// Publishes. Returns the packet id (0 for QoS 0).
     ///
     /// # Errors
-    /// The `QCLOUD_ERR_*` code of behaviour.md section 3.
-    pub fn publish(&self, topic: &str, qos: QoS, payload: &[u8]) -> Result<u16, i32> {
+    /// What stands in the way (behaviour.md section 3).
+    pub fn publish(&self, topic: &str, qos: QoS, payload: &[u8]) -> Result<u16, Error> {
         self.publish_retained(topic, qos, payload, false)
     }
 
@@ -184,9 +192,9 @@ impl Client {
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
-    pub fn publish_retained(&self, topic: &str, qos: QoS, payload: &[u8], retain: bool) -> Result<u16, i32> {
+    pub fn publish_retained(&self, topic: &str, qos: QoS, payload: &[u8], retain: bool) -> Result<u16, Error> {
         let now = self.platform.now();
-        let id = self.session.lock().publish(now, topic, payload, qos, retain).map_err(refusal_code)?;
+        let id = self.session.lock().publish(now, topic, payload, qos, retain)?;
         self.sent(id)
     }
 
@@ -196,9 +204,9 @@ impl Client {
     ///
     /// # Errors
     /// As [`publish`](Self::publish); down, only where the link will not come back by itself.
-    pub fn publish_kept(&self, topic: &str, payload: &[u8]) -> Result<u16, i32> {
+    pub fn publish_kept(&self, topic: &str, payload: &[u8]) -> Result<u16, Error> {
         let now = self.platform.now();
-        let id = self.session.lock().publish_kept(now, topic, payload).map_err(refusal_code)?;
+        let id = self.session.lock().publish_kept(now, topic, payload)?;
         // Kept, whatever becomes of this link.
         let _ = self.flush_until(now);
         Ok(id)
@@ -208,9 +216,9 @@ impl Client {
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
-    pub fn publish_in_passing(&self, topic: &str, payload: &[u8]) -> Result<u16, i32> {
+    pub fn publish_in_passing(&self, topic: &str, payload: &[u8]) -> Result<u16, Error> {
         let now = self.platform.now();
-        let id = self.session.lock().publish(now, topic, payload, QoS::AtMostOnce, false).map_err(refusal_code)?;
+        let id = self.session.lock().publish(now, topic, payload, QoS::AtMostOnce, false)?;
         self.flush_until(now)?;
         Ok(id)
     }
@@ -218,20 +226,20 @@ impl Client {
     /// Subscribes. Returns the packet id.
     ///
     /// # Errors
-    /// The `QCLOUD_ERR_*` code of behaviour.md section 3.
-    pub fn subscribe(&self, filter: &str, qos: QoS, subscriber: Arc<dyn Subscriber>) -> Result<u16, i32> {
+    /// What stands in the way (behaviour.md section 3).
+    pub fn subscribe(&self, filter: &str, qos: QoS, subscriber: Arc<dyn Subscriber>) -> Result<u16, Error> {
         let now = self.platform.now();
         let same =
             |a: &Arc<dyn Subscriber>, b: &Arc<dyn Subscriber>| a.handlers().is_some() && a.handlers() == b.handlers();
-        let id = self.session.lock().subscribe(now, filter, qos, subscriber, same).map_err(refusal_code)?;
+        let id = self.session.lock().subscribe(now, filter, qos, subscriber, same)?;
         self.sent(id)
     }
 
     /// Removes a subscription, which hears of it before this returns, and tells the server.
     ///
     /// # Errors
-    /// The `QCLOUD_ERR_*` code of behaviour.md section 3.
-    pub fn unsubscribe(self: &Arc<Self>, filter: &str) -> Result<u16, i32> {
+    /// What stands in the way (behaviour.md section 3).
+    pub fn unsubscribe(self: &Arc<Self>, filter: &str) -> Result<u16, Error> {
         let now = self.platform.now();
         let (result, removed) = {
             let mut session = self.session.lock();
@@ -240,7 +248,7 @@ impl Client {
         for subscriber in removed {
             subscriber.event(self, SubscriptionEvent::Removed);
         }
-        self.sent(result.map_err(refusal_code)?)
+        self.sent(result?)
     }
 
     /// Subscribes for a service of the library: it does not count among the program's ten, and several services may
@@ -253,10 +261,10 @@ impl Client {
         filter: &str,
         qos: QoS,
         subscriber: Arc<dyn Subscriber>,
-    ) -> Result<ServiceSubscription, i32> {
+    ) -> Result<ServiceSubscription, Error> {
         let now = self.platform.now();
         let subscribed = self.session.lock().subscribe_for_service(now, filter, qos, subscriber);
-        let (id, key) = subscribed.map_err(refusal_code)?;
+        let (id, key) = subscribed?;
         self.sent(id)?;
         Ok(ServiceSubscription(key))
     }
@@ -334,19 +342,6 @@ impl Client {
         for subscriber in subscribers {
             subscriber.event(self, SubscriptionEvent::ClientDestroyed);
         }
-    }
-}
-
-/// The C SDK's code for a refused request.
-fn refusal_code(refusal: Refusal) -> i32 {
-    match refusal {
-        Refusal::BadTopic => QCLOUD_ERR_INVAL,
-        Refusal::TopicTooLong => QCLOUD_ERR_MAX_TOPIC_LENGTH,
-        Refusal::NotConnected => QCLOUD_ERR_MQTT_NO_CONN,
-        Refusal::PacketTooLong => QCLOUD_ERR_BUF_TOO_SHORT,
-        Refusal::TooManyPublishes => QCLOUD_ERR_FAILURE,
-        Refusal::TooManySubscriptions => QCLOUD_ERR_MQTT_MAX_SUBSCRIPTIONS,
-        Refusal::UnknownTopic => QCLOUD_ERR_MQTT_UNSUB_FAIL,
     }
 }
 

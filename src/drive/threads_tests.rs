@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use iot_abi::error::{QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_ERR_TCP_READ_FAIL, QCLOUD_ERR_TCP_WRITE_FAIL};
 use iot_engine::identity::Identity;
 use iot_engine::mqtt::Config;
 use iot_engine::time::Millis;
@@ -81,15 +80,15 @@ impl Transport for Socket {
     fn read(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError> {
         self.0.set_read_timeout(Some(hasten(timeout_ms))).unwrap();
         match (&self.0).read(buf) {
-            Ok(0) => Err(TransportError::Closed(QCLOUD_ERR_TCP_PEER_SHUTDOWN)),
+            Ok(0) => Err(TransportError::Closed(-608)),
             Ok(count) => Ok(count),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(0),
-            Err(_) => Err(TransportError::Failed(QCLOUD_ERR_TCP_READ_FAIL)),
+            Err(_) => Err(TransportError::Failed(-606)),
         }
     }
 
     fn write(&self, data: &[u8], _: u32) -> Result<usize, TransportError> {
-        (&self.0).write(data).map_err(|_| TransportError::Failed(QCLOUD_ERR_TCP_WRITE_FAIL))
+        (&self.0).write(data).map_err(|_| TransportError::Failed(-607))
     }
 }
 

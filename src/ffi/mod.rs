@@ -10,6 +10,7 @@
 use std::ffi::{c_char, CStr};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+pub(crate) mod code;
 pub mod getopt;
 pub mod handle;
 pub mod json;

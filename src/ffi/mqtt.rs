@@ -19,6 +19,7 @@ use iot_engine::identity::Identity;
 use iot_engine::mqtt::session::MAX_SEND;
 use iot_engine::mqtt::{Config, Message, QoS};
 
+use super::code::{code, driven_code};
 use super::{guard, handle, required_str};
 use crate::drive::mqtt::{Client, Listener, Notice, Proof, Setup, Subscriber, SubscriptionEvent};
 use crate::drive::overrides;
@@ -102,7 +103,7 @@ unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c_int> {
         identity,
     };
     let client = Client::offline(Arc::new(HalPlatform::new()), setup);
-    let conn_id = client.connect()?;
+    let conn_id = client.connect().map_err(|error| code(&error))?;
     log::info!(
         target: "IOT_MQTT_Construct",
         "SDK_Ver: {QCLOUD_IOT_DEVICE_SDK_VERSION}, Product_ID: {product_id}, Device_Name: {device_name}"
@@ -250,7 +251,9 @@ fn with_client<R: Copy>(
 /// returns as soon as there is nothing more to handle.
 #[no_mangle]
 pub extern "C" fn IOT_MQTT_Yield(pClient: *mut c_void, timeout_ms: u32) -> c_int {
-    with_client("IOT_MQTT_Yield", pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| client.yield_for(timeout_ms))
+    with_client("IOT_MQTT_Yield", pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
+        driven_code(&client.yield_for(timeout_ms))
+    })
 }
 
 /// Publishes a message. Returns the packet id (QOS1, also written to `pParams->id`), 0 (QOS0) or an error.
@@ -299,9 +302,9 @@ pub unsafe extern "C" fn IOT_MQTT_Publish(
                 params.id = id;
                 c_int::from(id)
             }
-            Err(code) => {
-                log::error!(target: NAME, "publish to {topic} failed: {code}");
-                code
+            Err(error) => {
+                log::error!(target: NAME, "publish to {topic} failed: {error}");
+                code(&error)
             }
         }
     })
@@ -341,9 +344,9 @@ pub unsafe extern "C" fn IOT_MQTT_Subscribe(
         };
         match client.subscribe(filter, qos, Arc::new(subscriber)) {
             Ok(id) => c_int::from(id),
-            Err(code) => {
-                log::error!(target: NAME, "subscription to {filter} failed: {code}");
-                code
+            Err(error) => {
+                log::error!(target: NAME, "subscription to {filter} failed: {error}");
+                code(&error)
             }
         }
     })
@@ -360,9 +363,9 @@ pub unsafe extern "C" fn IOT_MQTT_Unsubscribe(pClient: *mut c_void, topicFilter:
         // SAFETY: the caller's promise.
         match unsafe { required_str(NAME, "topicFilter", topicFilter) } {
             Ok(filter) => client.unsubscribe(filter).map_or_else(
-                |code| {
-                    log::error!(target: NAME, "unsubscription from {filter} failed: {code}");
-                    code
+                |error| {
+                    log::error!(target: NAME, "unsubscription from {filter} failed: {error}");
+                    code(&error)
                 },
                 c_int::from,
             ),
@@ -412,9 +415,9 @@ pub extern "C" fn IOT_MQTT_GetDeviceInfo(pClient: *mut c_void) -> *mut DeviceInf
 pub extern "C" fn IOT_MQTT_StartLoop(pClient: *mut c_void) -> c_int {
     with_client("IOT_MQTT_StartLoop", pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
         client.start_loop().map_or_else(
-            |code| {
-                log::error!(target: "IOT_MQTT_StartLoop", "the platform can't start a thread: {code}");
-                QCLOUD_ERR_FAILURE
+            |error| {
+                log::error!(target: "IOT_MQTT_StartLoop", "{error}");
+                code(&error)
             },
             |()| QCLOUD_RET_SUCCESS,
         )
@@ -436,10 +439,10 @@ pub extern "C" fn IOT_MQTT_StopLoop(pClient: *mut c_void) {
 #[no_mangle]
 pub unsafe extern "C" fn IOT_MQTT_GetLoopStatus(pClient: *mut c_void, exit_code: *mut c_int) -> bool {
     with_client("IOT_MQTT_GetLoopStatus", pClient, false, false, |client| {
-        let (running, code) = client.loop_status();
+        let (running, ended_with) = client.loop_status();
         // SAFETY: the caller's promise.
         if let Some(exit_code) = unsafe { exit_code.as_mut() } {
-            *exit_code = code;
+            *exit_code = driven_code(&ended_with);
         }
         running
     })

@@ -13,7 +13,9 @@ use iot_abi::ota::{
 use iot_abi::raw;
 use iot_engine::services::ota::OtaError;
 
+use super::code::code;
 use super::{guard, handle, required_str};
+use crate::drive::error::Error;
 use crate::drive::mqtt::Client;
 use crate::drive::services::ota::Ota;
 
@@ -83,7 +85,7 @@ pub extern "C" fn IOT_OTA_Destroy(handle: *mut c_void) -> c_int {
 #[no_mangle]
 pub extern "C" fn IOT_OTA_StartDownload(handle: *mut c_void, offset: u32, size: u32) -> c_int {
     with_ota("IOT_OTA_StartDownload", handle, |ota| {
-        ota.start_download(offset, size).map_or_else(|code| code, |()| QCLOUD_RET_SUCCESS)
+        ota.start_download(offset, size).map_or_else(|error| code(&error), |()| QCLOUD_RET_SUCCESS)
     })
 }
 
@@ -212,7 +214,7 @@ pub unsafe extern "C" fn IOT_OTA_FetchYield(
         let buf = unsafe { slice::from_raw_parts_mut(buf.cast::<u8>(), len) };
         match ota.fetch(buf, u64::from(timeout_s) * 1000) {
             Ok(count) => c_int::try_from(count).unwrap_or(c_int::MAX),
-            Err(code) => code,
+            Err(error) => code(&error),
         }
     })
 }
@@ -304,12 +306,12 @@ unsafe fn optional_version<'a>(name: &'static str, version: *const c_char) -> Re
     unsafe { required_str(name, "version", version) }.map(Some)
 }
 
-fn packet_id(name: &'static str, ota: &Ota, result: Result<u16, i32>) -> c_int {
+fn packet_id(name: &'static str, ota: &Ota, result: Result<u16, Error>) -> c_int {
     match result {
         Ok(id) => c_int::from(id),
-        Err(code) => {
-            log::error!(target: name, "not reported ({code}), last error {}", ota.last_error().code());
-            code
+        Err(error) => {
+            log::error!(target: name, "not reported: {error}; last error {}", ota.last_error().code());
+            code(&error)
         }
     }
 }

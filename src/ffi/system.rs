@@ -63,8 +63,10 @@ pub unsafe extern "C" fn IOT_Sync_NTPTime(pClient: *mut c_void) -> c_int {
 
 fn ask(function: &'static str, client: *mut c_void) -> Result<Exchange, c_int> {
     let client = handle::required::<Client>(function, "pClient", "an MQTT client", client).ok_or(QCLOUD_ERR_INVAL)?;
-    exchange_time::ask(&client)
-        .inspect_err(|code| ::log::error!(target: function, "the cloud did not tell the time ({code})"))
+    exchange_time::ask(&client).map_err(|error| {
+        ::log::error!(target: function, "the cloud did not tell the time: {error}");
+        super::code::code(&error)
+    })
 }
 
 #[cfg(target_pointer_width = "64")]

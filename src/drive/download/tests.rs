@@ -290,7 +290,7 @@ fn a_refused_connection_is_an_error_at_the_start_and_a_retry_later() {
     let world = World::new(Traits::default(), |_, _| Answer::new(""));
     world.refuse.store(true, Ordering::Relaxed);
     let error = Download::start(world.platform(), plan("http://h:81/f?s3cret", 0, 10)).map(drop).unwrap_err();
-    assert_eq!(error.code, QCLOUD_ERR_HTTP_CONN);
+    assert!(matches!(error.fault, StartFault::Unreachable(_)), "{error:?}");
     assert!(error.text.contains("h:81") && !error.text.contains("s3cret"), "{}", error.text);
 
     // The first connection works, those after the redirect are refused.
@@ -330,7 +330,7 @@ fn https_is_refused_where_it_was_built_out() {
     let world =
         World::new(Traits::default(), |_, _| Answer::new("HTTP/1.1 302 X\r\nLocation: https://other/f\r\n\r\n"));
     let error = Download::start(world.platform(), plan("https://h/f", 0, 10)).map(drop).unwrap_err();
-    assert_eq!(error.code, QCLOUD_ERR_HTTP);
+    assert_eq!(error.fault, StartFault::NoHttps);
     assert!(error.text.contains("FEATURE_"), "{}", error.text);
     let (_, end) = drain(&mut start(&world, 10), 100);
     let Fetched::Failed(failure) = end else { panic!("{end:?}") };

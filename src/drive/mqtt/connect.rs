@@ -1,18 +1,14 @@
 //! Opening and losing the link.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use iot_abi::error::{
-    QCLOUD_ERR_MQTT_CONNACK_UNACCEPTABLE_PROTOCOL_VERSION, QCLOUD_ERR_MQTT_CONNACK_UNKNOWN, QCLOUD_ERR_MQTT_NO_CONN,
-    QCLOUD_ERR_MQTT_REQUEST_TIMEOUT, QCLOUD_ERR_RX_MESSAGE_INVAL, QCLOUD_ERR_TCP_WRITE_TIMEOUT,
-};
 use iot_engine::identity;
 use iot_engine::mqtt::{Link, LinkFault, Login};
 use iot_engine::time::Millis;
 
 use super::{Client, Proof};
-use crate::hal::{Attempt, ConnectError, Connected, Endpoint, TransportError};
+use crate::drive::error::Error;
+use crate::hal::{Attempt, Endpoint, Transport};
 
 /// Longest time an attempt to connect again may take; then it is given up for the next one.
 const ATTEMPT_MS: u64 = 60_000;
@@ -27,19 +23,19 @@ impl Client {
     /// Connects for the first time and waits for the CONNACK. Returns the connection id.
     ///
     /// # Errors
-    /// The `QCLOUD_ERR_*` code of what went wrong.
-    pub fn connect(self: &Arc<Self>) -> Result<String, i32> {
-        let conn_id = self.opened(self.platform.connect(self.announced_endpoint()))?;
+    /// What went wrong.
+    pub fn connect(self: &Arc<Self>) -> Result<String, Error> {
+        let conn_id = self.opened(self.platform.connect(self.announced_endpoint()).map_err(Error::from))?;
         let patience = self.setup.config.command_timeout_ms;
         let deadline = self.platform.now() + u64::from(patience);
         let Some(_pumping) = self.pump.acquire(&*self.platform, deadline) else {
-            return Err(QCLOUD_ERR_MQTT_REQUEST_TIMEOUT);
+            return Err(Error::ConnectTimedOut);
         };
         loop {
             match self.session.lock().link() {
                 Link::Up => return Ok(conn_id),
                 Link::Connecting(_) => {}
-                _ => return Err(self.last_fault.load(Ordering::Relaxed)),
+                _ => return Err(self.last_fault.lock().clone().unwrap_or(Error::NotConnected)),
             }
             self.tick(deadline);
             self.read_some(deadline);
@@ -56,9 +52,9 @@ impl Client {
             began: now,
         });
         let outcome = match reconnect.attempt.outcome(wait_ms) {
-            Some(outcome) => outcome,
+            Some(outcome) => outcome.map_err(Error::from),
             None if self.platform.now().since(reconnect.began) < ATTEMPT_MS => return,
-            None => Err(ConnectError::unexplained(QCLOUD_ERR_MQTT_REQUEST_TIMEOUT)),
+            None => Err(Error::ConnectTimedOut),
         };
         *slot = None;
         drop(slot);
@@ -74,7 +70,7 @@ impl Client {
     }
 
     /// Sends CONNECT over a connection that was made. Returns the connection id.
-    fn opened(&self, outcome: Connected) -> Result<String, i32> {
+    fn opened(&self, outcome: Result<Arc<dyn Transport>, Error>) -> Result<String, Error> {
         let endpoint = &self.setup.endpoint;
         let transport = match outcome {
             Ok(transport) => transport,
@@ -85,8 +81,8 @@ impl Client {
                     endpoint.host,
                     endpoint.port
                 );
-                self.lose(error.code);
-                return Err(error.code);
+                self.lose(error.clone());
+                return Err(error);
             }
         };
         let conn_id = identity::conn_id(self.platform.random());
@@ -99,7 +95,7 @@ impl Client {
         {
             let mut session = self.session.lock();
             if session.link() == Link::Closed {
-                return Err(QCLOUD_ERR_MQTT_NO_CONN);
+                return Err(Error::NotConnected);
             }
             *self.transport.lock() = Some(transport);
             session.open(self.platform.now(), Login { user_name, password });
@@ -110,18 +106,18 @@ impl Client {
 
     /// Gives the link up because of what the engine found.
     pub(super) fn fault(&self, fault: LinkFault) {
-        self.lose(fault_code(fault));
+        self.lose(Error::Link(fault));
         log::error!(target: "mqtt_session", "MQTT link given up: {fault}");
     }
 
     /// Gives the link up because of the transport.
-    pub(super) fn broken(&self, error: TransportError) {
-        self.lose(error.code());
+    pub(super) fn broken(&self, error: Error) {
+        self.lose(error.clone());
         log::error!(target: "mqtt_session", "MQTT link lost: {error}");
     }
 
-    fn lose(&self, code: i32) {
-        self.last_fault.store(code, Ordering::Relaxed);
+    fn lose(&self, error: Error) {
+        *self.last_fault.lock() = Some(error);
         let closed = {
             let mut session = self.session.lock();
             session.lost(self.platform.now(), self.platform.random());
@@ -129,28 +125,5 @@ impl Client {
         };
         // Closing may take its time, so not under a lock.
         drop(closed);
-    }
-}
-
-fn fault_code(fault: LinkFault) -> i32 {
-    match fault {
-        LinkFault::Refused(code @ 1..=5) => {
-            QCLOUD_ERR_MQTT_CONNACK_UNACCEPTABLE_PROTOCOL_VERSION - (i32::from(code) - 1)
-        }
-        LinkFault::Refused(_) => QCLOUD_ERR_MQTT_CONNACK_UNKNOWN,
-        LinkFault::ConnackTimeout | LinkFault::PingTimeout => QCLOUD_ERR_MQTT_REQUEST_TIMEOUT,
-        LinkFault::Malformed(_) => QCLOUD_ERR_RX_MESSAGE_INVAL,
-        LinkFault::Unread => QCLOUD_ERR_TCP_WRITE_TIMEOUT,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn connack_codes_map_in_order() {
-        let codes: Vec<i32> = (1..=6).map(|code| fault_code(LinkFault::Refused(code))).collect();
-        assert_eq!(codes, [-113, -114, -115, -116, -117, -112]);
     }
 }

@@ -3,14 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use iot_abi::error::{
-    QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_MQTT_RECONNECT_TIMEOUT,
-    QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED, QCLOUD_RET_MQTT_RECONNECTED, QCLOUD_RET_SUCCESS,
-};
 use iot_engine::mqtt::{Event, Link};
 use iot_engine::time::Millis;
 
-use super::{Client, Message, Notice, Subscriber, SubscriptionEvent};
+use super::{Client, Driven, Message, Notice, Subscriber, SubscriptionEvent};
+use crate::drive::error::Error;
 use crate::hal::Platform;
 
 /// Longest wait in one read or sleep, so that a thread notices what another one changed.
@@ -77,15 +74,18 @@ fn sleep(platform: &dyn Platform, ms: u64) {
 }
 
 impl Client {
-    /// Drives the connection for at most `ms` milliseconds; the codes of `IOT_MQTT_Yield`.
-    pub fn yield_for(self: &Arc<Self>, ms: u32) -> i32 {
+    /// Drives the connection for at most `ms` milliseconds.
+    ///
+    /// # Errors
+    /// The connection is down ([`Error::NotConnected`], [`Error::Reconnecting`], [`Error::ReconnectTimedOut`]).
+    pub fn yield_for(self: &Arc<Self>, ms: u32) -> Result<Driven, Error> {
         let deadline = self.platform.now() + u64::from(ms);
         #[cfg(feature = "multithread")]
         if self.is_left_to_loop() {
             if !self.is_downloading() {
                 self.sleep_until(deadline);
             }
-            return QCLOUD_RET_SUCCESS;
+            return Ok(Driven::Done);
         }
         self.pump_until(deadline)
     }
@@ -114,24 +114,24 @@ impl Client {
         }
     }
 
-    pub(super) fn pump_until(self: &Arc<Self>, deadline: Millis) -> i32 {
+    pub(super) fn pump_until(self: &Arc<Self>, deadline: Millis) -> Result<Driven, Error> {
         let Some(_pumping) = self.pump.acquire(&*self.platform, deadline) else {
-            return QCLOUD_RET_SUCCESS;
+            return Ok(Driven::Done);
         };
-        let mut result = QCLOUD_RET_SUCCESS;
+        let mut result = Driven::Done;
         loop {
             // A download must not wait for a server that does not take what it is sent.
             let patience = if self.must_hurry() { Millis(0) } else { deadline };
             self.tick(patience);
             if self.hand_on_news(patience) {
-                result = QCLOUD_RET_MQTT_RECONNECTED;
+                result = Driven::Reconnected;
             }
             let now = self.platform.now();
             let link = self.session.lock().link();
             match link {
                 Link::Up if self.must_hurry() => {
                     if !self.look(deadline) || now >= deadline {
-                        return result;
+                        return Ok(result);
                     }
                 }
                 Link::Up => {
@@ -139,18 +139,18 @@ impl Client {
                     if self.platform.now() >= deadline {
                         // What has arrived is still handed on in this call.
                         self.hand_on_news(patience);
-                        return result;
+                        return Ok(result);
                     }
                 }
                 Link::Connecting(_) if self.must_hurry() => {
                     if !self.look(deadline) || now >= deadline {
-                        return QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT;
+                        return Err(Error::Reconnecting);
                     }
                 }
                 Link::Connecting(_) => {
                     self.read_some(deadline);
                     if now >= deadline && self.session.lock().link() != Link::Up {
-                        return QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT;
+                        return Err(Error::Reconnecting);
                     }
                 }
                 Link::Waiting(due) if now >= due => {
@@ -158,23 +158,23 @@ impl Client {
                     self.reconnect(wait_ms);
                     let is_waiting = matches!(self.session.lock().link(), Link::Waiting(_));
                     if is_waiting && (wait_ms == 0 || self.platform.now() >= deadline) {
-                        return QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT;
+                        return Err(Error::Reconnecting);
                     }
                 }
                 Link::Waiting(due) => {
                     let left = now.until(deadline).min(now.until(due)).min(SLICE_MS);
                     if left == 0 || self.must_hurry() {
-                        return QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT;
+                        return Err(Error::Reconnecting);
                     }
                     sleep(&*self.platform, left);
                 }
                 Link::GaveUp => {
                     // The caller hears of it once; a device must never stop trying for good.
                     self.session.lock().restart_backoff(now, self.platform.random());
-                    return QCLOUD_ERR_MQTT_RECONNECT_TIMEOUT;
+                    return Err(Error::ReconnectTimedOut);
                 }
-                Link::Down => return QCLOUD_ERR_MQTT_NO_CONN,
-                Link::Closed => return QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED,
+                Link::Down => return Err(Error::NotConnected),
+                Link::Closed => return Ok(Driven::Closed),
             }
         }
     }
@@ -239,7 +239,7 @@ impl Client {
                 true
             }
             Err(error) => {
-                self.broken(error);
+                self.broken(error.into());
                 true
             }
         }

@@ -1,11 +1,10 @@
 //! The loop thread: a thread that does nothing but yield (behaviour.md section 3).
 
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-use iot_abi::error::{QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED, QCLOUD_RET_SUCCESS};
-
-use super::Client;
+use super::{Client, Driven};
+use crate::drive::error::Error;
 use crate::hal::sync::Mutex;
 use crate::hal::thread::{self, Thread};
 
@@ -14,7 +13,7 @@ const ROUND_MS: u64 = 500;
 
 pub(super) struct PumpLoop {
     running: AtomicBool,
-    exit_code: AtomicI32,
+    ended_with: Mutex<Result<Driven, Error>>,
     last: Mutex<Last>,
 }
 
@@ -28,7 +27,7 @@ struct Last {
 impl PumpLoop {
     pub(super) fn new() -> Self {
         let last = Mutex::new(Last { number: 0, thread: None });
-        PumpLoop { running: AtomicBool::new(false), exit_code: AtomicI32::new(0), last }
+        PumpLoop { running: AtomicBool::new(false), ended_with: Mutex::new(Ok(Driven::Done)), last }
     }
 }
 
@@ -36,13 +35,13 @@ impl Client {
     /// Starts the loop thread; a running one is left alone.
     ///
     /// # Errors
-    /// The platform's code.
-    pub fn start_loop(self: &Arc<Self>) -> Result<(), i32> {
+    /// The platform started no thread.
+    pub fn start_loop(self: &Arc<Self>) -> Result<(), Error> {
         let mut last = self.pump_loop.last.lock();
         if self.pump_loop.running.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.pump_loop.exit_code.store(QCLOUD_RET_SUCCESS, Ordering::Relaxed);
+        *self.pump_loop.ended_with.lock() = Ok(Driven::Done);
         // One that was told to stop may still be on its way out, or be this very thread, inside a callback: its successor
         // waits for its end.
         last.number += 1;
@@ -60,7 +59,7 @@ impl Client {
             }
             Err(code) => {
                 self.pump_loop.running.store(false, Ordering::Release);
-                Err(code)
+                Err(Error::NoThread(code))
             }
         }
     }
@@ -77,10 +76,10 @@ impl Client {
         }
     }
 
-    /// Whether the loop thread runs, and the code it ended with.
-    pub fn loop_status(&self) -> (bool, i32) {
+    /// Whether the loop thread runs, and what it ended with.
+    pub fn loop_status(&self) -> (bool, Result<Driven, Error>) {
         let running = self.pump_loop.running.load(Ordering::Acquire);
-        (running, self.pump_loop.exit_code.load(Ordering::Relaxed))
+        (running, self.pump_loop.ended_with.lock().clone())
     }
 
     /// Sets the flag that [`loop_status`](Self::loop_status) shows; false ends the loop thread at its next round.
@@ -101,11 +100,11 @@ impl Client {
     fn run_loop(self: &Arc<Self>, number: u64) {
         let is_last = || self.pump_loop.last.lock().number == number;
         while self.pump_loop.running.load(Ordering::Acquire) && is_last() {
-            let code = self.pump_until(self.platform.now() + ROUND_MS);
-            if matches!(code, QCLOUD_ERR_MQTT_NO_CONN | QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED) {
+            let driven = self.pump_until(self.platform.now() + ROUND_MS);
+            if matches!(driven, Err(Error::NotConnected) | Ok(Driven::Closed)) {
                 let last = self.pump_loop.last.lock();
                 if last.number == number {
-                    self.pump_loop.exit_code.store(code, Ordering::Relaxed);
+                    *self.pump_loop.ended_with.lock() = driven;
                     self.pump_loop.running.store(false, Ordering::Release);
                 }
                 return;

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Weak};
 
 use bytes::{Buf, Bytes};
-use iot_abi::error::{QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_TCP_WRITE_TIMEOUT};
 use iot_engine::time::Millis;
 
 use super::Client;
+use crate::drive::error::Error;
 use crate::hal::sync::Guard;
-use crate::hal::{Transport, TransportError};
+use crate::hal::Transport;
 
 /// Bytes on their way to the server.
 #[derive(Default)]
@@ -34,7 +34,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`flush_until`](Self::flush_until).
-    pub(super) fn flush(&self) -> Result<(), i32> {
+    pub(super) fn flush(&self) -> Result<(), Error> {
         self.flush_until(self.platform.now() + self.patience_ms())
     }
 
@@ -43,7 +43,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`flush`](Self::flush).
-    pub(super) fn sent(&self, id: u16) -> Result<u16, i32> {
+    pub(super) fn sent(&self, id: u16) -> Result<u16, Error> {
         self.flush().inspect_err(|_| self.session.lock().withdraw(id))?;
         Ok(id)
     }
@@ -52,8 +52,8 @@ impl Client {
     /// the server has taken nothing for the command time-out: then the link is given up.
     ///
     /// # Errors
-    /// The transport's code; the link was given up.
-    pub(super) fn flush_until(&self, deadline: Millis) -> Result<(), i32> {
+    /// Why the link was given up.
+    pub(super) fn flush_until(&self, deadline: Millis) -> Result<(), Error> {
         let Some(mut outgoing) = self.outgoing_until(deadline) else {
             // Whoever holds it writes ours, too; at the latest the next pump does.
             return Ok(());
@@ -64,7 +64,7 @@ impl Client {
                 return Ok(());
             }
             let Some(transport) = transport else {
-                return Err(QCLOUD_ERR_MQTT_NO_CONN);
+                return Err(Error::NotConnected);
             };
             let began = self.platform.now();
             let left = u32::try_from(began.until(deadline).max(1)).unwrap_or(u32::MAX);
@@ -78,7 +78,7 @@ impl Client {
                         now = self.platform.now();
                     }
                     if now.since(since) >= self.patience_ms() {
-                        return Err(self.unwritable(&transport, TransportError::Failed(QCLOUD_ERR_TCP_WRITE_TIMEOUT)));
+                        return Err(self.unwritable(&transport, Error::WriteTimedOut));
                     }
                     if now >= deadline {
                         return Ok(());
@@ -89,7 +89,7 @@ impl Client {
                     outgoing.rest.advance(count);
                     outgoing.stalled = None;
                 }
-                Err(error) => return Err(self.unwritable(&transport, error)),
+                Err(error) => return Err(self.unwritable(&transport, error.into())),
             }
         }
     }
@@ -121,11 +121,11 @@ impl Client {
     }
 
     /// A write failed: gives the link up, unless that has been done and there is another one by now.
-    fn unwritable(&self, transport: &Arc<dyn Transport>, error: TransportError) -> i32 {
+    fn unwritable(&self, transport: &Arc<dyn Transport>, error: Error) -> Error {
         if self.is_current(transport) {
-            self.broken(error);
+            self.broken(error.clone());
         }
-        error.code()
+        error
     }
 
     pub(super) fn is_current(&self, transport: &Arc<dyn Transport>) -> bool {

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::BytesMut;
-use iot_abi::error::{QCLOUD_ERR_SSL_CONNECT, QCLOUD_ERR_TCP_PEER_SHUTDOWN};
 use iot_engine::identity::Identity;
 use iot_engine::mqtt::Config;
 use iot_engine::time::Millis;
@@ -15,6 +14,9 @@ use rumqttc::mqttbytes::v4::{
 
 use super::{Listener, Proof, Setup};
 use crate::hal::{Attempt, ConnectError, Connected, Endpoint, Platform, Security, Transport, TransportError};
+
+/// What connecting to a server that can't be reached fails with.
+pub(crate) const NO_TLS: i32 = -703;
 
 /// The world outside.
 #[derive(Default)]
@@ -112,7 +114,7 @@ impl Simulation {
     fn reach(&self) -> Connected {
         let mut world = self.world();
         if world.unreachable {
-            return Err(ConnectError::unexplained(QCLOUD_ERR_SSL_CONNECT));
+            return Err(ConnectError::unexplained(NO_TLS));
         }
         world.closed = false;
         world.inbox.clear();
@@ -186,7 +188,7 @@ impl Transport for Simulation {
         let mut world = self.world();
         if world.inbox.is_empty() {
             if world.closed {
-                return Err(TransportError::Closed(QCLOUD_ERR_TCP_PEER_SHUTDOWN));
+                return Err(TransportError::Closed(-608));
             }
             let waited = u64::from(timeout_ms).max(world.read_cost);
             world.wait_in_vain(waited);

@@ -2,14 +2,12 @@
 
 use std::sync::Mutex as StdMutex;
 
-use iot_abi::error::{
-    QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT, QCLOUD_ERR_SSL_CONNECT, QCLOUD_ERR_TCP_WRITE_TIMEOUT,
-    QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED, QCLOUD_RET_MQTT_RECONNECTED,
-};
+use iot_engine::mqtt::{LinkFault, Refusal};
 use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet};
 
-use super::simulation::{setup, Simulation};
+use super::simulation::{setup, Simulation, NO_TLS};
 use super::*;
+use crate::hal::ConnectError;
 
 #[derive(Default, Clone)]
 struct Diary(Arc<StdMutex<Vec<String>>>);
@@ -39,7 +37,7 @@ impl Subscriber for Diary {
         if payload == b"answer me" {
             // A callback may publish, and may wait for the acknowledgement in a nested Yield.
             client.publish("reply", QoS::AtLeastOnce, b"here").unwrap();
-            client.yield_for(10);
+            let _ = client.yield_for(10);
             self.write("answered".to_owned());
         }
     }
@@ -64,10 +62,10 @@ fn connected() -> (Simulation, Diary, Arc<Client>) {
 fn connecting_tells_why_it_failed() {
     let (simulation, diary) = (Simulation::default(), Diary::default());
     simulation.world().unreachable = true;
-    assert_eq!(client(&simulation, &diary).connect(), Err(QCLOUD_ERR_SSL_CONNECT));
+    assert_eq!(client(&simulation, &diary).connect(), Err(Error::Unreachable(ConnectError::unexplained(NO_TLS))));
     simulation.world().unreachable = false;
     simulation.world().refuse = Some(ConnectReturnCode::NotAuthorized);
-    assert_eq!(client(&simulation, &diary).connect(), Err(-117));
+    assert_eq!(client(&simulation, &diary).connect(), Err(Error::Link(LinkFault::Refused(5))));
     simulation.world().refuse = None;
     assert!(client(&simulation, &diary).connect().is_ok());
 }
@@ -76,7 +74,7 @@ fn connecting_tells_why_it_failed() {
 fn an_idle_yield_waits_out_its_time_and_no_more() {
     let (simulation, _, client) = connected();
     let begin = simulation.ms();
-    assert_eq!(client.yield_for(1234), 0);
+    assert_eq!(client.yield_for(1234), Ok(Driven::Done));
     assert_eq!(simulation.ms() - begin, 1234);
 }
 
@@ -87,11 +85,11 @@ fn while_a_download_runs_yield_handles_what_is_there_and_returns() {
     simulation.world().publish(0, "t", b"x");
     simulation.world().publish(0, "u", b"y");
     let begin = simulation.ms();
-    assert_eq!(client.yield_for(100), 0);
+    assert_eq!(client.yield_for(100), Ok(Driven::Done));
     assert_eq!(diary.take(), ["message on t", "message on u"]);
     assert_eq!(simulation.ms(), begin);
     client.set_download_running(false);
-    client.yield_for(100);
+    let _ = client.yield_for(100);
     assert_eq!(simulation.ms() - begin, 100);
 }
 
@@ -103,7 +101,7 @@ fn on_a_platform_with_dear_reads_a_download_loses_under_a_tenth_of_its_time() {
     let mut yielding = 0;
     for _ in 0..2000 {
         let begin = simulation.ms();
-        client.yield_for(100);
+        let _ = client.yield_for(100);
         yielding += simulation.ms() - begin;
         // One block of the download.
         simulation.world().now += 5;
@@ -116,11 +114,11 @@ fn on_a_platform_with_dear_reads_a_download_loses_under_a_tenth_of_its_time() {
 fn a_callback_may_publish_and_yield_and_the_acknowledgement_comes_after_it() {
     let (simulation, diary, client) = connected();
     client.subscribe("t", QoS::AtLeastOnce, Arc::new(diary.clone())).unwrap();
-    client.yield_for(10);
+    let _ = client.yield_for(10);
     diary.take();
     simulation.world().received.clear();
     simulation.world().publish(9, "t", b"answer me");
-    client.yield_for(10);
+    let _ = client.yield_for(10);
     let lines = diary.take();
     assert!(
         matches!(&lines[..], [first, second, third]
@@ -139,18 +137,18 @@ fn a_callback_may_publish_and_yield_and_the_acknowledgement_comes_after_it() {
 fn a_lost_link_comes_back_with_its_subscriptions() {
     let (simulation, diary, client) = connected();
     client.subscribe("t", QoS::AtLeastOnce, Arc::new(diary.clone())).unwrap();
-    client.yield_for(10);
+    let _ = client.yield_for(10);
     diary.take();
     simulation.world().closed = true;
     simulation.world().unreachable = true;
-    assert_eq!(client.yield_for(500), QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT);
+    assert_eq!(client.yield_for(500), Err(Error::Reconnecting));
     assert_eq!(diary.take(), ["Disconnected"]);
-    assert_eq!(client.publish("t", QoS::AtMostOnce, b""), Err(QCLOUD_ERR_MQTT_NO_CONN));
+    assert_eq!(client.publish("t", QoS::AtMostOnce, b""), Err(Error::Request(Refusal::NotConnected)));
     let begin = simulation.ms();
-    assert_eq!(client.yield_for(1000), QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT);
+    assert_eq!(client.yield_for(1000), Err(Error::Reconnecting));
     assert_eq!(simulation.ms() - begin, 1000, "it waits, it does not spin");
     simulation.world().unreachable = false;
-    assert_eq!(client.yield_for(5000), QCLOUD_RET_MQTT_RECONNECTED);
+    assert_eq!(client.yield_for(5000), Ok(Driven::Reconnected));
     let lines = diary.take();
     assert_eq!(lines[0], "Reconnected");
     assert!(client.is_subscribed("t"), "{lines:?}");
@@ -160,14 +158,14 @@ fn a_lost_link_comes_back_with_its_subscriptions() {
 fn a_destroyed_client_answers_every_call() {
     let (simulation, diary, client) = connected();
     client.subscribe("t", QoS::AtLeastOnce, Arc::new(diary.clone())).unwrap();
-    client.yield_for(10);
+    let _ = client.yield_for(10);
     diary.take();
     client.destroy();
     assert_eq!(diary.take(), ["subscription ClientDestroyed"]);
     assert_eq!(simulation.world().received.last(), Some(&Packet::Disconnect));
-    assert_eq!(client.yield_for(10), QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED);
-    assert_eq!(client.publish("t", QoS::AtMostOnce, b""), Err(QCLOUD_ERR_MQTT_NO_CONN));
-    assert_eq!(client.unsubscribe("t"), Err(QCLOUD_ERR_MQTT_UNSUB_FAIL));
+    assert_eq!(client.yield_for(10), Ok(Driven::Closed));
+    assert_eq!(client.publish("t", QoS::AtMostOnce, b""), Err(Error::Request(Refusal::NotConnected)));
+    assert_eq!(client.unsubscribe("t"), Err(Error::Request(Refusal::UnknownTopic)));
 }
 
 const REPORT: &str = "$ota/report/PRODUCTIDX/device";
@@ -191,14 +189,14 @@ fn a_result_reported_while_the_server_is_away_reaches_it() {
     client.publish_kept(REPORT, b"burning").unwrap();
     simulation.world().closed = true;
     simulation.world().unreachable = true;
-    assert_eq!(client.yield_for(1000), QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT);
+    assert_eq!(client.yield_for(1000), Err(Error::Reconnecting));
     let id = client.publish_kept(REPORT, b"done").unwrap();
-    assert_eq!(client.publish(REPORT, QoS::AtLeastOnce, b"other"), Err(QCLOUD_ERR_MQTT_NO_CONN));
+    assert_eq!(client.publish(REPORT, QoS::AtLeastOnce, b"other"), Err(Error::Request(Refusal::NotConnected)));
     simulation.world().received.clear();
     diary.take();
     simulation.world().mute = false;
     simulation.world().unreachable = false;
-    assert_eq!(client.yield_for(20_000), QCLOUD_RET_MQTT_RECONNECTED);
+    assert_eq!(client.yield_for(20_000), Ok(Driven::Reconnected));
     assert_eq!(reports(&simulation), [("burning".to_owned(), true), ("done".to_owned(), false)]);
     assert!(diary.take().contains(&format!("Published({id})")));
 }
@@ -226,7 +224,7 @@ fn whatever_is_stalled_a_yield_returns_in_time() {
         simulation.world().connect_ms = 3000;
         let mut back = false;
         for _ in 0..10_000 {
-            back |= client.yield_for(200) == QCLOUD_RET_MQTT_RECONNECTED;
+            back |= client.yield_for(200) == Ok(Driven::Reconnected);
             simulation.world().now += 10;
         }
         assert!(back, "{downloading}");
@@ -238,7 +236,7 @@ fn whatever_is_stalled_a_yield_returns_in_time() {
             let _ = client.publish_in_passing(REPORT, b"50 %");
             assert!(simulation.ms() - before <= 10, "publish, {downloading}");
             let before = simulation.ms();
-            assert_eq!(client.yield_for(200), 0, "the link is not given up yet");
+            assert_eq!(client.yield_for(200), Ok(Driven::Done), "the link is not given up yet");
             assert!(simulation.ms() - before <= limit + 10, "write, {downloading}: {}", simulation.ms() - before);
         }
     }
@@ -274,7 +272,7 @@ fn a_server_that_takes_nothing_for_the_command_time_out_is_given_up_and_misses_n
     let waited = simulation.ms() - began;
     assert!((5000..=5300).contains(&waited), "{waited}");
     simulation.world().room = None;
-    assert_eq!(client.yield_for(20_000), QCLOUD_RET_MQTT_RECONNECTED);
+    assert_eq!(client.yield_for(20_000), Ok(Driven::Reconnected));
     assert_eq!(reports(&simulation), [("done".to_owned(), true)]);
 }
 
@@ -286,7 +284,7 @@ fn a_connection_that_comes_after_destroy_is_closed_unused() {
     let _ = client.yield_for(1300);
     simulation.world().received.clear();
     client.destroy();
-    assert_eq!(client.yield_for(5000), QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED);
+    assert_eq!(client.yield_for(5000), Ok(Driven::Closed));
     assert!(simulation.world().received.is_empty());
 }
 
@@ -295,7 +293,7 @@ fn a_platform_that_does_not_wait_makes_nobody_spin() {
     let (simulation, _diary, client) = connected();
     simulation.world().impatient = true;
     let before = simulation.world().in_vain;
-    assert_eq!(client.yield_for(1000), 0);
+    assert_eq!(client.yield_for(1000), Ok(Driven::Done));
     let reads = simulation.world().in_vain - before;
     assert!(reads <= 1100, "{reads} reads in a second");
 
@@ -311,11 +309,11 @@ fn a_request_that_failed_is_not_heard_of_later() {
     // The server hangs up before the client has noticed.
     simulation.world().closed = true;
     assert!(client.subscribe("t", QoS::AtLeastOnce, Arc::new(diary.clone())).is_err());
-    assert_eq!(client.yield_for(20_000), QCLOUD_RET_MQTT_RECONNECTED);
+    assert_eq!(client.yield_for(20_000), Ok(Driven::Reconnected));
     assert!(!client.is_subscribed("t"));
     simulation.world().closed = true;
     assert!(client.publish("t", QoS::AtLeastOnce, b"x").is_err());
-    assert_eq!(client.yield_for(20_000), QCLOUD_RET_MQTT_RECONNECTED);
+    assert_eq!(client.yield_for(20_000), Ok(Driven::Reconnected));
     assert_eq!(diary.take(), ["Disconnected", "Reconnected", "Disconnected", "Reconnected"]);
 }
 
@@ -330,7 +328,7 @@ fn a_yield_returns_in_time_while_another_thread_waits_to_write() {
         move || tell.send(client.yield_for(200)).unwrap()
     });
     // The limit is reached only where the yield hangs.
-    assert_eq!(told.recv_timeout(std::time::Duration::from_secs(100)), Ok(0));
+    assert_eq!(told.recv_timeout(std::time::Duration::from_secs(100)), Ok(Ok(Driven::Done)));
     assert_eq!(simulation.ms(), 200);
     drop(writing);
     yielding.join().unwrap();
@@ -349,7 +347,7 @@ fn a_server_that_reads_slower_than_it_asks_does_not_fill_the_memory() {
         let _ = client.yield_for(100);
     }
     // Not because of pings, which this server leaves without an answer.
-    assert_eq!(client.last_fault.load(Ordering::Relaxed), QCLOUD_ERR_TCP_WRITE_TIMEOUT);
+    assert_eq!(*client.last_fault.lock(), Some(Error::Link(LinkFault::Unread)));
 }
 
 /// A service that keeps its requests to itself, or does not.
@@ -386,12 +384,12 @@ fn the_program_hears_of_a_services_requests_first_or_not_at_all() {
         };
         let subscription = service("s");
         assert!(!client.is_ready(subscription));
-        client.yield_for(10);
+        let _ = client.yield_for(10);
         assert!(client.is_ready(subscription));
         service("refused");
-        client.yield_for(10);
+        let _ = client.yield_for(10);
         client.unsubscribe_for_service(subscription, tells_program);
-        client.yield_for(10);
+        let _ = client.yield_for(10);
         let lines = diary.take();
         let told: Vec<&str> = lines.iter().map(|line| line.split('(').next().unwrap()).collect();
         let services = ["service Granted", "service Refused"];
@@ -405,12 +403,12 @@ fn a_service_is_told_when_the_link_is_restored() {
     let (simulation, diary, client) = connected();
     let service = Arc::new(Service { diary: diary.clone(), tells_program: false });
     client.subscribe_for_service("s", QoS::AtLeastOnce, service).unwrap();
-    client.yield_for(10);
+    let _ = client.yield_for(10);
     diary.take();
     simulation.world().closed = true;
-    assert_eq!(client.yield_for(5000), QCLOUD_RET_MQTT_RECONNECTED);
+    assert_eq!(client.yield_for(5000), Ok(Driven::Reconnected));
     simulation.world().publish(0, "s", b"x");
-    client.yield_for(10);
+    let _ = client.yield_for(10);
     let lines = ["Disconnected", "Reconnected", "service restored false", "service Granted", "service: s"];
     assert_eq!(diary.take(), lines);
     client.destroy();

@@ -7,11 +7,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 
-use iot_abi::error::QCLOUD_ERR_FAILURE;
 use iot_engine::services::ota::{Checksum, Delivery, OtaError, Received, Report, Session, State, Topics};
 
 use crate::drive::download::{Download, Fetched};
-use crate::drive::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
+use crate::drive::error::Error;
+use crate::drive::mqtt::{Client, Driven, QoS, Subscriber, SubscriptionEvent};
 use crate::hal::sync::Mutex;
 use crate::hal::Platform;
 
@@ -22,16 +22,16 @@ const STEP_MS: u32 = 20;
 
 /// What an upgrade needs of an MQTT client.
 trait Link: Send + Sync {
-    fn publish(&self, topic: &str, delivery: Delivery, payload: &[u8]) -> Result<u16, i32>;
-    fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, i32>;
-    fn unsubscribe(&self, filter: &str) -> Result<u16, i32>;
+    fn publish(&self, topic: &str, delivery: Delivery, payload: &[u8]) -> Result<u16, Error>;
+    fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, Error>;
+    fn unsubscribe(&self, filter: &str) -> Result<u16, Error>;
     fn is_subscribed(&self, filter: &str) -> bool;
-    fn drive(&self, ms: u32) -> i32;
+    fn drive(&self, ms: u32) -> Result<Driven, Error>;
     fn set_download_running(&self, running: bool);
 }
 
 impl Link for Arc<Client> {
-    fn publish(&self, topic: &str, delivery: Delivery, payload: &[u8]) -> Result<u16, i32> {
+    fn publish(&self, topic: &str, delivery: Delivery, payload: &[u8]) -> Result<u16, Error> {
         match delivery {
             Delivery::AtMostOnce => self.publish_in_passing(topic, payload),
             Delivery::AtLeastOnce => Client::publish(self, topic, QoS::AtLeastOnce, payload),
@@ -39,11 +39,11 @@ impl Link for Arc<Client> {
         }
     }
 
-    fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, i32> {
+    fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, Error> {
         Client::subscribe(self, filter, QoS::AtLeastOnce, inbox)
     }
 
-    fn unsubscribe(&self, filter: &str) -> Result<u16, i32> {
+    fn unsubscribe(&self, filter: &str) -> Result<u16, Error> {
         Client::unsubscribe(self, filter)
     }
 
@@ -51,7 +51,7 @@ impl Link for Arc<Client> {
         Client::is_subscribed(self, filter)
     }
 
-    fn drive(&self, ms: u32) -> i32 {
+    fn drive(&self, ms: u32) -> Result<Driven, Error> {
         self.yield_for(ms)
     }
 
@@ -95,10 +95,10 @@ impl Inbox {
     }
 
     /// Publishes on the report topic. A failure is logged.
-    fn publish(&self, link: &dyn Link, report: &Report) -> Result<u16, i32> {
+    fn publish(&self, link: &dyn Link, report: &Report) -> Result<u16, Error> {
         let result = link.publish(&self.report_topic, report.delivery, report.payload.as_bytes());
-        if let Err(code) = result {
-            log::warn!(target: "ota_report", "not published ({code}): {}", report.payload);
+        if let Err(error) = &result {
+            log::warn!(target: "ota_report", "not published ({error}): {}", report.payload);
         }
         result
     }
@@ -173,7 +173,7 @@ impl Ota {
 
     fn subscribe(&self) -> Result<(), String> {
         let topic = &self.update_topic;
-        self.link.subscribe(topic, self.inbox.clone()).map_err(|code| format!("{topic} not subscribed ({code})"))?;
+        self.link.subscribe(topic, self.inbox.clone()).map_err(|error| format!("{topic} not subscribed: {error}"))?;
         let deadline = self.platform.now() + SUBSCRIBE_MS;
         while !self.link.is_subscribed(topic) {
             let before = self.platform.now();
@@ -185,7 +185,8 @@ impl Ota {
                 let why = if refused { "the server refused it" } else { "no answer within 2 s" };
                 return Err(format!("{topic} not subscribed: {why}"));
             }
-            self.link.drive(STEP_MS);
+            // Whether the link is up shows in what becomes of the subscription.
+            let _ = self.link.drive(STEP_MS);
             if self.platform.now() <= before {
                 // While another download runs, or when down, the client returns at once.
                 self.platform.sleep(1);
@@ -198,9 +199,9 @@ impl Ota {
     pub fn destroy(&self) {
         self.inbox.closed.store(true, Ordering::Relaxed);
         self.end_downloads(&mut self.inbox.session.lock());
-        if let Err(code) = self.link.unsubscribe(&self.update_topic) {
+        if let Err(error) = self.link.unsubscribe(&self.update_topic) {
             // The client may have been destroyed or may have lost its connection.
-            log::debug!(target: "IOT_OTA_Destroy", "{} not unsubscribed ({code})", self.update_topic);
+            log::debug!(target: "IOT_OTA_Destroy", "{} not unsubscribed: {error}", self.update_topic);
         }
         self.close_transfer();
     }
@@ -208,8 +209,8 @@ impl Ota {
     /// `IOT_OTA_ReportVersion`. Returns the packet id.
     ///
     /// # Errors
-    /// `QCLOUD_ERR_FAILURE` for a version that is not 1 to 32 bytes long; the client's code when it can't publish.
-    pub fn report_version(&self, version: &str) -> Result<u16, i32> {
+    /// [`Error::BadVersion`] for a version that is not 1 to 32 bytes long; the client's error when it can't publish.
+    pub fn report_version(&self, version: &str) -> Result<u16, Error> {
         let report = {
             let mut session = self.inbox.session.lock();
             let report = session.report_version(version).map_err(refusal)?;
@@ -223,8 +224,8 @@ impl Ota {
     /// `IOT_OTA_ReportUpgradeBegin`. Returns the packet id.
     ///
     /// # Errors
-    /// As [`Ota::report_version`]; `IOT_OTA_ERR_INVALID_STATE` without an update command.
-    pub fn report_upgrade_begin(&self) -> Result<u16, i32> {
+    /// As [`Ota::report_version`]; `OtaError::InvalidState` without an update command.
+    pub fn report_upgrade_begin(&self) -> Result<u16, Error> {
         let report = self.inbox.session.lock().upgrade_begin(None).map_err(refusal)?;
         self.publish(&report)
     }
@@ -233,7 +234,7 @@ impl Ota {
     ///
     /// # Errors
     /// As [`Ota::report_upgrade_begin`].
-    pub fn report_upgrade_success(&self, version: Option<&str>) -> Result<u16, i32> {
+    pub fn report_upgrade_success(&self, version: Option<&str>) -> Result<u16, Error> {
         self.end_upgrade(|session| session.upgrade_done(version))
     }
 
@@ -241,11 +242,11 @@ impl Ota {
     ///
     /// # Errors
     /// As [`Ota::report_upgrade_begin`].
-    pub fn report_upgrade_fail(&self, version: Option<&str>) -> Result<u16, i32> {
+    pub fn report_upgrade_fail(&self, version: Option<&str>) -> Result<u16, Error> {
         self.end_upgrade(|session| session.upgrade_failed(version))
     }
 
-    fn end_upgrade(&self, end: impl FnOnce(&mut Session) -> Result<Report, OtaError>) -> Result<u16, i32> {
+    fn end_upgrade(&self, end: impl FnOnce(&mut Session) -> Result<Report, OtaError>) -> Result<u16, Error> {
         let report = {
             let mut session = self.inbox.session.lock();
             let report = end(&mut session).map_err(refusal)?;
@@ -257,7 +258,7 @@ impl Ota {
     }
 
     /// Publishes what the caller asked for: a failure is its business.
-    fn publish(&self, report: &Report) -> Result<u16, i32> {
+    fn publish(&self, report: &Report) -> Result<u16, Error> {
         self.inbox.publish(&*self.link, report).inspect_err(|_| {
             self.inbox.session.lock().note(OtaError::SignalChannel);
         })
@@ -276,15 +277,15 @@ impl Ota {
     /// `IOT_OTA_StartDownload`: connects and sends the request for bytes `offset..size`.
     ///
     /// # Errors
-    /// `IOT_OTA_ERR_INVALID_STATE`, `IOT_OTA_ERR_INVALID_PARAM`, `QCLOUD_ERR_HTTP_*` or `QCLOUD_ERR_FAILURE`.
-    pub fn start_download(&self, offset: u32, size: u32) -> Result<(), i32> {
+    /// `OtaError::InvalidState`, `OtaError::InvalidParam`, or why the download could not be started.
+    pub fn start_download(&self, offset: u32, size: u32) -> Result<(), Error> {
         const FUNCTION: &str = "IOT_OTA_StartDownload";
         let mut slot = self.transfer.lock();
         let (plan, epoch) = {
             let mut session = self.inbox.session.lock();
             let plan = session.plan_download(offset, size).map_err(|error| {
                 log::error!(target: FUNCTION, "bytes {offset} to {size}: {}", why(error));
-                error.code()
+                Error::Ota(error)
             })?;
             (plan, self.epoch.load(Ordering::Relaxed))
         };
@@ -305,39 +306,39 @@ impl Ota {
                     }
                     Err(error) => {
                         session.download_refused(&error.text);
-                        Err((error.code, error.text))
+                        Err((Error::Start(error.fault), error.text))
                     }
                 }
             } else {
-                Err((OtaError::InvalidState.code(), "the upgrade was ended meanwhile".to_owned()))
+                Err((Error::Ota(OtaError::InvalidState), "the upgrade was ended meanwhile".to_owned()))
             }
         };
         self.set_running(result.is_ok());
         drop(slot);
-        result.map_err(|(code, text)| {
-            log::error!(target: FUNCTION, "{}: {text} ({code})", plan.url);
-            code
+        result.map_err(|(error, text)| {
+            log::error!(target: FUNCTION, "{}: {text}", plan.url);
+            error
         })
     }
 
     /// `IOT_OTA_FetchYield`: fetches into `buf` for at most `limit_ms`. 0: nothing came.
     ///
     /// # Errors
-    /// `IOT_OTA_ERR_INVALID_STATE` unless a download was started; the error that ended the download.
-    pub fn fetch(&self, buf: &mut [u8], limit_ms: u64) -> Result<usize, i32> {
+    /// `OtaError::InvalidState` unless a download was started; the error that ended the download.
+    pub fn fetch(&self, buf: &mut [u8], limit_ms: u64) -> Result<usize, Error> {
         const FUNCTION: &str = "IOT_OTA_FetchYield";
         let mut slot = self.transfer.lock();
         let epoch = {
             let mut session = self.inbox.session.lock();
             session.may_fetch().map_err(|error| {
                 log::error!(target: FUNCTION, "{}", why(error));
-                error.code()
+                Error::Ota(error)
             })?;
             self.epoch.load(Ordering::Relaxed)
         };
         let Some(download) = slot.as_mut() else {
             log::error!(target: FUNCTION, "no download was started");
-            return Err(self.note(OtaError::InvalidState).code());
+            return Err(Error::Ota(self.note(OtaError::InvalidState)));
         };
         let ended = || self.epoch.load(Ordering::Relaxed) != epoch;
         let fetched = download.fetch(buf, limit_ms, &ended);
@@ -378,7 +379,7 @@ impl Ota {
         for report in &reports {
             let _ = self.inbox.publish(&*self.link, report);
         }
-        result.map_err(OtaError::code)
+        result.map_err(Error::Ota)
     }
 
     /// Starts the MD5 over.
@@ -467,11 +468,11 @@ impl Ota {
     }
 }
 
-/// The C surface answers a bad version with the general failure, everything else with its own code.
-fn refusal(error: OtaError) -> i32 {
+/// Why a report is refused: the only parameter of a report is its version.
+fn refusal(error: OtaError) -> Error {
     match error {
-        OtaError::InvalidParam => QCLOUD_ERR_FAILURE,
-        other => other.code(),
+        OtaError::InvalidParam => Error::BadVersion,
+        other => Error::Ota(other),
     }
 }
 

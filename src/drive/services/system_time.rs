@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED};
 use iot_engine::services::system_time::{self, Answer, ANSWER_TIMEOUT_MS, REQUEST};
 use iot_engine::time::Millis;
 
-use crate::drive::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
+use crate::drive::error::Error;
+use crate::drive::mqtt::{Client, Driven, QoS, Subscriber, SubscriptionEvent};
 use crate::hal::Platform;
 
 /// How long to pump at most before looking whether the answer is in. Short, as a pump may well sit out its time.
@@ -27,30 +27,30 @@ pub struct Exchange {
 /// The subscription is taken back afterwards: a client has room for 10, and they are the program's.
 ///
 /// # Errors
-/// The client's code when it can't subscribe, publish or go on; `QCLOUD_ERR_FAILURE` when no answer came in time.
-pub fn ask(client: &Arc<Client>) -> Result<Exchange, i32> {
+/// The client's error when it can't subscribe, publish or go on; [`Error::NoAnswer`] when no answer came in time.
+pub fn ask(client: &Arc<Client>) -> Result<Exchange, Error> {
     let identity = client.identity();
     exchange(client, identity.product_id(), identity.device_name())
 }
 
 /// What an exchange needs of an MQTT client.
 trait Link {
-    fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, i32>;
-    fn unsubscribe(&self, filter: &str) -> Result<u16, i32>;
+    fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, Error>;
+    fn unsubscribe(&self, filter: &str) -> Result<u16, Error>;
     fn is_subscribed(&self, filter: &str) -> bool;
-    fn publish(&self, topic: &str, payload: &[u8]) -> Result<u16, i32>;
-    fn pump(&self, ms: u32) -> i32;
+    fn publish(&self, topic: &str, payload: &[u8]) -> Result<u16, Error>;
+    fn pump(&self, ms: u32) -> Result<Driven, Error>;
     fn platform(&self) -> &dyn Platform;
     /// Tells this client from all others alive.
     fn id(&self) -> usize;
 }
 
 impl Link for Arc<Client> {
-    fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, i32> {
+    fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, Error> {
         Client::subscribe(self, filter, QoS::AtMostOnce, inbox)
     }
 
-    fn unsubscribe(&self, filter: &str) -> Result<u16, i32> {
+    fn unsubscribe(&self, filter: &str) -> Result<u16, Error> {
         Client::unsubscribe(self, filter)
     }
 
@@ -58,11 +58,11 @@ impl Link for Arc<Client> {
         Client::is_subscribed(self, filter)
     }
 
-    fn publish(&self, topic: &str, payload: &[u8]) -> Result<u16, i32> {
+    fn publish(&self, topic: &str, payload: &[u8]) -> Result<u16, Error> {
         Client::publish(self, topic, QoS::AtMostOnce, payload)
     }
 
-    fn pump(&self, ms: u32) -> i32 {
+    fn pump(&self, ms: u32) -> Result<Driven, Error> {
         self.yield_for(ms)
     }
 
@@ -108,7 +108,7 @@ impl Subscriber for Inbox {
     }
 }
 
-fn exchange(link: &impl Link, product_id: &str, device_name: &str) -> Result<Exchange, i32> {
+fn exchange(link: &impl Link, product_id: &str, device_name: &str) -> Result<Exchange, Error> {
     let _turn = Turn::take(link)?;
     let filter = system_time::result_topic(product_id, device_name);
     let inbox = Arc::new(Inbox::default());
@@ -119,31 +119,31 @@ fn exchange(link: &impl Link, product_id: &str, device_name: &str) -> Result<Exc
     result
 }
 
-fn question_and_answer(link: &impl Link, filter: &str, topic: &str, inbox: &Inbox) -> Result<Exchange, i32> {
+fn question_and_answer(link: &impl Link, filter: &str, topic: &str, inbox: &Inbox) -> Result<Exchange, Error> {
     let refused = || inbox.refused.load(Ordering::Relaxed);
     pump_until(link, || link.is_subscribed(filter) || refused())?;
     if refused() {
-        return Err(QCLOUD_ERR_FAILURE);
+        return Err(Error::NoAnswer);
     }
     let asked = link.platform().now();
     link.publish(topic, REQUEST.as_bytes())?;
     pump_until(link, || inbox.answer.get().is_some())?;
-    let &(answer, arrived) = inbox.answer.get().ok_or(QCLOUD_ERR_FAILURE)?;
+    let &(answer, arrived) = inbox.answer.get().ok_or(Error::NoAnswer)?;
     Ok(Exchange { answer, round_trip_ms: arrived.since(asked) })
 }
 
 /// Drives the client until `done`, at most for the answer's time limit.
-fn pump_until(link: &impl Link, done: impl Fn() -> bool) -> Result<(), i32> {
+fn pump_until(link: &impl Link, done: impl Fn() -> bool) -> Result<(), Error> {
     let platform = link.platform();
     let deadline = platform.now() + ANSWER_TIMEOUT_MS;
     while !done() {
         let before = platform.now();
         if before.until(deadline) == 0 {
-            return Err(QCLOUD_ERR_FAILURE);
+            return Err(Error::NoAnswer);
         }
-        let code = link.pump(STEP_MS);
-        if matches!(code, QCLOUD_ERR_MQTT_NO_CONN | QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED) {
-            return Err(QCLOUD_ERR_MQTT_NO_CONN);
+        let driven = link.pump(STEP_MS);
+        if matches!(driven, Err(Error::NotConnected) | Ok(Driven::Closed)) {
+            return Err(Error::NotConnected);
         }
         // While a download runs, or when down, a pump returns at once.
         if platform.now() == before && !done() {
@@ -160,7 +160,7 @@ static TURNS: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 impl Turn {
     /// Waits for the exchange that another thread has going on this client.
-    fn take(link: &impl Link) -> Result<Turn, i32> {
+    fn take(link: &impl Link) -> Result<Turn, Error> {
         let id = link.id();
         pump_until(link, || {
             let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -208,7 +208,7 @@ mod tests {
         }
 
         fn connect(&self, _endpoint: &Endpoint) -> Connected {
-            Err(ConnectError::unexplained(QCLOUD_ERR_FAILURE))
+            Err(ConnectError::unexplained(-1001))
         }
     }
 
@@ -219,7 +219,7 @@ mod tests {
         answer_after: Option<u64>,
         answer: &'static str,
         /// What a pump returns, and whether it sits out its time.
-        pump: (i32, bool),
+        pump: (Result<Driven, Error>, bool),
         state: Mutex<State>,
     }
 
@@ -238,7 +238,7 @@ mod tests {
                 grant_after: Some(30),
                 answer_after: Some(50),
                 answer: ANSWER,
-                pump: (0, true),
+                pump: (Ok(Driven::Done), true),
                 state: Mutex::default(),
             }
         }
@@ -249,7 +249,7 @@ mod tests {
     }
 
     impl Link for Cloud {
-        fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, i32> {
+        fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, Error> {
             assert_eq!(filter, FILTER);
             let mut state = self.state();
             assert!(state.inbox.is_none(), "subscribed twice");
@@ -258,21 +258,21 @@ mod tests {
             Ok(1)
         }
 
-        fn unsubscribe(&self, filter: &str) -> Result<u16, i32> {
+        fn unsubscribe(&self, filter: &str) -> Result<u16, Error> {
             assert_eq!(filter, FILTER);
-            self.state().inbox.take().map(|_| 2).ok_or(QCLOUD_ERR_FAILURE)
+            self.state().inbox.take().map(|_| 2).ok_or(Error::NoAnswer)
         }
 
         fn is_subscribed(&self, _filter: &str) -> bool {
             self.grant_after.is_some_and(|after| self.clock.now().0 >= self.state().subscribed_at + after)
         }
 
-        fn publish(&self, topic: &str, payload: &[u8]) -> Result<u16, i32> {
+        fn publish(&self, topic: &str, payload: &[u8]) -> Result<u16, Error> {
             self.state().asked = Some((self.clock.now().0, topic.to_owned(), payload.to_vec()));
             Ok(0)
         }
 
-        fn pump(&self, ms: u32) -> i32 {
+        fn pump(&self, ms: u32) -> Result<Driven, Error> {
             let end = self.clock.now() + if self.pump.1 { u64::from(ms) } else { 0 };
             let state = &mut *self.state();
             state.pumps += 1;
@@ -284,7 +284,7 @@ mod tests {
                 }
             }
             self.clock.0.store(end.0, Ordering::Relaxed);
-            self.pump.0
+            self.pump.0.clone()
         }
 
         fn platform(&self) -> &dyn Platform {
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn silence_fails_after_two_seconds() {
         let cloud = Cloud { answer_after: None, ..Cloud::new() };
-        assert_eq!(exchange(&cloud, "PID", "dev"), Err(QCLOUD_ERR_FAILURE));
+        assert_eq!(exchange(&cloud, "PID", "dev"), Err(Error::NoAnswer));
         let waited = cloud.clock.now().0;
         assert!((2_000..2_100).contains(&waited), "{waited}");
         assert!(cloud.state().inbox.is_none());
@@ -329,22 +329,22 @@ mod tests {
     #[test]
     fn without_a_grant_nothing_is_asked() {
         let cloud = Cloud { grant_after: None, ..Cloud::new() };
-        assert_eq!(exchange(&cloud, "PID", "dev"), Err(QCLOUD_ERR_FAILURE));
+        assert_eq!(exchange(&cloud, "PID", "dev"), Err(Error::NoAnswer));
         assert!(cloud.state().asked.is_none());
         assert!(cloud.state().inbox.is_none());
     }
 
     #[test]
     fn a_pump_that_returns_at_once_is_not_spun() {
-        let cloud = Cloud { pump: (0, false), ..Cloud::new() };
+        let cloud = Cloud { pump: (Ok(Driven::Done), false), ..Cloud::new() };
         assert!(exchange(&cloud, "PID", "dev").is_ok());
         assert!(cloud.state().pumps <= 100, "{}", cloud.state().pumps);
     }
 
     #[test]
     fn a_lost_connection_is_not_waited_out() {
-        let cloud = Cloud { pump: (QCLOUD_ERR_MQTT_NO_CONN, false), ..Cloud::new() };
-        assert_eq!(exchange(&cloud, "PID", "dev"), Err(QCLOUD_ERR_MQTT_NO_CONN));
+        let cloud = Cloud { pump: (Err(Error::NotConnected), false), ..Cloud::new() };
+        assert_eq!(exchange(&cloud, "PID", "dev"), Err(Error::NotConnected));
         assert_eq!(cloud.clock.now(), Millis(0));
     }
 
@@ -352,7 +352,7 @@ mod tests {
     fn a_second_exchange_waits_for_the_first() {
         let cloud = Cloud::new();
         let turn = Turn::take(&cloud).unwrap();
-        assert_eq!(exchange(&cloud, "PID", "dev"), Err(QCLOUD_ERR_FAILURE));
+        assert_eq!(exchange(&cloud, "PID", "dev"), Err(Error::NoAnswer));
         drop(turn);
         assert!(exchange(&cloud, "PID", "dev").is_ok());
     }

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread;
 
-use iot_abi::error::QCLOUD_ERR_MQTT_NO_CONN;
+use crate::drive::error::Error;
+use iot_engine::mqtt::Refusal;
 
 use super::{client, news, Machine, News, Teller};
 use crate::drive::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
@@ -44,13 +45,13 @@ fn publish(client: &Arc<Client>, _: &Teller, number: usize) {
         2 => client.publish_in_passing("echo", payload),
         _ => client.publish("echo", QoS::AtLeastOnce, payload),
     };
-    client.yield_for(40);
+    let _ = client.yield_for(40);
 }
 
 fn subscribe(client: &Arc<Client>, teller: &Teller, number: usize) {
     let filter = ["a/#", "b/+", "c"][number % 3];
     let _ = client.subscribe(filter, QoS::AtLeastOnce, Arc::new(teller.clone()));
-    client.yield_for(40);
+    let _ = client.yield_for(40);
     let _ = client.is_subscribed(filter);
     let _ = client.unsubscribe(filter);
 }
@@ -60,25 +61,25 @@ fn hold(client: &Arc<Client>, teller: &Teller, _: usize) {
     if !client.is_subscribed("echo") {
         let _ = client.subscribe("echo", QoS::AtMostOnce, Arc::new(teller.clone()));
     }
-    client.yield_for(400);
+    let _ = client.yield_for(400);
 }
 
 fn drive(client: &Arc<Client>, _: &Teller, number: usize) {
     client.set_download_running(true);
-    client.yield_for(20);
+    let _ = client.yield_for(20);
     client.set_download_running(false);
-    client.yield_for(60);
+    let _ = client.yield_for(60);
     let _ = (client.is_connected(), client.loop_status(), number);
 }
 
 fn run_loop(client: &Arc<Client>, _: &Teller, number: usize) {
     client.start_loop().unwrap();
-    client.yield_for(200);
+    let _ = client.yield_for(200);
     if number % 2 == 0 {
         client.set_loop_status(false);
     }
     client.stop_loop();
-    client.yield_for(100);
+    let _ = client.yield_for(100);
 }
 
 #[test]
@@ -123,7 +124,7 @@ fn many_threads_use_one_client_until_it_is_destroyed_under_them() {
     }
     client.stop_loop();
     assert!(!client.is_connected());
-    assert_eq!(client.publish("echo", QoS::AtMostOnce, b"x"), Err(QCLOUD_ERR_MQTT_NO_CONN));
+    assert_eq!(client.publish("echo", QoS::AtMostOnce, b"x"), Err(Error::Request(Refusal::NotConnected)));
     assert_eq!(Arc::strong_count(&client), 1, "somebody still holds the client");
     drop(client);
     machine.join_servers();

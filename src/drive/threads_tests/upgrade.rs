@@ -36,7 +36,7 @@ impl Shared {
                 if self.ota.is_fetching() {
                     break;
                 }
-                self.client.yield_for(100);
+                let _ = self.client.yield_for(100);
             }
             if self.ota.is_fetching() {
                 self.teller.tell(if self.fetch() { News::Upgraded } else { News::Cancelled });
@@ -60,7 +60,7 @@ impl Shared {
             }
             count += more;
             self.fetched.store(count, Ordering::Relaxed);
-            self.client.yield_for(20);
+            let _ = self.client.yield_for(20);
         }
         // Between the last byte and here, too, another thread may have ended it.
         let valid = self.ota.check_firmware();
@@ -76,7 +76,7 @@ impl Shared {
                 assert!(fetched <= size, "{fetched} of {size}");
             }
             let _ = (self.ota.version(), self.ota.md5sum(), self.ota.last_error(), self.ota.is_fetching());
-            self.client.yield_for(40);
+            let _ = self.client.yield_for(40);
         }
         self.teller.tell(News::ThreadEnded);
     }
@@ -85,14 +85,14 @@ impl Shared {
     fn cancel(&self) {
         let mut number = 0;
         while !self.is_over() {
-            self.client.yield_for(60);
+            let _ = self.client.yield_for(60);
             if self.fetched.load(Ordering::Relaxed) > SIZE / 4 {
                 if number % 2 == 0 {
                     let _ = self.ota.report_upgrade_fail(None);
                 }
                 number += 1;
                 while self.fetched.load(Ordering::Relaxed) > SIZE / 4 && !self.is_over() {
-                    self.client.yield_for(60);
+                    let _ = self.client.yield_for(60);
                 }
             }
         }

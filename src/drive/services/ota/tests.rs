@@ -2,15 +2,16 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI32, AtomicUsize};
 use std::sync::{mpsc, Mutex as StdMutex, OnceLock, Weak};
 
+use iot_engine::mqtt::Refusal;
 use iot_engine::services::ota::FailureCode;
 
 use super::*;
 use crate::drive::download::simulation::{Answer, Traits, World};
+use crate::drive::error::StartFault;
 
 const UPDATE_TOPIC: &str = "$ota/update/PRODUCT/dev";
 const REPORT_TOPIC: &str = "$ota/report/PRODUCT/dev";
-const NO_CONN: i32 = -103;
-const INVALID_STATE: i32 = -3;
+const INVALID_STATE: Error = Error::Ota(OtaError::InvalidState);
 const MD5: &str = "E8DC4081B13434B45189A720B77B6818";
 const FIRMWARE: &[u8] = b"abcdefgh";
 
@@ -30,8 +31,8 @@ struct Broker {
     inbox: StdMutex<Option<Arc<Inbox>>>,
     published: StdMutex<VecDeque<(Delivery, String)>>,
     downloads: AtomicI32,
-    /// What every call returns instead of working; 0: it works.
-    down: AtomicI32,
+    /// What every call returns instead of working is an error.
+    down: AtomicBool,
     on_publish: OnceLock<Box<dyn Fn() + Send + Sync>>,
     on_unsubscribe: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -45,16 +46,16 @@ impl Broker {
             inbox: StdMutex::default(),
             published: StdMutex::default(),
             downloads: AtomicI32::new(0),
-            down: AtomicI32::new(0),
+            down: AtomicBool::new(false),
             on_publish: OnceLock::new(),
             on_unsubscribe: OnceLock::new(),
         })
     }
 
-    fn check(&self) -> Result<(), i32> {
+    fn check(&self) -> Result<(), Error> {
         match self.down.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            code => Err(code),
+            false => Ok(()),
+            true => Err(Error::NotConnected),
         }
     }
 
@@ -76,7 +77,7 @@ impl Broker {
 }
 
 impl Link for Arc<Broker> {
-    fn publish(&self, topic: &str, delivery: Delivery, payload: &[u8]) -> Result<u16, i32> {
+    fn publish(&self, topic: &str, delivery: Delivery, payload: &[u8]) -> Result<u16, Error> {
         assert_eq!(topic, REPORT_TOPIC);
         self.check()?;
         self.published.lock().unwrap().push_back((delivery, String::from_utf8(payload.to_vec()).unwrap()));
@@ -86,7 +87,7 @@ impl Link for Arc<Broker> {
         Ok(7)
     }
 
-    fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, i32> {
+    fn subscribe(&self, filter: &str, inbox: Arc<Inbox>) -> Result<u16, Error> {
         assert_eq!(filter, UPDATE_TOPIC);
         self.check()?;
         if self.grant == Grant::Refused {
@@ -96,23 +97,23 @@ impl Link for Arc<Broker> {
         Ok(1)
     }
 
-    fn unsubscribe(&self, filter: &str) -> Result<u16, i32> {
+    fn unsubscribe(&self, filter: &str) -> Result<u16, Error> {
         assert_eq!(filter, UPDATE_TOPIC);
         if let Some(hook) = self.on_unsubscribe.get() {
             hook();
         }
         self.check()?;
-        self.inbox.lock().unwrap().take().map(|_| 2).ok_or(-121)
+        self.inbox.lock().unwrap().take().map(|_| 2).ok_or(Error::Request(Refusal::UnknownTopic))
     }
 
     fn is_subscribed(&self, _filter: &str) -> bool {
         matches!(self.grant, Grant::After(drives) if self.drives.load(Ordering::Relaxed) >= drives)
     }
 
-    fn drive(&self, ms: u32) -> i32 {
+    fn drive(&self, ms: u32) -> Result<Driven, Error> {
         self.world.pass(ms.into());
         self.drives.fetch_add(1, Ordering::Relaxed);
-        0
+        Ok(Driven::Done)
     }
 
     fn set_download_running(&self, running: bool) {
@@ -146,7 +147,7 @@ pub(crate) fn fetching_ota() -> Arc<Ota> {
     fetching(MD5).2
 }
 
-fn fetch_all(ota: &Ota) -> Result<Vec<u8>, i32> {
+fn fetch_all(ota: &Ota) -> Result<Vec<u8>, Error> {
     let mut got: Vec<u8> = Vec::new();
     let mut buf = [0; 3];
     while ota.is_fetching() {
@@ -183,8 +184,8 @@ fn init_fails_where_the_subscription_is_refused_or_late() {
     }
     let world = World::new(Traits::default(), |_, _| Answer::new(""));
     let broker = Broker::new(&world, Grant::After(0));
-    broker.down.store(NO_CONN, Ordering::Relaxed);
-    assert!(open(&broker).map(drop).unwrap_err().contains("-103"));
+    broker.down.store(true, Ordering::Relaxed);
+    assert!(open(&broker).map(drop).unwrap_err().contains("not connected"));
     assert!(Ota::over("", "dev", Box::new(broker.clone()), world.platform()).is_err());
 }
 
@@ -272,7 +273,7 @@ fn a_failed_download_is_reported_once() {
     let ota = open(&broker).unwrap();
     broker.send(&update(MD5));
     ota.start_download(0, 8).unwrap();
-    assert_eq!(fetch_all(&ota), Err(-6));
+    assert_eq!(fetch_all(&ota), Err(Error::Ota(OtaError::FetchNotExist)));
     assert!(ota.is_fetch_finished());
     assert_eq!(ota.last_error(), OtaError::FetchNotExist);
     assert_eq!(broker.downloads(), 0);
@@ -286,7 +287,7 @@ fn a_failed_download_is_reported_once() {
 fn an_unreachable_server_disconnects_until_the_next_version_report() {
     let (world, broker, ota) = fetching(MD5);
     world.refuse.store(true, Ordering::Relaxed);
-    assert_eq!(ota.start_download(0, 8), Err(-8));
+    assert!(matches!(ota.start_download(0, 8), Err(Error::Start(StartFault::Unreachable(_)))));
     assert_eq!((ota.is_fetching(), ota.is_fetch_finished()), (false, false));
     assert_eq!((broker.downloads(), ota.file_size()), (0, Ok(8)));
     assert_eq!(ota.start_download(0, 8), Err(INVALID_STATE));
@@ -302,9 +303,9 @@ fn bad_ranges_and_wrong_moments_are_told() {
     let (_, _, ota) = fetching(MD5);
     assert_eq!(ota.fetch(&mut [0; 3], 0), Err(INVALID_STATE));
     assert!(ota.is_fetching());
-    assert_eq!(ota.start_download(9, 8), Err(-2));
+    assert_eq!(ota.start_download(9, 8), Err(Error::Ota(OtaError::InvalidParam)));
     assert_eq!(ota.last_error(), OtaError::InvalidParam);
-    assert_eq!(ota.report_version(""), Err(-1001));
+    assert_eq!(ota.report_version(""), Err(Error::BadVersion));
     assert_eq!(ota.last_error(), OtaError::InvalidParam);
     assert!(ota.is_fetching());
     ota.report_version("1").unwrap();
@@ -328,15 +329,15 @@ fn a_bad_command_is_reported() {
 #[test]
 fn a_report_that_can_not_go_out_is_the_callers_business() {
     let (_, broker, ota) = fetching(MD5);
-    broker.down.store(NO_CONN, Ordering::Relaxed);
-    assert_eq!(ota.report_upgrade_fail(None), Err(NO_CONN));
+    broker.down.store(true, Ordering::Relaxed);
+    assert_eq!(ota.report_upgrade_fail(None), Err(Error::NotConnected));
     assert_eq!(ota.last_error(), OtaError::SignalChannel);
-    broker.down.store(0, Ordering::Relaxed);
+    broker.down.store(false, Ordering::Relaxed);
     assert_eq!(ota.report_upgrade_fail(None), Ok(7));
     broker.send(&update(MD5));
     ota.start_download(0, 8).unwrap();
     // Progress that is lost does not hurt the download.
-    broker.down.store(NO_CONN, Ordering::Relaxed);
+    broker.down.store(true, Ordering::Relaxed);
     assert_eq!(fetch_all(&ota).unwrap(), FIRMWARE);
 }
 
@@ -404,7 +405,7 @@ fn destroy_ends_a_fetch_on_another_thread() {
 fn destroy_works_without_a_client_and_ends_messages() {
     let (_, broker, ota) = fetching(MD5);
     ota.report_version("1").unwrap();
-    broker.down.store(NO_CONN, Ordering::Relaxed);
+    broker.down.store(true, Ordering::Relaxed);
     ota.destroy();
     // The client could not unsubscribe; what still arrives is not for anybody.
     broker.send(&update(MD5));

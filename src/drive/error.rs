@@ -1,0 +1,125 @@
+//! Why a call of this ring failed. The C surface makes the contract's numbers of it (`ffi/code.rs`).
+
+use std::fmt;
+
+use iot_engine::mqtt::{LinkFault, Refusal};
+use iot_engine::services::ota::OtaError;
+
+use crate::hal::{ConnectError, TransportError};
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// The MQTT session does not carry out the request.
+    Request(Refusal),
+    /// The client is not connected and will not connect by itself.
+    NotConnected,
+    /// The client is not connected and is about to connect again.
+    Reconnecting,
+    /// The wait between two attempts to connect has passed its limit.
+    ReconnectTimedOut,
+    /// The connection was not made in time.
+    ConnectTimedOut,
+    /// The connection could not be made.
+    Unreachable(ConnectError),
+    /// The connection has ended.
+    Transport(TransportError),
+    /// The server took nothing in time.
+    WriteTimedOut,
+    /// The MQTT link was given up because of what the server sent or did not send.
+    Link(LinkFault),
+    /// The cloud gave no answer in time, or refused to.
+    NoAnswer,
+    /// The platform started no thread; its code.
+    NoThread(i32),
+    /// The upgrade does not allow it.
+    Ota(OtaError),
+    /// A version to report is empty or too long.
+    BadVersion,
+    /// The download could not be started.
+    Start(StartFault),
+}
+
+/// Why a download could not be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartFault {
+    /// The server can't be reached.
+    Unreachable(ConnectError),
+    /// The request could not be sent.
+    Unsent(TransportError),
+    /// The request could not be sent in time.
+    SendTimedOut,
+    /// The request or its answer is of no use.
+    Unusable,
+    /// The library was built without https.
+    NoHttps,
+    /// The trusted roots can't be read.
+    NoRoots,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Request(refusal) => write!(f, "{}", refusal_text(*refusal)),
+            Error::NotConnected => write!(f, "not connected"),
+            Error::Reconnecting => write!(f, "not connected, about to connect again"),
+            Error::ReconnectTimedOut => write!(f, "reconnecting was given up for now"),
+            Error::ConnectTimedOut => write!(f, "the connection was not made in time"),
+            Error::Unreachable(error) => write!(f, "{error}"),
+            Error::Transport(error) => write!(f, "{error}"),
+            Error::WriteTimedOut => write!(f, "the server took nothing in time"),
+            Error::Link(fault) => write!(f, "{fault}"),
+            Error::NoAnswer => write!(f, "no answer"),
+            Error::NoThread(code) => write!(f, "the platform started no thread ({code})"),
+            Error::Ota(OtaError::InvalidState) => write!(f, "no update command is being followed"),
+            Error::Ota(error) => write!(f, "refused ({})", error.code()),
+            Error::BadVersion => write!(f, "the version is empty or too long"),
+            Error::Start(fault) => write!(f, "{fault}"),
+        }
+    }
+}
+
+impl fmt::Display for StartFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartFault::Unreachable(error) => write!(f, "{error}"),
+            StartFault::Unsent(error) => write!(f, "the request could not be sent: {error}"),
+            StartFault::SendTimedOut => write!(f, "the request could not be sent in time"),
+            StartFault::Unusable => write!(f, "the request can't be made"),
+            StartFault::NoHttps => write!(f, "this library was built without https"),
+            StartFault::NoRoots => write!(f, "the trusted roots can't be read"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Error::Request(refusal)
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Error::Unreachable(error)
+    }
+}
+
+impl From<TransportError> for Error {
+    fn from(error: TransportError) -> Self {
+        Error::Transport(error)
+    }
+}
+
+fn refusal_text(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::BadTopic => "the topic is empty or not valid",
+        Refusal::TopicTooLong => "the topic is too long",
+        Refusal::NotConnected => "not connected",
+        Refusal::PacketTooLong => "the packet is too long",
+        Refusal::TooManyPublishes => "too many messages wait for their acknowledgement",
+        Refusal::TooManySubscriptions => "too many subscriptions",
+        Refusal::UnknownTopic => "there is no such subscription",
+    }
+}

@@ -1,0 +1,110 @@
+//! The one table from the library's errors to the contract's numbers.
+
+use std::ffi::c_int;
+
+use iot_abi::error::*;
+use iot_engine::mqtt::{LinkFault, Refusal};
+
+use crate::drive::error::{Error, StartFault};
+use crate::drive::mqtt::Driven;
+
+/// The contract's number for `error`.
+pub(crate) fn code(error: &Error) -> c_int {
+    match error {
+        Error::Request(refusal) => refusal_code(*refusal),
+        Error::NotConnected => QCLOUD_ERR_MQTT_NO_CONN,
+        Error::Reconnecting => QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT,
+        Error::ReconnectTimedOut => QCLOUD_ERR_MQTT_RECONNECT_TIMEOUT,
+        Error::ConnectTimedOut => QCLOUD_ERR_MQTT_REQUEST_TIMEOUT,
+        Error::Unreachable(error) => error.code,
+        Error::Transport(error) => error.code(),
+        Error::WriteTimedOut => QCLOUD_ERR_TCP_WRITE_TIMEOUT,
+        Error::Link(fault) => link_code(*fault),
+        Error::NoAnswer | Error::NoThread(_) | Error::BadVersion => QCLOUD_ERR_FAILURE,
+        Error::Ota(error) => error.code(),
+        Error::Start(fault) => start_code(fault),
+    }
+}
+
+/// What `IOT_MQTT_Yield` returns.
+pub(crate) fn driven_code(result: &Result<Driven, Error>) -> c_int {
+    match result {
+        Ok(Driven::Done) => QCLOUD_RET_SUCCESS,
+        Ok(Driven::Reconnected) => QCLOUD_RET_MQTT_RECONNECTED,
+        Ok(Driven::Closed) => QCLOUD_RET_MQTT_MANUALLY_DISCONNECTED,
+        Err(error) => code(error),
+    }
+}
+
+fn refusal_code(refusal: Refusal) -> c_int {
+    match refusal {
+        Refusal::BadTopic => QCLOUD_ERR_INVAL,
+        Refusal::TopicTooLong => QCLOUD_ERR_MAX_TOPIC_LENGTH,
+        Refusal::NotConnected => QCLOUD_ERR_MQTT_NO_CONN,
+        Refusal::PacketTooLong => QCLOUD_ERR_BUF_TOO_SHORT,
+        Refusal::TooManyPublishes => QCLOUD_ERR_FAILURE,
+        Refusal::TooManySubscriptions => QCLOUD_ERR_MQTT_MAX_SUBSCRIPTIONS,
+        Refusal::UnknownTopic => QCLOUD_ERR_MQTT_UNSUB_FAIL,
+    }
+}
+
+fn link_code(fault: LinkFault) -> c_int {
+    match fault {
+        LinkFault::Refused(code @ 1..=5) => {
+            QCLOUD_ERR_MQTT_CONNACK_UNACCEPTABLE_PROTOCOL_VERSION - (c_int::from(code) - 1)
+        }
+        LinkFault::Refused(_) => QCLOUD_ERR_MQTT_CONNACK_UNKNOWN,
+        LinkFault::ConnackTimeout | LinkFault::PingTimeout => QCLOUD_ERR_MQTT_REQUEST_TIMEOUT,
+        LinkFault::Malformed(_) => QCLOUD_ERR_RX_MESSAGE_INVAL,
+        LinkFault::Unread => QCLOUD_ERR_TCP_WRITE_TIMEOUT,
+    }
+}
+
+fn start_code(fault: &StartFault) -> c_int {
+    match fault {
+        StartFault::Unreachable(error) if error.code == QCLOUD_ERR_TCP_UNKNOWN_HOST => QCLOUD_ERR_HTTP_UNRESOLVED_DNS,
+        StartFault::Unreachable(_) => QCLOUD_ERR_HTTP_CONN,
+        StartFault::Unsent(crate::hal::TransportError::Closed(_)) => QCLOUD_ERR_HTTP_CLOSED,
+        StartFault::Unsent(_) | StartFault::Unusable | StartFault::NoHttps => QCLOUD_ERR_HTTP,
+        StartFault::SendTimedOut => QCLOUD_ERR_HTTP_TIMEOUT,
+        StartFault::NoRoots => QCLOUD_ERR_FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use iot_engine::services::ota::OtaError;
+
+    use super::*;
+    use crate::hal::{ConnectError, TransportError};
+
+    #[test]
+    fn connack_codes_map_in_order() {
+        let codes: Vec<i32> = (1..=6).map(|connack| code(&Error::Link(LinkFault::Refused(connack)))).collect();
+        assert_eq!(codes, [-113, -114, -115, -116, -117, -112]);
+    }
+
+    #[test]
+    fn a_download_that_does_not_start_has_the_codes_of_http() {
+        let unreachable = |code| StartFault::Unreachable(ConnectError::unexplained(code));
+        let pairs = [
+            (unreachable(QCLOUD_ERR_TCP_UNKNOWN_HOST), -6),
+            (unreachable(QCLOUD_ERR_TCP_CONNECT), -8),
+            (StartFault::Unsent(TransportError::Closed(-608)), -3),
+            (StartFault::Unsent(TransportError::Failed(-607)), -4),
+            (StartFault::SendTimedOut, -11),
+            (StartFault::NoHttps, -4),
+            (StartFault::NoRoots, -1001),
+        ];
+        for (fault, number) in pairs {
+            assert_eq!(code(&Error::Start(fault.clone())), number, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_from_below_keeps_its_number() {
+        assert_eq!(code(&Error::Transport(TransportError::Failed(-606))), -606);
+        assert_eq!(code(&Error::Ota(OtaError::InvalidState)), -3);
+        assert_eq!(code(&Error::Request(Refusal::TooManySubscriptions)), -107);
+    }
+}
