@@ -6,3 +6,4 @@ pub mod hex;
 pub mod json;
 pub mod logline;
 pub mod number;
+pub mod redact;
