@@ -49,10 +49,10 @@ pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> 
         Security::None => {}
         #[cfg(not(feature = "auth-mode-cert"))]
         Security::Psk { identity, .. } => credentials.psk_id = Some(c_string(identity.as_str())?),
-        Security::Server { ca_pem } => credentials.ca_pem = Some(c_string(&**ca_pem)?),
+        Security::Server { ca_pem } => credentials.ca_pem = Some(c_string(ca_pem)?),
         #[cfg(feature = "auth-mode-cert")]
         Security::Mutual { ca_pem, cert_file, key_file } => {
-            credentials.ca_pem = Some(c_string(&**ca_pem)?);
+            credentials.ca_pem = Some(c_string(ca_pem)?);
             credentials.cert_file = Some(c_string(cert_file.as_str())?);
             credentials.key_file = Some(c_string(key_file.as_str())?);
         }

@@ -13,6 +13,7 @@ use iot_abi::export::{MAX_SIZE_OF_DEVICE_NAME, MAX_SIZE_OF_PRODUCT_ID, MAX_SIZE_
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::descriptors;
 use crate::net::io_text;
 
 /// Largest file that is read, in bytes.
@@ -79,6 +80,7 @@ impl Document {
     pub fn read(file: &Path) -> Result<Self, String> {
         let fail = |error: io::Error| format!("can't read {}: {}", file.display(), io_text(&error));
         let mut text = Zeroizing::new(Vec::new());
+        let _hold = descriptors::hold();
         File::open(file).and_then(|open| open.take(MAX_FILE_SIZE + 1).read_to_end(&mut text)).map_err(fail)?;
         if text.len() as u64 > MAX_FILE_SIZE {
             return Err(format!("{} is larger than {} kB", file.display(), MAX_FILE_SIZE / 1024));
@@ -218,6 +220,8 @@ fn replace(file: &Path, text: &[u8], mode: u32) -> io::Result<()> {
     let mut temporary = file.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
+    // What is printed meanwhile must not get into the file.
+    let _hold = descriptors::hold();
     let result = write_and_sync(&temporary, text, mode).and_then(|()| fs::rename(&temporary, file));
     if result.is_err() {
         let _ = fs::remove_file(&temporary);

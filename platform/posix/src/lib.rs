@@ -7,10 +7,13 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 pub mod cause;
+pub mod connect;
+pub mod descriptors;
 pub mod devinfo;
 mod identity;
 pub mod log;
 pub mod net;
+pub mod records;
 pub mod sync;
 pub mod tcp;
 pub mod thread;

@@ -8,6 +8,8 @@ extern "C" {
 
 const LEVEL_ERROR: c_int = 1;
 const LEVEL_WARN: c_int = 2;
+const LEVEL_INFO: c_int = 3;
+const LEVEL_DEBUG: c_int = 4;
 
 /// Logs an `ERR` line. `func` is the C function the caller knows, `HAL_TCP_Connect` for instance.
 #[track_caller]
@@ -19,6 +21,18 @@ pub fn error(func: &str, text: &str) {
 #[track_caller]
 pub fn warn(func: &str, text: &str) {
     write(LEVEL_WARN, func, text);
+}
+
+/// Logs an `INF` line.
+#[track_caller]
+pub fn info(func: &str, text: &str) {
+    write(LEVEL_INFO, func, text);
+}
+
+/// Logs a `DBG` line.
+#[track_caller]
+pub fn debug(func: &str, text: &str) {
+    write(LEVEL_DEBUG, func, text);
 }
 
 #[track_caller]

@@ -1,11 +1,8 @@
-//! TCP connections with time limits, for `HAL_TCP_*` and `HAL_TLS_*`.
+//! Sockets with time limits, for `HAL_TCP_*` and `HAL_TLS_*`.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
-
-use crate::cause::Cause;
 
 /// What to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +24,12 @@ impl Deadline {
     #[must_use]
     pub fn after_ms(timeout_ms: u32) -> Self {
         Self(Instant::now().checked_add(Duration::from_millis(u64::from(timeout_ms))))
+    }
+
+    /// `duration` from now.
+    #[must_use]
+    pub fn after(duration: Duration) -> Self {
+        Self(Instant::now().checked_add(duration))
     }
 
     /// What is left, zero when it is over.
@@ -67,49 +70,6 @@ pub fn wait(fd: BorrowedFd<'_>, interest: Interest, deadline: &Deadline) -> io::
     }
 }
 
-/// Connects to `host` (name, IPv4 or IPv6 address), trying every address it resolves to. Each address gets an equal
-/// share of what is left until `deadline`. Name resolution itself takes as long as the system's resolver takes.
-///
-/// The stream does not block and does not delay small packets; its descriptor is not 0 and not inherited by programs
-/// started with exec.
-///
-/// # Errors
-/// Cause and place, for each address.
-pub fn connect(host: &str, port: u16, deadline: &Deadline) -> Result<TcpStream, Cause> {
-    let addresses: Vec<SocketAddr> = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| Cause::passing(format!("name {host} not found ({})", resolver_text(&error))))?
-        .collect();
-    if addresses.is_empty() {
-        return Err(Cause::passing(format!("name {host} not found (it has no address)")));
-    }
-    let mut reasons = Vec::new();
-    for (tried, address) in addresses.iter().enumerate() {
-        let left = u32::try_from(addresses.len() - tried).unwrap_or(1);
-        let share = deadline.remaining() / left;
-        // connect_timeout refuses a limit of zero.
-        let result = match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
-            Ok(stream) => prepare(stream),
-            Err(error) => Err(error),
-        };
-        match result {
-            Ok(stream) => return Ok(stream),
-            Err(error) => reasons.push(place(&error, address)),
-        }
-    }
-    Err(Cause::passing(reasons.join(", ")))
-}
-
-/// What happened, and where.
-fn place(error: &io::Error, address: &SocketAddr) -> String {
-    match error.kind() {
-        io::ErrorKind::TimedOut => format!("no answer from {address} (time-out)"),
-        io::ErrorKind::ConnectionRefused => format!("connection refused by {address}"),
-        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => format!("no route to {address}"),
-        _ => format!("can't connect to {address} ({})", io_text(error)),
-    }
-}
-
 /// Ends a connection that is about to be closed, without waiting: everything written still reaches the peer.
 pub fn finish(fd: BorrowedFd<'_>) {
     const PIECES: u32 = 64;
@@ -135,28 +95,6 @@ pub fn io_text(error: &io::Error) -> String {
         _ => {
             let text = error.to_string();
             text.split(" (os error").next().unwrap_or(&text).to_owned()
-        }
-    }
-}
-
-fn resolver_text(error: &io::Error) -> String {
-    let text = io_text(error);
-    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
-}
-
-fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
-    stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)?;
-    if stream.as_raw_fd() != 0 {
-        return Ok(stream);
-    }
-    // A program that closed its stdin gets descriptor 0, which C callers take for a failure.
-    let low = OwnedFd::from(stream);
-    // SAFETY: `low` is open; the new descriptor is owned by nobody else.
-    unsafe {
-        match libc::fcntl(low.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 1) {
-            -1 => Err(io::Error::last_os_error()),
-            fd => Ok(TcpStream::from_raw_fd(OwnedFd::from_raw_fd(fd).into_raw_fd())),
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::ffi::{c_char, c_int, CStr};
 use std::io;
-use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
+use std::mem::ManuallyDrop;
+use std::net::TcpStream;
+use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, RawFd};
 
 use crate::cause::Cause;
 use crate::net::{self, Deadline, Interest};
-use crate::{guard, log};
+use crate::{connect, guard, log, records};
 use iot_abi::error::{
     QCLOUD_ERR_INVAL, QCLOUD_ERR_TCP_NOTHING_TO_READ, QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_ERR_TCP_READ_FAIL,
     QCLOUD_ERR_TCP_READ_TIMEOUT, QCLOUD_ERR_TCP_WRITE_FAIL, QCLOUD_ERR_TCP_WRITE_TIMEOUT, QCLOUD_RET_SUCCESS,
@@ -28,8 +30,12 @@ pub unsafe extern "C" fn iot_platform_tcp_connect(host: *const c_char, port: u16
             Cause::lasting("the host name is missing or not valid UTF-8".to_owned()).tell(FUNC);
             return 0;
         };
-        match net::connect(host, port, &Deadline::after_ms(CONNECT_TIMEOUT_MS)) {
-            Ok(stream) => usize::try_from(stream.into_raw_fd()).unwrap_or(0),
+        match connect::connect(host, port, &Deadline::after_ms(CONNECT_TIMEOUT_MS)) {
+            Ok(stream) => {
+                let fd = stream.into_raw_fd();
+                records::watch(fd);
+                usize::try_from(fd).unwrap_or(0)
+            }
             Err(cause) => {
                 cause.tell(FUNC);
                 0
@@ -56,6 +62,7 @@ pub unsafe fn host_name<'a>(host: *const c_char) -> Option<&'a str> {
 pub extern "C" fn iot_platform_tcp_disconnect(fd: usize) -> c_int {
     guard("HAL_TCP_Disconnect", QCLOUD_ERR_INVAL, || match raw_fd(fd) {
         Some(fd) => {
+            records::unwatch(fd);
             // SAFETY: an open descriptor is the caller's to give away; one that is not open makes each call fail.
             unsafe {
                 net::finish(BorrowedFd::borrow_raw(fd));
@@ -126,6 +133,15 @@ fn raw_fd(handle: usize) -> Option<RawFd> {
     RawFd::try_from(handle).ok().filter(|fd| *fd > 0)
 }
 
+/// The peer of `fd` has sent something.
+fn note_use(fd: RawFd) {
+    // SAFETY: the descriptor has just been read from; it is not closed here.
+    let stream = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(fd) });
+    if let Ok(address) = stream.peer_addr() {
+        records::proven(address);
+    }
+}
+
 /// # Safety
 /// `data` has room for `len` bytes.
 unsafe fn read(fd: RawFd, data: *mut u8, len: usize, timeout_ms: u32) -> (c_int, usize) {
@@ -137,7 +153,12 @@ unsafe fn read(fd: RawFd, data: *mut u8, len: usize, timeout_ms: u32) -> (c_int,
         let got = unsafe { libc::recv(fd, data.add(n).cast(), len - n, libc::MSG_DONTWAIT) };
         match usize::try_from(got) {
             Ok(0) => return (QCLOUD_ERR_TCP_PEER_SHUTDOWN, n),
-            Ok(got) => n += got,
+            Ok(got) => {
+                n += got;
+                if records::unwatch(fd) {
+                    note_use(fd);
+                }
+            }
             Err(_) => match after_error(fd, Interest::Readable, &deadline) {
                 Next::Again => {}
                 Next::Timeout if n == 0 => return (QCLOUD_ERR_TCP_NOTHING_TO_READ, 0),
@@ -205,7 +226,7 @@ fn after_error(fd: RawFd, interest: Interest, deadline: &Deadline) -> Next {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
+    use std::net::TcpListener;
     use std::sync::mpsc::channel;
 
     use super::*;

@@ -13,7 +13,6 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use iot_platform_posix::cause::Cause;
 use iot_platform_posix::net::{io_text, Interest};
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
@@ -57,11 +56,10 @@ where
     ///
     /// # Errors
     /// `host` is not what a certificate could be for.
-    pub fn new(config: Arc<ClientConfig>, stream: Arc<S>, host: &str) -> Result<Self, Cause> {
+    pub fn new(config: Arc<ClientConfig>, stream: Arc<S>, host: &str) -> Result<Self, Failure> {
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| Cause::lasting(format!("{host} is not a valid host name")))?;
-        let tls = UnbufferedClientConnection::new(config, name)
-            .map_err(|error| Cause::lasting(format!("can't set up TLS for {host} ({error})")))?;
+            .map_err(|_| Failure::lasting(format!("{host} is not a valid host name")))?;
+        let tls = UnbufferedClientConnection::new(config, name).map_err(|error| explain(&error, host))?;
         Ok(Self {
             tls,
             stream,

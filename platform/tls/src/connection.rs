@@ -1,17 +1,18 @@
 //! A TLS connection with time limits, whichever stack encrypts it.
 
 use std::ffi::c_int;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iot_abi::error::{
     QCLOUD_ERR_SSL_NOTHING_TO_READ, QCLOUD_ERR_SSL_READ, QCLOUD_ERR_SSL_READ_TIMEOUT, QCLOUD_ERR_SSL_WRITE,
     QCLOUD_ERR_SSL_WRITE_TIMEOUT, QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_RET_SUCCESS,
 };
 use iot_platform_posix::cause::Cause;
-use iot_platform_posix::log;
+use iot_platform_posix::connect::Candidates;
 use iot_platform_posix::net::{self, Deadline, Interest};
+use iot_platform_posix::{descriptors, log, records};
 
 use crate::cert::{self, CertSession};
 use crate::params::{Params, Security};
@@ -23,51 +24,119 @@ use crate::session::{Failure, Session, Step, WRITE_CHUNK};
 pub struct Connection {
     stream: Arc<TcpStream>,
     session: Mutex<Box<dyn Session>>,
+    /// The address, until something has been read from it.
+    unproven: Mutex<Option<SocketAddr>>,
+}
+
+/// A TLS stack that has been told how the two sides prove who they are.
+pub enum Stack {
+    #[cfg(not(feature = "auth-mode-cert"))]
+    Psk(Arc<mbedtls::ssl::Config>),
+    Cert(Arc<rustls::ClientConfig>),
+}
+
+impl Stack {
+    /// Reads keys and files.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(security: &Security<'_>) -> Result<Self, String> {
+        // What a stack opens for random numbers may stay open.
+        let _hold = descriptors::hold();
+        match security {
+            #[cfg(not(feature = "auth-mode-cert"))]
+            Security::Psk { key, identity } => PskSession::configure(key, identity).map(Self::Psk),
+            Security::Cert { ca_pem, client } => cert::configure(ca_pem, client.as_ref()).map(Self::Cert),
+        }
+    }
+
+    fn session(&self, stream: Arc<TcpStream>, host: &str) -> Result<Box<dyn Session>, Failure> {
+        Ok(match self {
+            #[cfg(not(feature = "auth-mode-cert"))]
+            Self::Psk(config) => Box::new(PskSession::new(Arc::clone(config), stream, host)),
+            Self::Cert(config) => Box::new(CertSession::new(Arc::clone(config), stream, host)?),
+        })
+    }
+
+    /// What to look at when the server hangs up without a word.
+    fn hint(&self) -> &'static str {
+        match self {
+            #[cfg(not(feature = "auth-mode-cert"))]
+            Self::Psk(_) => ": check the device name and the device secret",
+            Self::Cert(_) => "",
+        }
+    }
 }
 
 impl Connection {
-    /// Connects and shakes hands.
+    /// Connects and shakes hands, with each address of `host` until one is of use.
     ///
     /// # Errors
-    /// Cause and place.
+    /// Cause and place, for each address.
     pub fn open(params: &Params<'_>, host: &str, port: u16) -> Result<Self, Cause> {
-        let deadline = Deadline::after_ms(params.timeout_ms);
+        const FUNC: &str = "HAL_TLS_Connect";
+        // These four lines are the manual's (log_lines.md, 2 to 5), in its order.
+        log::debug(FUNC, "Setting up the SSL/TLS structure...");
         // Files and keys are checked first: what is wrong here needs no connection to tell.
-        let connect = || net::connect(host, port, &deadline).map(Arc::new);
-        let (stream, mut session): (_, Box<dyn Session>) = match &params.security {
-            #[cfg(not(feature = "auth-mode-cert"))]
-            Security::Psk { key, identity } => {
-                let config = PskSession::configure(key, identity).map_err(Cause::lasting)?;
-                let stream = connect()?;
-                (Arc::clone(&stream), Box::new(PskSession::new(config, stream, host)))
-            }
-            Security::Cert { ca_pem, client } => {
-                let config = cert::configure(ca_pem, client.as_ref()).map_err(Cause::lasting)?;
-                let stream = connect()?;
-                (Arc::clone(&stream), Box::new(CertSession::new(config, stream, host)?))
-            }
-        };
-        let refused = |failure| match failure {
-            Failure::Certificate(cause) => cause,
-            Failure::Error(Cause { text, is_lasting }) => {
-                Cause { text: format!("TLS handshake with {host}:{port} failed: {text}"), is_lasting }
-            }
-            Failure::Closed => Cause::passing(format!(
-                "TLS handshake with {host}:{port} failed: the server closed the connection{}",
-                params.security.hint()
-            )),
-        };
+        let stack = Stack::new(&params.security).map_err(Cause::lasting)?;
+        log::debug(FUNC, "Performing the SSL/TLS handshake...");
+        log::debug(FUNC, &format!("Connecting to /{host}/{port}..."));
+        let deadline = Deadline::after_ms(params.timeout_ms);
+        let connection = Candidates::resolve(host, port)
+            .and_then(|candidates| Self::open_one_of(candidates, &stack, host, port, &deadline))?;
+        log::info(FUNC, &format!("connected with /{host}/{port}..."));
+        Ok(connection)
+    }
+
+    /// The same with addresses that are known.
+    pub fn open_one_of(
+        mut candidates: Candidates,
+        stack: &Stack,
+        host: &str,
+        port: u16,
+        deadline: &Deadline,
+    ) -> Result<Self, Cause> {
         loop {
-            let interest = match session.handshake().map_err(refused)? {
-                Step::Ready(()) => return Ok(Self { stream, session: Mutex::new(session) }),
+            let (stream, address) = candidates.next(deadline)?;
+            let left = u32::try_from(candidates.left() + 1).unwrap_or(u32::MAX);
+            let share = Deadline::after(deadline.remaining() / left);
+            match Self::shake_hands(Arc::new(stream), address, stack, host, &share) {
+                Ok(connection) => return Ok(connection),
+                Err(Failure::Certificate(cause)) => candidates.reject(cause),
+                Err(Failure::Error(Cause { text, is_lasting })) => {
+                    let text = format!("TLS handshake with {host}:{port} failed: {text}");
+                    candidates.reject(Cause { text, is_lasting });
+                }
+                Err(Failure::Closed) => candidates.reject(Cause::passing(format!(
+                    "TLS handshake with {host}:{port} failed: the server closed the connection{}",
+                    stack.hint()
+                ))),
+            }
+        }
+    }
+
+    fn shake_hands(
+        stream: Arc<TcpStream>,
+        address: SocketAddr,
+        stack: &Stack,
+        host: &str,
+        deadline: &Deadline,
+    ) -> Result<Self, Failure> {
+        let mut session = stack.session(Arc::clone(&stream), host)?;
+        loop {
+            let interest = match session.handshake()? {
+                Step::Ready(()) => {
+                    let unproven = Mutex::new(Some(address));
+                    return Ok(Self { stream, session: Mutex::new(session), unproven });
+                }
                 Step::Wait(interest) => interest,
             };
             // Between two waits, too: a server that never stops sending keeps the socket ready for ever.
             let ready = !deadline.remaining().is_zero()
-                && net::wait(stream.as_fd(), interest, &deadline)
-                    .map_err(|error| refused(Failure::passing(net::io_text(&error))))?;
+                && net::wait(stream.as_fd(), interest, deadline)
+                    .map_err(|error| Failure::passing(net::io_text(&error)))?;
             if !ready {
-                return Err(refused(Failure::passing(format!("time-out after {} ms", params.timeout_ms))));
+                return Err(Failure::passing("time-out"));
             }
         }
     }
@@ -84,6 +153,7 @@ impl Connection {
             let interest = match step {
                 Ok(Step::Ready(read)) => {
                     n += read;
+                    self.note_use();
                     continue;
                 }
                 Ok(Step::Wait(interest)) => interest,
@@ -131,6 +201,14 @@ impl Connection {
         session.write(&data[..data.len().min(WRITE_CHUNK)]).map(Step::Ready)
     }
 
+    /// The server has sent something.
+    fn note_use(&self) {
+        let unproven = self.unproven.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(address) = unproven {
+            records::proven(address);
+        }
+    }
+
     fn lock(&self) -> Result<MutexGuard<'_, Box<dyn Session>>, Failure> {
         self.session.lock().map_err(|_| Failure::passing("broken by an earlier internal error"))
     }
@@ -159,17 +237,6 @@ fn over(func: &str, failure: &Failure, code: c_int) -> c_int {
         Failure::Error(cause) | Failure::Certificate(cause) => {
             log::error(func, &cause.text);
             code
-        }
-    }
-}
-
-impl Security<'_> {
-    /// What to look at when the server hangs up without a word.
-    fn hint(&self) -> &'static str {
-        match self {
-            #[cfg(not(feature = "auth-mode-cert"))]
-            Security::Psk { .. } => ": check the device name and the device secret",
-            Security::Cert { .. } => "",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Handshakes and transfers over loopback, against rustls and mbedTLS as servers.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Arc;
 use std::thread::{spawn, JoinHandle};
@@ -19,8 +19,10 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
 use iot_platform_posix::cause::Cause;
+use iot_platform_posix::connect::Candidates;
+use iot_platform_posix::net::Deadline;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Stack};
 use crate::log_double;
 use crate::params::{ClientFiles, Params, Security};
 
@@ -173,6 +175,34 @@ fn assert_echoes(connection: &Connection) {
     assert_eq!(connection.read(&mut back, 0), (QCLOUD_ERR_SSL_NOTHING_TO_READ, 0));
 }
 
+/// What was logged besides the course of things.
+fn complaints() -> Vec<String> {
+    log_double::take().into_iter().filter(|line| !line.starts_with("DBG") && !line.starts_with("INF")).collect()
+}
+
+#[test]
+fn the_log_tells_the_manuals_lines_in_its_order() {
+    let ca = Ca::new();
+    let (port, server) = cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, echo_and_drain);
+    drop(open(&ca.pem(), None, "localhost", port).unwrap());
+    server.join().unwrap();
+    let mut expected = vec![
+        "DBG Setting up the SSL/TLS structure...".to_owned(),
+        "DBG Performing the SSL/TLS handshake...".to_owned(),
+        format!("DBG Connecting to /localhost/{port}..."),
+        format!("INF connected with /localhost/{port}..."),
+    ];
+    assert_eq!(log_double::take(), expected);
+    // Not connected: all but the last.
+    let another = Ca::named("another").pem();
+    let (port, server) = cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, echo_and_drain);
+    assert!(open(&another, None, "localhost", port).is_err());
+    server.join().unwrap();
+    expected.truncate(3);
+    expected[2] = format!("DBG Connecting to /localhost/{port}...");
+    assert_eq!(log_double::take(), expected);
+}
+
 #[test]
 fn verified_server_by_name_and_by_address_in_both_versions() {
     let ca = Ca::new();
@@ -248,7 +278,7 @@ fn broken_roots_beside_good_ones_are_warned_of() {
     let base64 = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";
     let der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     assert!(open(&format!("# roots\n{base64}{}{der}", ca.pem()), None, "localhost", port).is_ok());
-    assert_eq!(log_double::take(), ["WRN 2 of 3 CA certificates can't be parsed and are left out"]);
+    assert_eq!(complaints(), ["WRN 2 of 3 CA certificates can't be parsed and are left out"]);
     server.join().unwrap();
 }
 
@@ -272,13 +302,43 @@ fn server_that_speaks_no_tls_or_hangs_up_or_stays_silent() {
     let ca_pem = ca.pem();
     let params = Params { security: Security::Cert { ca_pem: ca_pem.as_bytes(), client: None }, timeout_ms: 50 };
     let text = Connection::open(&params, "localhost", port).err().unwrap().text;
-    assert!(text.ends_with("time-out after 50 ms"), "{text}");
+    assert!(text.ends_with("failed: time-out"), "{text}");
     let (_silent, listener) = server.join().unwrap();
     drop(listener);
     let text = open_error(&ca.pem(), "127.0.0.1", port);
     assert_eq!(text, "connection refused by 127.0.0.1:PORT");
     let text = open_error(&ca.pem(), "no such host", port);
     assert!(text.starts_with("name no such host not found ("), "{text}");
+}
+
+#[test]
+fn every_address_of_a_name_is_tried_whatever_is_wrong_with_it() {
+    let ca = Ca::new();
+    // Takes the connection and says nothing.
+    let (silent, silent_port) = listener();
+    let (cut, cut_port) = listener();
+    let cutting = spawn(move || drop(cut.accept().unwrap()));
+    let (expired_port, expired) =
+        cert_server(ca.issue(&["localhost"], true), None, rustls::ALL_VERSIONS, echo_and_drain);
+    let (good_port, good) = cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, echo_and_drain);
+    let addresses: Vec<_> =
+        [silent_port, cut_port, expired_port, good_port].map(|port| SocketAddr::from(([127, 0, 0, 1], port))).to_vec();
+    let stack = Stack::new(&Security::Cert { ca_pem: ca.pem().as_bytes(), client: None }).unwrap();
+    let open = |addresses: &[SocketAddr], ms| {
+        Connection::open_one_of(Candidates::new(addresses.to_vec()), &stack, "localhost", 443, &Deadline::after_ms(ms))
+    };
+    // A quarter of the time for the silent one.
+    let connection = open(&addresses, 4000).unwrap();
+    assert_echoes(&connection);
+    drop(connection);
+    for server in [cutting, expired, good] {
+        server.join().unwrap();
+    }
+    // It is remembered: the first that is asked again, though nobody is there any more.
+    let cause = open(&addresses, 1).err().unwrap();
+    let text = format!("connection refused by 127.0.0.1:{good_port}");
+    assert!(cause.text.starts_with(&text) && !cause.is_lasting, "{}", cause.text);
+    drop(silent);
 }
 
 #[test]
@@ -305,7 +365,7 @@ fn mutual_authentication() {
     let (port, server) = cert_server(ca.issue(&["localhost"], false), Some(&ca), &versions, echo_and_drain);
     let connection = open(&ca.pem(), None, "localhost", port).unwrap();
     assert_ne!(connection.read(&mut [0], LONG).0, QCLOUD_RET_SUCCESS);
-    assert_eq!(log_double::take(), ["ERR the server asks for a client certificate"]);
+    assert_eq!(complaints(), ["ERR the server asks for a client certificate"]);
     drop(connection);
     server.join().unwrap();
 }
@@ -368,7 +428,7 @@ fn reads_return_the_codes_of_the_contract() {
     assert_eq!(connection.read(&mut buffer, LONG), (QCLOUD_ERR_TCP_PEER_SHUTDOWN, 3));
     assert_eq!(&buffer[..3], b"abc");
     assert_eq!(connection.read(&mut buffer, LONG), (QCLOUD_ERR_TCP_PEER_SHUTDOWN, 0));
-    assert_eq!(log_double::take(), Vec::<String>::new());
+    assert_eq!(complaints(), Vec::<String>::new());
     server.join().unwrap();
 }
 

@@ -24,7 +24,10 @@ const MAX_FILE_SIZE: u64 = 256 * 1024;
 /// # Errors
 /// A text for the log.
 pub fn configure(ca_pem: &[u8], client: Option<&ClientFiles<'_>>) -> Result<Arc<ClientConfig>, String> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    // Where the system has no call for random numbers, this opens a file that stays open: now, not in a handshake.
+    let _ = provider.secure_random.fill(&mut [0]);
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("can't set up TLS ({error})"))?
         .with_root_certificates(roots(ca_pem)?);

@@ -1,0 +1,331 @@
+//! Connecting to a name: every address that it has is tried, the next one before the one before it has timed out
+//! (RFC 8305, 5).
+
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use crate::cause::Cause;
+use crate::net::{io_text, Deadline};
+use crate::{descriptors, records};
+
+/// The most addresses of a name that are tried. A name server decides how many there are.
+const MAX_ADDRESSES: usize = 32;
+/// How long an address may leave the next one waiting.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// A connection in the making.
+struct Attempt {
+    socket: OwnedFd,
+    address: SocketAddr,
+}
+
+/// The addresses of a name, some of them being connected to. Gives one connection after the other, for a caller that finds
+/// the first of no use.
+pub struct Candidates {
+    /// Not tried yet, the next one last.
+    untried: Vec<SocketAddr>,
+    pending: Vec<Attempt>,
+    /// When the next address is to be tried, whatever the pending ones do.
+    next_start: Instant,
+    reasons: Vec<Cause>,
+}
+
+impl Candidates {
+    /// Resolves `host` (name, IPv4 or IPv6 address). That takes as long as the system's resolver takes.
+    ///
+    /// # Errors
+    /// Cause and place.
+    pub fn resolve(host: &str, port: u16) -> Result<Self, Cause> {
+        let _hold = descriptors::hold();
+        let addresses: Vec<SocketAddr> = (host, port)
+            .to_socket_addrs()
+            .map_err(|error| Cause::passing(format!("name {host} not found ({})", resolver_text(&error))))?
+            .take(MAX_ADDRESSES)
+            .collect();
+        if addresses.is_empty() {
+            return Err(Cause::passing(format!("name {host} not found (it has no address)")));
+        }
+        Ok(Self::new(addresses))
+    }
+
+    /// Those addresses, the most promising first.
+    #[must_use]
+    pub fn new(mut addresses: Vec<SocketAddr>) -> Self {
+        records::sort(&mut addresses);
+        addresses.reverse();
+        Self { untried: addresses, pending: Vec::new(), next_start: Instant::now(), reasons: Vec::new() }
+    }
+
+    /// How many addresses are left to connect to.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.untried.len() + self.pending.len()
+    }
+
+    /// The connection that was given last is of no use.
+    pub fn reject(&mut self, cause: Cause) {
+        if !self.reasons.contains(&cause) {
+            self.reasons.push(cause);
+        }
+    }
+
+    /// The next connection that comes to be. It does not block and does not delay small packets; its descriptor is above 2
+    /// and not inherited by programs that are started with exec.
+    ///
+    /// # Errors
+    /// No address is left, or the time is over: the reason for each address.
+    pub fn next(&mut self, deadline: &Deadline) -> Result<(TcpStream, SocketAddr), Cause> {
+        loop {
+            if self.pending.is_empty() || Instant::now() >= self.next_start {
+                self.start_one(deadline);
+            }
+            if self.left() == 0 {
+                return Err(self.verdict());
+            }
+            if let Some(connection) = self.settled() {
+                return Ok(connection);
+            }
+            if deadline.remaining().is_zero() {
+                let silent: Vec<_> = self.pending.drain(..).map(|attempt| attempt.address).collect();
+                for address in silent {
+                    self.fail(&io::ErrorKind::TimedOut.into(), address);
+                }
+                self.untried.clear();
+                return Err(self.verdict());
+            }
+            if !self.pending.is_empty() {
+                self.wait(deadline);
+            }
+        }
+    }
+
+    /// Begins to connect to the next address.
+    fn start_one(&mut self, deadline: &Deadline) {
+        let Some(address) = self.untried.pop() else { return };
+        let share = deadline.remaining() / u32::try_from(self.untried.len() + 1).unwrap_or(u32::MAX);
+        self.next_start = Instant::now() + HEAD_START.min(share);
+        records::tried(address);
+        match start(address) {
+            Ok(socket) => self.pending.push(Attempt { socket, address }),
+            Err(error) => self.fail(&error, address),
+        }
+    }
+
+    /// Sleeps until one of the attempts has an outcome, the next one is due, or the time is over.
+    fn wait(&self, deadline: &Deadline) {
+        let mut polls = [libc::pollfd { fd: -1, events: libc::POLLOUT, revents: 0 }; MAX_ADDRESSES];
+        for (poll, attempt) in polls.iter_mut().zip(&self.pending) {
+            poll.fd = attempt.socket.as_raw_fd();
+        }
+        let mut limit = deadline.remaining();
+        if !self.untried.is_empty() {
+            limit = limit.min(self.next_start.saturating_duration_since(Instant::now()));
+        }
+        // Rounded up: a wait that ends too early would make the caller go round with nothing to do.
+        let ms = libc::c_int::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX);
+        // SAFETY: as many valid entries as said; negative descriptors are skipped. Whatever it returns, the caller looks at
+        // each attempt again.
+        unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, ms) };
+    }
+
+    /// The first attempt that succeeded. Those that failed go.
+    fn settled(&mut self) -> Option<(TcpStream, SocketAddr)> {
+        let mut place = 0;
+        while place < self.pending.len() {
+            match outcome(&self.pending[place].socket) {
+                None => place += 1,
+                Some(result) => {
+                    let Attempt { socket, address } = self.pending.remove(place);
+                    let stream = TcpStream::from(socket);
+                    match result.and_then(|()| stream.set_nodelay(true)) {
+                        Ok(()) => return Some((stream, address)),
+                        Err(error) => {
+                            self.fail(&error, address);
+                            // No need to wait for the others.
+                            self.next_start = Instant::now();
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn fail(&mut self, error: &io::Error, address: SocketAddr) {
+        self.reject(Cause::passing(match error.kind() {
+            io::ErrorKind::TimedOut => format!("no answer from {address} (time-out)"),
+            io::ErrorKind::ConnectionRefused => format!("connection refused by {address}"),
+            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => format!("no route to {address}"),
+            _ => format!("can't connect to {address} ({})", io_text(error)),
+        }));
+    }
+
+    fn verdict(&self) -> Cause {
+        let texts: Vec<&str> = self.reasons.iter().map(|cause| cause.text.as_str()).collect();
+        Cause {
+            text: if texts.is_empty() { "no time left to connect".to_owned() } else { texts.join(", ") },
+            is_lasting: !texts.is_empty() && self.reasons.iter().all(|cause| cause.is_lasting),
+        }
+    }
+}
+
+/// Connects, to whichever address answers first.
+///
+/// # Errors
+/// Cause and place, for each address.
+pub fn connect(host: &str, port: u16, deadline: &Deadline) -> Result<TcpStream, Cause> {
+    Candidates::resolve(host, port)?.next(deadline).map(|(stream, _)| stream)
+}
+
+/// A socket that is being connected.
+fn start(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    let socket = {
+        let _hold = descriptors::hold();
+        // SAFETY: touches no memory; the new descriptor is owned by nobody else.
+        let fd = unsafe { libc::socket(family, kind, 0) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: as above.
+        descriptors::lift(unsafe { OwnedFd::from_raw_fd(fd) })?
+    };
+    let fd = socket.as_raw_fd();
+    let code = match address {
+        SocketAddr::V4(v4) => {
+            // SAFETY: all-zero bytes are a valid address.
+            let mut raw: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+            raw.sin_family = libc::AF_INET as libc::sa_family_t;
+            raw.sin_port = v4.port().to_be();
+            raw.sin_addr.s_addr = u32::from_ne_bytes(v4.ip().octets());
+            // SAFETY: `raw` is an address of its size.
+            unsafe { libc::connect(fd, (&raw const raw).cast(), size_of_val(&raw) as libc::socklen_t) }
+        }
+        SocketAddr::V6(v6) => {
+            // SAFETY: as above.
+            let mut raw: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+            raw.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+            raw.sin6_port = v6.port().to_be();
+            raw.sin6_addr.s6_addr = v6.ip().octets();
+            raw.sin6_flowinfo = v6.flowinfo();
+            raw.sin6_scope_id = v6.scope_id();
+            // SAFETY: as above.
+            unsafe { libc::connect(fd, (&raw const raw).cast(), size_of_val(&raw) as libc::socklen_t) }
+        }
+    };
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        // Interrupted, it goes on in the background (POSIX, connect).
+        _ if code == 0 => Ok(socket),
+        Some(libc::EINPROGRESS | libc::EINTR) => Ok(socket),
+        _ => Err(error),
+    }
+}
+
+/// What has become of connecting `socket`; `None`: not known yet.
+fn outcome(socket: &OwnedFd) -> Option<io::Result<()>> {
+    let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one valid pollfd.
+    if unsafe { libc::poll(&mut poll, 1, 0) } < 1 {
+        return None;
+    }
+    let (mut code, mut len): (libc::c_int, _) = (0, size_of::<libc::c_int>() as libc::socklen_t);
+    // SAFETY: `code` has the size that `len` says.
+    let result =
+        unsafe { libc::getsockopt(poll.fd, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut code).cast(), &mut len) };
+    Some(match (result, code) {
+        (0, 0) => Ok(()),
+        (0, code) => Err(io::Error::from_raw_os_error(code)),
+        _ => Err(io::Error::last_os_error()),
+    })
+}
+
+fn resolver_text(error: &io::Error) -> String {
+    let text = io_text(error);
+    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Far beyond what loopback needs; reached only when something is wrong.
+    const LONG: u32 = 60_000;
+
+    fn listen(address: &str) -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind((address, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// An address that nobody listens at, as long as the listener beside it lives.
+    fn deaf(neighbour: SocketAddr, last: u8) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, last], neighbour.port()))
+    }
+
+    /// An address that does not answer at all: its queue of one connection is full.
+    fn silent() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
+        let (listener, address) = listen("127.0.0.1");
+        // SAFETY: touches no memory; makes the queue of a listening socket smaller.
+        assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+        let mut full = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+            full.push(stream);
+        }
+        (listener, full, address)
+    }
+
+    #[test]
+    fn the_good_one_is_found_among_refused_silent_and_unreachable_ones_and_remembered() {
+        let (_listener, good) = listen("127.0.0.1");
+        let (_silent, _full, silent) = silent();
+        let refused = deaf(good, 2);
+        // IPv6 with a scope that no interface has: there is no way to it.
+        let unreachable: SocketAddr = "[fe80::1%4000000000]:9".parse().unwrap();
+        let all = vec![unreachable, silent, refused, good];
+        let begin = Instant::now();
+        let (stream, address) = Candidates::new(all.clone()).next(&Deadline::after_ms(LONG)).unwrap();
+        assert_eq!((address, stream.peer_addr().unwrap()), (good, good));
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        records::proven(address);
+        let mut candidates = Candidates::new(all);
+        assert_eq!(candidates.next(&Deadline::after_ms(LONG)).unwrap().1, good);
+        assert_eq!(candidates.left(), 3, "no other one was tried");
+    }
+
+    #[test]
+    fn one_that_the_caller_rejects_is_followed_by_the_next() {
+        let ((_one, first), (_two, second)) = (listen("127.0.0.1"), listen("127.0.0.1"));
+        let mut candidates = Candidates::new(vec![first, second]);
+        let deadline = Deadline::after_ms(LONG);
+        assert_eq!(candidates.next(&deadline).unwrap().1, first);
+        candidates.reject(Cause::lasting("certificate of h expired".to_owned()));
+        assert_eq!(candidates.next(&deadline).unwrap().1, second);
+        candidates.reject(Cause::lasting("certificate of h expired".to_owned()));
+        let cause = candidates.next(&deadline).unwrap_err();
+        assert_eq!(cause, Cause::lasting("certificate of h expired".to_owned()));
+    }
+
+    #[test]
+    fn each_address_has_its_reason() {
+        let (_listener, good) = listen("127.0.0.1");
+        let (_silent, _full, silent) = silent();
+        let (refused, also) = (deaf(good, 2), deaf(good, 3));
+        let cause = Candidates::new(vec![silent, refused, also]).next(&Deadline::after_ms(700)).unwrap_err();
+        let text = format!(
+            "connection refused by {refused}, connection refused by {also}, no answer from {silent} (time-out)"
+        );
+        assert_eq!(cause, Cause::passing(text));
+    }
+
+    #[test]
+    fn an_unknown_name_is_named() {
+        let text = connect("no such host", 1, &Deadline::after_ms(LONG)).unwrap_err().text;
+        assert!(text.starts_with("name no such host not found ("), "{text}");
+    }
+}

@@ -1,0 +1,124 @@
+//! What this process has seen of addresses: a name may have several, of which some are of no use in whatever way.
+
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// How many addresses are remembered; the one that was last used longest ago is forgotten first.
+const MAX_ADDRESSES: usize = 32;
+/// How many connections may wait for their first byte at once. One more is not watched.
+const MAX_WAITING: usize = 16;
+const NONE: RawFd = -1;
+
+#[derive(Clone, Copy)]
+struct Record {
+    address: SocketAddr,
+    /// Attempts in a row of which nothing came: no connection, no handshake, not one byte. 0: it was of use last time.
+    fruitless: u32,
+}
+
+/// The last used is the last one.
+static RECORDS: Mutex<Vec<Record>> = Mutex::new(Vec::new());
+
+/// Descriptors of connections that nothing has been read from.
+static WAITING: [AtomicI32; MAX_WAITING] = [const { AtomicI32::new(NONE) }; MAX_WAITING];
+
+/// Puts those first that are to be tried first: one that was of use, then those that nothing is known of in the
+/// resolver's order, then the others by how often they were tried in vain.
+pub fn sort(addresses: &mut [SocketAddr]) {
+    let records = RECORDS.lock().unwrap_or_else(PoisonError::into_inner);
+    addresses.sort_by_key(|address| match records.iter().find(|record| record.address == *address) {
+        Some(Record { fruitless: 0, .. }) => 0,
+        None => 1,
+        Some(Record { fruitless, .. }) => fruitless.saturating_add(1),
+    });
+}
+
+/// `address` is tried. In vain, unless [`proven`] says otherwise later.
+pub fn tried(address: SocketAddr) {
+    update(address, |fruitless| fruitless.saturating_add(1));
+}
+
+/// Something useful came from `address`.
+pub fn proven(address: SocketAddr) {
+    update(address, |_| 0);
+}
+
+fn update(address: SocketAddr, change: impl Fn(u32) -> u32) {
+    let mut records = RECORDS.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = match records.iter().position(|record| record.address == address) {
+        Some(place) => records.remove(place).fruitless,
+        None => 0,
+    };
+    if records.len() >= MAX_ADDRESSES {
+        records.remove(0);
+    }
+    // Without memory for it nothing is remembered.
+    if records.try_reserve(1).is_ok() {
+        records.push(Record { address, fruitless: change(before) });
+    }
+}
+
+/// Connection `fd` waits for its first byte.
+pub fn watch(fd: RawFd) {
+    for place in &WAITING {
+        if place.compare_exchange(NONE, fd, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            return;
+        }
+    }
+}
+
+/// Whether `fd` was waiting. It is not any more.
+pub fn unwatch(fd: RawFd) -> bool {
+    let is_fd = |place: &&AtomicI32| place.load(Ordering::Relaxed) == fd;
+    WAITING
+        .iter()
+        .find(is_fd)
+        .is_some_and(|place| place.compare_exchange(fd, NONE, Ordering::Relaxed, Ordering::Relaxed).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> SocketAddr {
+        // Nobody else in this program knows these.
+        SocketAddr::from(([192, 0, 2, last], 7))
+    }
+
+    #[test]
+    fn the_useful_address_comes_first_and_those_in_vain_last() {
+        let mut addresses = [address(1), address(2), address(3)];
+        tried(address(1));
+        sort(&mut addresses);
+        assert_eq!(addresses, [address(2), address(3), address(1)]);
+        tried(address(3));
+        proven(address(3));
+        sort(&mut addresses);
+        assert_eq!(addresses, [address(3), address(2), address(1)]);
+        // It was of use once, and is no more.
+        tried(address(3));
+        tried(address(3));
+        sort(&mut addresses);
+        assert_eq!(addresses, [address(2), address(1), address(3)]);
+    }
+
+    #[test]
+    fn a_connection_is_watched_until_its_first_byte() {
+        assert!(!unwatch(1000));
+        watch(1000);
+        watch(1001);
+        assert!(unwatch(1000));
+        assert!(!unwatch(1000));
+        assert!(unwatch(1001));
+    }
+
+    #[test]
+    fn no_more_than_a_fixed_number_is_remembered() {
+        for last in 100..=255 {
+            tried(address(last));
+        }
+        assert!(RECORDS.lock().unwrap().len() <= MAX_ADDRESSES);
+    }
+}
