@@ -27,13 +27,26 @@ pub fn matches(topic: &str, filter: &str) -> bool {
 /// Whether `filter` may be subscribed to: not empty, `#` only as the last level, `+` only as a whole level.
 #[must_use]
 pub fn is_filter(filter: &str) -> bool {
-    !filter.is_empty() && !filter.contains('\0') && rumqttc::valid_filter(filter)
+    if filter.is_empty() || filter.contains('\0') {
+        return false;
+    }
+    let mut levels = filter.split('/').peekable();
+    while let Some(level) = levels.next() {
+        let is_last = levels.peek().is_none();
+        match level {
+            "+" => {}
+            "#" if is_last => {}
+            _ if level.contains(['+', '#']) => return false,
+            _ => {}
+        }
+    }
+    true
 }
 
 /// Whether `topic` may be published to: not empty, no wildcards.
 #[must_use]
 pub fn is_topic(topic: &str) -> bool {
-    !topic.is_empty() && !topic.contains('\0') && rumqttc::valid_topic(topic)
+    !topic.is_empty() && !topic.contains(['\0', '+', '#'])
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Desk {
         let due = match self.session.link() {
             Link::Waiting(due) => due,
             Link::GaveUp => {
-                self.session.restart_backoff(self.now, 0);
+                self.session.go_on(self.now, 0);
                 return;
             }
             Link::Down => self.now,

@@ -16,6 +16,7 @@ const MAX_PENDING_PUBLISHES: usize = 20;
 const MAX_SUBSCRIPTIONS: usize = 10;
 const MAX_KEPT: usize = 10;
 const MAX_PENDING: usize = 100;
+const MAX_UNRELEASED: usize = 50;
 const MAX_SEND: usize = 2048;
 const FILTERS: [&str; 8] = ["a", "a/b", "a/#", "+/b", "#", "$ota/update/P/d", "a/+/c", "a//"];
 const TOPICS: [&str; 8] = ["a", "a/b", "x/b", "a/b/c", "$ota/update/P/d", "a//", "y", "a/+"];
@@ -56,12 +57,16 @@ enum Step<'a> {
         back: u8,
         good: bool,
     },
+    /// With QoS 0 where the id is 0.
     Message {
         topic: u8,
         id: u16,
+        qos_2: bool,
         dup: bool,
         len: u16,
     },
+    /// The server releases a QoS 2 message.
+    Pubrel(u16),
     Pingresp,
     Raw(&'a [u8]),
 }
@@ -90,6 +95,8 @@ struct Books {
     subscribes: HashMap<u16, &'static str>,
     /// UNSUBSCRIBEs without an end.
     unsubscribes: HashMap<u16, Millis>,
+    /// QoS 2 messages that were handed on over this connection and not released. Emptied where the session may forget some.
+    unreleased: HashSet<u16>,
     /// Connected, since it says so.
     up: bool,
     connected: u32,
@@ -193,18 +200,29 @@ impl Desk {
             Step::Cut(random) => self.lost(u64::from(*random)),
             Step::Connack { session_present, code } => self.receive(&[0x20, 2, u8::from(*session_present), *code]),
             Step::Answer { back, good } => self.answer(usize::from(*back), *good),
-            Step::Message { topic, id, dup, len } => {
-                let topic = TOPICS[usize::from(*topic) % TOPICS.len()];
-                let qos = if *id == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-                let payload = vec![b'x'; usize::from(*len)];
-                let mut publish = rumqttc::mqttbytes::v4::Publish::new(topic, qos.into(), payload);
-                publish.pkid = *id;
-                publish.dup = *dup;
-                self.receive_packet(&Packet::Publish(publish));
+            Step::Message { topic, id, qos_2, dup, len } => self.message(*topic, *id, *qos_2, *dup, *len),
+            Step::Pubrel(id) => {
+                let [high, low] = id.to_be_bytes();
+                self.receive(&[0x62, 2, high, low]);
+                self.books.unreleased.remove(id);
             }
             Step::Pingresp => self.receive(&[0xd0, 0]),
             Step::Raw(bytes) => self.receive(bytes),
         }
+    }
+
+    /// A message with QoS 2 is handed on once until it is released; the session knows a hundred of them.
+    fn message(&mut self, topic: u8, id: u16, qos_2: bool, dup: bool, len: u16) {
+        let topic = TOPICS[usize::from(topic) % TOPICS.len()];
+        let qos = match (id, qos_2) {
+            (0, _) => rumqttc::QoS::AtMostOnce,
+            (_, false) => rumqttc::QoS::AtLeastOnce,
+            (_, true) => rumqttc::QoS::ExactlyOnce,
+        };
+        let mut publish = rumqttc::mqttbytes::v4::Publish::new(topic, qos, vec![b'x'; usize::from(len)]);
+        publish.pkid = id;
+        publish.dup = dup;
+        self.receive_packet(&Packet::Publish(publish));
     }
 
     fn publish(&mut self, topic: u8, len: u16, qos_1: bool, retain: bool) {
@@ -298,7 +316,7 @@ impl Desk {
         }
         match self.session.link() {
             Link::Waiting(until) if until <= self.now => self.open(),
-            Link::GaveUp => self.session.restart_backoff(self.now, 9),
+            Link::GaveUp => self.session.go_on(self.now, 9),
             _ => {}
         }
         self.events();
@@ -324,17 +342,28 @@ impl Desk {
                     // The session asks again for all of them, under other numbers.
                     self.books.subscribes.clear();
                 }
-                Event::Disconnected => assert!(std::mem::replace(&mut self.books.up, false)),
+                Event::Disconnected => {
+                    self.books.unreleased.clear();
+                    assert!(std::mem::replace(&mut self.books.up, false));
+                }
                 Event::Published(id) => assert!(self.books.published(id), "{id} ended twice, or was never sent"),
                 Event::PublishTimedOut(id) => assert!(self.books.timed_out(id), "{id} ended twice, or was never sent"),
                 Event::Unsubscribed(id) | Event::UnsubscribeTimedOut(id) => {
                     assert!(self.books.unsubscribes.remove(&id).is_some(), "{id} ended twice, or was never sent");
                 }
-                Event::Message(message) => self.session.delivered(&message),
+                Event::Message(message) => {
+                    if message.qos == 2 {
+                        if self.books.unreleased.len() == MAX_UNRELEASED {
+                            self.books.unreleased.clear();
+                        }
+                        assert!(self.books.unreleased.insert(message.id), "{} was handed on twice", message.id);
+                    }
+                    self.session.delivered(&message);
+                }
                 Event::Subscribed(id, _) | Event::SubscribeRefused(id, _) | Event::SubscribeTimedOut(id, _) => {
                     self.books.subscribes.remove(&id);
                 }
-                Event::TooLong(_) => {}
+                Event::Skipped(_) => {}
             }
         }
     }
@@ -350,6 +379,7 @@ impl Desk {
                 Packet::Publish(publish) => assert!(publish.topic != "a/+"),
                 Packet::Subscribe(subscribe) => assert!(subscribe.pkid != 0),
                 Packet::Connect(_) | Packet::Unsubscribe(_) | Packet::PubAck(_) | Packet::PingReq => {}
+                Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {}
                 other => panic!("a device never sends {other:?}"),
             }
             self.sent.push(packet);

@@ -14,7 +14,9 @@ use rumqttc::mqttbytes::v4::Packet;
 const NOW: Millis = Millis(1_000);
 /// Most that a session asks for at once.
 const MAX_READ: usize = 2048;
-/// Longest packet that a session keeps.
+/// Longest body that a server may announce.
+const MAX_ANNOUNCED: usize = 4 * 1024 * 1024;
+/// Longest packet that a session takes.
 const MAX_PACKET: usize = 16 * 1024 + 256;
 
 fuzz_target!(|data: &[u8]| {
@@ -100,7 +102,9 @@ impl Outcome {
         let mut sent = Vec::new();
         while !output.is_empty() {
             let packet = Packet::read(&mut output, usize::MAX).expect("what is sent is well-formed");
-            let fits = matches!(packet, Packet::PubAck(_) | Packet::Subscribe(_) | Packet::Publish(_));
+            let is_answer =
+                matches!(packet, Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_));
+            let fits = is_answer || matches!(packet, Packet::Subscribe(_) | Packet::Publish(_));
             assert!(fits, "a stream can't make a session send {packet:?}");
             sent.push(packet);
         }
@@ -113,7 +117,7 @@ impl Outcome {
 struct Framing {
     /// Packets that have begun.
     packets: usize,
-    /// No remaining length has more than four bytes.
+    /// No remaining length has more than four bytes or is beyond 4 MB.
     sound: bool,
 }
 
@@ -134,6 +138,9 @@ impl Framing {
                 if length_bytes == 4 {
                     return Framing { packets, sound: false };
                 }
+            }
+            if len > MAX_ANNOUNCED {
+                return Framing { packets, sound: false };
             }
             stream = rest.get(length_bytes + len..).unwrap_or_default();
         }

@@ -121,5 +121,6 @@ fn refusal_text(refusal: Refusal) -> &'static str {
         Refusal::TooManyPublishes => "too many messages wait for their acknowledgement",
         Refusal::TooManySubscriptions => "too many subscriptions",
         Refusal::UnknownTopic => "there is no such subscription",
+        Refusal::NoMemory => "no memory",
     }
 }

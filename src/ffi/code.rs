@@ -45,6 +45,7 @@ fn refusal_code(refusal: Refusal) -> c_int {
         Refusal::TooManyPublishes => QCLOUD_ERR_FAILURE,
         Refusal::TooManySubscriptions => QCLOUD_ERR_MQTT_MAX_SUBSCRIPTIONS,
         Refusal::UnknownTopic => QCLOUD_ERR_MQTT_UNSUB_FAIL,
+        Refusal::NoMemory => QCLOUD_ERR_MALLOC,
     }
 }
 
@@ -55,7 +56,8 @@ fn link_code(fault: LinkFault) -> c_int {
         }
         LinkFault::Refused(_) => QCLOUD_ERR_MQTT_CONNACK_UNKNOWN,
         LinkFault::ConnackTimeout | LinkFault::PingTimeout => QCLOUD_ERR_MQTT_REQUEST_TIMEOUT,
-        LinkFault::Malformed(_) => QCLOUD_ERR_RX_MESSAGE_INVAL,
+        LinkFault::Malformed(_) | LinkFault::TooSlow => QCLOUD_ERR_RX_MESSAGE_INVAL,
+        LinkFault::NoMemory => QCLOUD_ERR_MALLOC,
         LinkFault::Unread => QCLOUD_ERR_TCP_WRITE_TIMEOUT,
     }
 }

@@ -27,6 +27,14 @@ impl Backoff {
         (wait_ms <= MAX_WAIT_MS).then_some(Backoff { wait_ms, until: now + wait_ms })
     }
 
+    /// The wait after the caller was told that reconnecting timed out: half of [`MAX_WAIT_MS`] to all of it, chosen by
+    /// `random`. The server has not been of use for longer than a minute: it is asked less often, not more.
+    #[must_use]
+    pub fn at_limit(now: Millis, random: u64) -> Self {
+        let wait_ms = MAX_WAIT_MS / 2 + random % (MAX_WAIT_MS / 2 + 1);
+        Backoff { wait_ms, until: now + wait_ms }
+    }
+
     /// When the next attempt is due.
     #[must_use]
     pub fn until(self) -> Millis {

@@ -3,63 +3,87 @@
 //! The framer says how many bytes it can use, because on some platforms a read that asks for more than will come
 //! waits for its whole time limit (hal.md).
 
-use bytes::{Bytes, BytesMut};
+use super::{Broken, Malformed, NoMemory};
 
-use super::Malformed;
-
-/// Longest packet that is kept: 16 kB of payload (behaviour.md section 3), topic, packet id and header.
-pub const MAX_PACKET: usize = 16 * 1024 + 2 * crate::topic::MAX_TOPIC_LEN;
+/// Longest body of a packet that is taken: 16 kB of payload (behaviour.md section 3), topic, packet id.
+pub const MAX_BODY: usize = 16 * 1024 + 2 * crate::topic::MAX_TOPIC_LEN;
+/// Longest body that a server may announce. More is no packet but bytes that were taken for one.
+pub const MAX_ANNOUNCED: usize = 4 * 1024 * 1024;
+/// A packet up to this length is never left out for want of memory: an update command may be that long. The connection is
+/// lost instead, and there may be memory for what the server sends over the next one.
+const NEVER_SKIPPED: usize = 4096;
 const MAX_READ: usize = 2048;
 
-/// One complete packet, or the news that one was too long.
+/// One complete packet, or the news that one was left out.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// Fixed header and body.
-    Packet(Bytes),
-    /// A packet longer than [`MAX_PACKET`] that was skipped.
-    TooLong {
+    /// A packet.
+    Packet {
+        /// The first byte of the fixed header.
+        first: u8,
+        /// What follows the fixed header.
+        body: Vec<u8>,
+    },
+    /// A packet that was skipped.
+    Skipped {
+        /// The first byte of the fixed header.
+        first: u8,
         /// Length of the body in bytes.
         len: usize,
-        /// Packet id of a QoS 1 PUBLISH, so that it can be acknowledged.
+        /// Packet id of a PUBLISH with QoS 1 or 2, so that it can be acknowledged.
         id: Option<u16>,
+        /// It was short enough to be taken, but there was no memory for it.
+        no_memory: bool,
     },
 }
 
 /// The stream's state between two reads.
 #[derive(Debug, Default)]
 pub struct Framer {
-    buffer: BytesMut,
-    /// Whole length of the packet in `buffer` once its header is complete.
-    total: Option<usize>,
-    skipping: Option<Skip>,
+    header: Vec<u8>,
+    body: Option<Body>,
 }
 
-/// An over-long packet that is being thrown away.
+#[derive(Debug)]
+enum Body {
+    Taken { len: usize, bytes: Vec<u8> },
+    Skipped(Skip),
+}
+
+/// A packet that is being thrown away.
 #[derive(Debug)]
 struct Skip {
-    first_byte: u8,
     len: usize,
-    left: usize,
-    /// The body's beginning, as far as a topic and a packet id can reach.
-    head: Vec<u8>,
+    seen: usize,
+    topic_len: [u8; 2],
+    id: [u8; 2],
+    no_memory: bool,
 }
 
 impl Skip {
-    const HEAD: usize = 2 + crate::topic::MAX_TOPIC_LEN + 2;
-
     fn push(&mut self, data: &[u8]) {
-        self.left -= data.len();
-        let room = (Self::HEAD - self.head.len()).min(data.len());
-        self.head.extend_from_slice(&data[..room]);
+        note(&mut self.topic_len, 0, self.seen, data);
+        let id_at = self.id_at();
+        note(&mut self.id, id_at, self.seen, data);
+        self.seen += data.len();
     }
 
-    fn packet_id(&self) -> Option<u16> {
-        const PUBLISH_QOS1: u8 = 0x32;
-        if self.first_byte & 0xf6 != PUBLISH_QOS1 {
-            return None;
+    fn id_at(&self) -> usize {
+        2 + usize::from(u16::from_be_bytes(self.topic_len))
+    }
+
+    fn packet_id(&self, first: u8) -> Option<u16> {
+        let has_id = matches!(first & 0xf6, 0x32 | 0x34) && self.len >= self.id_at() + 2;
+        has_id.then(|| u16::from_be_bytes(self.id)).filter(|id| *id != 0)
+    }
+}
+
+/// Copies what `data`, which begins at `seen`, has of the field that begins at `at`.
+fn note(field: &mut [u8; 2], at: usize, seen: usize, data: &[u8]) {
+    for (index, byte) in field.iter_mut().enumerate() {
+        if let Some(value) = (at + index).checked_sub(seen).and_then(|at| data.get(at)) {
+            *byte = *value;
         }
-        let topic_len = usize::from(u16::from_be_bytes([*self.head.first()?, *self.head.get(1)?]));
-        Some(u16::from_be_bytes([*self.head.get(2 + topic_len)?, *self.head.get(3 + topic_len)?]))
     }
 }
 
@@ -67,11 +91,11 @@ impl Framer {
     /// How many bytes to ask for next, at least 1: what is known to come.
     #[must_use]
     pub fn wanted(&self) -> usize {
-        let missing = match (&self.skipping, self.total) {
-            (Some(skip), _) => skip.left,
-            (None, Some(total)) => total - self.buffer.len(),
+        let missing = match &self.body {
+            Some(Body::Taken { len, bytes }) => len - bytes.len(),
+            Some(Body::Skipped(skip)) => skip.len - skip.seen,
             // A fixed header has at least two bytes, but a peer may send them apart.
-            (None, None) => 1,
+            None => 1,
         };
         missing.clamp(1, MAX_READ)
     }
@@ -79,65 +103,89 @@ impl Framer {
     /// Whether part of a packet is here and the rest is to be expected soon.
     #[must_use]
     pub fn is_mid_packet(&self) -> bool {
-        self.skipping.is_some() || !self.buffer.is_empty()
+        !self.header.is_empty()
     }
 
-    /// Takes bytes of the stream and appends the packets they complete to `frames`.
+    /// Whether a packet is being skipped.
+    #[must_use]
+    pub fn is_skipping(&self) -> bool {
+        matches!(self.body, Some(Body::Skipped(_)))
+    }
+
+    /// Takes bytes from the front of `data` until they complete a packet, or all of them.
     ///
     /// # Errors
-    /// The remaining length has more than four bytes. The stream is lost then.
-    pub fn push(&mut self, mut data: &[u8], frames: &mut Vec<Frame>) -> Result<(), Malformed> {
+    /// The remaining length is impossible, or there is no memory for a packet that must be taken. The stream is lost then.
+    pub fn push(&mut self, data: &mut &[u8]) -> Result<Option<Frame>, Broken> {
         while !data.is_empty() {
-            if let Some(skip) = &mut self.skipping {
-                let now = skip.left.min(data.len());
-                skip.push(&data[..now]);
-                data = &data[now..];
-                if skip.left == 0 {
-                    frames.push(Frame::TooLong { len: skip.len, id: skip.packet_id() });
-                    self.skipping = None;
+            let wanted = match &mut self.body {
+                None => {
+                    self.header.push(data[0]);
+                    *data = &data[1..];
+                    self.look_at_header()?;
+                    0
                 }
-                continue;
-            }
-            let Some(total) = self.total else {
-                self.buffer.extend_from_slice(&data[..1]);
-                data = &data[1..];
-                self.header_byte()?;
-                self.take_if_complete(frames);
-                continue;
+                Some(Body::Taken { len, bytes }) => {
+                    let count = (*len - bytes.len()).min(data.len());
+                    bytes.extend_from_slice(&data[..count]);
+                    count
+                }
+                Some(Body::Skipped(skip)) => {
+                    let count = (skip.len - skip.seen).min(data.len());
+                    skip.push(&data[..count]);
+                    count
+                }
             };
-            let now = (total - self.buffer.len()).min(data.len());
-            self.buffer.extend_from_slice(&data[..now]);
-            data = &data[now..];
-            self.take_if_complete(frames);
+            *data = &data[wanted..];
+            if let Some(frame) = self.complete() {
+                return Ok(Some(frame));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Looks at the fixed header so far and sets `total` or `skipping` when it is complete.
-    fn header_byte(&mut self) -> Result<(), Malformed> {
-        let length_bytes = &self.buffer[1..];
+    /// Makes room for the body where the fixed header is complete.
+    fn look_at_header(&mut self) -> Result<(), Broken> {
+        let length_bytes = &self.header[1..];
         let Some(last) = length_bytes.last() else {
             return Ok(());
         };
         if last & 0x80 != 0 {
-            return if length_bytes.len() < 4 { Ok(()) } else { Err(Malformed("remaining length")) };
+            return if length_bytes.len() < 4 { Ok(()) } else { Err(Malformed("remaining length").into()) };
         }
         let len = length_bytes.iter().rev().fold(0_usize, |sum, byte| (sum << 7) | usize::from(byte & 0x7f));
-        let total = self.buffer.len() + len;
-        if total > MAX_PACKET {
-            self.skipping = Some(Skip { first_byte: self.buffer[0], len, left: len, head: Vec::new() });
-            self.buffer.clear();
-        } else {
-            self.total = Some(total);
+        if len > MAX_ANNOUNCED {
+            return Err(Malformed("a length of more than 4 MB").into());
         }
+        let mut bytes = Vec::new();
+        let has_memory = len > MAX_BODY || bytes.try_reserve_exact(len).is_ok();
+        if !has_memory && len <= NEVER_SKIPPED {
+            return Err(NoMemory.into());
+        }
+        self.body = Some(if len > MAX_BODY || !has_memory {
+            Body::Skipped(Skip { len, seen: 0, topic_len: [0; 2], id: [0; 2], no_memory: !has_memory })
+        } else {
+            Body::Taken { len, bytes }
+        });
         Ok(())
     }
 
-    fn take_if_complete(&mut self, frames: &mut Vec<Frame>) {
-        if self.total == Some(self.buffer.len()) {
-            self.total = None;
-            frames.push(Frame::Packet(self.buffer.split().freeze()));
+    fn complete(&mut self) -> Option<Frame> {
+        let is_complete = match self.body.as_ref()? {
+            Body::Taken { len, bytes } => bytes.len() == *len,
+            Body::Skipped(skip) => skip.seen == skip.len,
+        };
+        if !is_complete {
+            return None;
         }
+        let first = *self.header.first()?;
+        self.header.clear();
+        Some(match self.body.take()? {
+            Body::Taken { bytes, .. } => Frame::Packet { first, body: bytes },
+            Body::Skipped(skip) => {
+                Frame::Skipped { first, len: skip.len, id: skip.packet_id(first), no_memory: skip.no_memory }
+            }
+        })
     }
 }
 
@@ -145,18 +193,26 @@ impl Framer {
 mod tests {
     use super::*;
 
-    fn push(framer: &mut Framer, data: &[u8]) -> Vec<Frame> {
+    fn push(framer: &mut Framer, mut data: &[u8]) -> Vec<Frame> {
         let mut frames = Vec::new();
-        framer.push(data, &mut frames).unwrap();
+        while let Some(frame) = framer.push(&mut data).unwrap() {
+            frames.push(frame);
+        }
+        assert!(data.is_empty());
         frames
+    }
+
+    fn pong() -> Frame {
+        Frame::Packet { first: 0xd0, body: Vec::new() }
     }
 
     #[test]
     fn any_split_gives_the_same_packets() {
         let stream: &[u8] = &[0x40, 2, 0, 7, 0xd0, 0, 0x30, 5, 0, 1, b'a', b'x', b'y'];
-        let mut whole = Vec::new();
-        Framer::default().push(stream, &mut whole).unwrap();
-        assert_eq!(whole.len(), 3);
+        let whole = push(&mut Framer::default(), stream);
+        let puback = Frame::Packet { first: 0x40, body: vec![0, 7] };
+        let publish = Frame::Packet { first: 0x30, body: vec![0, 1, b'a', b'x', b'y'] };
+        assert_eq!(whole, [puback, pong(), publish]);
         for size in 1..stream.len() {
             let mut framer = Framer::default();
             let frames: Vec<Frame> = stream.chunks(size).flat_map(|chunk| push(&mut framer, chunk)).collect();
@@ -183,36 +239,57 @@ mod tests {
     #[test]
     fn a_long_packet_is_skipped_and_the_next_one_is_found() {
         let len = 20_000_usize;
-        for (first_byte, expected) in [(0x30, None), (0x32, Some(0x0203))] {
-            let mut stream = vec![first_byte, 0xa0, 0x9c, 0x01, 0, 1, b't', 2, 3];
+        for (first, expected) in [(0x30, None), (0x32, Some(0x0203)), (0x3d, Some(0x0203)), (0x40, None)] {
+            let mut stream = vec![first, 0xa0, 0x9c, 0x01, 0, 1, b't', 2, 3];
             stream.resize(4 + len, 0);
             stream.extend([0xd0, 0]);
             let mut framer = Framer::default();
             push(&mut framer, &stream[..19_000]);
-            assert_eq!((framer.wanted(), framer.is_mid_packet()), (1004, true));
-            let mut framer = Framer::default();
-            let frames: Vec<Frame> = stream.chunks(1000).flat_map(|chunk| push(&mut framer, chunk)).collect();
-            let pong = Frame::Packet(Bytes::from_static(&[0xd0, 0]));
-            assert_eq!(frames, [Frame::TooLong { len, id: expected }, pong]);
+            assert_eq!((framer.wanted(), framer.is_mid_packet(), framer.is_skipping()), (1004, true, true));
+            for chunk in [1, 1000] {
+                let mut framer = Framer::default();
+                let frames: Vec<Frame> = stream.chunks(chunk).flat_map(|chunk| push(&mut framer, chunk)).collect();
+                let skipped = Frame::Skipped { first, len, id: expected, no_memory: false };
+                assert_eq!(frames, [skipped, pong()]);
+                assert!(!framer.is_skipping());
+            }
         }
     }
 
     #[test]
-    fn the_longest_packet_is_kept_whole() {
-        let payload = 16 * 1024;
-        let body = 2 + 1 + payload;
-        let mut stream = vec![0x30, (body & 0x7f) as u8 | 0x80, (body >> 7 & 0x7f) as u8 | 0x80, (body >> 14) as u8];
-        stream.extend([0, 1, b't']);
-        stream.extend(std::iter::repeat_n(b'x', payload));
-        let mut framer = Framer::default();
-        assert!(matches!(&push(&mut framer, &stream)[..], [Frame::Packet(packet)] if packet.len() == stream.len()));
+    fn the_packet_id_is_found_behind_the_longest_topic() {
+        let topic_len = usize::from(u16::MAX);
+        let mut stream = vec![0x34, 0x83, 0x80, 0x04, 0xff, 0xff];
+        stream.resize(6 + topic_len, b't');
+        // The last byte of the packet id is the last of the packet.
+        stream.extend([1, 2]);
+        assert_eq!(stream.len(), 4 + 0x1_0003);
+        let skipped = |id| Frame::Skipped { first: 0x34, len: 0x1_0003, id, no_memory: false };
+        assert_eq!(push(&mut Framer::default(), &stream), [skipped(Some(0x0102))]);
+        // A topic that is longer than the packet leaves no room for an id.
+        stream[1] = 0x82;
+        stream.pop();
+        let frames = push(&mut Framer::default(), &stream);
+        assert!(matches!(frames[..], [Frame::Skipped { id: None, .. }]), "{frames:?}");
     }
 
     #[test]
-    fn a_fifth_length_byte_is_malformed() {
-        let mut frames = Vec::new();
-        let result = Framer::default().push(&[0x30, 0xff, 0xff, 0xff, 0xff, 1], &mut frames);
-        assert_eq!(result, Err(Malformed("remaining length")));
-        assert!(frames.is_empty());
+    fn the_longest_packet_is_taken_whole() {
+        for (len, taken) in [(2 + 128 + 2 + 16 * 1024, true), (MAX_BODY, true), (MAX_BODY + 1, false)] {
+            let mut stream = vec![0x30, (len & 0x7f) as u8 | 0x80, (len >> 7 & 0x7f) as u8 | 0x80, (len >> 14) as u8];
+            stream.resize(4 + len, b'x');
+            let frames = push(&mut Framer::default(), &stream);
+            assert_eq!(matches!(&frames[..], [Frame::Packet { body, .. }] if body.len() == len), taken, "{len}");
+        }
+    }
+
+    #[test]
+    fn impossible_lengths_are_malformed() {
+        let malformed = |mut data: &[u8]| Framer::default().push(&mut data);
+        let fifth = Err(Malformed("remaining length").into());
+        assert_eq!(malformed(&[0x30, 0xff, 0xff, 0xff, 0xff, 1]), fifth);
+        assert_eq!(malformed(&[0x30, 0xff, 0xff, 0xff, 0x7f]), Err(Malformed("a length of more than 4 MB").into()));
+        assert_eq!(malformed(&[0x30, 0x81, 0x80, 0x80, 0x02]), Err(Malformed("a length of more than 4 MB").into()));
+        assert_eq!(malformed(&[0x30, 0x80, 0x80, 0x80, 0x02]), Ok(None), "4 MB are waited for");
     }
 }

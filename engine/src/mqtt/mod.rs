@@ -6,10 +6,12 @@ pub mod backoff;
 pub mod frame;
 pub mod keep_alive;
 pub mod look;
+mod packet;
 mod packet_id;
 pub mod session;
 
-pub use session::{Config, Event, Link, LinkFault, Login, Message, QoS, Refusal, Session};
+pub use packet::{Message, QoS};
+pub use session::{Config, Event, Link, LinkFault, Login, Refusal, Session, Skipped};
 
 /// What can't be MQTT in what the server sent. The connection is given up then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,5 +20,30 @@ pub struct Malformed(pub &'static str);
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "malformed packet: {}", self.0)
+    }
+}
+
+/// The allocator had no memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoMemory;
+
+/// Why the stream of packets can't be read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// It is no MQTT.
+    Malformed(Malformed),
+    /// There is no memory for what came.
+    NoMemory,
+}
+
+impl From<Malformed> for Broken {
+    fn from(what: Malformed) -> Self {
+        Broken::Malformed(what)
+    }
+}
+
+impl From<NoMemory> for Broken {
+    fn from(_: NoMemory) -> Self {
+        Broken::NoMemory
     }
 }

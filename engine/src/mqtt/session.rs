@@ -5,29 +5,35 @@
 //! calls [`Session::tick`] at [`Session::deadline`]. `H` is whatever the caller wants back with a subscription's news.
 
 mod publishing;
+mod receiving;
 mod subscriptions;
 mod terms;
 
 pub use publishing::{MAX_KEPT, MAX_PENDING_PUBLISHES, MAX_SEND, MAX_UNSENT};
 pub use subscriptions::MAX_SUBSCRIPTIONS;
-pub use terms::{Config, Event, Link, LinkFault, Login, Message, QoS, Refusal};
+pub use terms::{Config, Event, Link, LinkFault, Login, Refusal, Skipped};
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
-use rumqttc::mqttbytes::v4::{
-    Connect, ConnectReturnCode, Disconnect, Packet, PingReq, PubAck, Publish, SubscribeReasonCode,
-};
+use bytes::Bytes;
 
 use super::backoff::Backoff;
-use super::frame::{Frame, Framer};
+use super::frame::Framer;
 use super::keep_alive::{Due, KeepAlive};
-use super::packet_id::{PacketIds, SeenIds};
-use super::Malformed;
+use super::packet::{self, Message, QoS};
+use super::packet_id::{PacketIds, SeenIds, Unreleased};
+use super::NoMemory;
 use crate::time::Millis;
 
 use publishing::Kept;
+use receiving::Slow;
 use subscriptions::Subscription;
+
+/// A connection that lived for so long was of use.
+const PROVED_MS: u64 = 10_000;
+/// So many connections in a row may end sooner and start the back-off anew all the same, because of an acknowledgement.
+/// Two devices with one client id throw each other out for ever, each time after their subscriptions were granted.
+const MAX_SHORT_LIVED: u32 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Awaited {
@@ -53,8 +59,16 @@ pub struct Session<H> {
     link: Link,
     backoff: Option<Backoff>,
     was_up: bool,
+    /// When the CONNACK came.
+    up_since: Millis,
+    /// The server has acknowledged a publish, or granted every subscription, over this connection.
+    acknowledged: bool,
+    short_lived: u32,
     framer: Framer,
-    output: BytesMut,
+    slow: Option<Slow>,
+    output: Vec<u8>,
+    /// Something could not be written for want of memory: the link can't go on.
+    starved: bool,
     events: VecDeque<Event<H>>,
     subscriptions: Vec<Subscription<H>>,
     removed: Vec<H>,
@@ -63,6 +77,9 @@ pub struct Session<H> {
     kept: Vec<Kept>,
     ids: PacketIds,
     seen: SeenIds,
+    unreleased: Unreleased,
+    /// QoS and packet ids of messages that came over this connection and are to be acknowledged once they are handed on.
+    undelivered: Vec<(u8, u16)>,
     keep_alive: KeepAlive,
 }
 
@@ -76,8 +93,13 @@ impl<H: Clone> Session<H> {
             link: Link::Down,
             backoff: None,
             was_up: false,
+            up_since: Millis(0),
+            acknowledged: false,
+            short_lived: 0,
             framer: Framer::default(),
-            output: BytesMut::new(),
+            slow: None,
+            output: Vec::new(),
+            starved: false,
             events: VecDeque::new(),
             subscriptions: Vec::new(),
             removed: Vec::new(),
@@ -86,6 +108,8 @@ impl<H: Clone> Session<H> {
             kept: Vec::new(),
             ids: PacketIds::start(first_id),
             seen: SeenIds::default(),
+            unreleased: Unreleased::default(),
+            undelivered: Vec::new(),
             keep_alive,
         }
     }
@@ -98,14 +122,16 @@ impl<H: Clone> Session<H> {
 
     /// A transport is open: sends CONNECT and waits for CONNACK.
     pub fn open(&mut self, now: Millis, login: Login) {
-        self.framer = Framer::default();
-        self.output.clear();
+        self.forget_connection();
         self.link = Link::Connecting(now + u64::from(self.config.command_timeout_ms));
-        let mut connect = Connect::new(self.config.client_id.clone());
-        connect.keep_alive = self.config.keep_alive_s;
-        connect.clean_session = self.config.clean_session;
-        connect.set_login(login.user_name, login.password);
-        self.write(&Packet::Connect(connect));
+        let connect = packet::Connect {
+            client_id: &self.config.client_id,
+            keep_alive_s: self.config.keep_alive_s,
+            clean_session: self.config.clean_session,
+            user_name: &login.user_name,
+            password: &login.password,
+        };
+        self.starved |= connect.write(&mut self.output).is_err();
     }
 
     /// The transport is gone, or could not be opened. `random` spreads the first wait.
@@ -114,8 +140,10 @@ impl<H: Clone> Session<H> {
             return;
         }
         let was_up = self.link == Link::Up;
-        self.output.clear();
-        self.framer = Framer::default();
+        if was_up {
+            self.judge_connection(now);
+        }
+        self.forget_connection();
         self.link = if !self.config.auto_connect || !self.was_up {
             Link::Down
         } else {
@@ -134,10 +162,35 @@ impl<H: Clone> Session<H> {
         }
     }
 
-    /// The caller was told that reconnecting timed out: the back-off starts anew.
-    pub fn restart_backoff(&mut self, now: Millis, random: u64) {
+    /// Whether the connection that ends now was of use: then the back-off starts over. A CONNACK alone proves nothing: a
+    /// server that closes each connection would be asked every second.
+    fn judge_connection(&mut self, now: Millis) {
+        let lived = now.since(self.up_since) >= PROVED_MS;
+        self.short_lived = if lived { 0 } else { self.short_lived.saturating_add(1) };
+        if lived || (self.acknowledged && self.short_lived <= MAX_SHORT_LIVED) {
+            self.backoff = None;
+        }
+    }
+
+    /// How many connections in a row ended within seconds of their CONNACK.
+    #[must_use]
+    pub fn short_lived(&self) -> u32 {
+        self.short_lived
+    }
+
+    fn forget_connection(&mut self) {
+        self.framer = Framer::default();
+        self.slow = None;
+        self.output = Vec::new();
+        self.starved = false;
+        self.acknowledged = false;
+        self.undelivered.clear();
+    }
+
+    /// The caller was told that reconnecting timed out: attempts go on, as rarely as they may be.
+    pub fn go_on(&mut self, now: Millis, random: u64) {
         if self.link == Link::GaveUp {
-            let backoff = Backoff::start(now, random);
+            let backoff = Backoff::at_limit(now, random);
             self.backoff = Some(backoff);
             self.link = Link::Waiting(backoff.until());
         }
@@ -147,7 +200,7 @@ impl<H: Clone> Session<H> {
     /// returns.
     pub fn close(&mut self) -> Vec<H> {
         if self.link == Link::Up {
-            self.write_with(|output| Disconnect.write(output).map(|_| ()));
+            self.write(packet::write_disconnect);
         }
         self.link = Link::Closed;
         self.pending.clear();
@@ -168,33 +221,6 @@ impl<H: Clone> Session<H> {
         self.framer.is_mid_packet()
     }
 
-    /// Bytes came from the server.
-    ///
-    /// # Errors
-    /// The link can't go on; what came before is in the events.
-    pub fn received(&mut self, now: Millis, data: &[u8]) -> Result<(), LinkFault> {
-        let mut frames = Vec::new();
-        let framed = self.framer.push(data, &mut frames).map_err(LinkFault::Malformed);
-        for frame in frames {
-            match frame {
-                Frame::Packet(packet) => self.packet(now, packet)?,
-                Frame::TooLong { .. } if self.link != Link::Up => {
-                    return Err(LinkFault::Malformed(Malformed("long packet before CONNACK")));
-                }
-                Frame::TooLong { len, id } => {
-                    if let Some(id) = id {
-                        self.write(&Packet::PubAck(PubAck::new(id)));
-                    }
-                    self.events.push_back(Event::TooLong(len));
-                }
-            }
-            if self.output.len() > MAX_UNSENT {
-                return Err(LinkFault::Unread);
-            }
-        }
-        framed
-    }
-
     /// What is due by now: time-outs and pings.
     ///
     /// # Errors
@@ -204,12 +230,16 @@ impl<H: Clone> Session<H> {
         if self.link == Link::Up {
             self.ask_again(now);
         }
+        self.check_speed(now)?;
+        if self.starved {
+            return Err(LinkFault::NoMemory);
+        }
         match self.link {
             Link::Connecting(deadline) if now >= deadline => Err(LinkFault::ConnackTimeout),
             Link::Up => match self.keep_alive.tick(now) {
                 Due::Nothing => Ok(()),
                 Due::Ping => {
-                    self.write_with(|output| PingReq.write(output).map(|_| ()));
+                    self.write(packet::write_pingreq);
                     Ok(())
                 }
                 Due::Lost => Err(LinkFault::PingTimeout),
@@ -228,114 +258,18 @@ impl<H: Clone> Session<H> {
         };
         let asking = if self.link == Link::Up { self.subscriptions.as_slice() } else { &[] };
         let again = asking.iter().filter_map(|known| known.ask_again);
-        self.pending.iter().map(|pending| pending.deadline).chain(link).chain(again).min()
+        let slow = self.slow.as_ref().map(Slow::deadline);
+        self.pending.iter().map(|pending| pending.deadline).chain(link).chain(again).chain(slow).min()
     }
 
     /// Bytes to be written to the transport, in order; empty when there are none.
     pub fn take_output(&mut self) -> Bytes {
-        self.output.split().freeze()
+        std::mem::take(&mut self.output).into()
     }
 
     /// The next news.
     pub fn next_event(&mut self) -> Option<Event<H>> {
         self.events.pop_front()
-    }
-
-    /// A message was handed on: acknowledges QoS 1.
-    pub fn delivered(&mut self, message: &Message) {
-        if message.qos == 1 && self.link == Link::Up {
-            self.write(&Packet::PubAck(PubAck::new(message.id)));
-        }
-    }
-
-    fn packet(&mut self, now: Millis, mut packet: Bytes) -> Result<(), LinkFault> {
-        if let Link::Connecting(_) = self.link {
-            return self.connack(now, &packet);
-        }
-        let malformed = |what| Err(LinkFault::Malformed(Malformed(what)));
-        let mut stream = BytesMut::from(packet.split_to(packet.len()));
-        let Ok(packet) = Packet::read(&mut stream, usize::MAX) else {
-            return malformed("packet body");
-        };
-        match packet {
-            Packet::Publish(publish) => return self.message(publish),
-            Packet::PubAck(ack) => {
-                self.kept.retain(|kept| kept.packet.pkid != ack.pkid);
-                if self.acknowledged(now, ack.pkid, |awaited| awaited == Awaited::Puback).is_some() {
-                    self.events.push_back(Event::Published(ack.pkid));
-                }
-            }
-            Packet::SubAck(ack) => {
-                let awaited = self.acknowledged(now, ack.pkid, |awaited| matches!(awaited, Awaited::Suback(_)));
-                if let Some(Awaited::Suback(key)) = awaited {
-                    let granted = ack.return_codes.first().is_some_and(|code| *code != SubscribeReasonCode::Failure);
-                    self.suback(now, key, ack.pkid, granted);
-                }
-            }
-            Packet::UnsubAck(ack) => {
-                let awaited = self.acknowledged(now, ack.pkid, |awaited| matches!(awaited, Awaited::Unsuback { .. }));
-                if awaited == Some(Awaited::Unsuback { told: true }) {
-                    self.events.push_back(Event::Unsubscribed(ack.pkid));
-                }
-            }
-            Packet::PingResp => self.keep_alive.acknowledged(now),
-            _ => return malformed("a server never sends this packet type"),
-        }
-        Ok(())
-    }
-
-    fn connack(&mut self, now: Millis, packet: &[u8]) -> Result<(), LinkFault> {
-        // Not left to the codec: it knows no codes above 5, and the caller wants to see them.
-        let &[0x20, 2, flags @ (0 | 1), code] = packet else {
-            return Err(LinkFault::Malformed(Malformed("CONNACK expected")));
-        };
-        if code != ConnectReturnCode::Success as u8 {
-            return Err(LinkFault::Refused(code));
-        }
-        self.link = Link::Up;
-        self.backoff = None;
-        self.keep_alive = KeepAlive::start(now, self.config.keep_alive_s);
-        // A session that was to begin anew has begun anew, whatever the server says.
-        let session_present = flags == 1 && !self.config.clean_session;
-        if !session_present {
-            self.seen.clear();
-        }
-        self.subscribe_again(now);
-        self.send_kept_again(now);
-        self.events.push_back(if self.was_up { Event::Reconnected { session_present } } else { Event::Connected });
-        self.was_up = true;
-        Ok(())
-    }
-
-    fn message(&mut self, publish: Publish) -> Result<(), LinkFault> {
-        let qos = match publish.qos {
-            rumqttc::mqttbytes::QoS::AtMostOnce => 0,
-            rumqttc::mqttbytes::QoS::AtLeastOnce => 1,
-            rumqttc::mqttbytes::QoS::ExactlyOnce => {
-                return Err(LinkFault::Malformed(Malformed("PUBLISH with QoS 2, which was never asked for")));
-            }
-        };
-        if qos == 1 && self.seen.is_repeat(publish.pkid) {
-            self.write(&Packet::PubAck(PubAck::new(publish.pkid)));
-            return Ok(());
-        }
-        let message = Message {
-            qos,
-            retain: publish.retain,
-            dup: publish.dup,
-            id: publish.pkid,
-            topic: publish.topic,
-            payload: publish.payload,
-        };
-        self.events.push_back(Event::Message(message));
-        Ok(())
-    }
-
-    /// Ends the wait for an acknowledgement. An unknown one is ignored: it may be late.
-    fn acknowledged(&mut self, now: Millis, id: u16, is_meant: impl Fn(Awaited) -> bool) -> Option<Awaited> {
-        self.keep_alive.acknowledged(now);
-        let index = self.pending.iter().position(|pending| pending.id == id && is_meant(pending.awaited))?;
-        Some(self.pending.swap_remove(index).awaited)
     }
 
     fn expire_pending(&mut self, now: Millis) {
@@ -353,8 +287,7 @@ impl<H: Clone> Session<H> {
 
     fn next_id(&mut self) -> u16 {
         let (pending, kept) = (&self.pending, &self.kept);
-        self.ids
-            .next(|id| pending.iter().any(|pending| pending.id == id) || kept.iter().any(|kept| kept.packet.pkid == id))
+        self.ids.next(|id| pending.iter().any(|pending| pending.id == id) || kept.iter().any(|kept| kept.id == id))
     }
 
     fn await_ack(&mut self, now: Millis, id: u16, awaited: Awaited) {
@@ -362,16 +295,9 @@ impl<H: Clone> Session<H> {
         self.pending.push(Pending { id, awaited, deadline });
     }
 
-    fn write(&mut self, packet: &Packet) {
-        self.write_with(|output| packet.write(output, usize::MAX).map(|_| ()));
-    }
-
-    /// The codec refuses only packets without an id and over-long ones; neither is made here.
-    fn write_with(&mut self, write: impl FnOnce(&mut BytesMut) -> Result<(), rumqttc::mqttbytes::Error>) {
-        let before = self.output.len();
-        if write(&mut self.output).is_err() {
-            self.output.truncate(before);
-        }
+    /// Without memory for it the link can't go on, which [`tick`](Self::tick) and [`received`](Self::received) say.
+    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), NoMemory>) {
+        self.starved |= write(&mut self.output).is_err();
     }
 }
 

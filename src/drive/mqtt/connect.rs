@@ -118,12 +118,20 @@ impl Client {
 
     fn lose(&self, error: Error) {
         *self.last_fault.lock() = Some(error);
-        let closed = {
+        let (closed, was_up, short_lived) = {
             let mut session = self.session.lock();
+            let was_up = session.link() == Link::Up;
             session.lost(self.platform.now(), self.platform.random());
-            self.transport.lock().take()
+            (self.transport.lock().take(), was_up, session.short_lived())
         };
         // Closing may take its time, so not under a lock.
         drop(closed);
+        if was_up && short_lived > 1 {
+            log::warn!(
+                target: "mqtt_session",
+                "closed right after connecting, {short_lived} times: is another device using this client id, or is a topic \
+                 forbidden?"
+            );
+        }
     }
 }

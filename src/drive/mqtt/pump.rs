@@ -170,7 +170,7 @@ impl Client {
                 }
                 Link::GaveUp => {
                     // The caller hears of it once; a device must never stop trying for good.
-                    self.session.lock().restart_backoff(now, self.platform.random());
+                    self.session.lock().go_on(now, self.platform.random());
                     return Err(Error::ReconnectTimedOut);
                 }
                 Link::Down => return Err(Error::NotConnected),
@@ -277,9 +277,7 @@ impl Client {
                 self.session.lock().delivered(&message);
                 let _ = self.flush_until(patience);
             }
-            Event::TooLong(len) => {
-                log::error!(target: "mqtt_session", "a message of {len} bytes is too long and was skipped");
-            }
+            Event::Skipped(what) => log::error!(target: "mqtt_session", "{what}"),
             Event::Subscribed(id, subscriber) => {
                 self.tell_of_answer(&subscriber, Notice::Subscribed(id), SubscriptionEvent::Granted);
             }

@@ -414,3 +414,18 @@ fn a_service_is_told_when_the_link_is_restored() {
     client.destroy();
     assert_eq!(diary.take(), ["service ClientDestroyed"]);
 }
+
+#[test]
+fn a_server_that_closes_after_each_connack_is_asked_with_growing_waits() {
+    let (simulation, diary, client) = connected();
+    simulation.world().received.clear();
+    let begin = simulation.ms();
+    let mut attempts = 0;
+    while simulation.ms() - begin < 40_000 {
+        simulation.world().closed = client.is_connected();
+        let _ = client.yield_for(50);
+    }
+    attempts += simulation.world().received.iter().filter(|packet| matches!(packet, Packet::Connect(_))).count();
+    // Waits of 1, 2, 4, 8 and 16 s.
+    assert_eq!(attempts, 5, "{:?}", diary.take());
+}

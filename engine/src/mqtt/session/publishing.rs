@@ -1,7 +1,7 @@
 //! What the device sends: messages for this connection, and messages that are kept until they are acknowledged.
 
-use rumqttc::mqttbytes::v4::{Packet, Publish};
-
+use super::super::packet::Publish;
+use super::super::NoMemory;
 use super::{Awaited, Link, QoS, Refusal, Session};
 use crate::time::Millis;
 use crate::topic::{is_topic, MAX_TOPIC_LEN};
@@ -20,8 +20,25 @@ pub const MAX_KEPT: usize = 10;
 /// A message that is sent over as many connections as it takes until it is acknowledged.
 #[derive(Debug)]
 pub(super) struct Kept {
-    pub(super) packet: Publish,
-    pub(super) sent: bool,
+    pub(super) id: u16,
+    topic: String,
+    payload: Vec<u8>,
+    sent: bool,
+}
+
+impl Kept {
+    fn new(id: u16, topic: &str, payload: &[u8]) -> Result<Self, NoMemory> {
+        let mut kept = Kept { id, topic: String::new(), payload: Vec::new(), sent: false };
+        kept.topic.try_reserve_exact(topic.len()).map_err(|_| NoMemory)?;
+        kept.payload.try_reserve_exact(payload.len()).map_err(|_| NoMemory)?;
+        kept.topic.push_str(topic);
+        kept.payload.extend_from_slice(payload);
+        Ok(kept)
+    }
+
+    fn packet(&self, dup: bool) -> Publish<'_> {
+        Publish { topic: &self.topic, payload: &self.payload, id: self.id, retain: false, dup }
+    }
 }
 
 impl<H: Clone> Session<H> {
@@ -37,8 +54,7 @@ impl<H: Clone> Session<H> {
         qos: QoS,
         retain: bool,
     ) -> Result<u16, Refusal> {
-        let mut packet = checked(topic, payload, qos)?;
-        packet.retain = retain;
+        check(topic, payload, qos)?;
         if self.link != Link::Up {
             return Err(Refusal::NotConnected);
         }
@@ -46,15 +62,14 @@ impl<H: Clone> Session<H> {
             return Err(Refusal::TooManyPublishes);
         }
         let waiting = self.pending.iter().filter(|pending| pending.awaited == Awaited::Puback).count();
-        if qos == QoS::AtLeastOnce {
-            if waiting >= MAX_PENDING_PUBLISHES {
-                return Err(Refusal::TooManyPublishes);
-            }
-            packet.pkid = self.next_id();
-            self.await_ack(now, packet.pkid, Awaited::Puback);
+        if qos == QoS::AtLeastOnce && waiting >= MAX_PENDING_PUBLISHES {
+            return Err(Refusal::TooManyPublishes);
         }
-        let id = packet.pkid;
-        self.write(&Packet::Publish(packet));
+        let id = if qos == QoS::AtMostOnce { 0 } else { self.next_id() };
+        Publish { topic, payload, id, retain, dup: false }.write(&mut self.output)?;
+        if id != 0 {
+            self.await_ack(now, id, Awaited::Puback);
+        }
         Ok(id)
     }
 
@@ -66,7 +81,7 @@ impl<H: Clone> Session<H> {
     /// It is not kept: `NotConnected` where the link will not come back by itself, `TooManyPublishes` where
     /// [`MAX_PENDING`] requests wait already.
     pub fn publish_kept(&mut self, now: Millis, topic: &str, payload: &[u8]) -> Result<u16, Refusal> {
-        let mut packet = checked(topic, payload, QoS::AtLeastOnce)?;
+        check(topic, payload, QoS::AtLeastOnce)?;
         if matches!(self.link, Link::Down | Link::Closed) {
             return Err(Refusal::NotConnected);
         }
@@ -75,17 +90,17 @@ impl<H: Clone> Session<H> {
         if self.pending.len() >= MAX_PENDING {
             return Err(Refusal::TooManyPublishes);
         }
+        let id = self.next_id();
+        let mut kept = Kept::new(id, topic, payload)?;
+        if self.link == Link::Up {
+            kept.packet(false).write(&mut self.output)?;
+            kept.sent = true;
+        }
         if self.kept.len() >= MAX_KEPT {
             self.kept.remove(0);
         }
-        let id = self.next_id();
-        packet.pkid = id;
         self.await_ack(now, id, Awaited::Puback);
-        let sent = self.link == Link::Up;
-        if sent {
-            self.write(&Packet::Publish(packet.clone()));
-        }
-        self.kept.push(Kept { packet, sent });
+        self.kept.push(kept);
         Ok(id)
     }
 
@@ -97,34 +112,25 @@ impl<H: Clone> Session<H> {
 
     pub(super) fn send_kept_again(&mut self, now: Millis) {
         for mut kept in std::mem::take(&mut self.kept) {
-            let id = kept.packet.pkid;
-            kept.packet.dup = std::mem::replace(&mut kept.sent, true);
-            self.pending.retain(|pending| pending.id != id);
-            self.await_ack(now, id, Awaited::Puback);
-            self.write(&Packet::Publish(kept.packet.clone()));
+            let dup = std::mem::replace(&mut kept.sent, true);
+            self.pending.retain(|pending| pending.id != kept.id);
+            self.await_ack(now, kept.id, Awaited::Puback);
+            self.write(|out| kept.packet(dup).write(out));
             self.kept.push(kept);
         }
     }
 }
 
-/// The packet for a message that may be sent, still without an id.
-fn checked(topic: &str, payload: &[u8], qos: QoS) -> Result<Publish, Refusal> {
+/// Whether a message may be sent.
+fn check(topic: &str, payload: &[u8], qos: QoS) -> Result<(), Refusal> {
     if topic.len() > MAX_TOPIC_LEN {
         return Err(Refusal::TopicTooLong);
     }
     if !is_topic(topic) {
         return Err(Refusal::BadTopic);
     }
-    // Before it is copied: there may be no memory for so much.
-    if payload.len() > MAX_SEND {
+    if Publish::size(topic, payload, qos) > MAX_SEND {
         return Err(Refusal::PacketTooLong);
     }
-    let mut packet = Publish::new(topic, qos.into(), payload);
-    // The codec counts the id only where there is one.
-    packet.pkid = 1;
-    if packet.size() > MAX_SEND {
-        return Err(Refusal::PacketTooLong);
-    }
-    packet.pkid = 0;
-    Ok(packet)
+    Ok(())
 }

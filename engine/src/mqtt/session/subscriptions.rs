@@ -1,7 +1,6 @@
 //! Subscriptions: they outlive connections, and what the server granted once is asked for until it is taken away.
 
-use rumqttc::mqttbytes::v4::{Packet, Subscribe, Unsubscribe};
-
+use super::super::packet;
 use super::{Awaited, Event, Link, QoS, Refusal, Session};
 use crate::time::Millis;
 use crate::topic::{is_filter, matches, MAX_TOPIC_LEN};
@@ -95,7 +94,7 @@ impl<H: Clone> Session<H> {
         Ok((self.send_subscribe(now, key, filter), key))
     }
 
-    fn check_filter(&self, filter: &str) -> Result<(), Refusal> {
+    fn check_filter(&mut self, filter: &str) -> Result<(), Refusal> {
         if filter.len() > MAX_TOPIC_LEN {
             return Err(Refusal::TopicTooLong);
         }
@@ -105,7 +104,8 @@ impl<H: Clone> Session<H> {
         if self.link != Link::Up {
             return Err(Refusal::NotConnected);
         }
-        Ok(())
+        // Room for the packet, so that what follows can't fail half-way.
+        self.output.try_reserve(filter.len() + 16).map_err(|_| Refusal::NoMemory)
     }
 
     fn add(&mut self, owner: Owner, filter: &str, qos: QoS, handler: H) -> u64 {
@@ -198,9 +198,7 @@ impl<H: Clone> Session<H> {
     fn send_unsubscribe(&mut self, now: Millis, filter: &str, told: bool) -> u16 {
         let id = self.next_id();
         self.await_ack(now, id, Awaited::Unsuback { told });
-        let mut packet = Unsubscribe::new(filter);
-        packet.pkid = id;
-        self.write(&Packet::Unsubscribe(packet));
+        self.write(|out| packet::write_unsubscribe(out, id, filter));
         id
     }
 
@@ -303,9 +301,7 @@ impl<H: Clone> Session<H> {
         }
         let id = self.next_id();
         self.await_ack(now, id, Awaited::Suback(key));
-        let mut packet = Subscribe::new(filter, qos.into());
-        packet.pkid = id;
-        self.write(&Packet::Subscribe(packet));
+        self.write(|out| packet::write_subscribe(out, id, filter, qos));
         id
     }
 }

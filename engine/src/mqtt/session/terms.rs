@@ -2,28 +2,9 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-
-use super::super::Malformed;
+use super::super::packet::Message;
+use super::super::{Broken, Malformed, NoMemory};
 use crate::time::Millis;
-
-/// Quality of service. This side never uses QoS 2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum QoS {
-    /// At most once.
-    AtMostOnce,
-    /// At least once.
-    AtLeastOnce,
-}
-
-impl From<QoS> for rumqttc::mqttbytes::QoS {
-    fn from(qos: QoS) -> Self {
-        match qos {
-            QoS::AtMostOnce => rumqttc::mqttbytes::QoS::AtMostOnce,
-            QoS::AtLeastOnce => rumqttc::mqttbytes::QoS::AtLeastOnce,
-        }
-    }
-}
 
 /// What stays the same over all connections of a session.
 #[derive(Debug, Clone)]
@@ -79,6 +60,25 @@ pub enum LinkFault {
     PingTimeout,
     /// The server makes the device answer more than it takes.
     Unread,
+    /// A packet that is too long to be taken comes in too slowly.
+    TooSlow,
+    /// There is no memory for what came, or for the answer.
+    NoMemory,
+}
+
+impl From<Broken> for LinkFault {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Malformed(what) => LinkFault::Malformed(what),
+            Broken::NoMemory => LinkFault::NoMemory,
+        }
+    }
+}
+
+impl From<NoMemory> for LinkFault {
+    fn from(_: NoMemory) -> Self {
+        LinkFault::NoMemory
+    }
 }
 
 impl fmt::Display for LinkFault {
@@ -94,6 +94,8 @@ impl fmt::Display for LinkFault {
             LinkFault::ConnackTimeout => write!(f, "no CONNACK in time"),
             LinkFault::PingTimeout => write!(f, "no answer to pings"),
             LinkFault::Unread => write!(f, "the server does not read its answers"),
+            LinkFault::TooSlow => write!(f, "a packet that is too long comes in at less than 1 kB/s"),
+            LinkFault::NoMemory => write!(f, "no memory for a packet"),
         }
     }
 }
@@ -116,23 +118,35 @@ pub enum Refusal {
     TooManySubscriptions,
     /// There is no such subscription.
     UnknownTopic,
+    /// The allocator has no memory.
+    NoMemory,
 }
 
-/// A message from the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// 0 or 1.
-    pub qos: u8,
-    /// The server kept it for new subscribers.
-    pub retain: bool,
-    /// The server sends it again.
-    pub dup: bool,
-    /// Packet id, 0 for QoS 0.
-    pub id: u16,
-    /// Topic.
-    pub topic: String,
-    /// Payload.
-    pub payload: Bytes,
+impl From<NoMemory> for Refusal {
+    fn from(_: NoMemory) -> Self {
+        Refusal::NoMemory
+    }
+}
+
+/// Why a message was not taken. Each with the length of its packet in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skipped {
+    /// It was too long.
+    TooLong(usize),
+    /// There was no memory for it.
+    NoMemory(usize),
+    /// Its topic is no text, empty, or has wildcards.
+    BadTopic(usize),
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Skipped::TooLong(len) => write!(f, "a message of {len} bytes is too long and was skipped"),
+            Skipped::NoMemory(len) => write!(f, "no memory for a message of {len} bytes, it was skipped"),
+            Skipped::BadTopic(len) => write!(f, "a message of {len} bytes has no valid topic and was skipped"),
+        }
+    }
 }
 
 /// News for the caller, in the order in which they happened.
@@ -150,8 +164,8 @@ pub enum Event<H> {
     /// A message came. It goes to [`Session::recipients`](super::Session::recipients) at the moment when it is handed on;
     /// then call [`Session::delivered`](super::Session::delivered).
     Message(Message),
-    /// A message with a payload of this length was too long and was skipped.
-    TooLong(usize),
+    /// A message was not taken, and acknowledged all the same: it would come again after each reconnect.
+    Skipped(Skipped),
     /// A SUBACK grants the subscription.
     Subscribed(u16, H),
     /// A SUBACK refuses the subscription.

@@ -1,8 +1,14 @@
 //! The session against a scripted server; time is a number.
 
+use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, SubscribeReasonCode};
+
+use super::super::Malformed;
 use super::*;
 
+mod connections;
 mod kept;
+mod receiving;
 mod subscriptions;
 
 const TIMEOUT: u64 = 5000;
@@ -173,28 +179,6 @@ fn twenty_publishes_may_wait() {
 }
 
 #[test]
-fn qos_1_is_acknowledged_after_the_handler_and_a_repeat_at_once() {
-    let mut session = connected();
-    receive(&mut session, Millis(0), &incoming(7, "t", b"x")).unwrap();
-    assert!(packets(&mut session).is_empty());
-    let news = events(&mut session);
-    let [Event::Message(message)] = &news[..] else { panic!("{news:?}") };
-    session.delivered(message);
-    assert_eq!(packets(&mut session), [Packet::PubAck(PubAck::new(7))]);
-    receive(&mut session, Millis(0), &incoming(7, "t", b"x")).unwrap();
-    assert_eq!(events(&mut session), []);
-    assert_eq!(packets(&mut session), [Packet::PubAck(PubAck::new(7))]);
-}
-
-#[test]
-fn a_message_that_is_too_long_is_acknowledged_and_told() {
-    let mut session = connected();
-    receive(&mut session, Millis(0), &incoming(7, "t", &vec![0; 20_000])).unwrap();
-    assert_eq!(events(&mut session), [Event::TooLong(20_005)]);
-    assert_eq!(packets(&mut session), [Packet::PubAck(PubAck::new(7))]);
-}
-
-#[test]
 fn the_back_off_ends_after_a_minute_and_can_be_started_anew() {
     let mut session = connected();
     let mut now = Millis(0);
@@ -205,18 +189,10 @@ fn the_back_off_ends_after_a_minute_and_can_be_started_anew() {
     }
     assert_eq!(session.link(), Link::GaveUp);
     assert_eq!(now, Millis(1000 + 2000 + 4000 + 8000 + 16_000 + 32_000));
-    session.restart_backoff(now, 0);
-    assert_eq!(session.link(), Link::Waiting(now + 1000));
-}
-
-#[test]
-fn a_success_resets_the_back_off() {
-    let mut session = connected();
-    session.lost(Millis(0), 0);
-    session.lost(Millis(1000), 0);
-    connect(&mut session, Millis(3000));
-    session.lost(Millis(4000), 0);
-    assert_eq!(session.link(), Link::Waiting(Millis(5000)));
+    session.go_on(now, 0);
+    assert_eq!(session.link(), Link::Waiting(now + 30_000), "not sooner than the server was asked last");
+    session.lost(now + 30_000, 0);
+    assert!(matches!(session.link(), Link::Waiting(_)));
 }
 
 #[test]
@@ -243,14 +219,13 @@ fn pings_keep_the_link_and_their_absence_ends_it() {
 
 #[test]
 fn what_no_server_sends_ends_the_link() {
-    let packets: [&[u8]; 8] = [
+    let packets: [&[u8]; 7] = [
         &[0x10, 0],                      // CONNECT
         &[0x82, 6, 0, 1, 0, 1, b'a', 0], // SUBSCRIBE
         &[0xe0, 0],                      // DISCONNECT
         &[0x00, 0],                      // no such type
         &[0xf0, 0],                      // no such type
         &[0x30, 3, 0, 9, b'a'],          // a topic longer than the packet
-        &[0x34, 5, 0, 1, b'a', 0, 1],    // QoS 2
         &[0x90, 2, 0, 1],                // SUBACK without a code
     ];
     for packet in packets {
@@ -258,53 +233,6 @@ fn what_no_server_sends_ends_the_link() {
         let result = session.received(Millis(0), packet);
         assert!(matches!(result, Err(LinkFault::Malformed(_))), "{packet:x?}: {result:?}");
     }
-}
-
-#[test]
-fn a_new_connection_forgets_the_packet_ids_seen() {
-    let mut session = connected();
-    receive(&mut session, Millis(0), &incoming(7, "t", b"")).unwrap();
-    session.lost(Millis(0), 0);
-    events(&mut session);
-    connect(&mut session, Millis(1000));
-    receive(&mut session, Millis(1000), &incoming(7, "t", b"")).unwrap();
-    assert!(matches!(&events(&mut session)[..], [RECONNECTED, Event::Message(_)]));
-}
-
-#[test]
-fn packet_ids_seen_are_remembered_only_in_a_session_that_goes_on() {
-    for (clean_session, present, delivered) in [(true, 0, true), (true, 1, true), (false, 0, true), (false, 1, false)] {
-        let mut session = session();
-        session.config.clean_session = clean_session;
-        connect(&mut session, Millis(0));
-        receive(&mut session, Millis(0), &incoming(7, "t", b"")).unwrap();
-        session.lost(Millis(0), 0);
-        session.open(Millis(1000), login());
-        session.received(Millis(1000), &[0x20, 2, present, 0]).unwrap();
-        events(&mut session);
-        receive(&mut session, Millis(1000), &incoming(7, "t", b"")).unwrap();
-        assert_eq!(events(&mut session).len(), usize::from(delivered), "clean {clean_session}, present {present}");
-    }
-}
-
-#[test]
-fn a_long_packet_before_connack_is_no_connack() {
-    let mut session = session();
-    session.open(Millis(0), login());
-    let mut stream = vec![0x20, 0xff, 0xff, 0x7f];
-    stream.resize(4 + 0x1f_ffff, 0);
-    let fault = LinkFault::Malformed(Malformed("long packet before CONNACK"));
-    assert_eq!(session.received(Millis(0), &stream), Err(fault));
-}
-
-#[test]
-fn a_session_says_whether_the_rest_of_a_packet_is_to_come() {
-    let mut session = connected();
-    assert!(!session.is_mid_packet());
-    session.received(Millis(0), &[0xd0]).unwrap();
-    assert!(session.is_mid_packet());
-    session.received(Millis(0), &[0]).unwrap();
-    assert!(!session.is_mid_packet());
 }
 
 #[test]
@@ -353,16 +281,11 @@ fn a_request_that_was_withdrawn_leaves_nothing_behind() {
     assert_eq!(told, [Event::Disconnected, RECONNECTED, Event::Subscribed(only.pkid, "first")]);
 }
 
-#[test]
-fn what_the_server_does_not_take_does_not_pile_up() {
-    let mut session = connected();
-    let refused = (0..1000).find_map(|_| session.publish(Millis(0), "t", &[0; 2000], QoS::AtMostOnce, false).err());
-    assert_eq!(refused, Some(Refusal::TooManyPublishes));
-    assert!(session.take_output().len() < MAX_UNSENT + MAX_SEND);
-    assert!(session.publish(Millis(0), "t", b"", QoS::AtMostOnce, false).is_ok());
-
-    let fault = (0..100_000).find_map(|_| receive(&mut session, Millis(0), &incoming(7, "t", b"")).err());
-    assert_eq!(fault, Some(LinkFault::Unread));
-    session.lost(Millis(0), 0);
-    assert!(session.take_output().is_empty());
+impl From<QoS> for rumqttc::mqttbytes::QoS {
+    fn from(qos: QoS) -> Self {
+        match qos {
+            QoS::AtMostOnce => rumqttc::mqttbytes::QoS::AtMostOnce,
+            QoS::AtLeastOnce => rumqttc::mqttbytes::QoS::AtLeastOnce,
+        }
+    }
 }
