@@ -48,6 +48,7 @@ lint() {
         # shellcheck disable=SC2086
         cargo clippy --locked -p iot-bundle $set -- -D warnings || return
     done
+    tools/oldest.sh compiler && tools/oldest.sh dependencies
 }
 
 unit() {
