@@ -7,9 +7,9 @@ use crate::row::Row;
 
 const FLAWS: [(&str, &str); 5] = [
     ("expired", "expired"),
-    ("not-yet", "not valid yet"),
-    ("wrong-host", "name"),
-    ("untrusted", "not signed by the CA it names"),
+    ("not-yet", "not yet valid"),
+    ("wrong-host", "is for other hosts"),
+    ("untrusted", "is not signed by the trusted CA"),
     ("self-signed", "certificate"),
 ];
 
