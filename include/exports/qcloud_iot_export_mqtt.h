@@ -167,11 +167,13 @@ int IOT_MQTT_Destroy(void **pClient);
 /**
  * Reads and handles packets, sends pings, watches time-outs and reconnects, for at most `timeout_ms`.
  *
- * Returns 0, QCLOUD_RET_MQTT_RECONNECTED when it reconnected, QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT while the link is
- * down, or another QCLOUD_ERR_MQTT_* code. With the loop thread running it only sleeps. While an OTA download runs it
- * returns as soon as there is nothing more to handle.
+ * Returns 0, QCLOUD_ERR_INVAL where `timeout_ms` is 0, QCLOUD_RET_MQTT_RECONNECTED when it reconnected,
+ * QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT while the link is down, or another QCLOUD_ERR_MQTT_* code. With the loop thread
+ * running it only sleeps. While an OTA download runs it returns as soon as there is nothing more to handle, with the loop
+ * thread at once on the thread that fetches.
  */
-int IOT_MQTT_Yield(void *pClient, uint32_t timeout_ms);
+int IOT_MQTT_Yield(void *pClient,
+                   uint32_t timeout_ms);
 
 /**
  * Publishes a message. Returns the packet id (QOS1, also written to `pParams->id`), 0 (QOS0) or an error.

@@ -8,8 +8,11 @@ mod pump;
 #[cfg(feature = "multithread")]
 mod pump_loop;
 mod sending;
+mod trace;
 
 use std::any::Any;
+#[cfg(feature = "multithread")]
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
@@ -152,6 +155,9 @@ pub struct Client {
     reconnect: Mutex<Option<connect::Reconnect>>,
     pump: pump::Token,
     downloads: AtomicUsize,
+    /// The thread that fetched last, 0 for none.
+    #[cfg(feature = "multithread")]
+    fetcher: AtomicU64,
     look: Mutex<LookBudget>,
     last_fault: Mutex<Option<Error>>,
     #[cfg(feature = "multithread")]
@@ -173,6 +179,8 @@ impl Client {
             reconnect: Mutex::new(None),
             pump: pump::Token::new(),
             downloads: AtomicUsize::new(0),
+            #[cfg(feature = "multithread")]
+            fetcher: AtomicU64::new(0),
             look: Mutex::new(LookBudget::default()),
             last_fault: Mutex::new(None),
             #[cfg(feature = "multithread")]
@@ -195,6 +203,7 @@ impl Client {
     pub fn publish_retained(&self, topic: &str, qos: QoS, payload: &[u8], retain: bool) -> Result<u16, Error> {
         let now = self.platform.now();
         let id = self.session.lock().publish(now, topic, payload, qos, retain)?;
+        trace::publish(id, topic, payload);
         self.sent(id)
     }
 
@@ -207,6 +216,7 @@ impl Client {
     pub fn publish_kept(&self, topic: &str, payload: &[u8]) -> Result<u16, Error> {
         let now = self.platform.now();
         let id = self.session.lock().publish_kept(now, topic, payload)?;
+        trace::publish(id, topic, payload);
         // Kept, whatever becomes of this link.
         let _ = self.flush_until(now);
         Ok(id)
@@ -219,6 +229,7 @@ impl Client {
     pub fn publish_in_passing(&self, topic: &str, payload: &[u8]) -> Result<u16, Error> {
         let now = self.platform.now();
         let id = self.session.lock().publish(now, topic, payload, QoS::AtMostOnce, false)?;
+        trace::publish(id, topic, payload);
         self.flush_until(now)?;
         Ok(id)
     }
@@ -232,6 +243,7 @@ impl Client {
         let same =
             |a: &Arc<dyn Subscriber>, b: &Arc<dyn Subscriber>| a.handlers().is_some() && a.handlers() == b.handlers();
         let id = self.session.lock().subscribe(now, filter, qos, subscriber, same)?;
+        trace::subscribe(id, filter);
         self.sent(id)
     }
 
@@ -265,6 +277,7 @@ impl Client {
         let now = self.platform.now();
         let subscribed = self.session.lock().subscribe_for_service(now, filter, qos, subscriber);
         let (id, key) = subscribed?;
+        trace::subscribe(id, filter);
         self.sent(id)?;
         Ok(ServiceSubscription(key))
     }
@@ -306,6 +319,13 @@ impl Client {
         }
     }
 
+    /// Tells the client that the calling thread fetches firmware now: while a loop thread drives the client, `yield_for`
+    /// holds every other thread for its time, but not this one (behaviour.md section 3).
+    pub fn note_fetch(&self) {
+        #[cfg(feature = "multithread")]
+        self.fetcher.store(pump::this_thread(), Ordering::Relaxed);
+    }
+
     /// The platform this client runs on.
     pub fn platform(&self) -> &Arc<dyn Platform> {
         &self.platform
@@ -339,6 +359,7 @@ impl Client {
         *self.reconnect.lock() = None;
         let closed = self.transport.lock().take();
         drop(closed);
+        log::info!(target: "IOT_MQTT_Destroy", "mqtt disconnect!");
         for subscriber in subscribers {
             subscriber.event(self, SubscriptionEvent::ClientDestroyed);
         }

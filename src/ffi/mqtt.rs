@@ -103,11 +103,11 @@ unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c_int> {
         identity,
     };
     let client = Client::offline(Arc::new(HalPlatform::new()), setup);
-    let conn_id = client.connect().map_err(|error| code(&error))?;
     log::info!(
         target: "IOT_MQTT_Construct",
         "SDK_Ver: {QCLOUD_IOT_DEVICE_SDK_VERSION}, Product_ID: {product_id}, Device_Name: {device_name}"
     );
+    let conn_id = client.connect().map_err(|error| code(&error))?;
     log::info!(target: "IOT_MQTT_Construct", "mqtt connect with id: {conn_id} success");
     Ok(client)
 }
@@ -246,12 +246,17 @@ fn with_client<R: Copy>(
 
 /// Reads and handles packets, sends pings, watches time-outs and reconnects, for at most `timeout_ms`.
 ///
-/// Returns 0, QCLOUD_RET_MQTT_RECONNECTED when it reconnected, QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT while the link is
-/// down, or another QCLOUD_ERR_MQTT_* code. With the loop thread running it only sleeps. While an OTA download runs it
-/// returns as soon as there is nothing more to handle.
+/// Returns 0, QCLOUD_ERR_INVAL where `timeout_ms` is 0, QCLOUD_RET_MQTT_RECONNECTED when it reconnected,
+/// QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT while the link is down, or another QCLOUD_ERR_MQTT_* code. With the loop thread
+/// running it only sleeps. While an OTA download runs it returns as soon as there is nothing more to handle, with the loop
+/// thread at once on the thread that fetches.
 #[no_mangle]
 pub extern "C" fn IOT_MQTT_Yield(pClient: *mut c_void, timeout_ms: u32) -> c_int {
     with_client("IOT_MQTT_Yield", pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
+        if timeout_ms == 0 {
+            log::error!(target: "IOT_MQTT_Yield", "timeout_ms is 0");
+            return QCLOUD_ERR_INVAL;
+        }
         driven_code(&client.yield_for(timeout_ms))
     })
 }
@@ -476,8 +481,11 @@ fn id_as_pointer(id: u16) -> *mut c_void {
 /// Runs `body` with a C view of `message`. Topic and payload are followed by a NUL there, since much C code treats
 /// them as strings.
 fn with_c_message(message: &Message, body: impl FnOnce(*mut MQTTMessage)) {
-    let topic = [message.topic.as_bytes(), b"\0"].concat();
-    let mut payload = [&message.payload[..], b"\0"].concat();
+    let (Some(topic), Some(mut payload)) = (with_nul(message.topic.as_bytes()), with_nul(&message.payload)) else {
+        // The server decides how long a message is, so this must not abort.
+        log::error!(target: "mqtt_message", "no memory to hand on a message of {} bytes", message.payload.len());
+        return;
+    };
     let mut view = MQTTMessage {
         qos: raw::QoS::from(message.qos),
         retained: u8::from(message.retain),
@@ -489,6 +497,15 @@ fn with_c_message(message: &Message, body: impl FnOnce(*mut MQTTMessage)) {
         payload_len: message.payload.len(),
     };
     body(&mut view);
+}
+
+/// A copy of `bytes` with a NUL behind it; `None` where there is no memory for it.
+fn with_nul(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len() + 1).ok()?;
+    copy.extend_from_slice(bytes);
+    copy.push(0);
+    Some(copy)
 }
 
 /// The event handler of `MQTTInitParams`.

@@ -73,6 +73,7 @@ pub struct Session<H> {
     subscriptions: Vec<Subscription<H>>,
     removed: Vec<H>,
     next_key: u64,
+    repeated: Vec<(u16, String)>,
     pending: Vec<Pending>,
     kept: Vec<Kept>,
     ids: PacketIds,
@@ -104,6 +105,7 @@ impl<H: Clone> Session<H> {
             subscriptions: Vec::new(),
             removed: Vec::new(),
             next_key: 0,
+            repeated: Vec::new(),
             pending: Vec::new(),
             kept: Vec::new(),
             ids: PacketIds::start(first_id),
@@ -185,6 +187,7 @@ impl<H: Clone> Session<H> {
         self.starved = false;
         self.acknowledged = false;
         self.undelivered.clear();
+        self.repeated.clear();
     }
 
     /// The caller was told that reconnecting timed out: attempts go on, as rarely as they may be.

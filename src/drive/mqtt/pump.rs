@@ -6,7 +6,7 @@ use std::sync::Arc;
 use iot_engine::mqtt::{Event, Link};
 use iot_engine::time::Millis;
 
-use super::{Client, Driven, Message, Notice, Subscriber, SubscriptionEvent};
+use super::{trace, Client, Driven, Message, Notice, Subscriber, SubscriptionEvent};
 use crate::drive::error::Error;
 use crate::hal::Platform;
 
@@ -22,7 +22,7 @@ pub(super) struct Token {
 }
 
 /// A number for the calling thread, never 0, never used twice.
-fn this_thread() -> u64 {
+pub(super) fn this_thread() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     thread_local!(static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
     NUMBER.with(|number| *number)
@@ -82,7 +82,8 @@ impl Client {
         let deadline = self.platform.now() + u64::from(ms);
         #[cfg(feature = "multithread")]
         if self.is_left_to_loop() {
-            if !self.is_downloading() {
+            let is_fetching = self.is_downloading() && self.fetcher.load(Ordering::Relaxed) == this_thread();
+            if !is_fetching {
                 self.sleep_until(deadline);
             }
             return Ok(Driven::Done);
@@ -248,6 +249,10 @@ impl Client {
     /// Hands the session's news to whom they concern, one at a time, with no lock held. True when the link came back.
     fn hand_on_news(self: &Arc<Self>, patience: Millis) -> bool {
         let mut reconnected = false;
+        let repeated = self.session.lock().take_repeated();
+        for (id, filter) in repeated {
+            trace::subscribe(id, &filter);
+        }
         loop {
             let event = self.session.lock().next_event();
             let Some(event) = event else {

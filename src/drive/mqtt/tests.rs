@@ -429,3 +429,26 @@ fn a_server_that_closes_after_each_connack_is_asked_with_growing_waits() {
     // Waits of 1, 2, 4, 8 and 16 s.
     assert_eq!(attempts, 5, "{:?}", diary.take());
 }
+
+#[cfg(feature = "multithread")]
+#[test]
+fn with_the_loop_thread_only_the_thread_that_fetches_is_not_held() {
+    let (simulation, _diary, client) = connected();
+    // As if the loop thread were running: pumping is its business.
+    client.set_loop_status(true);
+    let elapsed = |ms: u32| {
+        let before = simulation.ms();
+        assert_eq!(client.yield_for(ms), Ok(Driven::Done));
+        simulation.ms() - before
+    };
+    assert_eq!(elapsed(300), 300);
+    client.set_download_running(true);
+    assert_eq!(elapsed(300), 300, "another thread fetches");
+    client.note_fetch();
+    assert_eq!(elapsed(300), 0);
+    let elsewhere = std::thread::scope(|scope| scope.spawn(|| elapsed(300)).join().unwrap());
+    assert_eq!(elsewhere, 300);
+    client.set_download_running(false);
+    assert_eq!(elapsed(300), 300, "the download is over");
+    client.set_loop_status(false);
+}

@@ -28,6 +28,8 @@ trait Link: Send + Sync {
     fn is_subscribed(&self, filter: &str) -> bool;
     fn drive(&self, ms: u32) -> Result<Driven, Error>;
     fn set_download_running(&self, running: bool);
+    /// The calling thread fetches firmware.
+    fn note_fetch(&self) {}
 }
 
 impl Link for Arc<Client> {
@@ -57,6 +59,10 @@ impl Link for Arc<Client> {
 
     fn set_download_running(&self, running: bool) {
         Client::set_download_running(self, running);
+    }
+
+    fn note_fetch(&self) {
+        Client::note_fetch(self);
     }
 }
 
@@ -110,6 +116,9 @@ impl Subscriber for Inbox {
     }
 
     fn event(&self, _client: &Arc<Client>, event: SubscriptionEvent) {
+        if event == SubscriptionEvent::ClientDestroyed && !self.closed.load(Ordering::Relaxed) {
+            log::info!(target: "ota_event", "mqtt client has been destroyed");
+        }
         match event {
             SubscriptionEvent::Granted => {}
             SubscriptionEvent::Refused
@@ -327,6 +336,7 @@ impl Ota {
     /// `OtaError::InvalidState` unless a download was started; the error that ended the download.
     pub fn fetch(&self, buf: &mut [u8], limit_ms: u64) -> Result<usize, Error> {
         const FUNCTION: &str = "IOT_OTA_FetchYield";
+        self.link.note_fetch();
         let mut slot = self.transfer.lock();
         let epoch = {
             let mut session = self.inbox.session.lock();

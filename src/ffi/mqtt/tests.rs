@@ -172,6 +172,7 @@ fn bad_arguments_have_their_codes() {
         assert_eq!(unsafe { IOT_MQTT_Publish(device.handle, topic, &mut params) }, QCLOUD_ERR_BUF_TOO_SHORT);
     }
     assert_eq!(device.unsubscribe("t"), QCLOUD_ERR_MQTT_UNSUB_FAIL);
+    assert_eq!(IOT_MQTT_Yield(device.handle, 0), QCLOUD_ERR_INVAL);
 }
 
 #[test]

@@ -287,8 +287,15 @@ impl<H: Clone> Session<H> {
         let wanted = self.subscriptions.iter().filter(|known| wanted(known));
         let again: Vec<_> = wanted.map(|known| (known.key, known.filter.clone())).collect();
         for (key, filter) in again {
-            self.send_subscribe(now, key, &filter);
+            let id = self.send_subscribe(now, key, &filter);
+            self.repeated.push((id, filter));
         }
+    }
+
+    /// Packet ids and filters of SUBSCRIBEs that the session has sent by itself, for the log.
+    #[must_use]
+    pub fn take_repeated(&mut self) -> Vec<(u16, String)> {
+        std::mem::take(&mut self.repeated)
     }
 
     /// Asks for the highest QoS that anybody wants for `filter`: to the server it is one subscription, and the last

@@ -99,6 +99,8 @@ fn after_a_loss_every_subscription_is_made_again() {
         })
         .collect();
     assert!(matches!(&filters[..], [(_, "a"), (_, "b")]), "{filters:?}");
+    let repeated = session.take_repeated();
+    assert!(repeated.iter().map(|(id, filter)| (*id, filter.as_str())).eq(filters.iter().copied()), "{repeated:?}");
     receive(&mut session, Millis(3100), &suback(filters[0].0, true)).unwrap();
     assert!(session.is_subscribed("a"));
     // The second one stays without an answer: it is asked for again, not dropped.
