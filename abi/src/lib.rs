@@ -5,6 +5,25 @@
 //!
 //! Rust never receives an enum from C, where any integer can stand in its place. Arguments and fields have the
 //! integer types of [`raw`] instead, and each enumerator is an integer constant beside its enum.
+//!
+//! ```
+//! use iot_abi::mqtt::{MQTTMessage, QOS1};
+//! use std::ptr;
+//!
+//! // As C code fills it in for IOT_MQTT_Publish.
+//! let mut state = *b"on";
+//! let message = MQTTMessage {
+//!     qos: QOS1,
+//!     retained: 0,
+//!     dup: 0,
+//!     id: 0,
+//!     ptopic: ptr::null(),
+//!     topic_len: 0,
+//!     payload: state.as_mut_ptr().cast(),
+//!     payload_len: state.len(),
+//! };
+//! assert_eq!(message.payload_len, 2);
+//! ```
 #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
 
 /// Makes an integer constant of each enumerator, under its own name.

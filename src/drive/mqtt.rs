@@ -146,6 +146,41 @@ pub struct Setup {
 }
 
 /// One MQTT connection, kept up as the caller's thread drives it.
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use iot_engine::identity::Identity;
+/// use iot_engine::mqtt::Config;
+/// use iot_sdk::drive::mqtt::{Client, Proof, QoS, Setup};
+/// use iot_sdk::hal::platform::HalPlatform;
+/// use iot_sdk::hal::{Endpoint, Security};
+///
+/// let identity = Identity::new("PRODUCTID0", "lamp").expect("both are short enough");
+/// let setup = Setup {
+///     endpoint: Endpoint {
+///         host: "localhost".to_owned(),
+///         port: 1883,
+///         security: Security::None,
+///         handshake_timeout_ms: 5000,
+///     },
+///     proof: Proof::Password(b"the device secret".to_vec()),
+///     config: Config {
+///         client_id: identity.client_id(),
+///         keep_alive_s: 240,
+///         clean_session: true,
+///         command_timeout_ms: 5000,
+///         auto_connect: true,
+///     },
+///     listener: None,
+///     attachment: Box::new(()),
+///     identity,
+/// };
+/// let client = Client::offline(Arc::new(HalPlatform::new()), setup);
+/// client.connect().expect("there is a broker");
+/// client.publish("lamp/state", QoS::AtLeastOnce, b"on").expect("the connection is up");
+/// client.yield_for(100).expect("and stays up");
+/// ```
 pub struct Client {
     platform: Arc<dyn Platform>,
     setup: Setup,

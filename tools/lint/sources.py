@@ -5,6 +5,7 @@
 - Only src/hal names a `HAL_*` of the platform; the rest of the library goes through it.
 - The contract's numbers (`iot_abi::error`) are named at the edge only: src/ffi, src/hal.
 - `unsafe` is in src/ffi, src/hal, platform/ and the tests' helpers only.
+- The documentation of every library of the workspace has an example.
 """
 
 import re
@@ -60,8 +61,19 @@ def look(path, text):
             yield from lines_with(UNSAFE, path, code, "unsafe outside src/ffi, src/hal and platform")
 
 
+def without_example(root):
+    """Libraries in whose documentation no example stands."""
+    for crate in rust_source.crates(root):
+        # Fuzz targets and the second Rust library of a link test are no libraries for anybody.
+        if not crate.name.endswith("/lib.rs") or crate.name.startswith(("fuzz/", "tests/link/")):
+            continue
+        texts = ((root / module.file).read_text(encoding="utf-8") for module in crate.modules.values())
+        if not any(re.search(r"(?m)^\s*//[/!] ```", text) for text in texts):
+            yield f"{crate.name}: no example in its documentation"
+
+
 def check(root=files.ROOT):
-    problems = []
+    problems = list(without_example(root))
     for path in files.tracked(root):
         if path.suffix in files.SOURCES or files.is_script(path, root):
             problems += look(path, (root / path).read_text(encoding="utf-8", errors="replace"))

@@ -119,6 +119,11 @@ class Sources(unittest.TestCase):
         self.assertEqual(len(self.found("src/drive/a.rs", "use iot_abi::error::X;\n")), 1)
         self.assertEqual(len(self.found("engine/src/a.rs", "const X: i32 = QCLOUD_ERR_FAILURE;\n")), 1)
 
+    def test_examples(self):
+        for text, count in (("//! ```\n//! 1;\n//! ```\n", 0), ("//! No example.\n", 1)):
+            contents = {"Cargo.toml": MANIFEST, "src/lib.rs": text}
+            self.assertEqual(len(sources.check(Repository(self, contents).root)), count)
+
     def test_unsafe(self):
         self.assertEqual(self.found("src/hal/a.rs", "unsafe {}\n"), [])
         self.assertEqual(len(self.found("src/drive/a.rs", "fn f() { unsafe { g() } }\n")), 1)

@@ -54,6 +54,32 @@ struct Pending {
 }
 
 /// See the module's documentation.
+///
+/// ```
+/// use iot_engine::mqtt::{Config, Event, Link, Login, QoS, Session};
+/// use iot_engine::time::Millis;
+///
+/// let mut session = Session::<&str>::new(
+///     Config {
+///         client_id: "PRODUCTID0lamp".to_owned(),
+///         keep_alive_s: 240,
+///         clean_session: true,
+///         command_timeout_ms: 5000,
+///         auto_connect: true,
+///     },
+///     0,
+/// );
+/// // The caller has a connection: what the session wants to say goes out over it, what comes in goes to the session.
+/// session.open(Millis(0), Login { user_name: "lamp".to_owned(), password: String::new() });
+/// let connect = session.take_output();
+/// assert_eq!(connect[0], 0x10, "a CONNECT");
+/// session.received(Millis(20), &[0x20, 2, 0, 0]).expect("a CONNACK");
+/// assert_eq!(session.link(), Link::Up);
+/// assert!(matches!(session.next_event(), Some(Event::Connected)));
+///
+/// let id = session.publish(Millis(30), "lamp/state", b"on", QoS::AtLeastOnce, false).expect("the link is up");
+/// assert_eq!(id, 1);
+/// ```
 pub struct Session<H> {
     config: Config,
     link: Link,

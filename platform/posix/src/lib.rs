@@ -3,6 +3,14 @@
 //! The names C code links, `HAL_X`, are weak C definitions (`weak/`), one object per subject; they forward to the
 //! `iot_platform_x` functions here. Nothing in this crate refers to TLS, so a program with its own `HAL_TLS_*` links
 //! none of ours.
+//!
+//! ```
+//! use iot_platform_posix::time::{iot_platform_get_time_ms, iot_platform_sleep_ms};
+//!
+//! let begin = iot_platform_get_time_ms();
+//! iot_platform_sleep_ms(5);
+//! assert!(iot_platform_get_time_ms().wrapping_sub(begin) >= 5);
+//! ```
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 

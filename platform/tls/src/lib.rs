@@ -2,6 +2,26 @@
 //!
 //! The names C code links are weak C definitions (`weak/hal_tls.c`) in an object of their own, and nothing else refers
 //! to this crate: a program with its own `HAL_TLS_*` links neither TLS stack.
+//!
+//! ```no_run
+//! use iot_platform_tls::{iot_platform_tls_connect, iot_platform_tls_disconnect};
+//!
+//! # #[cfg(not(feature = "auth-mode-cert"))] {
+//! let mut params = iot_abi::import::SSLConnectParams {
+//!     ca_crt: std::ptr::null(),
+//!     ca_crt_len: 0,
+//!     psk: c"0123456789abcdef".as_ptr(),
+//!     psk_id: c"PRODUCTID0lamp".as_ptr(),
+//!     psk_length: 16,
+//!     timeout_ms: 5000,
+//! };
+//! // SAFETY: the texts end with a NUL, and both outlive the call.
+//! let handle = unsafe { iot_platform_tls_connect(&mut params, c"localhost".as_ptr(), 8883) };
+//! assert_ne!(handle, 0, "the log says why not");
+//! // SAFETY: it is from the call above.
+//! unsafe { iot_platform_tls_disconnect(handle) };
+//! # }
+//! ```
 #![cfg(not(feature = "auth-with-notls"))]
 
 mod cert;

@@ -8,6 +8,13 @@ use tempfile::TempDir;
 use crate::{Build, Device, Finished, Firmware, Hub, HubSetup, Process, Sample};
 
 /// The pieces; dropped in this order, the folder last.
+///
+/// ```no_run
+/// use e2e::{Build, Desk};
+///
+/// let desk = Desk::new(Build::Key, 100_000);
+/// desk.expect_upgrade(&mut desk.sample().start());
+/// ```
 pub struct Desk {
     /// The cloud.
     pub hub: Hub,
