@@ -5,9 +5,11 @@
 
 mod config;
 mod date;
+mod der;
 mod explain;
 mod input;
 mod queue;
+mod verifier;
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

@@ -11,9 +11,10 @@ use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, Error, InconsistentKeys, RootCertStore};
+use rustls::{ClientConfig, Error, InconsistentKeys};
 use zeroize::Zeroizing;
 
+use super::verifier::{Trusted, Verifier};
 use crate::params::ClientFiles;
 
 /// Largest certificate or key file that is read, in bytes.
@@ -27,10 +28,12 @@ pub fn configure(ca_pem: &[u8], client: Option<&ClientFiles<'_>>) -> Result<Arc<
     let provider = Arc::new(ring::default_provider());
     // Where the system has no call for random numbers, this opens a file that stays open: now, not in a handshake.
     let _ = provider.secure_random.fill(&mut [0]);
+    let verifier = Verifier::new(trusted(ca_pem)?, Arc::clone(&provider))?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("can't set up TLS ({error})"))?
-        .with_root_certificates(roots(ca_pem)?);
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match client {
         None => builder.with_no_client_auth(),
         Some(files) => {
@@ -43,27 +46,28 @@ pub fn configure(ca_pem: &[u8], client: Option<&ClientFiles<'_>>) -> Result<Arc<
     Ok(Arc::new(config))
 }
 
-/// Those of the PEM's certificates that can serve as roots.
-fn roots(ca_pem: &[u8]) -> Result<RootCertStore, String> {
-    let mut store = RootCertStore::empty();
-    let mut rejected = 0_u32;
+/// Those of the PEM's certificates that can be used.
+fn trusted(ca_pem: &[u8]) -> Result<Trusted, String> {
+    let mut trusted = Trusted::new();
+    let mut rejected = 0_usize;
     for certificate in CertificateDer::pem_slice_iter(ca_pem) {
-        let added = certificate.ok().and_then(|certificate| store.add(certificate).ok());
-        if added.is_none() {
+        if !certificate.is_ok_and(|certificate| trusted.add(certificate)) {
             rejected += 1;
         }
     }
-    if store.is_empty() {
-        return Err(match rejected {
-            0 => "the CA certificate is not PEM".to_owned(),
-            _ => "none of the CA certificates can be parsed".to_owned(),
-        });
+    match (trusted.len(), rejected) {
+        (0, 0) => Err("the CA certificate is not PEM".to_owned()),
+        (0, _) => Err("none of the CA certificates can be parsed".to_owned()),
+        (_, 0) => Ok(trusted),
+        (used, _) => {
+            let all = used + rejected;
+            log::warn(
+                "HAL_TLS_Connect",
+                &format!("{rejected} of {all} CA certificates can't be parsed and are left out"),
+            );
+            Ok(trusted)
+        }
     }
-    if rejected != 0 {
-        let all = store.len() + rejected as usize;
-        log::warn("HAL_TLS_Connect", &format!("{rejected} of {all} CA certificates can't be parsed and are left out"));
-    }
-    Ok(store)
 }
 
 fn client_identity(files: &ClientFiles<'_>) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {

@@ -44,6 +44,19 @@ pub fn date(seconds: u64) -> String {
     format!("{:04}-{month:02}-{day:02}", era * 400 + year_of_era + next_year)
 }
 
+/// The first second of a day in seconds since 1970, 0 for days before that. `None`: there is no such day.
+pub fn at_midnight(year: u64, month: u64, day: u64) -> Option<u64> {
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // The same source, days_from_civil.
+    let (year, month_from_march) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    Some((era * 146_097 + day_of_era).saturating_sub(719_468) * SECONDS_A_DAY)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +76,19 @@ mod tests {
         for (seconds, expected) in table {
             assert_eq!(date(seconds), expected);
         }
+    }
+
+    #[test]
+    fn days_lead_back_to_their_seconds() {
+        for day in [0, 1, 58, 59, 60, 11_016, 11_017, 20_513, 47_540, 47_541, 2_932_896] {
+            let text = date(day * SECONDS_A_DAY);
+            let mut parts = text.split('-').map(|part| part.parse().unwrap());
+            let mut part = || parts.next().unwrap();
+            assert_eq!(at_midnight(part(), part(), part()), Some(day * SECONDS_A_DAY), "{text}");
+        }
+        assert_eq!(at_midnight(1969, 12, 31), Some(0));
+        assert_eq!(at_midnight(2026, 13, 1), None);
+        assert_eq!(at_midnight(2026, 1, 32), None);
     }
 
     #[test]

@@ -1,10 +1,31 @@
 //! rustls's errors in words for a human who has to do something about them.
 
+use std::fmt;
+use std::sync::Arc;
+
 use iot_platform_posix::cause::Cause;
-use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, Error, OtherError, PeerIncompatible};
 
 use super::date::{clock_is_wrong, date};
 use crate::session::Failure;
+
+/// What rustls has no error for, as the end of a sentence that begins with "certificate of HOST".
+#[derive(Debug)]
+pub struct Flaw(pub String);
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Flaw {}
+
+impl From<Flaw> for Error {
+    fn from(flaw: Flaw) -> Self {
+        CertificateError::Other(OtherError(Arc::new(flaw))).into()
+    }
+}
 
 /// What happened in a connection to `host`.
 pub fn explain(error: &Error, host: &str) -> Failure {
@@ -76,10 +97,9 @@ fn certificate(reason: &CertificateError, host: &str) -> Cause {
             format!("{of} is not signed by the trusted CA that it names: another CA of the same name?")
         }
         CertificateError::NotValidForName => format!("{of} is for other hosts"),
-        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => format!(
-            "{of} has no subject alternative name: make it anew with subjectAltName={}:{host}",
-            if host.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" }
-        ),
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            format!("{of} has no subject alternative name: make it anew with {}", alternative_name(host))
+        }
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names: Vec<_> = presented.iter().map(|name| bare_name(name)).collect();
             format!("{of} is for other hosts: {}", names.join(", "))
@@ -92,10 +112,43 @@ fn certificate(reason: &CertificateError, host: &str) -> Cause {
         CertificateError::UnhandledCriticalExtension => format!("{of} has a critical extension that is not supported"),
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            format!("{of} is signed in a way that is not supported: sign it with SHA-256 or better, RSA of 2048 bits or ECDSA")
+            format!(
+                "{of} is signed in a way that is not supported: sign it with SHA-256 and RSA of 2048 bits, or ECDSA"
+            )
         }
+        CertificateError::Other(other) => match (other.0.downcast_ref(), other.0.downcast_ref()) {
+            (Some(Flaw(text)), _) => format!("{of} {text}"),
+            (_, Some(error)) => format!("{of} {}", flaw(error, host)),
+            _ => format!("{of} is not valid"),
+        },
         _ => format!("{of} is not valid"),
     })
+}
+
+/// What rustls has no error of its own for.
+fn flaw(error: &webpki::Error, host: &str) -> String {
+    match error {
+        webpki::Error::UnsupportedCertVersion => format!(
+            "is not of X.509 version 3: make it anew with {}, or trust this very certificate",
+            alternative_name(host)
+        ),
+        webpki::Error::CaUsedAsEndEntity => {
+            "is a CA's (CA:TRUE): make one for the server, or trust this very certificate".to_owned()
+        }
+        webpki::Error::EndEntityUsedAsCa => "is signed by a certificate that is no CA's (CA:FALSE)".to_owned(),
+        webpki::Error::NameConstraintViolation => "is for a name that its CA may not sign for".to_owned(),
+        webpki::Error::PathLenConstraintViolated
+        | webpki::Error::MaximumPathDepthExceeded
+        | webpki::Error::MaximumPathBuildCallsExceeded
+        | webpki::Error::MaximumSignatureChecksExceeded => "has too long a chain of CAs".to_owned(),
+        _ => "breaks the rules of X.509".to_owned(),
+    }
+}
+
+/// The argument for openssl.
+fn alternative_name(host: &str) -> String {
+    let kind = if host.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
+    format!("subjectAltName={kind}:{host}")
 }
 
 /// webpki writes names as `DnsName("a.example")` and `IpAddress(10.0.0.7)`.
