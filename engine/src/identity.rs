@@ -27,6 +27,10 @@ pub enum IdentityError {
     ProductId,
     /// The device name is empty or longer than [`MAX_DEVICE_NAME`].
     DeviceName,
+    /// The product id holds a character that a level of a topic can't hold.
+    ProductIdLevel,
+    /// The device name holds such a character.
+    DeviceNameLevel,
     /// The device secret is empty or longer than [`MAX_DEVICE_SECRET`].
     SecretLength,
     /// The device secret is not base64.
@@ -38,6 +42,8 @@ impl fmt::Display for IdentityError {
         match self {
             IdentityError::ProductId => write!(f, "product id must have 1 to {MAX_PRODUCT_ID} characters"),
             IdentityError::DeviceName => write!(f, "device name must have 1 to {MAX_DEVICE_NAME} characters"),
+            IdentityError::ProductIdLevel => write!(f, "product id holds a character that a topic level can't hold"),
+            IdentityError::DeviceNameLevel => write!(f, "device name holds a character that a topic level can't hold"),
             IdentityError::SecretLength => write!(f, "device secret must have 1 to {MAX_DEVICE_SECRET} characters"),
             IdentityError::SecretNotBase64 => write!(f, "device secret is not base64"),
         }
@@ -52,16 +58,23 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Checks the lengths of both names.
+    /// Checks both names: their lengths, and that they can stand in topics.
     ///
     /// # Errors
-    /// The name that is empty or too long.
+    /// The name that is not right.
     pub fn new(product_id: &str, device_name: &str) -> Result<Self, IdentityError> {
         if product_id.is_empty() || product_id.len() > MAX_PRODUCT_ID {
             return Err(IdentityError::ProductId);
         }
         if device_name.is_empty() || device_name.len() > MAX_DEVICE_NAME {
             return Err(IdentityError::DeviceName);
+        }
+        let is_level = |name: &str| !name.contains(['/', '+', '#', '\0']);
+        if !is_level(product_id) {
+            return Err(IdentityError::ProductIdLevel);
+        }
+        if !is_level(device_name) {
+            return Err(IdentityError::DeviceNameLevel);
         }
         Ok(Identity { product_id: product_id.to_owned(), device_name: device_name.to_owned() })
     }
@@ -164,6 +177,10 @@ mod tests {
         assert_eq!(Identity::new("p", ""), Err(IdentityError::DeviceName));
         assert_eq!(Identity::new("p", &"d".repeat(49)), Err(IdentityError::DeviceName));
         assert!(Identity::new("1234567890", &"d".repeat(48)).is_ok());
+        for name in ["a/b", "+", "#", "a\0"] {
+            assert_eq!(Identity::new(name, "d"), Err(IdentityError::ProductIdLevel));
+            assert_eq!(Identity::new("p", name), Err(IdentityError::DeviceNameLevel));
+        }
     }
 
     #[test]
@@ -172,6 +189,8 @@ mod tests {
         for (error, text) in [
             (Identity::new("", "d").unwrap_err(), "product id must have 1 to 10 characters"),
             (Identity::new("p", "").unwrap_err(), "device name must have 1 to 48 characters"),
+            (Identity::new("+", "d").unwrap_err(), "product id holds a character that a topic level can't hold"),
+            (Identity::new("p", "+").unwrap_err(), "device name holds a character that a topic level can't hold"),
             (decode_secret(&long).unwrap_err(), "device secret must have 1 to 64 characters"),
             (decode_secret("hunter2!").unwrap_err(), "device secret is not base64"),
         ] {

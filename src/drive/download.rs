@@ -353,6 +353,4 @@ fn https() -> Result<Security, Refused> {
 }
 
 #[cfg(test)]
-pub(crate) mod simulation;
-#[cfg(test)]
 mod tests;

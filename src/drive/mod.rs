@@ -7,5 +7,7 @@ pub mod overrides;
 pub mod services;
 pub mod trust;
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(all(test, feature = "multithread"))]
 mod threads_tests;

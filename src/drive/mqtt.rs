@@ -402,6 +402,4 @@ impl Client {
 }
 
 #[cfg(test)]
-pub(crate) mod simulation;
-#[cfg(test)]
 mod tests;

@@ -4,12 +4,13 @@ use std::ffi::{c_int, c_long, c_void};
 
 use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
 #[cfg(target_pointer_width = "64")]
-use iot_engine::services::system_time;
+use iot_engine::services::system_time::message::now_ms;
+use iot_engine::services::system_time::Exchanged;
 
 use super::log::null_argument;
 use super::{guard, handle};
 use crate::drive::mqtt::Client;
-use crate::drive::services::system_time::{self as exchange_time, Exchange};
+use crate::drive::services::system_time::ask as ask_the_cloud;
 
 /// Asks the cloud for the time: UTC seconds in `*time`. Drives the client while it waits, up to 2 s for the subscription
 /// to the answer and 2 s for the answer. Its subscription is removed again afterwards.
@@ -61,24 +62,24 @@ pub unsafe extern "C" fn IOT_Sync_NTPTime(pClient: *mut c_void) -> c_int {
     })
 }
 
-fn ask(function: &'static str, client: *mut c_void) -> Result<Exchange, c_int> {
+fn ask(function: &'static str, client: *mut c_void) -> Result<Exchanged, c_int> {
     let client = handle::required::<Client>(function, "pClient", "an MQTT client", client).ok_or(QCLOUD_ERR_INVAL)?;
-    exchange_time::ask(&client).map_err(|error| {
+    ask_the_cloud(&client).map_err(|error| {
         ::log::error!(target: function, "the cloud did not tell the time: {error}");
         super::code::code(&error)
     })
 }
 
 #[cfg(target_pointer_width = "64")]
-fn set_clock(exchange: &Exchange) -> c_int {
-    let now_ms = system_time::now_ms(&exchange.answer, exchange.round_trip_ms);
+fn set_clock(exchange: &Exchanged) -> c_int {
+    let now_ms = now_ms(&exchange.answer, exchange.round_trip_ms);
     // SAFETY: no precondition.
     unsafe { iot_abi::import::HAL_Timer_set_systime_ms(now_ms as usize) }
 }
 
 /// Milliseconds since 1970 don't fit here.
 #[cfg(not(target_pointer_width = "64"))]
-fn set_clock(exchange: &Exchange) -> c_int {
+fn set_clock(exchange: &Exchanged) -> c_int {
     match usize::try_from(exchange.answer.seconds) {
         // SAFETY: no precondition.
         Ok(seconds) => unsafe { iot_abi::import::HAL_Timer_set_systime_sec(seconds) },

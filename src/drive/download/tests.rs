@@ -3,8 +3,8 @@ use std::sync::atomic::Ordering;
 use iot_engine::http::Url;
 use iot_engine::services::ota::OtaError;
 
-use super::simulation::{range_begin, Answer, Traits, World};
 use super::*;
+use crate::drive::testing::web_server::{range_begin, Answer, Traits, World};
 
 fn firmware(size: usize) -> Vec<u8> {
     (0..size).map(|i| (i * 31 + i / 251) as u8).collect()

@@ -5,8 +5,8 @@ use std::sync::Mutex as StdMutex;
 use iot_engine::mqtt::{LinkFault, Refusal};
 use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet};
 
-use super::simulation::{setup, Simulation, NO_TLS};
 use super::*;
+use crate::drive::testing::mqtt_server::{setup, Simulation, NO_TLS};
 use crate::hal::ConnectError;
 
 #[derive(Default, Clone)]
@@ -104,7 +104,7 @@ fn on_a_platform_with_dear_reads_a_download_loses_under_a_tenth_of_its_time() {
         let _ = client.yield_for(100);
         yielding += simulation.ms() - begin;
         // One block of the download.
-        simulation.world().now += 5;
+        simulation.world().clock.pass(5);
     }
     assert!(yielding > 0, "it must look at all");
     assert!(yielding * 10 < simulation.ms(), "{yielding} of {}", simulation.ms());
@@ -216,7 +216,7 @@ fn whatever_is_stalled_a_yield_returns_in_time() {
             waited += simulation.ms() - before;
             assert!(simulation.ms() - before <= limit, "connect, {downloading}: {}", simulation.ms() - before);
             if downloading {
-                simulation.world().now += 100;
+                simulation.world().clock.pass(100);
                 waited += 100;
             }
         }
@@ -225,7 +225,7 @@ fn whatever_is_stalled_a_yield_returns_in_time() {
         let mut back = false;
         for _ in 0..10_000 {
             back |= client.yield_for(200) == Ok(Driven::Reconnected);
-            simulation.world().now += 10;
+            simulation.world().clock.pass(10);
         }
         assert!(back, "{downloading}");
 

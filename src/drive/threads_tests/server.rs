@@ -5,9 +5,9 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use bytes::BytesMut;
-use rumqttc::mqttbytes::v4::{
-    ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode, UnsubAck,
-};
+use rumqttc::mqttbytes::v4::Packet;
+
+use crate::drive::testing::Cloud;
 
 /// Packets the MQTT server takes on one connection before it hangs up.
 const PACKETS: usize = 60;
@@ -30,7 +30,7 @@ const COMMAND: &str = concat!(
 
 /// A server that grants everything, sends each message on `echo` back, and hangs up after some packets.
 pub fn mqtt(mut stream: UnixStream) {
-    let (mut bytes, mut packets, mut chunk) = (BytesMut::new(), 0, [0; 1024]);
+    let (mut cloud, mut bytes, mut packets, mut chunk) = (cloud(), BytesMut::new(), 0, [0; 1024]);
     while packets < PACKETS {
         match stream.read(&mut chunk) {
             Ok(count @ 1..) => bytes.extend_from_slice(&chunk[..count]),
@@ -39,7 +39,7 @@ pub fn mqtt(mut stream: UnixStream) {
         let mut answers = BytesMut::new();
         while let Ok(packet) = Packet::read(&mut bytes, usize::MAX) {
             packets += 1;
-            for answer in answers_to(&packet) {
+            for answer in cloud.answers_to(&packet) {
                 answer.write(&mut answers, usize::MAX).unwrap();
             }
         }
@@ -49,30 +49,14 @@ pub fn mqtt(mut stream: UnixStream) {
     }
 }
 
-fn answers_to(packet: &Packet) -> Vec<Packet> {
-    match packet {
-        Packet::Connect(_) => vec![Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false))],
-        Packet::Subscribe(subscribe) => {
-            let granted = SubscribeReasonCode::Success(rumqttc::QoS::AtLeastOnce);
-            vec![Packet::SubAck(SubAck::new(subscribe.pkid, vec![granted]))]
-        }
-        Packet::Unsubscribe(unsubscribe) => vec![Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid))],
-        Packet::Publish(publish) => {
-            let mut answers = Vec::new();
-            if publish.topic == "$ota/report/PRODUCTIDX/device" && publish.payload.starts_with(VERSION_REPORT) {
-                let topic = "$ota/update/PRODUCTIDX/device";
-                answers.push(Packet::Publish(Publish::new(topic, rumqttc::QoS::AtMostOnce, COMMAND)));
-            }
-            if publish.topic == "echo" {
-                answers.push(Packet::Publish(Publish::new("echo", rumqttc::QoS::AtMostOnce, publish.payload.clone())));
-            }
-            if publish.pkid != 0 {
-                answers.push(Packet::PubAck(PubAck::new(publish.pkid)));
-            }
-            answers
-        }
-        _ => Vec::new(),
-    }
+/// Sends each message on `echo` back, and orders an upgrade for each version report.
+fn cloud() -> Cloud {
+    let echo = |topic: &str, payload: &[u8]| (topic == "echo").then(|| (topic.to_owned(), payload.to_vec()));
+    let order = |topic: &str, payload: &[u8]| {
+        let is_report = topic == "$ota/report/PRODUCTIDX/device" && payload.starts_with(VERSION_REPORT);
+        is_report.then(|| ("$ota/update/PRODUCTIDX/device".to_owned(), COMMAND.as_bytes().to_vec()))
+    };
+    Cloud::default().answer_with(echo).answer_with(order)
 }
 
 /// Answers one request for part of the firmware.

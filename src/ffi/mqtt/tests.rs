@@ -6,7 +6,7 @@ use iot_abi::error::{
 use iot_abi::mqtt::MQTTEventHandler;
 
 use super::*;
-use crate::drive::mqtt::simulation::{setup, Simulation};
+use crate::drive::testing::mqtt_server::{setup, Simulation};
 use crate::ffi::ota::{IOT_OTA_Destroy, IOT_OTA_Init};
 use crate::ffi::system::IOT_Get_SysTime;
 

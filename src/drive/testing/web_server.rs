@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use iot_engine::time::Millis;
 
+use super::Clock;
 use crate::hal::{Attempt, ConnectError, Connected, Endpoint, Platform, Security, Transport, TransportError};
 
 /// What the server does with one request.
@@ -70,7 +71,7 @@ pub(crate) struct Traits {
 
 /// The world outside.
 pub(crate) struct World {
-    now: AtomicU64,
+    pub clock: Clock,
     traits: Traits,
     responder: Mutex<Responder>,
     /// Called at the beginning of each read.
@@ -97,7 +98,7 @@ impl World {
     pub(crate) fn new(traits: Traits, responder: impl FnMut(usize, &str) -> Answer + Send + 'static) -> Arc<Self> {
         Arc::new(World {
             // Away from 0, where mistakes would saturate unseen.
-            now: AtomicU64::new(1_000_000),
+            clock: Clock::at(1_000_000),
             traits,
             responder: Mutex::new(Box::new(responder)),
             on_read: Mutex::new(None),
@@ -118,11 +119,11 @@ impl World {
     }
 
     pub(crate) fn ms(&self) -> u64 {
-        self.now.load(Ordering::Relaxed)
+        self.clock.ms()
     }
 
     pub(crate) fn pass(&self, ms: u64) {
-        self.now.fetch_add(ms, Ordering::Relaxed);
+        self.clock.pass(ms);
     }
 }
 

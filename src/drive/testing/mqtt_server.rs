@@ -8,20 +8,26 @@ use bytes::BytesMut;
 use iot_engine::identity::Identity;
 use iot_engine::mqtt::Config;
 use iot_engine::time::Millis;
-use rumqttc::mqttbytes::v4::{
-    ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode, UnsubAck,
-};
+use rumqttc::mqttbytes::v4::{ConnAck, ConnectReturnCode, Packet, Publish};
 
-use super::{Listener, Proof, Setup};
+use super::{Clock, Cloud, Grant};
+use crate::drive::mqtt::{Listener, Proof, Setup};
 use crate::hal::{Attempt, ConnectError, Connected, Endpoint, Platform, Security, Transport, TransportError};
 
 /// What connecting to a server that can't be reached fails with.
 pub(crate) const NO_TLS: i32 = -703;
 
+type PacketHook = Arc<dyn Fn(&Packet) + Send + Sync>;
+
+/// Where the server is.
+pub(crate) const MQTT_PORT: u16 = 1;
+
 /// The world outside.
-#[derive(Default)]
 pub(crate) struct World {
-    pub now: u64,
+    pub clock: Clock,
+    pub cloud: Cloud,
+    /// How long what the server sends is on its way, in milliseconds.
+    pub latency_ms: u64,
     /// What a read that finds nothing costs even when asked for 0 ms.
     pub read_cost: u64,
     pub refuse: Option<ConnectReturnCode>,
@@ -37,8 +43,12 @@ pub(crate) struct World {
     pub impatient: bool,
     /// How many reads and writes could do nothing.
     pub in_vain: u32,
-    /// Bytes on their way to the client.
+    /// Called with each packet from the client, with no lock held.
+    pub on_packet: Option<PacketHook>,
+    /// Bytes that wait for the client.
     inbox: VecDeque<u8>,
+    /// Bytes on their way, each with the moment of their arrival.
+    on_the_way: VecDeque<(u64, BytesMut)>,
     /// Packets from the client.
     pub received: Vec<Packet>,
     stream: BytesMut,
@@ -48,44 +58,49 @@ impl World {
     pub(crate) fn send(&mut self, packet: &Packet) {
         let mut bytes = BytesMut::new();
         packet.write(&mut bytes, usize::MAX).unwrap();
-        self.inbox.extend(bytes);
+        self.on_the_way.push_back((self.clock.ms() + self.latency_ms, bytes));
     }
 
-    /// A server that grants all but subscriptions to what begins with "refused", and knows the time.
-    fn serve(&mut self, data: &[u8]) {
+    /// What it does with the next SUBSCRIBEs.
+    pub(crate) fn grants(&mut self, grants: &[Grant]) {
+        self.cloud.grants = grants.iter().copied().collect();
+    }
+
+    fn serve(&mut self, data: &[u8]) -> Vec<Packet> {
         self.stream.extend_from_slice(data);
+        let mut packets = Vec::new();
         while let Ok(packet) = Packet::read(&mut self.stream, usize::MAX) {
-            match &packet {
-                _ if self.mute => {}
-                Packet::Connect(_) => {
-                    let code = self.refuse.unwrap_or(ConnectReturnCode::Success);
-                    self.send(&Packet::ConnAck(ConnAck::new(code, false)));
-                }
-                Packet::Subscribe(subscribe) => {
-                    let code = match subscribe.filters[0].path.starts_with("refused") {
-                        true => SubscribeReasonCode::Failure,
-                        false => SubscribeReasonCode::Success(rumqttc::QoS::AtLeastOnce),
-                    };
-                    self.send(&Packet::SubAck(SubAck::new(subscribe.pkid, vec![code])));
-                }
-                Packet::Unsubscribe(unsubscribe) => self.send(&Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid))),
-                Packet::Publish(publish) if publish.topic == "$sys/operation/PRODUCTIDX/device" => {
-                    self.publish(0, "$sys/operation/result/PRODUCTIDX/device", br#"{"type":"get","time":1604458421}"#);
-                }
-                Packet::Publish(publish) if publish.pkid != 0 => {
-                    self.send(&Packet::PubAck(PubAck::new(publish.pkid)));
-                }
-                _ => {}
+            let answers = match (&packet, self.refuse) {
+                _ if self.mute => Vec::new(),
+                (Packet::Connect(_), Some(code)) => vec![Packet::ConnAck(ConnAck::new(code, false))],
+                _ => self.cloud.answers_to(&packet),
+            };
+            for answer in &answers {
+                self.send(answer);
             }
+            packets.push(packet.clone());
             self.received.push(packet);
         }
+        packets
+    }
+
+    /// What has arrived by now goes into the inbox. Returns when the next bytes arrive.
+    fn arrive(&mut self) -> Option<u64> {
+        while let Some((due, bytes)) = self.on_the_way.pop_front() {
+            if due > self.clock.ms() {
+                self.on_the_way.push_front((due, bytes));
+                return Some(due);
+            }
+            self.inbox.extend(bytes);
+        }
+        None
     }
 
     fn wait_in_vain(&mut self, ms: u64) {
         self.in_vain += 1;
         assert!(self.in_vain < 100_000, "it spins");
         if !self.impatient {
-            self.now += ms;
+            self.clock.pass(ms);
         }
     }
 
@@ -99,8 +114,32 @@ impl World {
 }
 
 /// The world as what the library sees of it: a platform, and each connection it makes.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Simulation(Arc<Mutex<World>>);
+
+impl Default for Simulation {
+    fn default() -> Self {
+        Simulation(Arc::new(Mutex::new(World {
+            clock: Clock::default(),
+            cloud: Cloud::that_knows_the_time("PRODUCTIDX", "device"),
+            latency_ms: 0,
+            read_cost: 0,
+            refuse: None,
+            unreachable: false,
+            connect_ms: 0,
+            room: None,
+            mute: false,
+            closed: false,
+            impatient: false,
+            in_vain: 0,
+            on_packet: None,
+            inbox: VecDeque::new(),
+            on_the_way: VecDeque::new(),
+            received: Vec::new(),
+            stream: BytesMut::new(),
+        })))
+    }
+}
 
 impl Simulation {
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -108,7 +147,7 @@ impl Simulation {
     }
 
     pub(crate) fn ms(&self) -> u64 {
-        self.world().now
+        self.world().clock.ms()
     }
 
     fn reach(&self) -> Connected {
@@ -118,6 +157,7 @@ impl Simulation {
         }
         world.closed = false;
         world.inbox.clear();
+        world.on_the_way.clear();
         world.stream.clear();
         Ok(Arc::new(self.clone()))
     }
@@ -129,7 +169,7 @@ pub(crate) fn setup(listener: impl Listener + 'static, attachment: Box<dyn Any +
     Setup {
         endpoint: Endpoint {
             host: "localhost".to_owned(),
-            port: 1,
+            port: MQTT_PORT,
             security: Security::None,
             handshake_timeout_ms: 5000,
         },
@@ -149,11 +189,11 @@ pub(crate) fn setup(listener: impl Listener + 'static, attachment: Box<dyn Any +
 
 impl Platform for Simulation {
     fn now(&self) -> Millis {
-        Millis(self.world().now)
+        self.world().clock.now()
     }
 
     fn sleep(&self, ms: u32) {
-        self.world().now += u64::from(ms);
+        self.world().clock.pass(u64::from(ms));
     }
 
     fn connect(&self, _: &Endpoint) -> Connected {
@@ -178,7 +218,7 @@ struct Connecting {
 impl Attempt for Connecting {
     fn outcome(&mut self, wait_ms: u64) -> Option<Connected> {
         let left = self.done_at.saturating_sub(self.simulation.ms());
-        self.simulation.world().now += left.min(wait_ms);
+        self.simulation.world().clock.pass(left.min(wait_ms));
         (left <= wait_ms).then(|| self.simulation.reach())
     }
 }
@@ -186,6 +226,13 @@ impl Attempt for Connecting {
 impl Transport for Simulation {
     fn read(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError> {
         let mut world = self.world();
+        if let Some(due) = world.arrive().filter(|_| world.inbox.is_empty()) {
+            let wait = due - world.clock.ms();
+            if wait <= u64::from(timeout_ms) {
+                world.clock.pass(wait);
+                world.arrive();
+            }
+        }
         if world.inbox.is_empty() {
             if world.closed {
                 return Err(TransportError::Closed(-608));
@@ -214,7 +261,12 @@ impl Transport for Simulation {
         if let Some(room) = &mut world.room {
             *room -= count;
         }
-        world.serve(&data[..count]);
+        let packets = world.serve(&data[..count]);
+        let hook = world.on_packet.clone();
+        drop(world);
+        if let Some(hook) = hook {
+            packets.iter().for_each(|packet| hook(packet));
+        }
         Ok(count)
     }
 }
