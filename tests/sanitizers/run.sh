@@ -57,8 +57,9 @@ rust() {
     address) expect heap-buffer-overflow "$build/canary-address" heap ;;
     thread) expect 'data race' "$build/canary-thread" race ;;
     esac
-    RUSTFLAGS=$flags CARGO_TARGET_DIR=$CARGO_TARGET_DIR/sanitizers/$sanitizer \
-        cargo "$@" --locked --target "$target"
+    # What a report shows of a place is its file and line. Nothing is compiled twice, so nothing is kept for that.
+    CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_INCREMENTAL=0 RUSTFLAGS=$flags \
+        CARGO_TARGET_DIR=$CARGO_TARGET_DIR/sanitizers/$sanitizer cargo "$@" --locked --target "$target"
 }
 
 in_rust() {
