@@ -8,6 +8,7 @@ What counts as a reference:
     wire contract, section 2                                     (the same as wire.md section 2)
     architecture.md decision 3
     case reconnect_storm, docs/contract/cases/reconnect_storm.md
+    src/drive/download.rs, download/transfer.rs in Markdown: a file's path, or the end of one, with at least one folder
     [text](page.md#heading) in Markdown
 """
 
@@ -31,6 +32,9 @@ BEFORE = re.compile(r"\b(?P<kind>sections?|decisions?) " + NUMBERS + r" of `?" +
 SPOKEN = re.compile(r"\b(?P<page>[a-z]+) contract,? (?P<kind>sections?) " + NUMBERS, re.IGNORECASE)
 ANY_PAGE = re.compile(r"(?<![\w$*%/{}.:-])(?P<page>[\w./-]*[\w-]\.md)\b(?![\w$*{-])")
 CASE = re.compile(r"\bcases? `?(?P<case>[a-z0-9]+(?:_[a-z0-9]+)+)\b")
+# The path of a source. Not in a command's options or a URL, and not one that a build makes.
+SOURCE = re.compile(r"(?<![\w$*%/{}<>.:~=@+-])((?!output/|build/|target/|lib/|bin/|include/|exports/|sys/|/)"
+                    r"(?:[\w-]+/)+[\w-]+\.(?:rs|c|cpp|h|py|sh|cmake|mjs|js|toml|json))\b(?![\w$*{/-])")
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 # What a comment begins with in one of our languages.
 MARK = re.compile(r"^\s*(?:///?!?|\*|#|--|;)\s?")
@@ -43,6 +47,10 @@ class Pages:
         self.root = root
         self.paths = [path for path in files.tracked(root) if path.suffix == ".md"]
         self.known = {}
+        # Every end of a path that begins with a folder or a file.
+        self.ends = {
+            "/".join(path.parts[first:]) for path in files.tracked(root) for first in range(len(path.parts))
+        }
 
     def find(self, name, user):
         """The page that `user` means by `name`: beside it, from the root, or of the contract."""
@@ -152,6 +160,11 @@ def dead(pages, path, text):
             for found in re.finditer(r"\((?P<kind>section) " + NUMBERS + r"\)", piece):
                 look_up(found, path)
         if path.suffix == ".md":
+            for found in SOURCE.finditer("" if CONTRACT in path.parents else piece):
+                # Of the system's headers and the like we know nothing; the service "echo" is made up.
+                ours = any(end.startswith(found[1].split("/")[0] + "/") for end in pages.ends)
+                if ours and found[1] not in pages.ends and not re.search(r"/echo[./]", found[1]):
+                    missing(f"there is no file {found[1]}")
             for found in LINK.finditer(piece):
                 follow(pages, path, found["target"], missing)
     return problems

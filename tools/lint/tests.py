@@ -48,7 +48,7 @@ class References(unittest.TestCase):
             "// case out_of_memory, the case `out_of_memory`\n",
         ):
             self.assertEqual(self.found("src/a.rs", text), [], text)
-        self.assertEqual(self.found("README.md", "[a](docs/contract/wire.md#2-who) `wire.md` 2 https://x.y/z.md\n"), [])
+        self.assertEqual(self.found("README.md", "[a](docs/contract/wire.md#2-who) `wire.md` 2 https://x.y/z.md mbedtls/ssl.h\n"), [])
 
     def test_references_that_lead_nowhere(self):
         for text in (
@@ -64,7 +64,7 @@ class References(unittest.TestCase):
             "// see wire.md\n// section 4\n",
         ):
             self.assertEqual(len(self.found("src/a.rs", text)), 1, text)
-        for text in ("[a](docs/none)", "[a](docs/contract/wire.md#3-what)", "`wire.md` 3"):
+        for text in ("`docs/contract/sent.rs`", "contract/none.py", "[a](docs/none)", "[a](docs/contract/wire.md#3-what)", "`wire.md` 3"):
             self.assertEqual(len(self.found("README.md", text + "\n")), 1, text)
 
 
