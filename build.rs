@@ -1,11 +1,17 @@
-//! Compiles what stable Rust has no words for: functions that take a variable number of arguments, and a weak reference.
+//! Compiles what stable Rust has no words for: functions that take a variable number of arguments, a weak reference,
+//! frames that end unwinding.
 
 fn main() {
-    const FILES: [&str; 2] = ["src/ffi/varargs.c", "src/hal/platform_cause.c"];
+    const FILES: [&str; 3] = ["src/ffi/varargs.c", "src/hal/callout.c", "src/hal/platform_cause.c"];
     let mut build = cc::Build::new();
     for file in FILES {
         println!("cargo::rerun-if-changed={file}");
         build.file(file);
     }
+    if std::env::var_os("CARGO_FEATURE_AUTH_WITH_NOTLS").is_some() {
+        build.define("QCLOUD_NO_TLS", None);
+    }
+    // Unwinding passes through the frames of callout.c.
+    build.flag_if_supported("-fasynchronous-unwind-tables");
     build.std("c99").extra_warnings(true).warnings_into_errors(true).compile("iot_sdk_c");
 }

@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 
 use iot_engine::helpers::getopt::{is_quiet, next, Found, Place};
 
-use super::guard;
 use super::log::null_argument;
 use super::memory::bytes_from_c;
 
@@ -16,22 +15,21 @@ pub static mut utils_optarg: *mut c_char = ptr::null_mut();
 
 static PLACE: Mutex<Place> = Mutex::new(Place::START);
 
-/// Finds the next short option in `nargv`, as POSIX getopt does: `options` lists the option characters, each followed by
-/// `:` when it takes an argument, which may be joined to it or be the next string. Options may be clustered; they
-/// end at the first string that is none, at `-`, and after `--`.
-///
-/// The place in `nargv` is kept between calls and goes back to the start at the end. For one thread at a time.
-///
-/// Returns the option's character, with its argument in `utils_optarg`; `'?'` for an unknown option; `'?'`, or `':'`
-/// when `options` begins with `:`, for a missing argument; -1 at the end, and when a pointer is NULL. Without a leading
-/// `:` an ERR line says what is wrong.
-///
-/// # Safety
-/// `nargv` is NULL or has `nargc` pointers, each NULL or a NUL-terminated string; `options` is NULL or one.
-#[no_mangle]
-pub unsafe extern "C" fn utils_getopt(nargc: c_int, nargv: *const *mut c_char, options: *const c_char) -> c_int {
-    const END: c_int = -1;
-    guard("utils_getopt", END, || {
+export! {
+    /// Finds the next short option in `nargv`, as POSIX getopt does: `options` lists the option characters, each followed by
+    /// `:` when it takes an argument, which may be joined to it or be the next string. Options may be clustered; they
+    /// end at the first string that is none, at `-`, and after `--`.
+    ///
+    /// The place in `nargv` is kept between calls and goes back to the start at the end. For one thread at a time.
+    ///
+    /// Returns the option's character, with its argument in `utils_optarg`; `'?'` for an unknown option; `'?'`, or `':'`
+    /// when `options` begins with `:`, for a missing argument; -1 at the end, and when a pointer is NULL. Without a leading
+    /// `:` an ERR line says what is wrong.
+    ///
+    /// # Safety
+    /// `nargv` is NULL or has `nargc` pointers, each NULL or a NUL-terminated string; `options` is NULL or one.
+    pub unsafe fn utils_getopt(nargc: c_int, nargv: *const *mut c_char, options: *const c_char) -> c_int {
+        const END: c_int = -1;
         let count = usize::try_from(nargc).unwrap_or(0);
         let string = |index: usize| {
             if index >= count {
@@ -43,7 +41,7 @@ pub unsafe extern "C" fn utils_getopt(nargc: c_int, nargv: *const *mut c_char, o
         // SAFETY: for everything below, the caller's promise.
         let listed = unsafe { bytes_from_c(options) };
         let (false, Some(listed)) = (nargv.is_null(), listed) else {
-            null_argument("utils_getopt", if nargv.is_null() { "nargv" } else { "options" });
+            null_argument(NAME, if nargv.is_null() { "nargv" } else { "options" });
             return END;
         };
 
@@ -69,7 +67,7 @@ pub unsafe extern "C" fn utils_getopt(nargc: c_int, nargv: *const *mut c_char, o
         // SAFETY: like C's optarg, for one thread at a time.
         unsafe { utils_optarg = argument };
         answer
-    })
+    }
 }
 
 fn refused(options: &[u8], what: &str, character: u8) -> c_int {

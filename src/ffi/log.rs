@@ -4,22 +4,21 @@
 //! our own code. Both end in [`emit`].
 
 use std::cell::Cell;
-use std::ffi::{c_char, c_int, CStr};
+use std::ffi::{c_char, c_int};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ::log::{LevelFilter, Log, Metadata, Record};
 use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
-use iot_abi::import::{HAL_Printf, HAL_Timer_current};
 use iot_abi::log::{eLOG_DISABLE, eLOG_INFO, LogMessageHandler, LogUploadInitParams};
 use iot_abi::raw;
 use iot_abi::variables::MAX_LOG_MSG_LEN;
 use iot_engine::helpers::logline::{clamp_level, function_name, Level, LineBuffer, Origin};
 
-use super::guard;
 use super::memory::bytes_from_c;
-use crate::hal::sync;
+use crate::hal::timer::{local_time, TIME_SIZE};
+use crate::hal::{callout, sync};
 
 /// What is printed: lines up to this level. Set it with IOT_Log_Set_Level.
 #[no_mangle]
@@ -37,9 +36,6 @@ fn handler() -> LogMessageHandler {
 
 /// A line with its NUL.
 type Line = LineBuffer<{ MAX_LOG_MSG_LEN + 1 }>;
-
-/// Room for `HAL_Timer_current`. It promises 20 bytes; a platform that writes a little more does no harm.
-const TIME_SIZE: usize = 64;
 
 fn print_level() -> &'static AtomicU32 {
     // SAFETY: an aligned u32 that lives for ever, reached in Rust through this atomic only.
@@ -176,7 +172,7 @@ fn bring(line: &[u8]) {
         if let Some(handler) = handler() {
             STAGE.set(Stage::InHandler);
             // SAFETY: the user's function; the line ends with a NUL and outlives the call.
-            let handled = unsafe { handler(line.as_ptr().cast()) };
+            let handled = unsafe { callout::on_line(handler, line.as_ptr().cast()) };
             STAGE.set(Stage::Idle);
             if handled {
                 return;
@@ -184,120 +180,110 @@ fn bring(line: &[u8]) {
         }
     }
     STAGE.set(Stage::InPlatform);
-    // SAFETY: the format takes one string, and the line is one.
-    unsafe { HAL_Printf(c"%s".as_ptr(), line.as_ptr().cast::<c_char>()) };
+    // SAFETY: the line ends with a NUL.
+    unsafe { callout::print(line.as_ptr().cast::<c_char>()) };
     STAGE.set(before);
 }
 
-/// The platform's local time as text, kept in `buffer` or in the platform's own memory.
-fn local_time(buffer: &mut [u8; TIME_SIZE]) -> &[u8] {
-    let own = buffer.as_mut_ptr().cast::<c_char>();
-    // SAFETY: room for more than TIME_FORMAT_STR_LEN bytes.
-    let answer = unsafe { HAL_Timer_current(own) };
-    if !answer.is_null() && answer != own {
-        let room = buffer.len() - 1;
-        for (index, byte) in buffer.iter_mut().take(room).enumerate() {
-            // SAFETY: a NUL-terminated string of the platform; reading ends at its NUL.
-            *byte = unsafe { *answer.add(index) } as u8;
-            if *byte == 0 {
-                break;
-            }
-        }
+export! {
+    /// Whether IOT_Log_Gen has to format a message of `level`. Called by varargs.c.
+    pub fn qcloud_log_wanted(level: c_int) -> c_int {
+        c_int::from(Level::from_number(level.into()).is_some_and(is_wanted))
     }
-    CStr::from_bytes_until_nul(buffer).map_or(&[], CStr::to_bytes)
 }
 
-/// Whether IOT_Log_Gen has to format a message of `level`. Called by varargs.c.
-#[no_mangle]
-pub extern "C" fn qcloud_log_wanted(level: c_int) -> c_int {
-    c_int::from(Level::from_number(level.into()).is_some_and(is_wanted))
-}
-
-/// Logs a message that IOT_Log_Gen has formatted. Called by varargs.c.
-///
-/// # Safety
-/// `file`, `func` and `text` are NULL or NUL-terminated strings.
-#[no_mangle]
-pub unsafe extern "C" fn qcloud_log_line(
-    file: *const c_char,
-    func: *const c_char,
-    line: c_int,
-    level: c_int,
-    text: *const c_char,
-) {
-    guard("IOT_Log_Gen", (), || {
+export! {
+    /// Logs a message that IOT_Log_Gen has formatted. Called by varargs.c.
+    ///
+    /// # Safety
+    /// `file`, `func` and `text` are NULL or NUL-terminated strings.
+    pub unsafe fn qcloud_log_line(
+        file: *const c_char,
+        func: *const c_char,
+        line: c_int,
+        level: c_int,
+        text: *const c_char,
+    ) {
         let Some(level) = Level::from_number(level.into()) else {
             return;
         };
         // SAFETY: the caller's promise.
         let [file, function, text] = unsafe { [file, func, text].map(|text| bytes_from_c(text).unwrap_or_default()) };
         emit(&Site { level, file, function, line: line.into() }, |line| line.push(text));
-    });
-}
-
-/// Sets what is printed: lines up to `level`. eLOG_DISABLE prints nothing; a number above eLOG_DEBUG counts as it.
-#[no_mangle]
-pub extern "C" fn IOT_Log_Set_Level(level: raw::LOG_LEVEL) {
-    let level = clamp_level(level);
-    print_level().store(level, Ordering::Relaxed);
-    if is_installed() {
-        ::log::set_max_level(filter(level));
     }
 }
 
-/// The level up to which lines are printed; eLOG_INFO at the start.
-#[no_mangle]
-pub extern "C" fn IOT_Log_Get_Level() -> raw::LOG_LEVEL {
-    print_level().load(Ordering::Relaxed)
-}
-
-/// Sets what would be uploaded: lines up to `level`. Kept and given back by IOT_Log_Get_Upload_Level, but nothing is
-/// uploaded: see IOT_Log_Init_Uploader.
-#[no_mangle]
-pub extern "C" fn IOT_Log_Set_Upload_Level(level: raw::LOG_LEVEL) {
-    upload_level().store(clamp_level(level), Ordering::Relaxed);
-}
-
-/// The level that IOT_Log_Set_Upload_Level has set; eLOG_DISABLE at the start.
-#[no_mangle]
-pub extern "C" fn IOT_Log_Get_Upload_Level() -> raw::LOG_LEVEL {
-    upload_level().load(Ordering::Relaxed)
-}
-
-/// Sets the function that sees each line before it is printed, NULL for none. It runs on the thread that logs and may
-/// call this library, which may bring a line to it a little later for that. It may log itself: such lines are printed
-/// without another call of it.
-#[no_mangle]
-pub extern "C" fn IOT_Log_Set_MessageHandler(handler: LogMessageHandler) {
-    *HANDLER.lock().unwrap_or_else(PoisonError::into_inner) = handler;
-}
-
-/// Does nothing: log upload is not part of this library, as in a C SDK built without LOG_UPLOAD. Programs that ask
-/// for it go on.
-///
-/// Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL when `init_params` is NULL.
-///
-/// # Safety
-/// `init_params` is not looked into.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_Log_Init_Uploader(init_params: *mut LogUploadInitParams) -> c_int {
-    install();
-    if init_params.is_null() {
-        null_argument("IOT_Log_Init_Uploader", "init_params");
-        return QCLOUD_ERR_INVAL;
+export! {
+    /// Sets what is printed: lines up to `level`. eLOG_DISABLE prints nothing; a number above eLOG_DEBUG counts as it.
+    pub fn IOT_Log_Set_Level(level: raw::LOG_LEVEL) {
+        let level = clamp_level(level);
+        print_level().store(level, Ordering::Relaxed);
+        if is_installed() {
+            ::log::set_max_level(filter(level));
+        }
     }
-    ::log::debug!(target: "IOT_Log_Init_Uploader", "log upload is not part of this library, lines are only printed");
-    QCLOUD_RET_SUCCESS
 }
 
-/// Does nothing, see IOT_Log_Init_Uploader.
-#[no_mangle]
-pub extern "C" fn IOT_Log_Fini_Uploader() {}
+export! {
+    /// The level up to which lines are printed; eLOG_INFO at the start.
+    pub fn IOT_Log_Get_Level() -> raw::LOG_LEVEL {
+        print_level().load(Ordering::Relaxed)
+    }
+}
 
-/// Does nothing, see IOT_Log_Init_Uploader. Returns QCLOUD_RET_SUCCESS: no line waits for its upload.
-#[no_mangle]
-pub extern "C" fn IOT_Log_Upload(_force_upload: bool) -> c_int {
-    QCLOUD_RET_SUCCESS
+export! {
+    /// Sets what would be uploaded: lines up to `level`. Kept and given back by IOT_Log_Get_Upload_Level, but nothing is
+    /// uploaded: see IOT_Log_Init_Uploader.
+    pub fn IOT_Log_Set_Upload_Level(level: raw::LOG_LEVEL) {
+        upload_level().store(clamp_level(level), Ordering::Relaxed);
+    }
+}
+
+export! {
+    /// The level that IOT_Log_Set_Upload_Level has set; eLOG_DISABLE at the start.
+    pub fn IOT_Log_Get_Upload_Level() -> raw::LOG_LEVEL {
+        upload_level().load(Ordering::Relaxed)
+    }
+}
+
+export! {
+    /// Sets the function that sees each line before it is printed, NULL for none. It runs on the thread that logs and may
+    /// call this library, which may bring a line to it a little later for that. It may log itself: such lines are printed
+    /// without another call of it.
+    pub fn IOT_Log_Set_MessageHandler(handler: LogMessageHandler) {
+        *HANDLER.lock().unwrap_or_else(PoisonError::into_inner) = handler;
+    }
+}
+
+export! {
+    /// Does nothing: log upload is not part of this library, as in a C SDK built without LOG_UPLOAD. Programs that ask
+    /// for it go on.
+    ///
+    /// Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL when `init_params` is NULL.
+    ///
+    /// # Safety
+    /// `init_params` is not looked into.
+    pub unsafe fn IOT_Log_Init_Uploader(init_params: *mut LogUploadInitParams) -> c_int {
+        install();
+        if init_params.is_null() {
+            null_argument(NAME, "init_params");
+            return QCLOUD_ERR_INVAL;
+        }
+        ::log::debug!(target: NAME, "log upload is not part of this library, lines are only printed");
+        QCLOUD_RET_SUCCESS
+    }
+}
+
+export! {
+    /// Does nothing, see IOT_Log_Init_Uploader.
+    pub fn IOT_Log_Fini_Uploader() {}
+}
+
+export! {
+    /// Does nothing, see IOT_Log_Init_Uploader. Returns QCLOUD_RET_SUCCESS: no line waits for its upload.
+    pub fn IOT_Log_Upload(_force_upload: bool) -> c_int {
+        QCLOUD_RET_SUCCESS
+    }
 }
 
 #[cfg(test)]
@@ -316,7 +302,7 @@ mod tests {
     }
 
     unsafe extern "C" fn watch(message: *const c_char) -> bool {
-        let line = unsafe { CStr::from_ptr(message) }.to_bytes().to_vec();
+        let line = unsafe { std::ffi::CStr::from_ptr(message) }.to_bytes().to_vec();
         let watching = SEEN.with_borrow_mut(|seen| seen.as_mut().map(|seen| seen.push(line)).is_some());
         if NESTED.get() {
             log::error!(target: "nested", "from inside the handler");

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, CStr};
 use std::ptr;
 
-use iot_abi::import::HAL_Malloc;
+use crate::hal::memory::allocate as hal_allocate;
 
 /// A NUL-terminated copy of `text` for the caller. NULL, with an `ERR` line, when there is no memory.
 pub(crate) fn to_hal_string(text: &[u8]) -> *mut c_char {
@@ -28,8 +28,7 @@ pub(crate) fn to_hal_object<T>(value: T) -> Option<*mut T> {
 }
 
 fn allocate(size: usize) -> Option<*mut u8> {
-    // SAFETY: no precondition.
-    let memory = u32::try_from(size).map_or(ptr::null_mut(), |size| unsafe { HAL_Malloc(size) });
+    let memory = hal_allocate(size);
     if memory.is_null() {
         ::log::error!("out of memory, {size} bytes were asked for");
         return None;

@@ -8,7 +8,9 @@
 #![allow(non_snake_case)]
 
 use std::ffi::{c_char, CStr};
-use std::panic::{catch_unwind, AssertUnwindSafe};
+
+#[macro_use]
+mod edge;
 
 pub(crate) mod code;
 pub mod getopt;
@@ -20,18 +22,6 @@ pub mod mqtt;
 pub mod ota;
 pub mod system;
 pub mod timer;
-
-/// Runs the body of an exported function. A panic, which would be a bug of ours, becomes `on_panic` and a log line.
-pub(crate) fn guard<R>(function: &'static str, on_panic: R, body: impl FnOnce() -> R) -> R {
-    log::install();
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(result) => result,
-        Err(_) => {
-            ::log::error!("{function}: internal error, the call was given up");
-            on_panic
-        }
-    }
-}
 
 /// The string behind `text`; `None` for NULL or what is not UTF-8.
 ///
@@ -63,15 +53,4 @@ pub(crate) unsafe fn required_str<'a>(
         ::log::error!(target: function, "{argument} is {what}");
         iot_abi::error::QCLOUD_ERR_INVAL
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_becomes_the_functions_error() {
-        assert_eq!(guard("IOT_X", -1, || 5), 5);
-        assert_eq!(guard("IOT_X", -1, || panic!("a bug")), -1);
-    }
 }

@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::Arc;
 
-use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT, QCLOUD_RET_SUCCESS};
+use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT, QCLOUD_RET_SUCCESS};
 use iot_abi::export::{DeviceInfo, QCLOUD_IOT_DEVICE_SDK_VERSION};
 use iot_abi::mqtt::{
     MQTTEventMsg, MQTTEventType, MQTTInitParams, MQTTMessage, OnMessageHandler, OnSubEventHandler, PublishParams,
@@ -20,9 +20,10 @@ use iot_engine::mqtt::session::MAX_SEND;
 use iot_engine::mqtt::{Config, Message, QoS};
 
 use super::code::{code, driven_code};
-use super::{guard, handle, required_str};
+use super::{handle, required_str};
 use crate::drive::mqtt::{Client, Listener, Notice, Proof, Setup, Subscriber, SubscriptionEvent};
 use crate::drive::overrides;
+use crate::hal::callout;
 use crate::hal::platform::HalPlatform;
 use crate::hal::{Endpoint, Security};
 
@@ -38,19 +39,18 @@ const PORT: u16 = 8883;
 #[cfg(feature = "auth-with-notls")]
 const PORT: u16 = 1883;
 
-/// Connects to the cloud and returns the client, or NULL; the reason is then in `pParams->err_code`.
-///
-/// Waits for the server's answer for up to `pParams->command_timeout` ms, the TLS handshake apart. Texts in `pParams`
-/// are copied. The client is ended with IOT_MQTT_Destroy.
-///
-/// # Safety
-/// `pParams` is NULL or points to a valid `MQTTInitParams`.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_MQTT_Construct(pParams: *mut MQTTInitParams) -> *mut c_void {
-    guard("IOT_MQTT_Construct", ptr::null_mut(), || {
+export! {
+    /// Connects to the cloud and returns the client, or NULL; the reason is then in `pParams->err_code`.
+    ///
+    /// Waits for the server's answer for up to `pParams->command_timeout` ms, the TLS handshake apart. Texts in `pParams`
+    /// are copied. The client is ended with IOT_MQTT_Destroy.
+    ///
+    /// # Safety
+    /// `pParams` is NULL or points to a valid `MQTTInitParams`.
+    pub unsafe fn IOT_MQTT_Construct(pParams: *mut MQTTInitParams) -> *mut c_void {
         // SAFETY: the caller's promise.
         let Some(params) = (unsafe { pParams.as_mut() }) else {
-            log::error!(target: "IOT_MQTT_Construct", "pParams is NULL");
+            log::error!(target: NAME, "pParams is NULL");
             LAST_ERROR.store(QCLOUD_ERR_INVAL, Ordering::Relaxed);
             return ptr::null_mut();
         };
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn IOT_MQTT_Construct(pParams: *mut MQTTInitParams) -> *mu
         params.err_code = result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS);
         LAST_ERROR.store(params.err_code, Ordering::Relaxed);
         result.map_or(ptr::null_mut(), handle::insert)
-    })
+    }
 }
 
 unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c_int> {
@@ -207,257 +207,261 @@ fn text(field: &[c_char]) -> impl Iterator<Item = u8> + '_ {
     field.iter().map(|c| *c as u8).take_while(|byte| *byte != 0)
 }
 
-/// Disconnects, tells every subscription (MQTT_EVENT_CLIENT_DESTROY), frees the client and sets `*pClient` to NULL.
-///
-/// Not to be called from inside one of the client's callbacks.
-///
-/// # Safety
-/// `pClient` is NULL or points to a writable pointer.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_MQTT_Destroy(pClient: *mut *mut c_void) -> c_int {
-    guard("IOT_MQTT_Destroy", QCLOUD_ERR_FAILURE, || {
+export! {
+    /// Disconnects, tells every subscription (MQTT_EVENT_CLIENT_DESTROY), frees the client and sets `*pClient` to NULL.
+    ///
+    /// Not to be called from inside one of the client's callbacks.
+    ///
+    /// # Safety
+    /// `pClient` is NULL or points to a writable pointer.
+    pub unsafe fn IOT_MQTT_Destroy(pClient: *mut *mut c_void) -> c_int {
         // SAFETY: the caller's promise.
         let slot = unsafe { pClient.as_mut() };
         let Some((slot, client)) = slot.and_then(|slot| handle::remove::<Client>(*slot).map(|client| (slot, client)))
         else {
-            log::error!(target: "IOT_MQTT_Destroy", "pClient is NULL or not a client");
+            log::error!(target: NAME, "pClient is NULL or not a client");
             return QCLOUD_ERR_INVAL;
         };
         client.destroy();
         *slot = ptr::null_mut();
-        log::info!(target: "IOT_MQTT_Destroy", "mqtt release!");
+        log::info!(target: NAME, "mqtt release!");
         QCLOUD_RET_SUCCESS
-    })
+    }
 }
 
 /// Runs `body` with the client behind `pClient`; an unknown handle gives `on_error`.
-fn with_client<R: Copy>(
+fn with_client<R>(
     function: &'static str,
     pClient: *mut c_void,
     on_error: R,
-    on_panic: R,
     body: impl FnOnce(&Arc<Client>) -> R,
 ) -> R {
-    guard(function, on_panic, || {
-        handle::required::<Client>(function, "pClient", "an MQTT client", pClient)
-            .map_or(on_error, |client| body(&client))
-    })
+    handle::required::<Client>(function, "pClient", "an MQTT client", pClient).map_or(on_error, |client| body(&client))
 }
 
-/// Reads and handles packets, sends pings, watches time-outs and reconnects, for at most `timeout_ms`.
-///
-/// Returns 0, QCLOUD_ERR_INVAL where `timeout_ms` is 0, QCLOUD_RET_MQTT_RECONNECTED when it reconnected,
-/// QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT while the link is down, or another QCLOUD_ERR_MQTT_* code. With the loop thread
-/// running it only sleeps. While an OTA download runs it returns as soon as there is nothing more to handle, with the loop
-/// thread at once on the thread that fetches.
-#[no_mangle]
-pub extern "C" fn IOT_MQTT_Yield(pClient: *mut c_void, timeout_ms: u32) -> c_int {
-    with_client("IOT_MQTT_Yield", pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
-        if timeout_ms == 0 {
-            log::error!(target: "IOT_MQTT_Yield", "timeout_ms is 0");
-            return QCLOUD_ERR_INVAL;
-        }
-        driven_code(&client.yield_for(timeout_ms))
-    })
-}
-
-/// Publishes a message. Returns the packet id (QOS1, also written to `pParams->id`), 0 (QOS0) or an error.
-///
-/// QOS1 ends with the event MQTT_EVENT_PUBLISH_SUCCESS or, after the command time-out, MQTT_EVENT_PUBLISH_TIMEOUT.
-///
-/// # Safety
-/// `topicName` is NULL or a string; `pParams` is NULL or valid, its payload readable for `payload_len` bytes.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_MQTT_Publish(
-    pClient: *mut c_void,
-    topicName: *mut c_char,
-    pParams: *mut PublishParams,
-) -> c_int {
-    const NAME: &str = "IOT_MQTT_Publish";
-    with_client(NAME, pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
-        // SAFETY: the caller's promise.
-        let topic = match unsafe { required_str(NAME, "topicName", topicName) } {
-            Ok(topic) => topic,
-            Err(code) => return code,
-        };
-        // SAFETY: the caller's promise.
-        let Some(params) = (unsafe { pParams.as_mut() }) else {
-            log::error!(target: NAME, "pParams is NULL");
-            return QCLOUD_ERR_INVAL;
-        };
-        let Some(qos) = qos(params.qos) else {
-            log::error!(target: NAME, "QoS {} is not supported", params.qos);
-            return QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT;
-        };
-        if params.payload.is_null() && params.payload_len != 0 {
-            log::error!(target: NAME, "pParams->payload is NULL");
-            return QCLOUD_ERR_INVAL;
-        }
-        let payload = if params.payload_len == 0 {
-            &[][..]
-        } else {
-            // A length that no memory has is refused like any other that is too long.
-            let len = params.payload_len.min(MAX_SEND + 1);
-            // SAFETY: not NULL, and readable for its length by the caller's promise.
-            unsafe { std::slice::from_raw_parts(params.payload.cast::<u8>(), len) }
-        };
-        match client.publish_retained(topic, qos, payload, params.retained != 0) {
-            Ok(0) => QCLOUD_RET_SUCCESS,
-            Ok(id) => {
-                params.id = id;
-                c_int::from(id)
+export! {
+    /// Reads and handles packets, sends pings, watches time-outs and reconnects, for at most `timeout_ms`.
+    ///
+    /// Returns 0, QCLOUD_ERR_INVAL where `timeout_ms` is 0, QCLOUD_RET_MQTT_RECONNECTED when it reconnected,
+    /// QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT while the link is down, or another QCLOUD_ERR_MQTT_* code. With the loop thread
+    /// running it only sleeps. While an OTA download runs it returns as soon as there is nothing more to handle, with the loop
+    /// thread at once on the thread that fetches.
+    pub fn IOT_MQTT_Yield(pClient: *mut c_void, timeout_ms: u32) -> c_int {
+        with_client(NAME, pClient, QCLOUD_ERR_INVAL, |client| {
+            if timeout_ms == 0 {
+                log::error!(target: NAME, "timeout_ms is 0");
+                return QCLOUD_ERR_INVAL;
             }
-            Err(error) => {
-                log::error!(target: NAME, "publish to {topic} failed: {error}");
-                code(&error)
-            }
-        }
-    })
+            driven_code(&client.yield_for(timeout_ms))
+        })
+    }
 }
 
-/// Subscribes. Returns the packet id or an error; the server's answer comes as an event.
-///
-/// # Safety
-/// `topicFilter` is NULL or a string; `pParams` is NULL or valid; its `user_data` is handed to the handlers as it is.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_MQTT_Subscribe(
-    pClient: *mut c_void,
-    topicFilter: *mut c_char,
-    pParams: *mut SubscribeParams,
-) -> c_int {
-    const NAME: &str = "IOT_MQTT_Subscribe";
-    with_client(NAME, pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
-        // SAFETY: the caller's promise.
-        let filter = match unsafe { required_str(NAME, "topicFilter", topicFilter) } {
-            Ok(filter) => filter,
-            Err(code) => return code,
-        };
-        // SAFETY: the caller's promise.
-        let Some(params) = (unsafe { pParams.as_ref() }) else {
-            log::error!(target: NAME, "pParams is NULL");
-            return QCLOUD_ERR_INVAL;
-        };
-        let Some(qos) = qos(params.qos) else {
-            log::error!(target: NAME, "QoS {} is not supported", params.qos);
-            return QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT;
-        };
-        let subscriber = CSubscriber {
-            on_message: params.on_message_handler,
-            on_event: params.on_sub_event_handler,
-            user_data: params.user_data,
-            over: AtomicBool::new(false),
-        };
-        match client.subscribe(filter, qos, Arc::new(subscriber)) {
-            Ok(id) => c_int::from(id),
-            Err(error) => {
-                log::error!(target: NAME, "subscription to {filter} failed: {error}");
-                code(&error)
+export! {
+    /// Publishes a message. Returns the packet id (QOS1, also written to `pParams->id`), 0 (QOS0) or an error.
+    ///
+    /// QOS1 ends with the event MQTT_EVENT_PUBLISH_SUCCESS or, after the command time-out, MQTT_EVENT_PUBLISH_TIMEOUT.
+    ///
+    /// # Safety
+    /// `topicName` is NULL or a string; `pParams` is NULL or valid, its payload readable for `payload_len` bytes.
+    pub unsafe fn IOT_MQTT_Publish(
+        pClient: *mut c_void,
+        topicName: *mut c_char,
+        pParams: *mut PublishParams,
+    ) -> c_int {
+        with_client(NAME, pClient, QCLOUD_ERR_INVAL, |client| {
+            // SAFETY: the caller's promise.
+            let topic = match unsafe { required_str(NAME, "topicName", topicName) } {
+                Ok(topic) => topic,
+                Err(code) => return code,
+            };
+            // SAFETY: the caller's promise.
+            let Some(params) = (unsafe { pParams.as_mut() }) else {
+                log::error!(target: NAME, "pParams is NULL");
+                return QCLOUD_ERR_INVAL;
+            };
+            let Some(qos) = qos(params.qos) else {
+                log::error!(target: NAME, "QoS {} is not supported", params.qos);
+                return QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT;
+            };
+            if params.payload.is_null() && params.payload_len != 0 {
+                log::error!(target: NAME, "pParams->payload is NULL");
+                return QCLOUD_ERR_INVAL;
             }
-        }
-    })
+            let payload = if params.payload_len == 0 {
+                &[][..]
+            } else {
+                // A length that no memory has is refused like any other that is too long.
+                let len = params.payload_len.min(MAX_SEND + 1);
+                // SAFETY: not NULL, and readable for its length by the caller's promise.
+                unsafe { std::slice::from_raw_parts(params.payload.cast::<u8>(), len) }
+            };
+            match client.publish_retained(topic, qos, payload, params.retained != 0) {
+                Ok(0) => QCLOUD_RET_SUCCESS,
+                Ok(id) => {
+                    params.id = id;
+                    c_int::from(id)
+                }
+                Err(error) => {
+                    log::error!(target: NAME, "publish to {topic} failed: {error}");
+                    code(&error)
+                }
+            }
+        })
+    }
 }
 
-/// Takes a subscription away: it gets MQTT_EVENT_UNSUBSCRIBE before this returns. Returns the packet id or an error.
-///
-/// # Safety
-/// `topicFilter` is NULL or a string.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_MQTT_Unsubscribe(pClient: *mut c_void, topicFilter: *mut c_char) -> c_int {
-    const NAME: &str = "IOT_MQTT_Unsubscribe";
-    with_client(NAME, pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
-        // SAFETY: the caller's promise.
-        match unsafe { required_str(NAME, "topicFilter", topicFilter) } {
-            Ok(filter) => client.unsubscribe(filter).map_or_else(
+export! {
+    /// Subscribes. Returns the packet id or an error; the server's answer comes as an event.
+    ///
+    /// # Safety
+    /// `topicFilter` is NULL or a string; `pParams` is NULL or valid; its `user_data` is handed to the handlers as it is.
+    pub unsafe fn IOT_MQTT_Subscribe(
+        pClient: *mut c_void,
+        topicFilter: *mut c_char,
+        pParams: *mut SubscribeParams,
+    ) -> c_int {
+        with_client(NAME, pClient, QCLOUD_ERR_INVAL, |client| {
+            // SAFETY: the caller's promise.
+            let filter = match unsafe { required_str(NAME, "topicFilter", topicFilter) } {
+                Ok(filter) => filter,
+                Err(code) => return code,
+            };
+            // SAFETY: the caller's promise.
+            let Some(params) = (unsafe { pParams.as_ref() }) else {
+                log::error!(target: NAME, "pParams is NULL");
+                return QCLOUD_ERR_INVAL;
+            };
+            let Some(qos) = qos(params.qos) else {
+                log::error!(target: NAME, "QoS {} is not supported", params.qos);
+                return QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT;
+            };
+            let subscriber = CSubscriber {
+                on_message: params.on_message_handler,
+                on_event: params.on_sub_event_handler,
+                user_data: params.user_data,
+                over: AtomicBool::new(false),
+            };
+            match client.subscribe(filter, qos, Arc::new(subscriber)) {
+                Ok(id) => c_int::from(id),
+                Err(error) => {
+                    log::error!(target: NAME, "subscription to {filter} failed: {error}");
+                    code(&error)
+                }
+            }
+        })
+    }
+}
+
+export! {
+    /// Takes a subscription away: it gets MQTT_EVENT_UNSUBSCRIBE before this returns. Returns the packet id or an error.
+    ///
+    /// # Safety
+    /// `topicFilter` is NULL or a string.
+    pub unsafe fn IOT_MQTT_Unsubscribe(pClient: *mut c_void, topicFilter: *mut c_char) -> c_int {
+        with_client(NAME, pClient, QCLOUD_ERR_INVAL, |client| {
+            // SAFETY: the caller's promise.
+            match unsafe { required_str(NAME, "topicFilter", topicFilter) } {
+                Ok(filter) => client.unsubscribe(filter).map_or_else(
+                    |error| {
+                        log::error!(target: NAME, "unsubscription from {filter} failed: {error}");
+                        code(&error)
+                    },
+                    c_int::from,
+                ),
+                Err(code) => code,
+            }
+        })
+    }
+}
+
+export! {
+    /// Whether the server has granted the subscription to `topicFilter`.
+    ///
+    /// # Safety
+    /// `topicFilter` is NULL or a string.
+    pub unsafe fn IOT_MQTT_IsSubReady(pClient: *mut c_void, topicFilter: *mut c_char) -> bool {
+        with_client(NAME, pClient, false, |client| {
+            // SAFETY: the caller's promise.
+            unsafe { required_str(NAME, "topicFilter", topicFilter) }
+                .is_ok_and(|filter| client.is_subscribed(filter))
+        })
+    }
+}
+
+export! {
+    /// Whether the client is connected.
+    pub fn IOT_MQTT_IsConnected(pClient: *mut c_void) -> bool {
+        with_client(NAME, pClient, false, |client| client.is_connected())
+    }
+}
+
+export! {
+    /// Why the last IOT_MQTT_Construct of the program failed; 0 when it did not.
+    pub fn IOT_MQTT_GetErrCode() -> c_int {
+        LAST_ERROR.load(Ordering::Relaxed)
+    }
+}
+
+export! {
+    /// Who the client's device is. Valid as long as the client; NULL for an unknown client.
+    pub fn IOT_MQTT_GetDeviceInfo(pClient: *mut c_void) -> *mut DeviceInfo {
+        let null = ptr::null_mut();
+        with_client(NAME, pClient, null, |client| {
+            let attachment: &(dyn Any + Send + Sync) = client.attachment();
+            attachment.downcast_ref::<SharedDeviceInfo>().map_or(null, |info| info.0.get())
+        })
+    }
+}
+
+export! {
+    /// Starts a thread that yields for the client. Returns 0 also when it runs already.
+    #[cfg(feature = "multithread")]
+    pub fn IOT_MQTT_StartLoop(pClient: *mut c_void) -> c_int {
+        with_client(NAME, pClient, QCLOUD_ERR_INVAL, |client| {
+            client.start_loop().map_or_else(
                 |error| {
-                    log::error!(target: NAME, "unsubscription from {filter} failed: {error}");
+                    log::error!(target: NAME, "{error}");
                     code(&error)
                 },
-                c_int::from,
-            ),
-            Err(code) => code,
-        }
-    })
+                |()| QCLOUD_RET_SUCCESS,
+            )
+        })
+    }
 }
 
-/// Whether the server has granted the subscription to `topicFilter`.
-///
-/// # Safety
-/// `topicFilter` is NULL or a string.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_MQTT_IsSubReady(pClient: *mut c_void, topicFilter: *mut c_char) -> bool {
-    with_client("IOT_MQTT_IsSubReady", pClient, false, false, |client| {
-        // SAFETY: the caller's promise.
-        unsafe { required_str("IOT_MQTT_IsSubReady", "topicFilter", topicFilter) }
-            .is_ok_and(|filter| client.is_subscribed(filter))
-    })
+export! {
+    /// Stops the loop thread and returns when it has ended. From inside a callback it only asks the thread to stop.
+    #[cfg(feature = "multithread")]
+    pub fn IOT_MQTT_StopLoop(pClient: *mut c_void) {
+        with_client(NAME, pClient, (), |client| client.stop_loop());
+    }
 }
 
-/// Whether the client is connected.
-#[no_mangle]
-pub extern "C" fn IOT_MQTT_IsConnected(pClient: *mut c_void) -> bool {
-    with_client("IOT_MQTT_IsConnected", pClient, false, false, |client| client.is_connected())
+export! {
+    /// Whether the loop thread runs; the code it ended with goes to `exit_code`, which may be NULL.
+    ///
+    /// # Safety
+    /// `exit_code` is NULL or writable.
+    #[cfg(feature = "multithread")]
+    pub unsafe fn IOT_MQTT_GetLoopStatus(pClient: *mut c_void, exit_code: *mut c_int) -> bool {
+        with_client(NAME, pClient, false, |client| {
+            let (running, ended_with) = client.loop_status();
+            // SAFETY: the caller's promise.
+            if let Some(exit_code) = unsafe { exit_code.as_mut() } {
+                *exit_code = driven_code(&ended_with);
+            }
+            running
+        })
+    }
 }
 
-/// Why the last IOT_MQTT_Construct of the program failed; 0 when it did not.
-#[no_mangle]
-pub extern "C" fn IOT_MQTT_GetErrCode() -> c_int {
-    LAST_ERROR.load(Ordering::Relaxed)
-}
-
-/// Who the client's device is. Valid as long as the client; NULL for an unknown client.
-#[no_mangle]
-pub extern "C" fn IOT_MQTT_GetDeviceInfo(pClient: *mut c_void) -> *mut DeviceInfo {
-    let null = ptr::null_mut();
-    with_client("IOT_MQTT_GetDeviceInfo", pClient, null, null, |client| {
-        let attachment: &(dyn Any + Send + Sync) = client.attachment();
-        attachment.downcast_ref::<SharedDeviceInfo>().map_or(null, |info| info.0.get())
-    })
-}
-
-/// Starts a thread that yields for the client. Returns 0 also when it runs already.
-#[cfg(feature = "multithread")]
-#[no_mangle]
-pub extern "C" fn IOT_MQTT_StartLoop(pClient: *mut c_void) -> c_int {
-    with_client("IOT_MQTT_StartLoop", pClient, QCLOUD_ERR_INVAL, QCLOUD_ERR_FAILURE, |client| {
-        client.start_loop().map_or_else(
-            |error| {
-                log::error!(target: "IOT_MQTT_StartLoop", "{error}");
-                code(&error)
-            },
-            |()| QCLOUD_RET_SUCCESS,
-        )
-    })
-}
-
-/// Stops the loop thread and returns when it has ended. From inside a callback it only asks the thread to stop.
-#[cfg(feature = "multithread")]
-#[no_mangle]
-pub extern "C" fn IOT_MQTT_StopLoop(pClient: *mut c_void) {
-    with_client("IOT_MQTT_StopLoop", pClient, (), (), |client| client.stop_loop());
-}
-
-/// Whether the loop thread runs; the code it ended with goes to `exit_code`, which may be NULL.
-///
-/// # Safety
-/// `exit_code` is NULL or writable.
-#[cfg(feature = "multithread")]
-#[no_mangle]
-pub unsafe extern "C" fn IOT_MQTT_GetLoopStatus(pClient: *mut c_void, exit_code: *mut c_int) -> bool {
-    with_client("IOT_MQTT_GetLoopStatus", pClient, false, false, |client| {
-        let (running, ended_with) = client.loop_status();
-        // SAFETY: the caller's promise.
-        if let Some(exit_code) = unsafe { exit_code.as_mut() } {
-            *exit_code = driven_code(&ended_with);
-        }
-        running
-    })
-}
-
-/// Sets the flag that IOT_MQTT_GetLoopStatus shows; false makes the loop thread end.
-#[cfg(feature = "multithread")]
-#[no_mangle]
-pub extern "C" fn IOT_MQTT_SetLoopStatus(pClient: *mut c_void, loop_status: bool) {
-    with_client("IOT_MQTT_SetLoopStatus", pClient, (), (), |client| client.set_loop_status(loop_status));
+export! {
+    /// Sets the flag that IOT_MQTT_GetLoopStatus shows; false makes the loop thread end.
+    #[cfg(feature = "multithread")]
+    pub fn IOT_MQTT_SetLoopStatus(pClient: *mut c_void, loop_status: bool) {
+        with_client(NAME, pClient, (), |client| client.set_loop_status(loop_status));
+    }
 }
 
 fn qos(raw: raw::QoS) -> Option<QoS> {
@@ -499,7 +503,7 @@ fn with_c_message(message: &Message, body: impl FnOnce(*mut MQTTMessage)) {
     body(&mut view);
 }
 
-/// A copy of `bytes` with a NUL behind it; `None` where there is no memory for it.
+/// `bytes` and a NUL; `None` where there is no memory for them.
 fn with_nul(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(bytes.len() + 1).ok()?;
@@ -508,9 +512,12 @@ fn with_nul(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(copy)
 }
 
+type EventHandler = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut MQTTEventMsg);
+type MessageHandler = unsafe extern "C" fn(*mut c_void, *mut MQTTMessage, *mut c_void);
+
 /// The event handler of `MQTTInitParams`.
 struct CListener {
-    handler: unsafe extern "C" fn(*mut c_void, *mut c_void, *mut MQTTEventMsg),
+    handler: EventHandler,
     context: *mut c_void,
 }
 
@@ -523,7 +530,14 @@ impl CListener {
     fn call(&self, client: &Arc<Client>, event_type: MQTTEventType, msg: *mut c_void) {
         let mut event = MQTTEventMsg { event_type: event_type as raw::MQTTEventType, msg };
         // SAFETY: the handler is the user's, with the signature of the header; the pointers are valid for the call.
-        unsafe { (self.handler)(handle_of(client), self.context, &mut event) };
+        unsafe {
+            callout::three_pointers(
+                std::mem::transmute::<EventHandler, callout::ThreePointers>(self.handler),
+                handle_of(client),
+                self.context,
+                ptr::from_mut(&mut event).cast(),
+            );
+        }
     }
 }
 
@@ -577,7 +591,14 @@ impl Subscriber for CSubscriber {
         with_c_message(message, |view| {
             // SAFETY: the handler is the user's, with the signature of the header; the pointers are valid for the
             // call.
-            unsafe { handler(handle_of(client), view, self.user_data) };
+            unsafe {
+                callout::three_pointers(
+                    std::mem::transmute::<MessageHandler, callout::ThreePointers>(handler),
+                    handle_of(client),
+                    view.cast(),
+                    self.user_data,
+                );
+            }
         });
     }
 
@@ -597,7 +618,7 @@ impl Subscriber for CSubscriber {
             SubscriptionEvent::ClientDestroyed => MQTTEventType::MQTT_EVENT_CLIENT_DESTROY,
         };
         // SAFETY: as in `deliver`.
-        unsafe { handler(handle_of(client), event as raw::MQTTEventType, self.user_data) };
+        unsafe { callout::on_event(handler, handle_of(client), event as raw::MQTTEventType, self.user_data) };
     }
 
     fn takes_messages(&self) -> bool {

@@ -14,7 +14,7 @@ use iot_abi::raw;
 use iot_engine::services::ota::OtaError;
 
 use super::code::code;
-use super::{guard, handle, required_str};
+use super::{handle, required_str};
 use crate::drive::error::Error;
 use crate::drive::mqtt::Client;
 use crate::drive::services::ota::Ota;
@@ -22,21 +22,19 @@ use crate::drive::services::ota::Ota;
 /// What a handle of these functions is, for the log.
 const KIND: &str = "an OTA handle";
 
-/// Begins upgrades for a device and returns the handle for all other functions; NULL on failure.
-///
-/// Subscribes to the device's update topic over the MQTT client `ch_signal` and waits up to 2 s for the server's answer.
-/// Both names are copied. The handle is ended with IOT_OTA_Destroy, before or after the MQTT client.
-///
-/// # Safety
-/// `product_id` and `device_name` are NULL or strings.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_OTA_Init(
-    product_id: *const c_char,
-    device_name: *const c_char,
-    ch_signal: *mut c_void,
-) -> *mut c_void {
-    const NAME: &str = "IOT_OTA_Init";
-    guard(NAME, ptr::null_mut(), || {
+export! {
+    /// Begins upgrades for a device and returns the handle for all other functions; NULL on failure.
+    ///
+    /// Subscribes to the device's update topic over the MQTT client `ch_signal` and waits up to 2 s for the server's answer.
+    /// Both names are copied. The handle is ended with IOT_OTA_Destroy, before or after the MQTT client.
+    ///
+    /// # Safety
+    /// `product_id` and `device_name` are NULL or strings.
+    pub unsafe fn IOT_OTA_Init(
+        product_id: *const c_char,
+        device_name: *const c_char,
+        ch_signal: *mut c_void,
+    ) -> *mut c_void {
         // SAFETY: the caller's promise.
         let names =
             unsafe { (required_str(NAME, "product_id", product_id), required_str(NAME, "device_name", device_name)) };
@@ -53,244 +51,247 @@ pub unsafe extern "C" fn IOT_OTA_Init(
                 ptr::null_mut()
             }
         }
-    })
+    }
 }
 
-/// Ends upgrades: unsubscribes, closes a download, frees. Returns 0; IOT_OTA_ERR_INVALID_PARAM for an unknown handle.
-///
-/// A call that runs on the handle in another thread ends soon.
-#[no_mangle]
-pub extern "C" fn IOT_OTA_Destroy(handle: *mut c_void) -> c_int {
-    const NAME: &str = "IOT_OTA_Destroy";
-    guard(NAME, QCLOUD_ERR_FAILURE, || match handle::remove::<Ota>(handle) {
-        Some(ota) => {
-            ota.destroy();
+export! {
+    /// Ends upgrades: unsubscribes, closes a download, frees. Returns 0; IOT_OTA_ERR_INVALID_PARAM for an unknown handle.
+    ///
+    /// A call that runs on the handle in another thread ends soon.
+    pub fn IOT_OTA_Destroy(handle: *mut c_void) -> c_int {
+        match handle::remove::<Ota>(handle) {
+            Some(ota) => {
+                ota.destroy();
+                QCLOUD_RET_SUCCESS
+            }
+            None => {
+                handle::log_unknown(NAME, "handle", KIND, handle);
+                IOT_OTA_ERR_INVALID_PARAM
+            }
+        }
+    }
+}
+
+export! {
+    /// Starts fetching the firmware's bytes from `offset` up to and without `size`, the size that IOT_OTA_Ioctl told.
+    ///
+    /// Connects and sends the request; an earlier download is closed. `offset` 0 starts the MD5 over; to resume, feed it
+    /// the bytes that are there with IOT_OTA_ResetClientMD5 and IOT_OTA_UpdateClientMd5 before. With `offset` equal to
+    /// `size` nothing is fetched, the next IOT_OTA_FetchYield returns 0 and the firmware is complete.
+    ///
+    /// Returns 0; IOT_OTA_ERR_INVALID_STATE unless an update command is being followed; IOT_OTA_ERR_INVALID_PARAM for an
+    /// offset beyond the size; QCLOUD_ERR_HTTP_* or QCLOUD_ERR_FAILURE when the server can't be reached.
+    pub fn IOT_OTA_StartDownload(handle: *mut c_void, offset: u32, size: u32) -> c_int {
+        with_ota(NAME, handle, |ota| {
+            ota.start_download(offset, size).map_or_else(|error| code(&error), |()| QCLOUD_RET_SUCCESS)
+        })
+    }
+}
+
+export! {
+    /// Adds `size` bytes of firmware that are stored already to the MD5.
+    ///
+    /// # Safety
+    /// `buff` is NULL or readable for `size` bytes.
+    pub unsafe fn IOT_OTA_UpdateClientMd5(handle: *mut c_void, buff: *mut c_char, size: u32) {
+        with_ota(NAME, handle, |ota| {
+            if buff.is_null() {
+                return invalid(NAME, ota, "buff is NULL");
+            }
+            // SAFETY: the caller's promise.
+            ota.update_md5(unsafe { slice::from_raw_parts(buff.cast::<u8>(), size as usize) });
             QCLOUD_RET_SUCCESS
-        }
-        None => {
-            handle::log_unknown(NAME, "handle", KIND, handle);
-            IOT_OTA_ERR_INVALID_PARAM
-        }
-    })
+        });
+    }
 }
 
-/// Starts fetching the firmware's bytes from `offset` up to and without `size`, the size that IOT_OTA_Ioctl told.
-///
-/// Connects and sends the request; an earlier download is closed. `offset` 0 starts the MD5 over; to resume, feed it
-/// the bytes that are there with IOT_OTA_ResetClientMD5 and IOT_OTA_UpdateClientMd5 before. With `offset` equal to
-/// `size` nothing is fetched, the next IOT_OTA_FetchYield returns 0 and the firmware is complete.
-///
-/// Returns 0; IOT_OTA_ERR_INVALID_STATE unless an update command is being followed; IOT_OTA_ERR_INVALID_PARAM for an
-/// offset beyond the size; QCLOUD_ERR_HTTP_* or QCLOUD_ERR_FAILURE when the server can't be reached.
-#[no_mangle]
-pub extern "C" fn IOT_OTA_StartDownload(handle: *mut c_void, offset: u32, size: u32) -> c_int {
-    with_ota("IOT_OTA_StartDownload", handle, |ota| {
-        ota.start_download(offset, size).map_or_else(|error| code(&error), |()| QCLOUD_RET_SUCCESS)
-    })
+export! {
+    /// Starts the MD5 over. Returns 0.
+    pub fn IOT_OTA_ResetClientMD5(handle: *mut c_void) -> c_int {
+        with_ota(NAME, handle, |ota| {
+            ota.reset_md5();
+            QCLOUD_RET_SUCCESS
+        })
+    }
 }
 
-/// Adds `size` bytes of firmware that are stored already to the MD5.
-///
-/// # Safety
-/// `buff` is NULL or readable for `size` bytes.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_OTA_UpdateClientMd5(handle: *mut c_void, buff: *mut c_char, size: u32) {
-    const NAME: &str = "IOT_OTA_UpdateClientMd5";
-    with_ota(NAME, handle, |ota| {
-        if buff.is_null() {
-            return invalid(NAME, ota, "buff is NULL");
-        }
-        // SAFETY: the caller's promise.
-        ota.update_md5(unsafe { slice::from_raw_parts(buff.cast::<u8>(), size as usize) });
-        QCLOUD_RET_SUCCESS
-    });
+export! {
+    /// Tells the cloud which version runs, 1 to 32 characters, and waits for an update command from now on: whatever was
+    /// going on is dropped. Returns the packet id or an error.
+    ///
+    /// # Safety
+    /// `version` is NULL or a string.
+    pub unsafe fn IOT_OTA_ReportVersion(handle: *mut c_void, version: *const c_char) -> c_int {
+        with_ota(NAME, handle, |ota| {
+            // SAFETY: the caller's promise.
+            match unsafe { required_str(NAME, "version", version) } {
+                Ok(version) => packet_id(NAME, ota, ota.report_version(version)),
+                Err(_) => ota.note(OtaError::InvalidParam).code(),
+            }
+        })
+    }
 }
 
-/// Starts the MD5 over. Returns 0.
-#[no_mangle]
-pub extern "C" fn IOT_OTA_ResetClientMD5(handle: *mut c_void) -> c_int {
-    with_ota("IOT_OTA_ResetClientMD5", handle, |ota| {
-        ota.reset_md5();
-        QCLOUD_RET_SUCCESS
-    })
+export! {
+    /// Tells the cloud that the new firmware is being written. Returns the packet id or an error.
+    pub fn IOT_OTA_ReportUpgradeBegin(handle: *mut c_void) -> c_int {
+        with_ota(NAME, handle, |ota| packet_id(NAME, ota, ota.report_upgrade_begin()))
+    }
 }
 
-/// Tells the cloud which version runs, 1 to 32 characters, and waits for an update command from now on: whatever was
-/// going on is dropped. Returns the packet id or an error.
-///
-/// # Safety
-/// `version` is NULL or a string.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_OTA_ReportVersion(handle: *mut c_void, version: *const c_char) -> c_int {
-    const NAME: &str = "IOT_OTA_ReportVersion";
-    with_ota(NAME, handle, |ota| {
-        // SAFETY: the caller's promise.
-        match unsafe { required_str(NAME, "version", version) } {
-            Ok(version) => packet_id(NAME, ota, ota.report_version(version)),
-            Err(_) => ota.note(OtaError::InvalidParam).code(),
-        }
-    })
+export! {
+    /// Tells the cloud that the upgrade is done; `version` NULL means the version of the update command. Returns the packet
+    /// id or an error.
+    ///
+    /// # Safety
+    /// `version` is NULL or a string.
+    pub unsafe fn IOT_OTA_ReportUpgradeSuccess(handle: *mut c_void, version: *const c_char) -> c_int {
+        with_ota(NAME, handle, |ota| {
+            // SAFETY: the caller's promise.
+            match unsafe { optional_version(NAME, version) } {
+                Ok(version) => packet_id(NAME, ota, ota.report_upgrade_success(version)),
+                Err(_) => ota.note(OtaError::InvalidParam).code(),
+            }
+        })
+    }
 }
 
-/// Tells the cloud that the new firmware is being written. Returns the packet id or an error.
-#[no_mangle]
-pub extern "C" fn IOT_OTA_ReportUpgradeBegin(handle: *mut c_void) -> c_int {
-    const NAME: &str = "IOT_OTA_ReportUpgradeBegin";
-    with_ota(NAME, handle, |ota| packet_id(NAME, ota, ota.report_upgrade_begin()))
+export! {
+    /// Tells the cloud that the upgrade failed; `version` NULL means the version of the update command. Returns the packet
+    /// id or an error.
+    ///
+    /// # Safety
+    /// `version` is NULL or a string.
+    pub unsafe fn IOT_OTA_ReportUpgradeFail(handle: *mut c_void, version: *const c_char) -> c_int {
+        with_ota(NAME, handle, |ota| {
+            // SAFETY: the caller's promise.
+            match unsafe { optional_version(NAME, version) } {
+                Ok(version) => packet_id(NAME, ota, ota.report_upgrade_fail(version)),
+                Err(_) => ota.note(OtaError::InvalidParam).code(),
+            }
+        })
+    }
 }
 
-/// Tells the cloud that the upgrade is done; `version` NULL means the version of the update command. Returns the packet
-/// id or an error.
-///
-/// # Safety
-/// `version` is NULL or a string.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_OTA_ReportUpgradeSuccess(handle: *mut c_void, version: *const c_char) -> c_int {
-    const NAME: &str = "IOT_OTA_ReportUpgradeSuccess";
-    with_ota(NAME, handle, |ota| {
-        // SAFETY: the caller's promise.
-        match unsafe { optional_version(NAME, version) } {
-            Ok(version) => packet_id(NAME, ota, ota.report_upgrade_success(version)),
-            Err(_) => ota.note(OtaError::InvalidParam).code(),
-        }
-    })
+export! {
+    /// 1 while an update command is being followed and the firmware is not complete, else 0.
+    pub fn IOT_OTA_IsFetching(handle: *mut c_void) -> c_int {
+        with_ota(NAME, handle, |ota| c_int::from(ota.is_fetching()))
+    }
 }
 
-/// Tells the cloud that the upgrade failed; `version` NULL means the version of the update command. Returns the packet
-/// id or an error.
-///
-/// # Safety
-/// `version` is NULL or a string.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_OTA_ReportUpgradeFail(handle: *mut c_void, version: *const c_char) -> c_int {
-    const NAME: &str = "IOT_OTA_ReportUpgradeFail";
-    with_ota(NAME, handle, |ota| {
-        // SAFETY: the caller's promise.
-        match unsafe { optional_version(NAME, version) } {
-            Ok(version) => packet_id(NAME, ota, ota.report_upgrade_fail(version)),
-            Err(_) => ota.note(OtaError::InvalidParam).code(),
-        }
-    })
+export! {
+    /// 1 when the firmware is complete or the download has failed for good, else 0.
+    pub fn IOT_OTA_IsFetchFinish(handle: *mut c_void) -> c_int {
+        with_ota(NAME, handle, |ota| c_int::from(ota.is_fetch_finished()))
+    }
 }
 
-/// 1 while an update command is being followed and the firmware is not complete, else 0.
-#[no_mangle]
-pub extern "C" fn IOT_OTA_IsFetching(handle: *mut c_void) -> c_int {
-    with_ota("IOT_OTA_IsFetching", handle, |ota| c_int::from(ota.is_fetching()))
+export! {
+    /// Fetches up to `buf_len` bytes of firmware, for at most `timeout_s` seconds.
+    ///
+    /// Returns how many bytes came, 0 when none did, or an error below 0, after which the download is over. A lost
+    /// connection, a busy server and a silent one are no errors at first: the next calls reconnect and go on where it
+    /// stopped.
+    ///
+    /// # Safety
+    /// `buf` is NULL or writable for `buf_len` bytes.
+    pub unsafe fn IOT_OTA_FetchYield(
+        handle: *mut c_void,
+        buf: *mut c_char,
+        buf_len: u32,
+        timeout_s: u32,
+    ) -> c_int {
+        with_ota(NAME, handle, |ota| {
+            if buf.is_null() {
+                return invalid(NAME, ota, "buf is NULL");
+            }
+            if buf_len == 0 {
+                return invalid(NAME, ota, "buf_len is 0");
+            }
+            // The count that is returned has 31 bits.
+            let len = buf_len.min(c_int::MAX.unsigned_abs()) as usize;
+            // SAFETY: the caller's promise.
+            let buf = unsafe { slice::from_raw_parts_mut(buf.cast::<u8>(), len) };
+            match ota.fetch(buf, u64::from(timeout_s) * 1000) {
+                Ok(count) => c_int::try_from(count).unwrap_or(c_int::MAX),
+                Err(error) => code(&error),
+            }
+        })
+    }
 }
 
-/// 1 when the firmware is complete or the download has failed for good, else 0.
-#[no_mangle]
-pub extern "C" fn IOT_OTA_IsFetchFinish(handle: *mut c_void) -> c_int {
-    with_ota("IOT_OTA_IsFetchFinish", handle, |ota| c_int::from(ota.is_fetch_finished()))
-}
-
-/// Fetches up to `buf_len` bytes of firmware, for at most `timeout_s` seconds.
-///
-/// Returns how many bytes came, 0 when none did, or an error below 0, after which the download is over. A lost
-/// connection, a busy server and a silent one are no errors at first: the next calls reconnect and go on where it
-/// stopped.
-///
-/// # Safety
-/// `buf` is NULL or writable for `buf_len` bytes.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_OTA_FetchYield(
-    handle: *mut c_void,
-    buf: *mut c_char,
-    buf_len: u32,
-    timeout_s: u32,
-) -> c_int {
-    const NAME: &str = "IOT_OTA_FetchYield";
-    with_ota(NAME, handle, |ota| {
-        if buf.is_null() {
-            return invalid(NAME, ota, "buf is NULL");
-        }
-        if buf_len == 0 {
-            return invalid(NAME, ota, "buf_len is 0");
-        }
-        // The count that is returned has 31 bits.
-        let len = buf_len.min(c_int::MAX.unsigned_abs()) as usize;
-        // SAFETY: the caller's promise.
-        let buf = unsafe { slice::from_raw_parts_mut(buf.cast::<u8>(), len) };
-        match ota.fetch(buf, u64::from(timeout_s) * 1000) {
-            Ok(count) => c_int::try_from(count).unwrap_or(c_int::MAX),
-            Err(error) => code(&error),
-        }
-    })
-}
-
-/// Answers the query `type` about the update into `buf`: see IOT_OTA_CmdType.
-///
-/// Returns 0; IOT_OTA_ERR_INVALID_STATE before an update command; QCLOUD_ERR_FAILURE for a buffer that is not right, and
-/// for IOT_OTAG_CHECK_FIRMWARE while the firmware is not complete.
-///
-/// # Safety
-/// `buf` is NULL or writable for `buf_len` bytes.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_OTA_Ioctl(
-    handle: *mut c_void,
-    r#type: raw::IOT_OTA_CmdType,
-    buf: *mut c_void,
-    buf_len: usize,
-) -> c_int {
-    const NAME: &str = "IOT_OTA_Ioctl";
-    with_ota(NAME, handle, |ota| {
-        if buf.is_null() {
-            return invalid(NAME, ota, "buf is NULL");
-        }
-        if buf_len == 0 {
-            return invalid(NAME, ota, "buf_len is 0");
-        }
-        if let Err(error) = ota.has_command() {
-            log::error!(target: NAME, "there is no update command");
-            return error.code();
-        }
-        // SAFETY: the caller's promise.
-        let result = unsafe {
-            match r#type {
-                IOT_OTAG_FETCHED_SIZE => ota.fetched_size().map(|size| number(buf, buf_len, size)),
-                IOT_OTAG_FILE_SIZE => ota.file_size().map(|size| number(buf, buf_len, size)),
-                IOT_OTAG_MD5SUM => ota.md5sum().map(|md5sum| text(buf, buf_len, &md5sum)),
-                IOT_OTAG_VERSION => ota.version().map(|version| text(buf, buf_len, &version)),
-                IOT_OTAG_CHECK_FIRMWARE if !is_number(buf, buf_len) => Ok(false),
-                IOT_OTAG_CHECK_FIRMWARE => match ota.check_firmware() {
-                    Ok(matches) => Ok(number(buf, buf_len, u32::from(matches))),
-                    Err(_) => {
-                        log::error!(target: NAME, "the firmware is not complete");
+export! {
+    /// Answers the query `type` about the update into `buf`: see IOT_OTA_CmdType.
+    ///
+    /// Returns 0; IOT_OTA_ERR_INVALID_STATE before an update command; QCLOUD_ERR_FAILURE for a buffer that is not right, and
+    /// for IOT_OTAG_CHECK_FIRMWARE while the firmware is not complete.
+    ///
+    /// # Safety
+    /// `buf` is NULL or writable for `buf_len` bytes.
+    pub unsafe fn IOT_OTA_Ioctl(
+        handle: *mut c_void,
+        r#type: raw::IOT_OTA_CmdType,
+        buf: *mut c_void,
+        buf_len: usize,
+    ) -> c_int {
+        with_ota(NAME, handle, |ota| {
+            if buf.is_null() {
+                return invalid(NAME, ota, "buf is NULL");
+            }
+            if buf_len == 0 {
+                return invalid(NAME, ota, "buf_len is 0");
+            }
+            if let Err(error) = ota.has_command() {
+                log::error!(target: NAME, "there is no update command");
+                return error.code();
+            }
+            // SAFETY: the caller's promise.
+            let result = unsafe {
+                match r#type {
+                    IOT_OTAG_FETCHED_SIZE => ota.fetched_size().map(|size| number(buf, buf_len, size)),
+                    IOT_OTAG_FILE_SIZE => ota.file_size().map(|size| number(buf, buf_len, size)),
+                    IOT_OTAG_MD5SUM => ota.md5sum().map(|md5sum| text(buf, buf_len, &md5sum)),
+                    IOT_OTAG_VERSION => ota.version().map(|version| text(buf, buf_len, &version)),
+                    IOT_OTAG_CHECK_FIRMWARE if !is_number(buf, buf_len) => Ok(false),
+                    IOT_OTAG_CHECK_FIRMWARE => match ota.check_firmware() {
+                        Ok(matches) => Ok(number(buf, buf_len, u32::from(matches))),
+                        Err(_) => {
+                            log::error!(target: NAME, "the firmware is not complete");
+                            return QCLOUD_ERR_FAILURE;
+                        }
+                    },
+                    other => {
+                        invalid(NAME, ota, &format!("type {other} is unknown"));
                         return QCLOUD_ERR_FAILURE;
                     }
-                },
-                other => {
-                    invalid(NAME, ota, &format!("type {other} is unknown"));
-                    return QCLOUD_ERR_FAILURE;
+                }
+            };
+            match result {
+                Ok(true) => QCLOUD_RET_SUCCESS,
+                Ok(false) => {
+                    invalid(NAME, ota, &format!("buf for type {} must be an aligned uint32_t, buf_len 4", r#type));
+                    QCLOUD_ERR_FAILURE
+                }
+                Err(error) => {
+                    log::error!(target: NAME, "there is no update command");
+                    error.code()
                 }
             }
-        };
-        match result {
-            Ok(true) => QCLOUD_RET_SUCCESS,
-            Ok(false) => {
-                invalid(NAME, ota, &format!("buf for type {} must be an aligned uint32_t, buf_len 4", r#type));
-                QCLOUD_ERR_FAILURE
-            }
-            Err(error) => {
-                log::error!(target: NAME, "there is no update command");
-                error.code()
-            }
-        }
-    })
+        })
+    }
 }
 
-/// The last error of the handle, an IOT_OTA_Error_Code.
-#[no_mangle]
-pub extern "C" fn IOT_OTA_GetLastError(handle: *mut c_void) -> c_int {
-    with_ota("IOT_OTA_GetLastError", handle, |ota| ota.last_error().code())
+export! {
+    /// The last error of the handle, an IOT_OTA_Error_Code.
+    pub fn IOT_OTA_GetLastError(handle: *mut c_void) -> c_int {
+        with_ota(NAME, handle, |ota| ota.last_error().code())
+    }
 }
 
 /// Runs `body` with the object behind `handle`.
 fn with_ota(name: &'static str, handle: *mut c_void, body: impl FnOnce(&Ota) -> c_int) -> c_int {
-    guard(name, QCLOUD_ERR_FAILURE, || {
-        handle::required::<Ota>(name, "handle", KIND, handle).map_or(IOT_OTA_ERR_INVALID_PARAM, |ota| body(&ota))
-    })
+    handle::required::<Ota>(name, "handle", KIND, handle).map_or(IOT_OTA_ERR_INVALID_PARAM, |ota| body(&ota))
 }
 
 fn invalid(name: &'static str, ota: &Ota, what: &str) -> c_int {

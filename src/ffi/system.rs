@@ -7,28 +7,28 @@ use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
 use iot_engine::services::system_time::message::now_ms;
 use iot_engine::services::system_time::Exchanged;
 
+use super::handle;
 use super::log::null_argument;
-use super::{guard, handle};
 use crate::drive::mqtt::Client;
 use crate::drive::services::system_time::ask as ask_the_cloud;
+use crate::hal::timer;
 
-/// Asks the cloud for the time: UTC seconds in `*time`. Drives the client while it waits, up to 2 s for the subscription
-/// to the answer and 2 s for the answer. Its subscription is removed again afterwards.
-///
-/// Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL for a NULL or unknown client or a NULL `time`; QCLOUD_ERR_FAILURE when no
-/// answer came; the client's error when it can't subscribe or publish. `*time` is 0 then.
-///
-/// # Safety
-/// `time` is NULL or may be written.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_Get_SysTime(pClient: *mut c_void, time: *mut c_long) -> c_int {
-    guard("IOT_Get_SysTime", QCLOUD_ERR_FAILURE, || {
+export! {
+    /// Asks the cloud for the time: UTC seconds in `*time`. Drives the client while it waits, up to 2 s for the subscription
+    /// to the answer and 2 s for the answer. Its subscription is removed again afterwards.
+    ///
+    /// Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL for a NULL or unknown client or a NULL `time`; QCLOUD_ERR_FAILURE when no
+    /// answer came; the client's error when it can't subscribe or publish. `*time` is 0 then.
+    ///
+    /// # Safety
+    /// `time` is NULL or may be written.
+    pub unsafe fn IOT_Get_SysTime(pClient: *mut c_void, time: *mut c_long) -> c_int {
         if time.is_null() {
-            null_argument("IOT_Get_SysTime", "time");
+            null_argument(NAME, "time");
             return QCLOUD_ERR_INVAL;
         }
         // A `long` of 32 bits ends in 2038.
-        let (code, seconds) = match ask("IOT_Get_SysTime", pClient) {
+        let (code, seconds) = match ask(NAME, pClient) {
             Ok(exchange) => match c_long::try_from(exchange.answer.seconds) {
                 Ok(seconds) => (QCLOUD_RET_SUCCESS, seconds),
                 Err(_) => (QCLOUD_ERR_FAILURE, 0),
@@ -38,28 +38,29 @@ pub unsafe extern "C" fn IOT_Get_SysTime(pClient: *mut c_void, time: *mut c_long
         // SAFETY: the caller's promise.
         unsafe { time.write(seconds) };
         code
-    })
+    }
 }
 
-/// Asks the cloud for the time as IOT_Get_SysTime does and sets the platform's clock by it.
-///
-/// Returns QCLOUD_RET_SUCCESS when the answer came, even if the platform refused to set the clock (then with an ERR
-/// line); otherwise as IOT_Get_SysTime.
-///
-/// # Safety
-/// None beyond that of a C function: `pClient` is looked up, not followed.
-#[no_mangle]
-pub unsafe extern "C" fn IOT_Sync_NTPTime(pClient: *mut c_void) -> c_int {
-    guard("IOT_Sync_NTPTime", QCLOUD_ERR_FAILURE, || match ask("IOT_Sync_NTPTime", pClient) {
-        Ok(exchange) => {
-            let code = set_clock(&exchange);
-            if code != QCLOUD_RET_SUCCESS {
-                ::log::error!(target: "IOT_Sync_NTPTime", "the platform did not set its clock ({code})");
+export! {
+    /// Asks the cloud for the time as IOT_Get_SysTime does and sets the platform's clock by it.
+    ///
+    /// Returns QCLOUD_RET_SUCCESS when the answer came, even if the platform refused to set the clock (then with an ERR
+    /// line); otherwise as IOT_Get_SysTime.
+    ///
+    /// # Safety
+    /// None beyond that of a C function: `pClient` is looked up, not followed.
+    pub unsafe fn IOT_Sync_NTPTime(pClient: *mut c_void) -> c_int {
+        match ask(NAME, pClient) {
+            Ok(exchange) => {
+                let code = set_clock(&exchange);
+                if code != QCLOUD_RET_SUCCESS {
+                    ::log::error!(target: NAME, "the platform did not set its clock ({code})");
+                }
+                QCLOUD_RET_SUCCESS
             }
-            QCLOUD_RET_SUCCESS
+            Err(code) => code,
         }
-        Err(code) => code,
-    })
+    }
 }
 
 fn ask(function: &'static str, client: *mut c_void) -> Result<Exchanged, c_int> {
@@ -73,16 +74,14 @@ fn ask(function: &'static str, client: *mut c_void) -> Result<Exchanged, c_int> 
 #[cfg(target_pointer_width = "64")]
 fn set_clock(exchange: &Exchanged) -> c_int {
     let now_ms = now_ms(&exchange.answer, exchange.round_trip_ms);
-    // SAFETY: no precondition.
-    unsafe { iot_abi::import::HAL_Timer_set_systime_ms(now_ms as usize) }
+    timer::set_clock_ms(now_ms)
 }
 
 /// Milliseconds since 1970 don't fit here.
 #[cfg(not(target_pointer_width = "64"))]
 fn set_clock(exchange: &Exchanged) -> c_int {
     match usize::try_from(exchange.answer.seconds) {
-        // SAFETY: no precondition.
-        Ok(seconds) => unsafe { iot_abi::import::HAL_Timer_set_systime_sec(seconds) },
+        Ok(seconds) => timer::set_clock_s(seconds),
         Err(_) => QCLOUD_ERR_FAILURE,
     }
 }

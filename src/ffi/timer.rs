@@ -2,13 +2,12 @@
 
 use std::ffi::{c_int, c_uint};
 
-use iot_abi::import::{
-    HAL_Timer_countdown, HAL_Timer_countdown_ms, HAL_Timer_expired, HAL_Timer_init, HAL_Timer_remain, Timer,
-};
+use iot_abi::import::Timer;
 use iot_abi::timer::RTC_DATE_TIME;
 use iot_engine::helpers::date;
 
 use super::log::null_argument;
+use crate::hal::timer;
 
 /// Whether `timer` has one; logs it when not.
 fn exists(function: &'static str, timer: *const Timer) -> bool {
@@ -18,87 +17,93 @@ fn exists(function: &'static str, timer: *const Timer) -> bool {
     !timer.is_null()
 }
 
-/// Whether the time that was set is over; false for NULL.
-///
-/// # Safety
-/// `timer` is NULL or a timer.
-#[no_mangle]
-pub unsafe extern "C" fn expired(timer: *mut Timer) -> bool {
-    // SAFETY: the caller's promise.
-    exists("expired", timer) && unsafe { HAL_Timer_expired(timer) }
-}
-
-/// Sets `timer` to expire in `timeout_ms` milliseconds.
-///
-/// # Safety
-/// `timer` is NULL or a timer.
-#[no_mangle]
-pub unsafe extern "C" fn countdown_ms(timer: *mut Timer, timeout_ms: c_uint) {
-    if exists("countdown_ms", timer) {
+export! {
+    /// Whether the time that was set is over; false for NULL.
+    ///
+    /// # Safety
+    /// `timer` is NULL or a timer.
+    pub unsafe fn expired(timer: *mut Timer) -> bool {
         // SAFETY: the caller's promise.
-        unsafe { HAL_Timer_countdown_ms(timer, timeout_ms) };
+        exists(NAME, timer) && unsafe { timer::expired(timer) }
     }
 }
 
-/// Sets `timer` to expire in `timeout` seconds.
-///
-/// # Safety
-/// `timer` is NULL or a timer.
-#[no_mangle]
-pub unsafe extern "C" fn countdown(timer: *mut Timer, timeout: c_uint) {
-    if exists("countdown", timer) {
+export! {
+    /// Sets `timer` to expire in `timeout_ms` milliseconds.
+    ///
+    /// # Safety
+    /// `timer` is NULL or a timer.
+    pub unsafe fn countdown_ms(timer: *mut Timer, timeout_ms: c_uint) {
+        if exists(NAME, timer) {
+            // SAFETY: the caller's promise.
+            unsafe { timer::countdown_ms(timer, timeout_ms) };
+        }
+    }
+}
+
+export! {
+    /// Sets `timer` to expire in `timeout` seconds.
+    ///
+    /// # Safety
+    /// `timer` is NULL or a timer.
+    pub unsafe fn countdown(timer: *mut Timer, timeout: c_uint) {
+        if exists(NAME, timer) {
+            // SAFETY: the caller's promise.
+            unsafe { timer::countdown(timer, timeout) };
+        }
+    }
+}
+
+export! {
+    /// Milliseconds until `timer` expires, 0 when it has or is NULL.
+    ///
+    /// # Safety
+    /// `timer` is NULL or a timer.
+    pub unsafe fn left_ms(timer: *mut Timer) -> c_int {
+        if !exists(NAME, timer) {
+            return 0;
+        }
         // SAFETY: the caller's promise.
-        unsafe { HAL_Timer_countdown(timer, timeout) };
+        unsafe { timer::remain(timer) }
     }
 }
 
-/// Milliseconds until `timer` expires, 0 when it has or is NULL.
-///
-/// # Safety
-/// `timer` is NULL or a timer.
-#[no_mangle]
-pub unsafe extern "C" fn left_ms(timer: *mut Timer) -> c_int {
-    if !exists("left_ms", timer) {
-        return 0;
+export! {
+    /// Makes `timer` one that has expired.
+    ///
+    /// # Safety
+    /// `timer` is NULL or has room for a timer.
+    pub unsafe fn InitTimer(timer: *mut Timer) {
+        if exists(NAME, timer) {
+            // SAFETY: the caller's promise.
+            unsafe { timer::init(timer) };
+        }
     }
-    // SAFETY: the caller's promise.
-    unsafe { HAL_Timer_remain(timer) }
 }
 
-/// Makes `timer` one that has expired.
-///
-/// # Safety
-/// `timer` is NULL or has room for a timer.
-#[no_mangle]
-pub unsafe extern "C" fn InitTimer(timer: *mut Timer) {
-    if exists("InitTimer", timer) {
+export! {
+    /// The date and time of day `timestamp_sec` seconds after 1970-01-01 00:00 UTC, in the zone `time_zone` hours east of
+    /// Greenwich (China: 8). Its milliseconds are 0. Seconds after the year 9999 count as its last one.
+    ///
+    /// # Safety
+    /// `date_time` is NULL or may be written.
+    pub unsafe fn timestamp_to_date(timestamp_sec: usize, date_time: *mut RTC_DATE_TIME, time_zone: i8) {
+        if date_time.is_null() {
+            return null_argument(NAME, "date_time");
+        }
+        let date = date::from_timestamp(timestamp_sec as u64, time_zone);
+        let fields = RTC_DATE_TIME {
+            year: date.year,
+            month: date.month,
+            day: date.day,
+            hour: date.hour,
+            minute: date.minute,
+            sec: date.second,
+            ms: 0,
+        };
         // SAFETY: the caller's promise.
-        unsafe { HAL_Timer_init(timer) };
+        unsafe { date_time.write(fields) };
     }
-}
-
-/// The date and time of day `timestamp_sec` seconds after 1970-01-01 00:00 UTC, in the zone `time_zone` hours east of
-/// Greenwich (China: 8). Its milliseconds are 0. Seconds after the year 9999 count as its last one.
-///
-/// # Safety
-/// `date_time` is NULL or may be written.
-#[no_mangle]
-pub unsafe extern "C" fn timestamp_to_date(timestamp_sec: usize, date_time: *mut RTC_DATE_TIME, time_zone: i8) {
-    if date_time.is_null() {
-        return null_argument("timestamp_to_date", "date_time");
-    }
-    let date = date::from_timestamp(timestamp_sec as u64, time_zone);
-    let fields = RTC_DATE_TIME {
-        year: date.year,
-        month: date.month,
-        day: date.day,
-        hour: date.hour,
-        minute: date.minute,
-        sec: date.second,
-        ms: 0,
-    };
-    // SAFETY: the caller's promise.
-    unsafe { date_time.write(fields) };
 }
 
 #[cfg(test)]

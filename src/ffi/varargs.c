@@ -22,7 +22,10 @@
 /* Longest result of LITE_format_string in bytes, without the NUL. */
 #define FORMAT_STRING_MAX 512
 
-void *HAL_Malloc(uint32_t size);
+/* src/hal/callout.c */
+void *qcloud_allocate(uint32_t size);
+int   qcloud_enter(void);
+int   qcloud_leave(int before);
 
 /* src/ffi/log.rs */
 int  qcloud_log_wanted(int level);
@@ -75,7 +78,7 @@ static char *format(const char *func, size_t max, const char *fmt, va_list args)
         qcloud_format_failed(func, "the text is too long");
         return NULL;
     }
-    text = HAL_Malloc((uint32_t)length + 1);
+    text = qcloud_allocate((uint32_t)length + 1);
     if (text == NULL) {
         qcloud_format_failed(func, "out of memory");
         return NULL;
@@ -89,26 +92,30 @@ static char *format(const char *func, size_t max, const char *fmt, va_list args)
 
 char *LITE_format_string(const char *fmt, ...)
 {
+    int     before = qcloud_enter();
     va_list args;
     char   *text;
 
     va_start(args, fmt);
     text = format("LITE_format_string", FORMAT_STRING_MAX, fmt, args);
     va_end(args);
+    qcloud_leave(before);
     return text;
 }
 
 char *LITE_format_nstring(const int len, const char *fmt, ...)
 {
+    int     before = qcloud_enter();
     va_list args;
-    char   *text;
+    char   *text = NULL;
 
+    va_start(args, fmt);
     if (len < 0) {
         qcloud_format_failed("LITE_format_nstring", "len is negative");
-        return NULL;
+    } else {
+        text = format("LITE_format_nstring", (size_t)len, fmt, args);
     }
-    va_start(args, fmt);
-    text = format("LITE_format_nstring", (size_t)len, fmt, args);
     va_end(args);
+    qcloud_leave(before);
     return text;
 }

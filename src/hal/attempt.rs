@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use iot_abi::import::{HAL_GetTimeMs, HAL_SleepMs};
+use super::callout::{HAL_GetTimeMs, HAL_SleepMs};
 
 use super::connect::connect;
 use super::interface::{Attempt, Connected, Endpoint};

@@ -168,6 +168,12 @@ pub trait Platform: Send + Sync {
         Box::new(Made(Some(self.connect(endpoint))))
     }
 
+    /// Whether the calling thread has been cancelled, is to end, or an exception of a callback is to go on: what runs
+    /// must return soon, whatever it has reached.
+    fn is_leaving(&self) -> bool {
+        false
+    }
+
     /// A random number, good enough to spread retries and to number packets; not for keys.
     fn random(&self) -> u64 {
         // Every RandomState has keys of its own, from the operating system.

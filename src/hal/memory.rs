@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::c_void;
 use std::ptr;
 
-use iot_abi::import::{HAL_Free, HAL_Malloc};
+use super::callout::{HAL_Free, HAL_Malloc};
 
 /// What `HAL_Malloc` aligns to: as malloc does (hal.md).
 const HAL_ALIGN: usize = 2 * size_of::<usize>();
@@ -57,6 +57,20 @@ unsafe impl GlobalAlloc for HalAllocator {
             HAL_Free(start);
         }
     }
+}
+
+/// Memory for the program, which it gives back with `HAL_Free`. NULL where there is none.
+pub fn allocate(size: usize) -> *mut c_void {
+    malloc(size)
+}
+
+/// Gives back what [`allocate`] returned. NULL is fine.
+///
+/// # Safety
+/// `memory` is NULL or from [`allocate`], and used no more.
+pub unsafe fn free(memory: *mut c_void) {
+    // SAFETY: the caller's promise.
+    unsafe { HAL_Free(memory) }
 }
 
 /// NULL where there is no memory, or where the size does not fit the HAL's 32 bits.

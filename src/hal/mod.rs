@@ -4,16 +4,18 @@
 
 #[cfg(feature = "multithread")]
 mod attempt;
+pub mod callout;
 mod cause;
 mod connect;
 mod interface;
-mod memory;
+pub mod memory;
 mod outcome;
 pub mod platform;
 pub mod sync;
 mod tcp;
 #[cfg(feature = "multithread")]
 pub mod thread;
+pub mod timer;
 #[cfg(not(feature = "auth-with-notls"))]
 mod tls;
 

@@ -1,8 +1,8 @@
 //! The platform behind `HAL_*`.
 
-use iot_abi::import::{HAL_GetTimeMs, HAL_SleepMs};
 use iot_engine::time::{Millis, Widener};
 
+use super::callout::{HAL_GetTimeMs, HAL_SleepMs};
 use super::connect::connect;
 use super::interface::{Connected, Endpoint, Platform};
 use super::sync::Mutex;
@@ -41,6 +41,10 @@ impl Platform for HalPlatform {
     fn sleep(&self, ms: u32) {
         // SAFETY: no precondition.
         unsafe { HAL_SleepMs(ms) }
+    }
+
+    fn is_leaving(&self) -> bool {
+        super::callout::is_leaving_or_cancelled()
     }
 
     fn connect(&self, endpoint: &Endpoint) -> Connected {

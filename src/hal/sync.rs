@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use iot_abi::import::{HAL_MutexCreate, HAL_MutexDestroy, HAL_MutexLock, HAL_MutexUnlock, HAL_SleepMs};
+use super::callout::{HAL_MutexCreate, HAL_MutexDestroy, HAL_MutexLock, HAL_MutexUnlock, HAL_SleepMs};
 
 type Task = Box<dyn FnOnce()>;
 

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use iot_abi::import::{HAL_TCP_Connect, HAL_TCP_Disconnect, HAL_TCP_Read, HAL_TCP_Write};
+use super::callout::{HAL_TCP_Connect, HAL_TCP_Disconnect, HAL_TCP_Read, HAL_TCP_Write};
 
 use super::interface::{Transport, TransportError};
 use super::outcome::Pending;

@@ -6,7 +6,9 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-use iot_abi::import::{HAL_SleepMs, HAL_ThreadCreate, ThreadParams};
+use iot_abi::import::ThreadParams;
+
+use super::callout::{self, HAL_SleepMs, HAL_ThreadCreate};
 
 type Body = Box<dyn FnOnce() + Send>;
 
@@ -40,7 +42,7 @@ pub fn spawn(name: &'static std::ffi::CStr, body: impl FnOnce() + Send + 'static
         params: UnsafeCell::new(ThreadParams {
             thread_name: name.as_ptr().cast_mut().cast::<c_char>(),
             thread_id: 0,
-            thread_func: Some(run),
+            thread_func: Some(run_as_c()),
             user_arg: ptr::null_mut(),
             priority: 0,
             stack_size: 0,
@@ -71,7 +73,23 @@ impl Thread {
     }
 }
 
-unsafe extern "C" fn run(argument: *mut c_void) {
+/// [`run`] as the platform's declaration has it.
+fn run_as_c() -> unsafe extern "C" fn(*mut c_void) {
+    // SAFETY: both are C functions of one signature; that this one may be left by unwinding is the thread's own end.
+    unsafe { std::mem::transmute(run as unsafe extern "C-unwind" fn(*mut c_void)) }
+}
+
+unsafe extern "C-unwind" fn run(argument: *mut c_void) {
+    let before = callout::enter();
+    // SAFETY: the platform hands over what `spawn` gave it.
+    unsafe { run_body(argument) };
+    // SAFETY: nothing is left here that would have to be cleaned up. The thread ends in any case.
+    let _ = unsafe { callout::leave(before) };
+}
+
+/// # Safety
+/// `argument` is what `spawn` made; a thread has it once.
+unsafe fn run_body(argument: *mut c_void) {
     // SAFETY: `spawn` made the argument, and the platform runs the thread once.
     let start = unsafe { Box::from_raw(argument.cast::<Start>()) };
     let Start { body, control } = *start;

@@ -3,7 +3,9 @@
 use std::ffi::{c_uint, CStr, CString};
 use std::ptr;
 
-use iot_abi::import::{HAL_TLS_Connect, HAL_TLS_Disconnect, HAL_TLS_Read, HAL_TLS_Write, SSLConnectParams};
+use iot_abi::import::SSLConnectParams;
+
+use super::callout::{HAL_TLS_Connect, HAL_TLS_Disconnect, HAL_TLS_Read, HAL_TLS_Write};
 
 use super::interface::{Security, Transport, TransportError};
 use super::outcome::Pending;

@@ -25,7 +25,7 @@ SOURCES = {
     "libiot_platform": ["platform/*/weak/*.c"],
 }
 RUST_DEFINITION = re.compile(
-    r'#\[no_mangle\]\s+pub (?:(?:unsafe )?extern "C" fn|static(?: mut)?) (\w+)'
+    r'(?:^    pub (?:unsafe )?fn|#\[no_mangle\]\s+pub static(?: mut)?) (\w+)', re.M
 )
 C_DEFINITION = re.compile(r"^(?!static\b|extern\b|#|typedef\b)\w[\w\s*]*?\b(\w+)\([^;{]*\)\s*\{", re.M)
 

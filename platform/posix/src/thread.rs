@@ -15,13 +15,16 @@ const MIN_STACK: usize = 256 * 1024;
 /// Longest thread name Linux takes, in bytes.
 const NAME_LIMIT: usize = 15;
 
+/// The program's function. It may end its thread by pthread_exit or be cancelled: both unwind through its caller.
+type ThreadFunction = unsafe extern "C-unwind" fn(*mut c_void);
+
 struct Start {
-    func: unsafe extern "C" fn(*mut c_void),
+    func: ThreadFunction,
     arg: *mut c_void,
     name: Option<CString>,
 }
 
-extern "C" fn run(start: *mut c_void) -> *mut c_void {
+extern "C-unwind" fn run(start: *mut c_void) -> *mut c_void {
     // SAFETY: the box that create made for this thread alone.
     let start = unsafe { Box::from_raw(start.cast::<Start>()) };
     if let Some(name) = &start.name {
@@ -29,7 +32,7 @@ extern "C" fn run(start: *mut c_void) -> *mut c_void {
         unsafe { libc::pthread_setname_np(libc::pthread_self(), name.as_ptr()) };
     }
     let (func, arg) = (start.func, start.arg);
-    // The user's function may end the thread with pthread_exit, which runs no destructors of ours.
+    // The user's function may end the thread with pthread_exit: nothing of ours may be left to clean up.
     drop(start);
     // SAFETY: the user's function with the user's argument.
     unsafe { func(arg) };
@@ -60,6 +63,8 @@ pub unsafe extern "C" fn iot_platform_thread_create(params: *mut ThreadParams) -
             let name = unsafe { CStr::from_ptr(params.thread_name) }.to_bytes();
             CString::new(&name[..name.len().min(NAME_LIMIT)]).unwrap_or_default()
         });
+        // SAFETY: the same function; what it may do besides returning is told to the compiler here.
+        let func = unsafe { std::mem::transmute::<unsafe extern "C" fn(*mut c_void), ThreadFunction>(func) };
         let start = Box::into_raw(Box::new(Start { func, arg: params.user_arg, name }));
         let stack = usize::try_from(params.stack_size).unwrap_or(0);
         // SAFETY: `start` goes to the thread.
@@ -97,6 +102,10 @@ unsafe fn spawn(start: *mut c_void, stack: usize) -> Result<libc::pthread_t, c_i
             status = libc::pthread_attr_setstacksize(attr.as_mut_ptr(), stack);
         }
         if status == 0 {
+            let run = std::mem::transmute::<
+                extern "C-unwind" fn(*mut c_void) -> *mut c_void,
+                extern "C" fn(*mut c_void) -> *mut c_void,
+            >(run);
             status = libc::pthread_create(id.as_mut_ptr(), attr.as_ptr(), run, start);
         }
         libc::pthread_attr_destroy(attr.as_mut_ptr());

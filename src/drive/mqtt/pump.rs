@@ -47,7 +47,7 @@ impl Token {
         }
         while self.owner.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_err() {
             let left = platform.now().until(deadline).min(TURN_MS);
-            if left == 0 {
+            if left == 0 || platform.is_leaving() {
                 return None;
             }
             sleep(platform, left);
@@ -108,7 +108,7 @@ impl Client {
     fn sleep_until(&self, deadline: Millis) {
         loop {
             let left = self.platform.now().until(deadline).min(SLICE_MS);
-            if left == 0 {
+            if left == 0 || self.platform.is_leaving() {
                 return;
             }
             sleep(&*self.platform, left);
@@ -126,6 +126,9 @@ impl Client {
             self.tick(patience);
             if self.hand_on_news(patience) {
                 result = Driven::Reconnected;
+            }
+            if self.platform.is_leaving() {
+                return Ok(result);
             }
             let now = self.platform.now();
             let link = self.session.lock().link();

@@ -101,7 +101,7 @@ impl Client {
         let is_last = || self.pump_loop.last.lock().number == number;
         while self.pump_loop.running.load(Ordering::Acquire) && is_last() {
             let driven = self.pump_until(self.platform.now() + ROUND_MS);
-            if matches!(driven, Err(Error::NotConnected) | Ok(Driven::Closed)) {
+            if matches!(driven, Err(Error::NotConnected) | Ok(Driven::Closed)) || self.platform.is_leaving() {
                 let last = self.pump_loop.last.lock();
                 if last.number == number {
                     *self.pump_loop.ended_with.lock() = driven;

@@ -282,7 +282,7 @@ impl Ota {
             return Err(Error::Ota(self.note(OtaError::InvalidState)));
         };
         let ended = || self.epoch.load(Ordering::Relaxed) != epoch;
-        let fetched = download.fetch(buf, limit_ms, &ended);
+        let fetched = download.fetch(buf, limit_ms, &|| ended() || self.platform().is_leaving());
         let mut reports = Vec::new();
         let mut over = false;
         let result = {

@@ -1,5 +1,6 @@
 //! The calls and callbacks as C code sees them, with a client on a scripted server in virtual time.
 
+use iot_abi::error::QCLOUD_ERR_FAILURE;
 use iot_abi::error::{
     QCLOUD_ERR_BUF_TOO_SHORT, QCLOUD_ERR_MAX_TOPIC_LENGTH, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_MQTT_UNSUB_FAIL,
 };

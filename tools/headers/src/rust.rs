@@ -56,13 +56,18 @@ pub fn declarations(root: &Path, files: &str) -> Result<String, Box<dyn Error>> 
     let mut builder = Builder::new();
     let mut config = config();
     let mut sources = String::new();
+    let work = root.join("target/headers");
+    fs::create_dir_all(&work)?;
     for file in files.split_whitespace() {
         let mut path = root.join(file);
         if let Some(name) = file.strip_prefix("src/ffi/").filter(|_| !path.exists()) {
             path = root.join("tools/headers/parts").join(name);
         }
-        sources.push_str(&fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?);
-        builder = builder.with_src(path);
+        let source = written_out(&fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?);
+        let written = work.join(file.replace('/', "_"));
+        fs::write(&written, &source)?;
+        builder = builder.with_src(written);
+        sources.push_str(&source);
     }
     // A type that nothing in the file refers to is exported because it is public.
     config.export.include = public_types(&sources);
@@ -71,6 +76,29 @@ pub fn declarations(root: &Path, files: &str) -> Result<String, Box<dyn Error>> 
     let mut text = text_constants(&sources).into_bytes();
     builder.with_config(config).generate()?.write(&mut text);
     Ok(crate::spelling::spell(&String::from_utf8(text)?))
+}
+
+/// `source` with its `export!` written out as far as a header needs it: cbindgen expands no macros.
+fn written_out(source: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for line in source.lines() {
+        match line {
+            "export! {" => inside = true,
+            "}" if inside => inside = false,
+            _ => match line.strip_prefix("    pub ").filter(|_| inside) {
+                Some(rest) => {
+                    let (before, signature) = rest.split_once("fn ").unwrap_or(("", rest));
+                    out.push_str(&format!("    #[no_mangle]\n    pub {before}extern \"C\" fn {signature}\n"));
+                }
+                None => {
+                    out.push_str(line);
+                    out.push('\n');
+                }
+            },
+        }
+    }
+    out
 }
 
 /// Names of the public types of a source file.
@@ -121,6 +149,14 @@ mod tests {
     fn text_constants_become_macros() {
         let source = "/// Other.\npub const B: u8 = 1;\n/// Host.\npub const A: &str = \"a.b\";\n";
         assert_eq!(text_constants(source), "/**\n * Host.\n */\n#define A \"a.b\"\n\n");
+    }
+
+    #[test]
+    fn exports_are_written_out() {
+        let source = "export! {\n    /// A.\n    pub unsafe fn a(x: u8) {\n        b\n    }\n}\nfn c() {\n}\n";
+        let expected =
+            "    /// A.\n    #[no_mangle]\n    pub unsafe extern \"C\" fn a(x: u8) {\n        b\n    }\nfn c() {\n}\n";
+        assert_eq!(written_out(source), expected);
     }
 
     #[test]

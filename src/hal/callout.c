@@ -1,0 +1,323 @@
+/* Calls out of this library: to HAL_* and to the program's callbacks.
+ *
+ * A callee may leave in another way than by returning: its thread is cancelled or calls pthread_exit (forced unwinding),
+ * or it throws a C++ exception. Unwinding must not meet the library's frames: they hold locks, and Rust ends the
+ * process where it meets one. Each call out therefore has a frame here whose personality routine ends the unwinding:
+ * the call returns `failed` instead, and the exception waits in `waiting`. The library's frames return as ever, and
+ * qcloud_leave, called at the outermost edge, goes on with the unwinding.
+ *
+ * The personality routine changes two registers and nothing else, so a call that returns costs nothing more.
+ *
+ * Where the routine can't be had (ARM EHABI, unknown processors, other compilers), unwinding out of a callee ends the
+ * process, as it does in a C program whose frames have no tables. Cancellation is put off everywhere. */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__)) && defined(__ELF__)
+#define CATCHES 1
+#include <unwind.h>
+#else
+#define CATCHES 0
+#endif
+
+#define HIDDEN __attribute__((visibility("hidden")))
+
+enum { KIND_NONE, KIND_THREAD_END, KIND_EXCEPTION };
+
+#if CATCHES
+
+/* What the calling thread was left by, until its edge is reached. */
+static __thread struct _Unwind_Exception *waiting;
+static __thread int                       waiting_kind;
+
+/* C++ counts exceptions that are on their way; one that ends here must be counted as caught. */
+__attribute__((weak)) void *__cxa_begin_catch(void *exception);
+__attribute__((weak)) void  __cxa_end_catch(void);
+
+/* "GNUCC++\0" and "CLNGC++\0", without the last byte: it is 1 for a dependent exception. */
+static bool is_cxx(const struct _Unwind_Exception *exception)
+{
+    uint64_t class = exception->exception_class >> 8;
+
+    return class == (UINT64_C(0x474e5543432b2b00) >> 8) || class == (UINT64_C(0x434c4e47432b2b00) >> 8);
+}
+
+static void discard(struct _Unwind_Exception *exception)
+{
+    if (is_cxx(exception) && __cxa_begin_catch && __cxa_end_catch) {
+        __cxa_begin_catch(exception);
+        __cxa_end_catch();
+    } else {
+        _Unwind_DeleteException(exception);
+    }
+}
+
+/* The end of a thread comes before everything; of two exceptions the first counts. */
+static void keep(struct _Unwind_Exception *exception, int kind)
+{
+    if (waiting_kind == KIND_NONE) {
+        waiting      = exception;
+        waiting_kind = kind;
+    } else if (kind == KIND_THREAD_END) {
+        if (waiting_kind == KIND_EXCEPTION) {
+            discard(waiting);
+        }
+        waiting      = exception;
+        waiting_kind = kind;
+    } else {
+        discard(exception);
+    }
+}
+
+/* The number of the register that a function's result is in. The same register carries the exception to a landing pad,
+ * so the unwinder lets us set it. */
+#define RESULT_REGISTER __builtin_eh_return_data_regno(0)
+
+HIDDEN _Unwind_Reason_Code qcloud_callout_personality(int version, _Unwind_Action actions, uint64_t class,
+                                                      struct _Unwind_Exception *exception,
+                                                      struct _Unwind_Context   *context)
+{
+    const intptr_t *failed = (const intptr_t *)_Unwind_GetLanguageSpecificData(context);
+
+    (void)class;
+    if (version != 1) {
+        return _URC_FATAL_PHASE1_ERROR;
+    }
+    if ((actions & _UA_SEARCH_PHASE) != 0) {
+        return _URC_HANDLER_FOUND;
+    }
+    keep(exception, (actions & _UA_FORCE_UNWIND) != 0 ? KIND_THREAD_END : KIND_EXCEPTION);
+    /* Go on right behind the call, as if it had returned. */
+    _Unwind_SetGR(context, RESULT_REGISTER, (_Unwind_Word)*failed);
+    return _URC_INSTALL_CONTEXT;
+}
+
+/* Put first into a function: it has the routine above, which reads the result from `failed`. */
+#define CATCH(failed)                                                                      \
+    __asm__ volatile(".cfi_personality 0x1b, qcloud_callout_personality\n\t"               \
+                     ".cfi_lsda 0x1b, qcloud_callout_failed_" #failed ::: "memory")
+
+#else
+
+#define CATCH(failed)
+
+#endif
+
+/* What a call returns that was left. */
+HIDDEN const intptr_t qcloud_callout_failed_zero  = 0;
+HIDDEN const intptr_t qcloud_callout_failed_minus = -1;
+HIDDEN const intptr_t qcloud_callout_failed_one   = 1;
+
+/* The frame must stay while the callee runs: no jump in place of the call. */
+#define STAY __asm__ volatile("" ::: "memory")
+
+HIDDEN int qcloud_enter(void);
+HIDDEN int qcloud_is_leaving(void);
+HIDDEN int qcloud_look_for_cancel(void);
+HIDDEN int qcloud_leave(int before);
+
+/* Whether the calling thread could be cancelled when it called in. */
+static __thread int callers_state = PTHREAD_CANCEL_DISABLE;
+
+static void put_off(void)
+{
+    int ignored;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ignored);
+}
+
+/* The program's callbacks run as cancellable as the thread was when it called in, where that is safe. */
+static void __attribute__((noinline)) permit(void)
+{
+#if CATCHES
+    int ignored;
+
+    /* A thread that can be cancelled at any moment may be so right here. */
+    CATCH(zero);
+    pthread_setcancelstate(callers_state, &ignored);
+    STAY;
+#endif
+}
+
+/* Puts cancellation off when the program calls in. Returns what is to be given to qcloud_leave. */
+HIDDEN int qcloud_enter(void)
+{
+    int before = PTHREAD_CANCEL_DISABLE;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    callers_state = before;
+    return before;
+}
+
+/* Whether the calling thread is to end, or an exception is to go on: the call that runs must return soon. */
+HIDDEN int qcloud_is_leaving(void)
+{
+#if CATCHES
+    return waiting_kind;
+#else
+    return KIND_NONE;
+#endif
+}
+
+#if CATCHES
+static void __attribute__((noinline)) test_cancel(void)
+{
+    CATCH(zero);
+    pthread_testcancel();
+    STAY;
+}
+#endif
+
+/* Looks whether somebody has cancelled the calling thread, where it was cancellable when it called in. */
+HIDDEN int qcloud_look_for_cancel(void)
+{
+#if CATCHES
+    if (waiting_kind == KIND_NONE && callers_state == PTHREAD_CANCEL_ENABLE) {
+        permit();
+        test_cancel();
+        put_off();
+    }
+#endif
+    return qcloud_is_leaving();
+}
+
+/* The last thing before a call returns to the program: sets back what qcloud_enter changed and goes on with what waits.
+ * Returns KIND_EXCEPTION where an exception met no handler and was dropped. */
+HIDDEN int qcloud_leave(int before)
+{
+    int ignored;
+
+#if CATCHES
+    if (waiting_kind != KIND_NONE) {
+        struct _Unwind_Exception *exception = waiting;
+        int                       kind      = waiting_kind;
+
+        waiting      = NULL;
+        waiting_kind = KIND_NONE;
+        callers_state = before;
+        pthread_setcancelstate(before, &ignored);
+        if (kind == KIND_THREAD_END) {
+            _Unwind_Resume(exception);
+        }
+        /* Comes back where the program has no handler for it. */
+        _Unwind_RaiseException(exception);
+        discard(exception);
+        return KIND_EXCEPTION;
+    }
+#endif
+    pthread_setcancelstate(before, &ignored);
+    return KIND_NONE;
+}
+
+/* FUNCTION(type, failed, name, (parameters), (arguments)): qcloud_call_NAME calls NAME. */
+#define FUNCTION(type, failed, name, parameters, arguments) \
+    type        name parameters;                            \
+    HIDDEN type qcloud_call_##name parameters;              \
+    HIDDEN type qcloud_call_##name parameters               \
+    {                                                       \
+        type result;                                        \
+                                                            \
+        CATCH(failed);                                      \
+        result = name arguments;                            \
+        STAY;                                               \
+        return result;                                      \
+    }
+
+#define PROCEDURE(name, parameters, arguments) \
+    void        name parameters;               \
+    HIDDEN void qcloud_call_##name parameters; \
+    HIDDEN void qcloud_call_##name parameters  \
+    {                                          \
+        CATCH(zero);                           \
+        name arguments;                        \
+        STAY;                                  \
+    }
+
+/* Structs are passed through untouched, so they are void pointers here; the layouts are the iot-abi crate's. */
+FUNCTION(int, minus, HAL_ThreadCreate, (void *params), (params))
+FUNCTION(void *, zero, HAL_MutexCreate, (void), ())
+PROCEDURE(HAL_MutexDestroy, (void *mutex), (mutex))
+PROCEDURE(HAL_MutexLock, (void *mutex), (mutex))
+PROCEDURE(HAL_MutexUnlock, (void *mutex), (mutex))
+FUNCTION(void *, zero, HAL_Malloc, (uint32_t size), (size))
+
+HIDDEN void *qcloud_allocate(uint32_t size);
+HIDDEN void *qcloud_allocate(uint32_t size)
+{
+    return qcloud_call_HAL_Malloc(size);
+}
+
+PROCEDURE(HAL_Free, (void *memory), (memory))
+FUNCTION(uint32_t, zero, HAL_GetTimeMs, (void), ())
+PROCEDURE(HAL_SleepMs, (uint32_t ms), (ms))
+FUNCTION(bool, one, HAL_Timer_expired, (void *timer), (timer))
+PROCEDURE(HAL_Timer_countdown_ms, (void *timer, unsigned int timeout_ms), (timer, timeout_ms))
+PROCEDURE(HAL_Timer_countdown, (void *timer, unsigned int timeout), (timer, timeout))
+FUNCTION(int, zero, HAL_Timer_remain, (void *timer), (timer))
+PROCEDURE(HAL_Timer_init, (void *timer), (timer))
+FUNCTION(char *, zero, HAL_Timer_current, (char *text), (text))
+FUNCTION(int, minus, HAL_Timer_set_systime_sec, (size_t seconds), (seconds))
+FUNCTION(int, minus, HAL_Timer_set_systime_ms, (size_t ms), (ms))
+FUNCTION(uintptr_t, zero, HAL_TCP_Connect, (const char *host, uint16_t port), (host, port))
+FUNCTION(int, minus, HAL_TCP_Disconnect, (uintptr_t fd), (fd))
+FUNCTION(int, minus, HAL_TCP_Write, (uintptr_t fd, const unsigned char *data, uint32_t len, uint32_t timeout_ms, size_t *count),
+         (fd, data, len, timeout_ms, count))
+FUNCTION(int, minus, HAL_TCP_Read, (uintptr_t fd, unsigned char *data, uint32_t len, uint32_t timeout_ms, size_t *count),
+         (fd, data, len, timeout_ms, count))
+#ifndef QCLOUD_NO_TLS
+FUNCTION(uintptr_t, zero, HAL_TLS_Connect, (void *params, const char *host, int port), (params, host, port))
+PROCEDURE(HAL_TLS_Disconnect, (uintptr_t handle), (handle))
+FUNCTION(int, minus, HAL_TLS_Write, (uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *count),
+         (handle, data, len, timeout_ms, count))
+FUNCTION(int, minus, HAL_TLS_Read, (uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *count),
+         (handle, data, len, timeout_ms, count))
+#endif
+
+void        HAL_Printf(const char *format, ...);
+HIDDEN void qcloud_call_print(const char *line);
+HIDDEN void qcloud_call_print(const char *line)
+{
+    CATCH(zero);
+    HAL_Printf("%s", line);
+    STAY;
+}
+
+/* The program's callbacks. */
+
+/* MQTTEventHandlerFun and OnMessageHandler. */
+HIDDEN void qcloud_call_three_pointers(void (*callback)(void *, void *, void *), void *a, void *b, void *c);
+HIDDEN void qcloud_call_three_pointers(void (*callback)(void *, void *, void *), void *a, void *b, void *c)
+{
+    CATCH(zero);
+    permit();
+    callback(a, b, c);
+    STAY;
+    put_off();
+}
+
+/* OnSubEventHandler. */
+HIDDEN void qcloud_call_on_event(void (*callback)(void *, unsigned int, void *), void *client, unsigned int event, void *data);
+HIDDEN void qcloud_call_on_event(void (*callback)(void *, unsigned int, void *), void *client, unsigned int event, void *data)
+{
+    CATCH(zero);
+    permit();
+    callback(client, event, data);
+    STAY;
+    put_off();
+}
+
+/* LogMessageHandler. One that was left counts as one that printed the line. */
+HIDDEN int qcloud_call_on_line(bool (*callback)(const char *), const char *line);
+HIDDEN int qcloud_call_on_line(bool (*callback)(const char *), const char *line)
+{
+    int result;
+
+    CATCH(one);
+    permit();
+    result = callback(line);
+    STAY;
+    put_off();
+    return result;
+}

@@ -1,0 +1,153 @@
+//! Calls out of the library, each with a frame that ends unwinding (`callout.c`): `HAL_*`, the program's callbacks, and
+//! what the calling thread was left by.
+//!
+//! This module is the only one that names `HAL_*`.
+
+use std::ffi::{c_char, c_int, c_uchar, c_uint, c_void};
+
+#[cfg(not(feature = "auth-with-notls"))]
+use iot_abi::import::TLSConnectParams;
+use iot_abi::import::{ThreadParams, Timer};
+use iot_abi::raw;
+
+/// Declares functions under their own names that are linked under `qcloud_call_` and the name.
+macro_rules! calls {
+    ($($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
+        extern "C" {
+            $(
+                $(#[$meta])*
+                #[link_name = concat!("qcloud_call_", stringify!($name))]
+                pub(super) fn $name($($argument: $type),*) $(-> $result)?;
+            )*
+        }
+    };
+}
+
+calls! {
+    fn HAL_ThreadCreate(params: *mut ThreadParams) -> c_int;
+    fn HAL_MutexCreate() -> *mut c_void;
+    fn HAL_MutexDestroy(mutex: *mut c_void);
+    fn HAL_MutexLock(mutex: *mut c_void);
+    fn HAL_MutexUnlock(mutex: *mut c_void);
+    fn HAL_Malloc(size: u32) -> *mut c_void;
+    fn HAL_Free(memory: *mut c_void);
+    fn HAL_GetTimeMs() -> u32;
+    fn HAL_SleepMs(ms: u32);
+    fn HAL_Timer_expired(timer: *mut Timer) -> bool;
+    fn HAL_Timer_countdown_ms(timer: *mut Timer, timeout_ms: c_uint);
+    fn HAL_Timer_countdown(timer: *mut Timer, timeout: c_uint);
+    fn HAL_Timer_remain(timer: *mut Timer) -> c_int;
+    fn HAL_Timer_init(timer: *mut Timer);
+    fn HAL_Timer_current(time_str: *mut c_char) -> *mut c_char;
+    #[cfg(not(target_pointer_width = "64"))]
+    fn HAL_Timer_set_systime_sec(timestamp_sec: usize) -> c_int;
+    #[cfg(target_pointer_width = "64")]
+    fn HAL_Timer_set_systime_ms(timestamp_ms: usize) -> c_int;
+    fn HAL_TCP_Connect(host: *const c_char, port: u16) -> raw::Handle;
+    fn HAL_TCP_Disconnect(fd: raw::Handle) -> c_int;
+    fn HAL_TCP_Write(
+        fd: raw::Handle, data: *const c_uchar, len: u32, timeout_ms: u32, written_len: *mut usize
+    ) -> c_int;
+    fn HAL_TCP_Read(fd: raw::Handle, data: *mut c_uchar, len: u32, timeout_ms: u32, read_len: *mut usize) -> c_int;
+    #[cfg(not(feature = "auth-with-notls"))]
+    fn HAL_TLS_Connect(params: *mut TLSConnectParams, host: *const c_char, port: c_int) -> raw::Handle;
+    #[cfg(not(feature = "auth-with-notls"))]
+    fn HAL_TLS_Disconnect(handle: raw::Handle);
+    #[cfg(not(feature = "auth-with-notls"))]
+    fn HAL_TLS_Write(
+        handle: raw::Handle, data: *mut c_uchar, len: usize, timeout_ms: u32, written_len: *mut usize
+    ) -> c_int;
+    #[cfg(not(feature = "auth-with-notls"))]
+    fn HAL_TLS_Read(
+        handle: raw::Handle, data: *mut c_uchar, len: usize, timeout_ms: u32, read_len: *mut usize
+    ) -> c_int;
+}
+
+extern "C" {
+    fn qcloud_call_print(line: *const c_char);
+    fn qcloud_call_three_pointers(callback: ThreePointers, a: *mut c_void, b: *mut c_void, c: *mut c_void);
+    fn qcloud_call_on_event(callback: OnEvent, client: *mut c_void, event: c_uint, data: *mut c_void);
+    fn qcloud_call_on_line(callback: OnLine, line: *const c_char) -> c_int;
+    fn qcloud_enter() -> c_int;
+    fn qcloud_is_leaving() -> c_int;
+    fn qcloud_look_for_cancel() -> c_int;
+}
+
+extern "C-unwind" {
+    fn qcloud_leave(before: c_int) -> c_int;
+}
+
+/// A callback that takes three pointers.
+pub type ThreePointers = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void);
+/// `OnSubEventHandler`.
+pub type OnEvent = unsafe extern "C" fn(*mut c_void, raw::MQTTEventType, *mut c_void);
+/// `LogMessageHandler`.
+pub type OnLine = unsafe extern "C" fn(*const c_char) -> bool;
+
+/// Prints `line` with `HAL_Printf`.
+///
+/// # Safety
+/// `line` ends with a NUL.
+pub unsafe fn print(line: *const c_char) {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_call_print(line) }
+}
+
+/// Calls a callback of the program that takes three pointers.
+///
+/// # Safety
+/// That of the callback.
+pub unsafe fn three_pointers(callback: ThreePointers, a: *mut c_void, b: *mut c_void, c: *mut c_void) {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_call_three_pointers(callback, a, b, c) }
+}
+
+/// Calls a subscription's event handler.
+///
+/// # Safety
+/// That of the callback.
+pub unsafe fn on_event(callback: OnEvent, client: *mut c_void, event: raw::MQTTEventType, data: *mut c_void) {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_call_on_event(callback, client, event, data) }
+}
+
+/// Calls the log's handler. Whether it has printed the line.
+///
+/// # Safety
+/// `line` ends with a NUL.
+pub unsafe fn on_line(callback: OnLine, line: *const c_char) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_call_on_line(callback, line) != 0 }
+}
+
+/// Whether the calling thread is to end, or an exception of the program is to go on: the call that runs must return soon.
+#[must_use]
+pub fn is_leaving() -> bool {
+    // SAFETY: no precondition.
+    unsafe { qcloud_is_leaving() != 0 }
+}
+
+/// As [`is_leaving`], after a look whether somebody has cancelled the calling thread. To be called where a call that waits
+/// can return early.
+#[must_use]
+pub fn is_leaving_or_cancelled() -> bool {
+    // SAFETY: no precondition.
+    unsafe { qcloud_look_for_cancel() != 0 }
+}
+
+/// Puts cancellation of the calling thread off. What it returns goes to [`leave`].
+#[must_use]
+pub fn enter() -> c_int {
+    // SAFETY: no precondition.
+    unsafe { qcloud_enter() }
+}
+
+/// Ends what [`enter`] began. Does not return where the thread is to end, or where a handler of the program waits for an
+/// exception of its own. True where an exception met no handler and was dropped.
+///
+/// # Safety
+/// Unwinding starts here. No caller up to the program may have anything to clean up.
+pub unsafe fn leave(before: c_int) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_leave(before) != 0 }
+}
