@@ -67,6 +67,8 @@ typedef struct {
     Ack      acks[RECENT_ACKS];
     unsigned ack_count;
     bool     reconnected;
+
+    int version_report; /* packet id of the last one */
 } Device;
 
 /* What the update command said, and how far the download has come. */
@@ -221,29 +223,7 @@ static bool find_ack(Device *device, int packet_id, bool *delivered)
     return found;
 }
 
-/* Waits for the acknowledgement of a QoS 1 publish. */
-static bool wait_ack(Device *device, const char *what, int packet_id)
-{
-    uint32_t start = HAL_GetTimeMs();
-    bool     delivered;
-
-    if (packet_id < 0) {
-        Log_e("%s could not be published: %d", what, packet_id);
-        return false;
-    }
-    while (!find_ack(device, packet_id, &delivered)) {
-        if (ms_since(start) > ACK_LIMIT_MS) {
-            Log_e("%s: no acknowledgement within %d ms", what, ACK_LIMIT_MS);
-            return false;
-        }
-        if (!run_mqtt(device, YIELD_MS)) {
-            return false;
-        }
-    }
-    return delivered;
-}
-
-/* The same for a result. The library keeps it until it is acknowledged and sends it again after each reconnect, so the
+/* Waits for the acknowledgement of a result. The library keeps it until it is acknowledged and sends it again after each reconnect, so the
  * time while the connection is down does not count, nor does a publish that timed out. */
 static bool wait_result_ack(Device *device, const char *what, int packet_id)
 {
@@ -628,18 +608,36 @@ static void report_failure(Device *device)
     wait_result_ack(device, "failure report", IOT_OTA_ReportUpgradeFail(device->ota, NULL));
 }
 
+/* False where the version could not be published. Nobody waits for its acknowledgement: the update command may come
+ * before it, and says as well that the report has arrived. */
 static bool report_version(Device *device)
 {
     Log_i("reporting version %s", device->options.version);
     forget_acks(device);
     take_reconnected(device);
-    return wait_connected(device) &&
-           wait_ack(device, "version report", IOT_OTA_ReportVersion(device->ota, device->options.version));
+    if (!wait_connected(device)) {
+        return false;
+    }
+    device->version_report = IOT_OTA_ReportVersion(device->ota, device->options.version);
+    if (device->version_report < 0) {
+        Log_e("version report could not be published: %d", device->version_report);
+    }
+    return device->version_report >= 0;
+}
+
+/* Whether the version has to be reported once more: its report may be lost, or the command that answered it. */
+static bool is_report_lost(Device *device)
+{
+    bool delivered;
+
+    return take_reconnected(device) || (find_ack(device, device->version_report, &delivered) && !delivered);
 }
 
 /* Reports the version and waits for as long as it takes until the cloud sends an update command. */
 static Result wait_for_command(Device *device)
 {
+    int refusal = QCLOUD_RET_SUCCESS;
+
     if (!report_version(device)) {
         return g_stop ? RESULT_STOPPED : RESULT_FAILED;
     }
@@ -648,12 +646,14 @@ static Result wait_for_command(Device *device)
         if (g_stop) {
             return RESULT_STOPPED;
         }
-        if (IOT_OTA_IsFetchFinish(device->ota)) {
-            Log_e("the version report was refused: %d", IOT_OTA_GetLastError(device->ota));
-            return RESULT_FAILED;
+        /* A command that comes all the same is followed. */
+        if (IOT_OTA_GetLastError(device->ota) != refusal) {
+            refusal = IOT_OTA_GetLastError(device->ota);
+            if (refusal == IOT_OTA_ERR_REPORT_VERSION) {
+                Log_w("the cloud refused the version report");
+            }
         }
-        /* A command sent while the connection was down is lost; a version report brings it again. */
-        if (take_reconnected(device) && !report_version(device)) {
+        if (is_report_lost(device) && !IOT_OTA_IsFetching(device->ota) && !report_version(device)) {
             return g_stop ? RESULT_STOPPED : RESULT_FAILED;
         }
         if (!run_mqtt(device, 200)) {
@@ -959,12 +959,27 @@ static bool read_identity(Device *device)
     return true;
 }
 
+/* A daemon may have closed descriptors 0 to 2. The next files opened would get them, and what is printed would end up in
+ * the firmware. */
+static bool fill_standard_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
     static Device    device = {.options = {.version = "1.0.0"}};
     struct sigaction action;
     int              exit_code;
 
+    if (!fill_standard_descriptors()) {
+        return EXIT_FAILURE;
+    }
     if (!parse_options(argc, argv, &device.options, &exit_code)) {
         return exit_code;
     }

@@ -156,12 +156,13 @@ class Ota {
     /* Reports the running version and waits for as long as it takes. */
     Command wait_for_command(const std::string &running)
     {
-        mqtt_.wait_ack("version report", IOT_OTA_ReportVersion(ota_.get(), running.c_str()));
+        /* Its acknowledgement is not waited for: the command may come before it. */
+        int packet_id = IOT_OTA_ReportVersion(ota_.get(), running.c_str());
+        if (packet_id < 0) {
+            throw failure("version report", packet_id);
+        }
         Log_i("version %s is reported, waiting for an update command", running.c_str());
         while (!IOT_OTA_IsFetching(ota_.get())) {
-            if (IOT_OTA_IsFetchFinish(ota_.get())) {
-                throw failure("the version report was refused", IOT_OTA_GetLastError(ota_.get()));
-            }
             mqtt_.run(yield_ms);
         }
         Command command{text(IOT_OTAG_VERSION), text(IOT_OTAG_MD5SUM), 0};
