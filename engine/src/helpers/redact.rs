@@ -1,5 +1,7 @@
 //! Texts for the log without the secrets of their URLs: a signed query is as good as a password (behaviour.md section 2).
 
+use std::borrow::Cow;
+
 /// Where in a text [`without_url_secrets`] is.
 #[derive(Clone, Copy)]
 enum Place {
@@ -12,16 +14,27 @@ enum Place {
     Hidden,
 }
 
+/// A log line has no room for more, in bytes.
+const MAX_SHOWN: usize = 1024;
+/// How much of a text is looked at that is not UTF-8, in bytes: a copy is made of it.
+const MAX_REPAIRED: usize = 4096;
+
 /// `payload` with every URL in it cut off before its query, and without user and password. JSON's ways to write `:`, `/`,
-/// `?` and `@` are known. Other bytes than UTF-8 are replaced.
+/// `?` and `@` are known. Other bytes than UTF-8 are replaced. Cut where a log line ends at the latest.
 #[must_use]
 pub fn without_url_secrets(payload: &[u8]) -> String {
-    let text = String::from_utf8_lossy(payload);
-    let mut shown = String::with_capacity(text.len());
+    let text = match std::str::from_utf8(payload) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(&payload[..payload.len().min(MAX_REPAIRED)]),
+    };
+    let mut shown = String::with_capacity(text.len().min(MAX_SHOWN));
     let mut place = Place::Text(0);
     let mut rest = &*text;
     while let Some((character, length)) = unit(rest) {
         let (source, behind) = rest.split_at(length);
+        if shown.len() + length > MAX_SHOWN {
+            break;
+        }
         rest = behind;
         place = match (place, character) {
             (Place::Hidden, '"') => Place::Text(0),
@@ -112,6 +125,13 @@ mod tests {
             let text = shown(&format!("{{\"url\":\"{url}\",\"a\":\"b\"}}"));
             assert!(!text.contains("s3cret"), "{url}: {text}");
         }
+    }
+
+    #[test]
+    fn no_more_is_shown_than_a_log_line_holds() {
+        let long = format!("http://h/?{}\"{}", "s".repeat(20_000), "你".repeat(1000));
+        assert_eq!(shown(&long), format!("http://h/\"{}", "你".repeat((1024 - 10) / 3)));
+        assert_eq!(without_url_secrets(&[0xFF; 20_000]).len(), 1023);
     }
 
     #[test]

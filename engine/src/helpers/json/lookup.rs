@@ -46,7 +46,7 @@ pub fn keys_of(source: &[u8], prefix: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
     let mut paths: Vec<Vec<u8>> = Vec::new();
     // The objects that are open, each with the length of its path.
     let mut open = vec![(Object::open(source)?, prefix.len())];
-    let mut path = prefix.to_vec();
+    let mut path = copied(prefix)?;
     while let Some((object, length)) = open.last_mut() {
         path.truncate(*length);
         let Some(key) = object.next_key()? else {
@@ -58,12 +58,12 @@ pub fn keys_of(source: &[u8], prefix: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         if !path.is_empty() {
             path.push(b'.');
         }
-        path.extend_from_slice(&key);
-        if path.len() > MAX_PATH {
+        if path.len() + key.len() > MAX_PATH {
             return Err(Error::Path);
         }
+        path.extend_from_slice(&key);
         paths.try_reserve(1).map_err(|_| Error::Memory)?;
-        paths.push(path.clone());
+        paths.push(copied(&path)?);
         let inner = object.enter();
         object.value()?;
         if let Some(inner) = inner {
@@ -74,6 +74,13 @@ pub fn keys_of(source: &[u8], prefix: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         }
     }
     Ok(paths)
+}
+
+fn copied(path: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(path.len()).map_err(|_| Error::Memory)?;
+    copy.extend_from_slice(path);
+    Ok(copy)
 }
 
 /// `value` without any backslash (`LITE_json_string_value_strip_transfer`).

@@ -35,14 +35,14 @@ pub enum CloudMessage {
     VersionResult {
         /// 0 is success.
         code: i64,
-        /// `result_msg`, empty where there is none.
+        /// The beginning of `result_msg`, empty where there is none.
         text: String,
     },
     /// Firmware to fetch.
     Update(UpdateCommand),
     /// An `update_firmware` with missing or absurd fields.
     BadUpdate(BadCommand),
-    /// Something else, with its type.
+    /// Something else, with the beginning of its type.
     Other(String),
 }
 
@@ -59,6 +59,8 @@ struct Fields<'a> {
 }
 
 const UPDATE: &str = "update_firmware";
+/// How much of a text that is only shown is kept, in bytes.
+const MAX_SHOWN: usize = 256;
 
 impl CloudMessage {
     /// Reads a message. An update command that can't be read to its end is a bad one, not an error: whoever ordered the
@@ -79,12 +81,11 @@ impl CloudMessage {
         match &*kind {
             "report_version_rsp" => {
                 let code = result_code(fields.result_code)?;
-                let text =
-                    fields.result_msg.and_then(|text| text.text()?.to_str().ok()).unwrap_or_default().into_owned();
-                Ok(CloudMessage::VersionResult { code, text })
+                let text = fields.result_msg.and_then(|text| text.text()?.to_str().ok()).unwrap_or_default();
+                Ok(CloudMessage::VersionResult { code, text: beginning(&text, MAX_SHOWN).to_owned() })
             }
             UPDATE => Ok(fields.update().map_or_else(|why| fields.bad_update(why), CloudMessage::Update)),
-            other => Ok(CloudMessage::Other(other.to_owned())),
+            other => Ok(CloudMessage::Other(beginning(other, MAX_SHOWN).to_owned())),
         }
     }
 }
@@ -133,12 +134,17 @@ impl<'a> Fields<'a> {
 
     fn bad_update(&self, reason: String) -> CloudMessage {
         let version = string("version", self.version).unwrap_or_default();
-        let mut end = version.len().min(MAX_VERSION_LEN);
-        while !version.is_char_boundary(end) {
-            end -= 1;
-        }
-        CloudMessage::BadUpdate(BadCommand { reason, version: version[..end].to_owned() })
+        CloudMessage::BadUpdate(BadCommand { reason, version: beginning(&version, MAX_VERSION_LEN).to_owned() })
     }
+}
+
+/// At most so many bytes of `text`, whole characters.
+fn beginning(text: &str, limit: usize) -> &str {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// The value of `key`, where it is there. `null` counts as not there.
