@@ -122,8 +122,11 @@ function(iot_build_library)
     string(TOUPPER "${IOT_CARGO_TARGET}" upper)
     string(REPLACE "-" "_" upper "${upper}")
     string(REPLACE "-" "_" lower "${IOT_CARGO_TARGET}")
-    list(APPEND environment "CC_${lower}=${CMAKE_C_COMPILER}" "CXX_${lower}=${CMAKE_CXX_COMPILER}"
-         "AR_${lower}=${CMAKE_AR}" "CARGO_TARGET_${upper}_LINKER=${CMAKE_C_COMPILER}")
+    if(IOT_HAS_CXX)
+      list(APPEND environment "CXX_${lower}=${CMAKE_CXX_COMPILER}")
+    endif()
+    list(APPEND environment "CC_${lower}=${CMAKE_C_COMPILER}" "AR_${lower}=${CMAKE_AR}"
+         "CARGO_TARGET_${upper}_LINKER=${CMAKE_C_COMPILER}")
   endif()
   if(BUILD_TYPE STREQUAL "release")
     list(APPEND arguments --release)

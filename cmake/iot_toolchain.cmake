@@ -40,7 +40,7 @@ endif()
 # A compiler or a toolchain file the user names in CMake's own way comes first.
 if(NOT DEFINED CACHE{CMAKE_C_COMPILER} AND NOT CMAKE_TOOLCHAIN_FILE)
   set(CMAKE_C_COMPILER "${COMPILE_TOOLS}")
-  set(CMAKE_CXX_COMPILER "${iot_cxx}")
+  set(IOT_CXX "${iot_cxx}")
 endif()
 set(IOT_COMPILE_TOOLS "${COMPILE_TOOLS}" CACHE INTERNAL "The COMPILE_TOOLS this build folder was set up with")
 
