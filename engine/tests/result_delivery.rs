@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 use iot_engine::mqtt::session::MAX_KEPT;
-use iot_engine::mqtt::{Config, Event, Link, Login, QoS, Refusal, Session};
+use iot_engine::mqtt::{Config, Event, LinkState, Login, QoS, Refusal, Session};
 use iot_engine::time::Millis;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -65,7 +65,7 @@ struct Outbound {
     is_received: bool,
 }
 
-struct Desk {
+struct Run {
     session: Session<()>,
     now: Millis,
     /// Results the server has, in order of first arrival.
@@ -80,7 +80,7 @@ struct Desk {
     handed_on: Vec<u32>,
 }
 
-impl Desk {
+impl Run {
     fn new(first_id: u16) -> Self {
         let config = Config {
             client_id: "Pd".to_owned(),
@@ -90,7 +90,7 @@ impl Desk {
             auto_connect: true,
         };
         let session = Session::new(config, first_id);
-        Desk {
+        Run {
             session,
             now: Millis(1_000_000),
             arrived: Vec::new(),
@@ -105,12 +105,12 @@ impl Desk {
     /// Connects where an attempt is due, and time passes until one is. True for a link that is up now and was not before.
     fn connect(&mut self, comes_through: bool) -> bool {
         let due = match self.session.link() {
-            Link::Waiting(due) => due,
-            Link::GaveUp => {
+            LinkState::Waiting(due) => due,
+            LinkState::GaveUp => {
                 self.session.go_on(self.now, 0);
                 return false;
             }
-            Link::Down => self.now,
+            LinkState::Down => self.now,
             _ => return false,
         };
         self.now = self.now.max(due);
@@ -156,7 +156,7 @@ impl Desk {
     }
 
     fn exchange(&mut self, acknowledges: bool, is_new_link: bool) -> Result<(), TestCaseError> {
-        if self.session.link() == Link::Up {
+        if self.session.link() == LinkState::Up {
             self.send_outbound(is_new_link);
         }
         self.settle();
@@ -240,85 +240,85 @@ proptest! {
 
     #[test]
     fn every_result_reaches_the_server_in_order_and_every_message_the_device(acts in vec(act(), 0..60), first_id in any::<u16>()) {
-        let mut desk = Desk::new(first_id);
-        desk.connect(true);
-        desk.session.subscribe(desk.now, UPDATE, QoS::AtLeastOnce, (), |(), ()| true).unwrap();
-        desk.exchange(true, true)?;
+        let mut run = Run::new(first_id);
+        run.connect(true);
+        run.session.subscribe(run.now, UPDATE, QoS::AtLeastOnce, (), |(), ()| true).unwrap();
+        run.exchange(true, true)?;
         let mut reported = Vec::new();
         let mut ids = Vec::new();
         for act in acts {
             match act {
                 Act::Report => {
                     // As many as are kept: the next one displaces the oldest.
-                    if desk.session.kept() < MAX_KEPT {
+                    if run.session.kept() < MAX_KEPT {
                         let number = reported.len() as u32;
-                        let id = desk.session.publish_kept(desk.now, REPORT, number.to_string().as_bytes()).unwrap();
+                        let id = run.session.publish_kept(run.now, REPORT, number.to_string().as_bytes()).unwrap();
                         prop_assert!(id > 0);
                         reported.push(number);
                         ids.push(id);
                     }
                 }
                 Act::Chatter => {
-                    let sent = desk.session.publish(desk.now, REPORT, b"chatter", QoS::AtLeastOnce, false);
+                    let sent = run.session.publish(run.now, REPORT, b"chatter", QoS::AtLeastOnce, false);
                     match sent {
                         Ok(id) => prop_assert!(id > 0),
-                        Err(Refusal::NotConnected) => prop_assert!(desk.session.link() != Link::Up),
+                        Err(Refusal::NotConnected) => prop_assert!(run.session.link() != LinkState::Up),
                         Err(refusal) => prop_assert_eq!(refusal, Refusal::TooManyPublishes),
                     }
                 }
                 Act::Exchange { acknowledges } => {
-                    let is_new = desk.connect(true);
-                    desk.exchange(acknowledges, is_new)?;
+                    let is_new = run.connect(true);
+                    run.exchange(acknowledges, is_new)?;
                 }
                 Act::CloseAfterConnack => {
-                    desk.session.lost(desk.now, 0);
-                    desk.connect(true);
-                    desk.session.lost(desk.now, 0);
+                    run.session.lost(run.now, 0);
+                    run.connect(true);
+                    run.session.lost(run.now, 0);
                 }
                 Act::LoseAnswers => {
-                    let is_new = desk.connect(true);
-                    if desk.session.link() == Link::Up {
-                        desk.send_outbound(is_new);
+                    let is_new = run.connect(true);
+                    if run.session.link() == LinkState::Up {
+                        run.send_outbound(is_new);
                     }
-                    desk.settle();
-                    desk.session.lost(desk.now, 0);
+                    run.settle();
+                    run.session.lost(run.now, 0);
                 }
-                Act::Send { qos_2 } => desk.send(qos_2),
-                Act::Lose => desk.session.lost(desk.now, 0),
+                Act::Send { qos_2 } => run.send(qos_2),
+                Act::Lose => run.session.lost(run.now, 0),
                 Act::Refuse => {
-                    desk.session.lost(desk.now, 0);
-                    desk.connect(false);
+                    run.session.lost(run.now, 0);
+                    run.connect(false);
                 }
-                Act::Pass(ms) => desk.now = desk.now + u64::from(ms),
+                Act::Pass(ms) => run.now = run.now + u64::from(ms),
                 Act::Stray(id) => {
-                    if desk.session.link() == Link::Up && !ids.contains(&id) {
+                    if run.session.link() == LinkState::Up && !ids.contains(&id) {
                         let [high, low] = id.to_be_bytes();
-                        desk.session.received(desk.now, &[0x40, 2, high, low]).unwrap();
+                        run.session.received(run.now, &[0x40, 2, high, low]).unwrap();
                     }
                 }
             }
-            desk.settle();
+            run.settle();
         }
         // The weather clears up.
-        desk.session.lost(desk.now, 0);
-        while desk.session.link() != Link::Up {
-            desk.connect(true);
+        run.session.lost(run.now, 0);
+        while run.session.link() != LinkState::Up {
+            run.connect(true);
         }
-        desk.exchange(true, true)?;
-        desk.settle();
-        prop_assert_eq!(desk.session.kept(), 0);
-        prop_assert!(desk.outbound.is_empty(), "a message of the server was not acknowledged");
-        for (number, qos_2) in desk.sent.iter().enumerate() {
-            let times = desk.handed_on.iter().filter(|handed_on| **handed_on == number as u32).count();
+        run.exchange(true, true)?;
+        run.settle();
+        prop_assert_eq!(run.session.kept(), 0);
+        prop_assert!(run.outbound.is_empty(), "a message of the server was not acknowledged");
+        for (number, qos_2) in run.sent.iter().enumerate() {
+            let times = run.handed_on.iter().filter(|handed_on| **handed_on == number as u32).count();
             // A repeat of one with QoS 1 is told from a new message too, as far as ten messages back.
             prop_assert!(times == 1 || (!qos_2 && times > 1), "message {} was handed on {} times", number, times);
         }
-        prop_assert_eq!(&desk.arrived, &reported);
-        prop_assert!(desk.session.is_subscribed(UPDATE));
+        prop_assert_eq!(&run.arrived, &reported);
+        prop_assert!(run.session.is_subscribed(UPDATE));
         // And whoever waited for one was told how it ended.
         for id in ids {
             let ends = [Event::Published(id), Event::PublishTimedOut(id)];
-            let heard = desk.told.iter().any(|event| ends.contains(event));
+            let heard = run.told.iter().any(|event| ends.contains(event));
             prop_assert!(heard, "nothing was heard of {id}");
         }
     }

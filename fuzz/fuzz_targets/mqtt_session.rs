@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::{Bytes, BytesMut};
-use iot_engine::mqtt::{Config, Event, Link, Login, QoS, Refusal, Session};
+use iot_engine::mqtt::{Config, Event, LinkState, Login, QoS, Refusal, Session};
 use iot_engine::time::Millis;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
@@ -72,12 +72,12 @@ enum Step<'a> {
 }
 
 fuzz_target!(|input: Input| {
-    let mut desk = Desk::new(&input);
+    let mut harness = Harness::new(&input);
     for step in &input.steps {
-        desk.step(step);
-        desk.keep_up();
+        harness.step(step);
+        harness.keep_up();
     }
-    desk.finish();
+    harness.finish();
 });
 
 /// What became of a request.
@@ -121,7 +121,7 @@ impl Books {
     }
 }
 
-struct Desk {
+struct Harness {
     session: Session<u32>,
     now: Millis,
     books: Books,
@@ -130,7 +130,7 @@ struct Desk {
     next_handler: u32,
 }
 
-impl Desk {
+impl Harness {
     fn new(input: &Input) -> Self {
         let config = Config {
             client_id: "PRODUCTIDXdevice".to_owned(),
@@ -140,9 +140,9 @@ impl Desk {
             auto_connect: input.auto_connect,
         };
         let session = Session::new(config, input.first_id);
-        let mut desk = Desk { session, now: Millis(1_000), books: Books::default(), sent: Vec::new(), next_handler: 0 };
-        desk.open();
-        desk
+        let mut harness = Harness { session, now: Millis(1_000), books: Books::default(), sent: Vec::new(), next_handler: 0 };
+        harness.open();
+        harness
     }
 
     fn open(&mut self) {
@@ -155,7 +155,7 @@ impl Desk {
             Step::Wait(ms) => self.now = self.now + u64::from(*ms),
             Step::WaitForDeadline => {
                 let due = match self.session.link() {
-                    Link::Waiting(until) => Some(until),
+                    LinkState::Waiting(until) => Some(until),
                     _ => self.session.deadline(),
                 };
                 self.now = self.now.max(due.unwrap_or(self.now));
@@ -196,7 +196,7 @@ impl Desk {
                 }
                 Err(refusal) => {
                     assert_eq!(refusal, Refusal::NotConnected);
-                    assert_eq!(self.session.link(), Link::Down);
+                    assert_eq!(self.session.link(), LinkState::Down);
                 }
             },
             Step::Cut(random) => self.lost(u64::from(*random)),
@@ -249,8 +249,8 @@ impl Desk {
     /// A refusal must have its reason.
     fn check_refusal(&self, refusal: Option<Refusal>) {
         match refusal {
-            None => assert_eq!(self.session.link(), Link::Up),
-            Some(Refusal::NotConnected) => assert_ne!(self.session.link(), Link::Up),
+            None => assert_eq!(self.session.link(), LinkState::Up),
+            Some(Refusal::NotConnected) => assert_ne!(self.session.link(), LinkState::Up),
             Some(Refusal::TooManyPublishes) => assert!(self.publishes() >= MAX_PENDING_PUBLISHES),
             Some(_) => {}
         }
@@ -297,7 +297,7 @@ impl Desk {
 
     /// Bytes arrive only where there is a connection.
     fn receive(&mut self, bytes: &[u8]) {
-        if matches!(self.session.link(), Link::Up | Link::Connecting(_))
+        if matches!(self.session.link(), LinkState::Up | LinkState::Connecting(_))
             && self.session.received(self.now, bytes).is_err()
         {
             self.lost(7);
@@ -305,7 +305,7 @@ impl Desk {
     }
 
     fn lost(&mut self, random: u64) {
-        if matches!(self.session.link(), Link::Up | Link::Connecting(_)) {
+        if matches!(self.session.link(), LinkState::Up | LinkState::Connecting(_)) {
             self.session.lost(self.now, random);
             assert!(self.session.take_output().is_empty());
         }
@@ -320,8 +320,8 @@ impl Desk {
             assert!(deadline > self.now, "a caller that sleeps until the deadline would spin");
         }
         match self.session.link() {
-            Link::Waiting(until) if until <= self.now => self.open(),
-            Link::GaveUp => self.session.go_on(self.now, 9),
+            LinkState::Waiting(until) if until <= self.now => self.open(),
+            LinkState::GaveUp => self.session.go_on(self.now, 9),
             _ => {}
         }
         self.events();
@@ -404,17 +404,17 @@ impl Desk {
         for _ in 0..20 {
             self.keep_up();
             match self.session.link() {
-                Link::Connecting(_) => self.receive(&[0x20, 2, 0, 0]),
-                Link::Up => {
-                    while !self.sent.is_empty() && self.session.link() == Link::Up {
+                LinkState::Connecting(_) => self.receive(&[0x20, 2, 0, 0]),
+                LinkState::Up => {
+                    while !self.sent.is_empty() && self.session.link() == LinkState::Up {
                         self.answer_last();
                     }
                 }
-                Link::Waiting(until) => self.now = until,
-                Link::Down | Link::Closed | Link::GaveUp => {}
+                LinkState::Waiting(until) => self.now = until,
+                LinkState::Down | LinkState::Closed | LinkState::GaveUp => {}
             }
         }
-        if self.session.link() == Link::Up {
+        if self.session.link() == LinkState::Up {
             assert_eq!(self.session.kept(), 0);
             // An acknowledgement that comes after the time-out was told is no news.
             assert!(self.books.kept.iter().all(|id| self.books.late.contains(id)));
@@ -424,7 +424,7 @@ impl Desk {
         assert!(self.books.publishes.is_empty(), "{:?}", self.books.publishes);
         assert!(self.books.subscribes.is_empty(), "{:?}", self.books.subscribes);
         assert!(self.books.unsubscribes.is_empty(), "{:?}", self.books.unsubscribes);
-        assert_eq!(self.books.up, self.session.link() == Link::Up);
+        assert_eq!(self.books.up, self.session.link() == LinkState::Up);
         assert!(self.session.close().len() <= MAX_SUBSCRIPTIONS);
         assert_eq!(self.session.deadline(), None);
     }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use iot_engine::identity::Identity;
-use iot_engine::mqtt::look::LookBudget;
+use iot_engine::mqtt::polling::PollBudget;
 use iot_engine::mqtt::{Config, Session};
 pub use iot_engine::mqtt::{Message, QoS};
 
@@ -193,7 +193,7 @@ pub struct Client {
     /// The thread that fetched last, 0 for none.
     #[cfg(feature = "multithread")]
     fetcher: AtomicU64,
-    look: Mutex<LookBudget>,
+    poll_budget: Mutex<PollBudget>,
     last_fault: Mutex<Option<Error>>,
     #[cfg(feature = "multithread")]
     pump_loop: pump_loop::PumpLoop,
@@ -216,7 +216,7 @@ impl Client {
             downloads: AtomicUsize::new(0),
             #[cfg(feature = "multithread")]
             fetcher: AtomicU64::new(0),
-            look: Mutex::new(LookBudget::default()),
+            poll_budget: Mutex::new(PollBudget::default()),
             last_fault: Mutex::new(None),
             #[cfg(feature = "multithread")]
             pump_loop: pump_loop::PumpLoop::new(),
@@ -261,7 +261,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
-    pub fn publish_in_passing(&self, topic: &str, payload: &[u8]) -> Result<u16, Error> {
+    pub fn publish_without_waiting(&self, topic: &str, payload: &[u8]) -> Result<u16, Error> {
         let now = self.platform.now();
         let id = self.session.lock().publish(now, topic, payload, QoS::AtMostOnce, false)?;
         trace::publish(id, topic, payload);
@@ -340,7 +340,7 @@ impl Client {
 
     /// Whether the connection is up.
     pub fn is_connected(&self) -> bool {
-        self.session.lock().link() == iot_engine::mqtt::Link::Up
+        self.session.lock().link() == iot_engine::mqtt::LinkState::Up
     }
 
     /// Tells the client that an OTA download begins or ends: in between, `yield_for` handles what is readable now

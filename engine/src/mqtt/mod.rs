@@ -5,13 +5,13 @@ use std::fmt;
 pub mod backoff;
 pub mod frame;
 pub mod keep_alive;
-pub mod look;
 mod packet;
 mod packet_id;
+pub mod polling;
 pub mod session;
 
 pub use packet::{Message, QoS};
-pub use session::{Config, Event, Link, LinkFault, Login, Refusal, Session, Skipped};
+pub use session::{Config, Event, LinkFault, LinkState, Login, Refusal, Session, Skipped};
 
 /// What can't be MQTT in what the server sent. The connection is given up then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ mod terms;
 
 pub use publishing::{MAX_KEPT, MAX_PENDING_PUBLISHES, MAX_SEND, MAX_UNSENT};
 pub use subscriptions::MAX_SUBSCRIPTIONS;
-pub use terms::{Config, Event, Link, LinkFault, Login, Refusal, Skipped};
+pub use terms::{Config, Event, LinkFault, LinkState, Login, Refusal, Skipped};
 
 use std::collections::VecDeque;
 
@@ -56,7 +56,7 @@ struct Pending {
 /// See the module's documentation.
 ///
 /// ```
-/// use iot_engine::mqtt::{Config, Event, Link, Login, QoS, Session};
+/// use iot_engine::mqtt::{Config, Event, LinkState, Login, QoS, Session};
 /// use iot_engine::time::Millis;
 ///
 /// let mut session = Session::<&str>::new(
@@ -74,7 +74,7 @@ struct Pending {
 /// let connect = session.take_output();
 /// assert_eq!(connect[0], 0x10, "a CONNECT");
 /// session.received(Millis(20), &[0x20, 2, 0, 0]).expect("a CONNACK");
-/// assert_eq!(session.link(), Link::Up);
+/// assert_eq!(session.link(), LinkState::Up);
 /// assert!(matches!(session.next_event(), Some(Event::Connected)));
 ///
 /// let id = session.publish(Millis(30), "lamp/state", b"on", QoS::AtLeastOnce, false).expect("the link is up");
@@ -82,7 +82,7 @@ struct Pending {
 /// ```
 pub struct Session<H> {
     config: Config,
-    link: Link,
+    link: LinkState,
     backoff: Option<Backoff>,
     was_up: bool,
     /// When the CONNACK came.
@@ -117,7 +117,7 @@ impl<H: Clone> Session<H> {
         let keep_alive = KeepAlive::start(Millis(0), 0);
         Session {
             config,
-            link: Link::Down,
+            link: LinkState::Down,
             backoff: None,
             was_up: false,
             up_since: Millis(0),
@@ -144,14 +144,14 @@ impl<H: Clone> Session<H> {
 
     /// The state of the link.
     #[must_use]
-    pub fn link(&self) -> Link {
+    pub fn link(&self) -> LinkState {
         self.link
     }
 
     /// A transport is open: sends CONNECT and waits for CONNACK.
     pub fn open(&mut self, now: Millis, login: Login) {
         self.forget_connection();
-        self.link = Link::Connecting(now + u64::from(self.config.command_timeout_ms));
+        self.link = LinkState::Connecting(now + u64::from(self.config.command_timeout_ms));
         let connect = packet::Connect {
             client_id: &self.config.client_id,
             keep_alive_s: self.config.keep_alive_s,
@@ -164,23 +164,23 @@ impl<H: Clone> Session<H> {
 
     /// The transport is gone, or could not be opened. `random` spreads the first wait.
     pub fn lost(&mut self, now: Millis, random: u64) {
-        if self.link == Link::Closed {
+        if self.link == LinkState::Closed {
             return;
         }
-        let was_up = self.link == Link::Up;
+        let was_up = self.link == LinkState::Up;
         if was_up {
             self.judge_connection(now);
         }
         self.forget_connection();
         self.link = if !self.config.auto_connect || !self.was_up {
-            Link::Down
+            LinkState::Down
         } else {
             let next = match self.backoff {
                 None => Some(Backoff::start(now, random)),
                 Some(backoff) => backoff.after_failure(now),
             };
             self.backoff = next;
-            next.map_or(Link::GaveUp, |backoff| Link::Waiting(backoff.until()))
+            next.map_or(LinkState::GaveUp, |backoff| LinkState::Waiting(backoff.until()))
         };
         if was_up {
             for subscription in &mut self.subscriptions {
@@ -218,20 +218,20 @@ impl<H: Clone> Session<H> {
 
     /// The caller was told that reconnecting timed out: attempts go on, as rarely as they may be.
     pub fn go_on(&mut self, now: Millis, random: u64) {
-        if self.link == Link::GaveUp {
+        if self.link == LinkState::GaveUp {
             let backoff = Backoff::at_limit(now, random);
             self.backoff = Some(backoff);
-            self.link = Link::Waiting(backoff.until());
+            self.link = LinkState::Waiting(backoff.until());
         }
     }
 
     /// Ends the session for good: queues DISCONNECT where there is a link, and forgets the subscriptions, which it
     /// returns.
     pub fn close(&mut self) -> Vec<H> {
-        if self.link == Link::Up {
+        if self.link == LinkState::Up {
             self.write(packet::write_disconnect);
         }
-        self.link = Link::Closed;
+        self.link = LinkState::Closed;
         self.pending.clear();
         self.kept.clear();
         self.events.clear();
@@ -256,7 +256,7 @@ impl<H: Clone> Session<H> {
     /// The link can't go on.
     pub fn tick(&mut self, now: Millis) -> Result<(), LinkFault> {
         self.expire_pending(now);
-        if self.link == Link::Up {
+        if self.link == LinkState::Up {
             self.ask_again(now);
         }
         self.check_speed(now)?;
@@ -264,8 +264,8 @@ impl<H: Clone> Session<H> {
             return Err(LinkFault::NoMemory);
         }
         match self.link {
-            Link::Connecting(deadline) if now >= deadline => Err(LinkFault::ConnackTimeout),
-            Link::Up => match self.keep_alive.tick(now) {
+            LinkState::Connecting(deadline) if now >= deadline => Err(LinkFault::ConnackTimeout),
+            LinkState::Up => match self.keep_alive.tick(now) {
                 Due::Nothing => Ok(()),
                 Due::Ping => {
                     self.write(packet::write_pingreq);
@@ -281,11 +281,11 @@ impl<H: Clone> Session<H> {
     #[must_use]
     pub fn deadline(&self) -> Option<Millis> {
         let link = match self.link {
-            Link::Connecting(deadline) => Some(deadline),
-            Link::Up => self.keep_alive.deadline(),
+            LinkState::Connecting(deadline) => Some(deadline),
+            LinkState::Up => self.keep_alive.deadline(),
             _ => None,
         };
-        let asking = if self.link == Link::Up { self.subscriptions.as_slice() } else { &[] };
+        let asking = if self.link == LinkState::Up { self.subscriptions.as_slice() } else { &[] };
         let again = asking.iter().filter_map(|known| known.ask_again);
         let slow = self.slow.as_ref().map(Slow::deadline);
         self.pending.iter().map(|pending| pending.deadline).chain(link).chain(again).chain(slow).min()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use iot_engine::identity;
-use iot_engine::mqtt::{Link, LinkFault, Login};
+use iot_engine::mqtt::{LinkFault, LinkState, Login};
 use iot_engine::time::Millis;
 
 use super::{Client, Proof};
@@ -25,7 +25,7 @@ impl Client {
     /// # Errors
     /// What went wrong.
     pub fn connect(self: &Arc<Self>) -> Result<String, Error> {
-        let conn_id = self.opened(self.platform.connect(self.announced_endpoint()).map_err(Error::from))?;
+        let conn_id = self.opened(self.platform.connect(self.logged_endpoint()).map_err(Error::from))?;
         let patience = self.setup.config.command_timeout_ms;
         let deadline = self.platform.now() + u64::from(patience);
         let Some(_pumping) = self.pump.acquire(&*self.platform, deadline) else {
@@ -33,8 +33,8 @@ impl Client {
         };
         loop {
             match self.session.lock().link() {
-                Link::Up => return Ok(conn_id),
-                Link::Connecting(_) => {}
+                LinkState::Up => return Ok(conn_id),
+                LinkState::Connecting(_) => {}
                 _ => return Err(self.last_fault.lock().clone().unwrap_or(Error::NotConnected)),
             }
             self.tick(deadline);
@@ -48,7 +48,7 @@ impl Client {
         let mut slot = self.reconnect.lock();
         let now = self.platform.now();
         let reconnect = slot.get_or_insert_with(|| Reconnect {
-            attempt: self.platform.begin_connect(self.announced_endpoint()),
+            attempt: self.platform.begin_connect(self.logged_endpoint()),
             began: now,
         });
         let outcome = match reconnect.attempt.outcome(wait_ms) {
@@ -62,8 +62,8 @@ impl Client {
         let _ = self.opened(outcome);
     }
 
-    /// Where to connect, noted in the log.
-    fn announced_endpoint(&self) -> &Endpoint {
+    /// Where to connect; the log says so, too.
+    fn logged_endpoint(&self) -> &Endpoint {
         let endpoint = &self.setup.endpoint;
         log::debug!(target: "mqtt_connect", "connecting to {}:{}", endpoint.host, endpoint.port);
         endpoint
@@ -94,7 +94,7 @@ impl Client {
         log::debug!(target: "mqtt_connect", "connection id {conn_id}");
         {
             let mut session = self.session.lock();
-            if session.link() == Link::Closed {
+            if session.link() == LinkState::Closed {
                 return Err(Error::NotConnected);
             }
             *self.transport.lock() = Some(transport);
@@ -120,7 +120,7 @@ impl Client {
         *self.last_fault.lock() = Some(error);
         let (closed, was_up, short_lived) = {
             let mut session = self.session.lock();
-            let was_up = session.link() == Link::Up;
+            let was_up = session.link() == LinkState::Up;
             session.lost(self.platform.now(), self.platform.random());
             (self.transport.lock().take(), was_up, session.short_lived())
         };

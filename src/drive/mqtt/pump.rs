@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use iot_engine::mqtt::{Event, Link};
+use iot_engine::mqtt::{Event, LinkState};
 use iot_engine::time::Millis;
 
 use super::{trace, Client, Driven, Message, Notice, Subscriber, SubscriptionEvent};
@@ -95,7 +95,7 @@ impl Client {
         self.downloads.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether whoever pumps has a download to go back to. The loop thread has not: it waits for the server as ever.
+    /// Whether the pumping thread has a download to go on with. The loop thread has none, so it may wait for the server.
     fn must_hurry(&self) -> bool {
         #[cfg(feature = "multithread")]
         if self.is_looping() {
@@ -121,10 +121,10 @@ impl Client {
         };
         let mut result = Driven::Done;
         loop {
-            // A download must not wait for a server that does not take what it is sent.
+            // A server that takes nothing must not hold up a download.
             let patience = if self.must_hurry() { Millis(0) } else { deadline };
             self.tick(patience);
-            if self.hand_on_news(patience) {
+            if self.hand_on_events(patience) {
                 result = Driven::Reconnected;
             }
             if self.platform.is_leaving() {
@@ -133,52 +133,52 @@ impl Client {
             let now = self.platform.now();
             let link = self.session.lock().link();
             match link {
-                Link::Up if self.must_hurry() => {
-                    if !self.look(deadline) || now >= deadline {
+                LinkState::Up if self.must_hurry() => {
+                    if !self.poll(deadline) || now >= deadline {
                         return Ok(result);
                     }
                 }
-                Link::Up => {
+                LinkState::Up => {
                     self.read_some(deadline);
                     if self.platform.now() >= deadline {
                         // What has arrived is still handed on in this call.
-                        self.hand_on_news(patience);
+                        self.hand_on_events(patience);
                         return Ok(result);
                     }
                 }
-                Link::Connecting(_) if self.must_hurry() => {
-                    if !self.look(deadline) || now >= deadline {
+                LinkState::Connecting(_) if self.must_hurry() => {
+                    if !self.poll(deadline) || now >= deadline {
                         return Err(Error::Reconnecting);
                     }
                 }
-                Link::Connecting(_) => {
+                LinkState::Connecting(_) => {
                     self.read_some(deadline);
-                    if now >= deadline && self.session.lock().link() != Link::Up {
+                    if now >= deadline && self.session.lock().link() != LinkState::Up {
                         return Err(Error::Reconnecting);
                     }
                 }
-                Link::Waiting(due) if now >= due => {
+                LinkState::Waiting(due) if now >= due => {
                     let wait_ms = if self.must_hurry() { 0 } else { now.until(deadline).min(SLICE_MS) };
                     self.reconnect(wait_ms);
-                    let is_waiting = matches!(self.session.lock().link(), Link::Waiting(_));
+                    let is_waiting = matches!(self.session.lock().link(), LinkState::Waiting(_));
                     if is_waiting && (wait_ms == 0 || self.platform.now() >= deadline) {
                         return Err(Error::Reconnecting);
                     }
                 }
-                Link::Waiting(due) => {
+                LinkState::Waiting(due) => {
                     let left = now.until(deadline).min(now.until(due)).min(SLICE_MS);
                     if left == 0 || self.must_hurry() {
                         return Err(Error::Reconnecting);
                     }
                     sleep(&*self.platform, left);
                 }
-                Link::GaveUp => {
+                LinkState::GaveUp => {
                     // The caller hears of it once; a device must never stop trying for good.
                     self.session.lock().go_on(now, self.platform.random());
                     return Err(Error::ReconnectTimedOut);
                 }
-                Link::Down => return Err(Error::NotConnected),
-                Link::Closed => return Ok(Driven::Closed),
+                LinkState::Down => return Err(Error::NotConnected),
+                LinkState::Closed => return Ok(Driven::Closed),
             }
         }
     }
@@ -195,15 +195,15 @@ impl Client {
         }
     }
 
-    /// Reads what is there while a download runs. False when there is nothing more, or no look is due.
-    fn look(&self, deadline: Millis) -> bool {
+    /// Reads what is there while a download runs. False when nothing is there, or when it is too early to ask again.
+    fn poll(&self, deadline: Millis) -> bool {
         let begin = self.platform.now();
-        if !self.look.lock().is_due(begin) {
+        if !self.poll_budget.lock().is_due(begin) {
             return false;
         }
         let something = self.read_some(begin.min(deadline));
         if !something {
-            self.look.lock().found_nothing(begin, self.platform.now());
+            self.poll_budget.lock().found_nothing(begin, self.platform.now());
         }
         something
     }
@@ -249,8 +249,8 @@ impl Client {
         }
     }
 
-    /// Hands the session's news to whom they concern, one at a time, with no lock held. True when the link came back.
-    fn hand_on_news(self: &Arc<Self>, patience: Millis) -> bool {
+    /// Hands on the session's events, one at a time, with no lock held. True when the link came back.
+    fn hand_on_events(self: &Arc<Self>, patience: Millis) -> bool {
         let mut reconnected = false;
         let repeated = self.session.lock().take_repeated();
         for (id, filter) in repeated {
@@ -271,10 +271,10 @@ impl Client {
     fn hand_on(self: &Arc<Self>, event: Event<Arc<dyn Subscriber>>, patience: Millis) {
         match event {
             Event::Connected => {}
-            Event::Disconnected => self.tell(Notice::Disconnected),
+            Event::Disconnected => self.notify(Notice::Disconnected),
             Event::Reconnected { session_present } => {
                 log::info!(target: "mqtt_session", "MQTT is connected again");
-                self.tell(Notice::Reconnected);
+                self.notify(Notice::Reconnected);
                 let services = self.session.lock().services();
                 for service in services {
                     service.link_restored(self, session_present);
@@ -287,30 +287,31 @@ impl Client {
             }
             Event::Skipped(what) => log::error!(target: "mqtt_session", "{what}"),
             Event::Subscribed(id, subscriber) => {
-                self.tell_of_answer(&subscriber, Notice::Subscribed(id), SubscriptionEvent::Granted);
+                self.notify_of_answer(&subscriber, Notice::Subscribed(id), SubscriptionEvent::Granted);
             }
             Event::SubscribeRefused(id, subscriber) => {
                 log::error!(target: "mqtt_session", "the server refuses subscription {id}");
-                self.tell_of_answer(&subscriber, Notice::SubscribeRefused(id), SubscriptionEvent::Refused);
+                self.notify_of_answer(&subscriber, Notice::SubscribeRefused(id), SubscriptionEvent::Refused);
             }
             Event::SubscribeTimedOut(id, subscriber) => {
-                self.tell_of_answer(&subscriber, Notice::SubscribeTimedOut(id), SubscriptionEvent::TimedOut);
+                self.notify_of_answer(&subscriber, Notice::SubscribeTimedOut(id), SubscriptionEvent::TimedOut);
             }
-            Event::Unsubscribed(id) => self.tell(Notice::Unsubscribed(id)),
-            Event::UnsubscribeTimedOut(id) => self.tell(Notice::UnsubscribeTimedOut(id)),
-            Event::Published(id) => self.tell(Notice::Published(id)),
-            Event::PublishTimedOut(id) => self.tell(Notice::PublishTimedOut(id)),
+            Event::Unsubscribed(id) => self.notify(Notice::Unsubscribed(id)),
+            Event::UnsubscribeTimedOut(id) => self.notify(Notice::UnsubscribeTimedOut(id)),
+            Event::Published(id) => self.notify(Notice::Published(id)),
+            Event::PublishTimedOut(id) => self.notify(Notice::PublishTimedOut(id)),
         }
     }
 
-    /// To whom it concerns; never to nobody without a line in the log (behaviour.md section 3).
+    /// Hands a message to its recipients, or to the global handler. Where there is neither, the log says so (behaviour.md
+    /// section 3).
     fn deliver(self: &Arc<Self>, message: &Message) {
         let recipients = self.session.lock().recipients(&message.topic, |subscriber| subscriber.takes_messages());
         if recipients.is_empty() && self.setup.listener.is_none() {
             log::info!(target: "mqtt_session", "nobody takes the message on {}", message.topic);
         }
         if recipients.is_empty() {
-            self.tell(Notice::Message(message));
+            self.notify(Notice::Message(message));
         }
         for subscriber in recipients {
             subscriber.deliver(self, message);
@@ -318,19 +319,19 @@ impl Client {
     }
 
     /// What became of a SUBSCRIBE: the program's global handler hears of it first (behaviour.md section 3).
-    fn tell_of_answer(
+    fn notify_of_answer(
         self: &Arc<Self>,
         subscriber: &Arc<dyn Subscriber>,
         notice: Notice<'_>,
         event: SubscriptionEvent,
     ) {
         if subscriber.tells_program() {
-            self.tell(notice);
+            self.notify(notice);
         }
         subscriber.event(self, event);
     }
 
-    fn tell(self: &Arc<Self>, notice: Notice<'_>) {
+    fn notify(self: &Arc<Self>, notice: Notice<'_>) {
         if let Some(listener) = &self.setup.listener {
             listener.notice(self, notice);
         }

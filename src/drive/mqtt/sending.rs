@@ -38,8 +38,8 @@ impl Client {
         self.flush_until(self.platform.now() + self.patience_ms())
     }
 
-    /// Sends the request with this packet id, 0 for none. Where that fails its caller is told so, and hears nothing more of
-    /// it: a subscription that came into being later all the same would call handlers whose user data may be gone.
+    /// Sends the request with this packet id, 0 for none. A request that fails here is withdrawn: its caller may free what
+    /// its handlers use, so they must never be called.
     ///
     /// # Errors
     /// As [`flush`](Self::flush).

@@ -233,7 +233,7 @@ fn whatever_is_stalled_a_yield_returns_in_time() {
         client.publish_kept(REPORT, b"done").unwrap();
         for _ in 0..10 {
             let before = simulation.ms();
-            let _ = client.publish_in_passing(REPORT, b"50 %");
+            let _ = client.publish_without_waiting(REPORT, b"50 %");
             assert!(simulation.ms() - before <= 10, "publish, {downloading}");
             let before = simulation.ms();
             assert_eq!(client.yield_for(200), Ok(Driven::Done), "the link is not given up yet");
@@ -248,7 +248,7 @@ fn what_a_server_did_not_take_at_once_goes_out_later_in_order_and_whole() {
     simulation.world().received.clear();
     simulation.world().room = Some(25);
     for percent in 0..3 {
-        client.publish_in_passing(REPORT, format!("{percent} %").as_bytes()).unwrap();
+        client.publish_without_waiting(REPORT, format!("{percent} %").as_bytes()).unwrap();
     }
     let _ = client.yield_for(20);
     assert!(reports(&simulation).is_empty());

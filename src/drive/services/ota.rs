@@ -52,7 +52,7 @@ impl Upgrade {
     fn publish(&self, client: &Client, report: &Report) -> Result<u16, Error> {
         let (topic, payload) = (self.report_topic.as_str(), report.payload.as_bytes());
         let result = match report.delivery {
-            Delivery::AtMostOnce => client.publish_in_passing(topic, payload),
+            Delivery::AtMostOnce => client.publish_without_waiting(topic, payload),
             Delivery::AtLeastOnce => client.publish(topic, QoS::AtLeastOnce, payload),
             Delivery::Kept => client.publish_kept(topic, payload),
         };

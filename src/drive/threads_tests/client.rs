@@ -42,7 +42,7 @@ fn publish(client: &Arc<Client>, _: &Teller, number: usize) {
     let _ = match number % 4 {
         0 => client.publish("echo", QoS::AtMostOnce, payload),
         1 => client.publish_kept("kept", payload),
-        2 => client.publish_in_passing("echo", payload),
+        2 => client.publish_without_waiting("echo", payload),
         _ => client.publish("echo", QoS::AtLeastOnce, payload),
     };
     let _ = client.yield_for(40);

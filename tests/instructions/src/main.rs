@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use iot_engine::download::{Step, Transfer};
 use iot_engine::http::{Url, READ_AHEAD};
-use iot_engine::mqtt::{Config, Event, Link, Login, QoS, Session};
+use iot_engine::mqtt::{Config, Event, LinkState, Login, QoS, Session};
 use iot_engine::services::ota::{Plan, Received, Session as OtaSession};
 use iot_engine::time::Millis;
 
@@ -78,7 +78,7 @@ fn session() -> Session<u32> {
     receive(&mut session, &[0x90, 3, high, low, 1]);
     while session.next_event().is_some() {}
     session.take_output();
-    assert_eq!(session.link(), Link::Up);
+    assert_eq!(session.link(), LinkState::Up);
     session
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::packet::Publish;
 use super::super::NoMemory;
-use super::{Awaited, Link, QoS, Refusal, Session};
+use super::{Awaited, LinkState, QoS, Refusal, Session};
 use crate::time::Millis;
 use crate::topic::{is_topic, MAX_TOPIC_LEN};
 
@@ -55,7 +55,7 @@ impl<H: Clone> Session<H> {
         retain: bool,
     ) -> Result<u16, Refusal> {
         check(topic, payload, qos)?;
-        if self.link != Link::Up {
+        if self.link != LinkState::Up {
             return Err(Refusal::NotConnected);
         }
         if self.output.len() >= MAX_UNSENT {
@@ -82,7 +82,7 @@ impl<H: Clone> Session<H> {
     /// [`MAX_PENDING`] requests wait already.
     pub fn publish_kept(&mut self, now: Millis, topic: &str, payload: &[u8]) -> Result<u16, Refusal> {
         check(topic, payload, QoS::AtLeastOnce)?;
-        if matches!(self.link, Link::Down | Link::Closed) {
+        if matches!(self.link, LinkState::Down | LinkState::Closed) {
             return Err(Refusal::NotConnected);
         }
         // A server can make the device report something as often as it likes, and acknowledge nothing. What is displaced
@@ -92,7 +92,7 @@ impl<H: Clone> Session<H> {
         }
         let id = self.next_id();
         let mut kept = Kept::new(id, topic, payload)?;
-        if self.link == Link::Up {
+        if self.link == LinkState::Up {
             kept.packet(false).write(&mut self.output)?;
             kept.sent = true;
         }

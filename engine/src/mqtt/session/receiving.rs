@@ -4,7 +4,7 @@ use super::super::frame::Frame;
 use super::super::keep_alive::KeepAlive;
 use super::super::packet::{self, Answer, Incoming};
 use super::super::Malformed;
-use super::{Awaited, Event, Link, LinkFault, Message, Session, Skipped, MAX_UNSENT};
+use super::{Awaited, Event, LinkFault, LinkState, Message, Session, Skipped, MAX_UNSENT};
 use crate::time::Millis;
 
 /// How long a packet that is skipped is watched before it is judged.
@@ -43,7 +43,7 @@ impl<H: Clone> Session<H> {
         while let Some(frame) = self.framer.push(&mut data)? {
             match frame {
                 Frame::Packet { first, body } => self.packet(now, first, body)?,
-                Frame::Skipped { .. } if self.link != Link::Up => {
+                Frame::Skipped { .. } if self.link != LinkState::Up => {
                     return Err(LinkFault::Malformed(Malformed("long packet before CONNACK")));
                 }
                 Frame::Skipped { first, len, id, no_memory } => {
@@ -101,7 +101,7 @@ impl<H: Clone> Session<H> {
     }
 
     fn packet(&mut self, now: Millis, first: u8, body: Vec<u8>) -> Result<(), LinkFault> {
-        if let Link::Connecting(_) = self.link {
+        if let LinkState::Connecting(_) = self.link {
             return self.connack(now, first, &body);
         }
         match packet::read(first, body)? {
@@ -149,7 +149,7 @@ impl<H: Clone> Session<H> {
         if code != 0 {
             return Err(LinkFault::Refused(code));
         }
-        self.link = Link::Up;
+        self.link = LinkState::Up;
         self.up_since = now;
         self.keep_alive = KeepAlive::start(now, self.config.keep_alive_s);
         // A session that was to begin anew has begun anew, whatever the server says.

@@ -1,7 +1,7 @@
 //! Subscriptions: they outlive connections, and what the server granted once is asked for until it is taken away.
 
 use super::super::packet;
-use super::{Awaited, Event, Link, QoS, Refusal, Session};
+use super::{Awaited, Event, LinkState, QoS, Refusal, Session};
 use crate::time::Millis;
 use crate::topic::{is_filter, matches, MAX_TOPIC_LEN};
 
@@ -101,7 +101,7 @@ impl<H: Clone> Session<H> {
         if !is_filter(filter) {
             return Err(Refusal::BadTopic);
         }
-        if self.link != Link::Up {
+        if self.link != LinkState::Up {
             return Err(Refusal::NotConnected);
         }
         // Room for the packet, so that what follows can't fail half-way.
@@ -167,7 +167,7 @@ impl<H: Clone> Session<H> {
             return Err(Refusal::UnknownTopic);
         }
         // Without a link the subscription is gone all the same: it is not made again.
-        if self.link != Link::Up {
+        if self.link != LinkState::Up {
             return Err(Refusal::NotConnected);
         }
         if self.subscriptions.iter().any(|known| known.filter == filter) {
@@ -186,7 +186,7 @@ impl<H: Clone> Session<H> {
         let filter = self.subscriptions[index].filter.clone();
         self.remove(index);
         let is_last = !self.subscriptions.iter().any(|known| known.filter == filter);
-        (is_last && self.link == Link::Up).then(|| self.send_unsubscribe(now, &filter, told))
+        (is_last && self.link == LinkState::Up).then(|| self.send_unsubscribe(now, &filter, told))
     }
 
     fn remove(&mut self, index: usize) -> H {

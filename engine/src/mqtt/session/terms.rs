@@ -32,7 +32,7 @@ pub struct Login {
 
 /// The state of the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link {
+pub enum LinkState {
     /// There is none yet, or it was lost and is not to be made again by itself.
     Down,
     /// It was closed by [`Session::close`](super::Session::close).

@@ -183,16 +183,16 @@ fn the_back_off_ends_after_a_minute_and_can_be_started_anew() {
     let mut session = connected();
     let mut now = Millis(0);
     session.lost(now, 0);
-    while let Link::Waiting(due) = session.link() {
+    while let LinkState::Waiting(due) = session.link() {
         now = due;
         session.lost(now, 0);
     }
-    assert_eq!(session.link(), Link::GaveUp);
+    assert_eq!(session.link(), LinkState::GaveUp);
     assert_eq!(now, Millis(1000 + 2000 + 4000 + 8000 + 16_000 + 32_000));
     session.go_on(now, 0);
-    assert_eq!(session.link(), Link::Waiting(now + 30_000), "not sooner than the server was asked last");
+    assert_eq!(session.link(), LinkState::Waiting(now + 30_000), "not sooner than the server was asked last");
     session.lost(now + 30_000, 0);
-    assert!(matches!(session.link(), Link::Waiting(_)));
+    assert!(matches!(session.link(), LinkState::Waiting(_)));
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn without_auto_connect_the_link_stays_down() {
     session.config.auto_connect = false;
     connect(&mut session, Millis(0));
     session.lost(Millis(0), 0);
-    assert_eq!(session.link(), Link::Down);
+    assert_eq!(session.link(), LinkState::Down);
 }
 
 #[test]

@@ -12,10 +12,10 @@ fn waits(lived_ms: u64, meanwhile: impl Fn(&mut TestSession, Millis)) -> Vec<u64
         meanwhile(&mut session, now);
         now = now + lived_ms;
         session.lost(now, 0);
-        if session.link() == Link::GaveUp {
+        if session.link() == LinkState::GaveUp {
             session.go_on(now, 0);
         }
-        let Link::Waiting(due) = session.link() else { panic!("{:?}", session.link()) };
+        let LinkState::Waiting(due) = session.link() else { panic!("{:?}", session.link()) };
         waits.push(now.until(due));
         now = due;
     }
@@ -49,7 +49,7 @@ fn an_acknowledgement_starts_the_back_off_anew_but_not_for_ever() {
     assert_eq!(session.short_lived(), 1);
     connect(&mut session, Millis(1050));
     session.lost(Millis(20_000), 0);
-    assert_eq!((session.short_lived(), session.link()), (0, Link::Waiting(Millis(21_000))));
+    assert_eq!((session.short_lived(), session.link()), (0, LinkState::Waiting(Millis(21_000))));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn subscriptions_prove_a_connection_when_all_are_granted() {
         }
         // The server closes at the other one: its topic is forbidden.
         session.lost(Millis(21_050), 0);
-        assert_eq!(session.link(), Link::Waiting(Millis(21_050 + second_wait)), "{granted:?}");
+        assert_eq!(session.link(), LinkState::Waiting(Millis(21_050 + second_wait)), "{granted:?}");
     }
 }
 
@@ -93,5 +93,5 @@ fn a_kept_message_that_is_acknowledged_late_proves_a_connection() {
     connect(&mut session, Millis(10_000));
     receive(&mut session, Millis(10_010), &Packet::PubAck(PubAck::new(id))).unwrap();
     session.lost(Millis(10_020), 0);
-    assert_eq!(session.link(), Link::Waiting(Millis(11_020)));
+    assert_eq!(session.link(), LinkState::Waiting(Millis(11_020)));
 }

@@ -83,11 +83,11 @@ fn after_a_loss_every_subscription_is_made_again() {
     subscribe(&mut session, Millis(0), "b", "i");
     session.lost(Millis(100), 0);
     assert_eq!(events(&mut session), [Event::Disconnected]);
-    assert_eq!(session.link(), Link::Waiting(Millis(1100)));
+    assert_eq!(session.link(), LinkState::Waiting(Millis(1100)));
     assert!(!session.is_subscribed("a"));
     session.lost(Millis(1100), 0);
     assert_eq!(events(&mut session), [], "told once");
-    assert_eq!(session.link(), Link::Waiting(Millis(3100)), "twice as long");
+    assert_eq!(session.link(), LinkState::Waiting(Millis(3100)), "twice as long");
     connect(&mut session, Millis(3100));
     assert_eq!(events(&mut session), [RECONNECTED]);
     let sent = packets(&mut session);
@@ -117,9 +117,9 @@ fn closing_says_goodbye_and_returns_the_subscribers() {
     subscribe(&mut session, Millis(0), "a", "h");
     assert_eq!(session.close(), ["h"]);
     assert_eq!(packets(&mut session), [Packet::Disconnect]);
-    assert_eq!(session.link(), Link::Closed);
+    assert_eq!(session.link(), LinkState::Closed);
     session.lost(Millis(0), 0);
-    assert_eq!(session.link(), Link::Closed);
+    assert_eq!(session.link(), LinkState::Closed);
     assert_eq!(session.publish(Millis(0), "t", b"", QoS::AtMostOnce, false), Err(Refusal::NotConnected));
 }
 
