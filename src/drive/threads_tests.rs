@@ -1,8 +1,9 @@
 //! Clients and upgrades that many threads use at once while their connections come and go. ThreadSanitizer watches these
 //! (`./test.sh sanitize`); without it they show that nothing hangs, leaks or is refused that should work.
 //!
-//! The servers are at the other end of socket pairs: a simulation behind a lock would put the threads in an order that they
-//! do not have on a device. So is whoever waits for news: ThreadSanitizer can't see into the standard library's channels.
+//! The servers run on threads of their own, behind socket pairs. A simulation behind a lock would order the threads, and so
+//! hide races that a device has. The tests wait for events on a socket pair, too: ThreadSanitizer can't see into the standard
+//! library's channels.
 
 mod client;
 mod server;
@@ -22,7 +23,7 @@ use iot_engine::time::Millis;
 use crate::drive::mqtt::{Client, Listener, Notice, Proof, Setup};
 use crate::hal::{Connected, Endpoint, Platform, Security, Transport, TransportError};
 
-/// Milliseconds of the client for each of the machine: its back-off is measured in seconds.
+/// How much faster than real time the client's clock runs. Its back-off takes seconds.
 const HASTE: u64 = 20;
 /// Reached only when something hangs.
 const LIMIT: Duration = Duration::from_secs(100);
@@ -48,7 +49,7 @@ impl Machine {
     }
 }
 
-/// At least 1 ms: a socket takes no 0 for a time limit.
+/// The real time for `ms` of the client's clock, at least 1 ms: a socket refuses 0 as a time limit.
 fn hasten(ms: u32) -> Duration {
     Duration::from_micros((u64::from(ms) * 1000 / HASTE).max(1000))
 }
@@ -95,7 +96,7 @@ impl Transport for Socket {
 /// What happened, as a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-enum News {
+enum Event {
     Lost,
     Back,
     Subscribed,
@@ -108,73 +109,73 @@ enum News {
     ThreadEnded,
 }
 
-impl News {
-    const ALL: [News; 10] = [
-        News::Lost,
-        News::Back,
-        News::Subscribed,
-        News::Unsubscribed,
-        News::Published,
-        News::Echo,
-        News::Destroyed,
-        News::Upgraded,
-        News::Cancelled,
-        News::ThreadEnded,
+impl Event {
+    const ALL: [Event; 10] = [
+        Event::Lost,
+        Event::Back,
+        Event::Subscribed,
+        Event::Unsubscribed,
+        Event::Published,
+        Event::Echo,
+        Event::Destroyed,
+        Event::Upgraded,
+        Event::Cancelled,
+        Event::ThreadEnded,
     ];
 }
 
-/// Tells of each thing that happens.
+/// Reports each event.
 #[derive(Clone)]
-struct Teller(Arc<UnixStream>);
+struct Reporter(Arc<UnixStream>);
 
-impl Teller {
-    fn tell(&self, news: News) {
-        assert_eq!((&*self.0).write(&[news as u8]).unwrap(), 1);
+impl Reporter {
+    fn report(&self, event: Event) {
+        assert_eq!((&*self.0).write(&[event as u8]).unwrap(), 1);
     }
 }
 
-impl Listener for Teller {
+impl Listener for Reporter {
     fn notice(&self, _: &Arc<Client>, notice: Notice<'_>) {
         match notice {
-            Notice::Disconnected => self.tell(News::Lost),
-            Notice::Reconnected => self.tell(News::Back),
-            Notice::Subscribed(_) => self.tell(News::Subscribed),
-            Notice::Unsubscribed(_) => self.tell(News::Unsubscribed),
-            Notice::Published(_) => self.tell(News::Published),
+            Notice::Disconnected => self.report(Event::Lost),
+            Notice::Reconnected => self.report(Event::Back),
+            Notice::Subscribed(_) => self.report(Event::Subscribed),
+            Notice::Unsubscribed(_) => self.report(Event::Unsubscribed),
+            Notice::Published(_) => self.report(Event::Published),
             _ => {}
         }
     }
 }
 
-/// Takes the news.
-struct Told(UnixStream);
+/// Receives the events.
+struct Reports(UnixStream);
 
-impl Told {
-    /// Waits until each has been told so many times.
-    fn wait_for(&mut self, wanted: &[(News, usize)]) {
+impl Reports {
+    /// Waits until each event has been reported this many times.
+    fn wait_for(&mut self, wanted: &[(Event, usize)]) {
         let mut missing: HashMap<_, _> = wanted.iter().copied().collect();
         while !missing.is_empty() {
             let mut byte = [0];
             self.0.read_exact(&mut byte).unwrap_or_else(|error| panic!("{missing:?} does not happen: {error}"));
-            let news = News::ALL[usize::from(byte[0])];
-            if let Some(count) = missing.get_mut(&news) {
+            let event = Event::ALL[usize::from(byte[0])];
+            if let Some(count) = missing.get_mut(&event) {
                 *count -= 1;
                 if *count == 0 {
-                    missing.remove(&news);
+                    missing.remove(&event);
                 }
             }
         }
     }
 }
 
-fn news() -> (Teller, Told) {
-    let (teller, told) = UnixStream::pair().unwrap();
-    told.set_read_timeout(Some(LIMIT)).unwrap();
-    (Teller(Arc::new(teller)), Told(told))
+fn events() -> (Reporter, Reports) {
+    let (reporter, reports) = UnixStream::pair().unwrap();
+    reports.set_read_timeout(Some(LIMIT)).unwrap();
+    (Reporter(Arc::new(reporter)), Reports(reports))
 }
 
 /// A client that has not connected yet.
-fn client(machine: &Arc<Machine>, teller: &Teller) -> Arc<Client> {
+fn client(machine: &Arc<Machine>, reporter: &Reporter) -> Arc<Client> {
     let identity = Identity::new("PRODUCTIDX", "device").unwrap();
     let endpoint = Endpoint {
         host: "localhost".to_owned(),
@@ -193,7 +194,7 @@ fn client(machine: &Arc<Machine>, teller: &Teller) -> Arc<Client> {
         endpoint,
         proof: Proof::Password(vec![1; 16]),
         config,
-        listener: Some(Box::new(teller.clone())),
+        listener: Some(Box::new(reporter.clone())),
         attachment: Box::new(()),
         identity,
     };

@@ -20,7 +20,7 @@ pub fn firmware_byte(index: usize) -> u8 {
     u8::try_from(index % 251).unwrap()
 }
 
-/// How a version report begins.
+/// The beginning of a version report.
 const VERSION_REPORT: &[u8] = br#"{"type": "report_version""#;
 /// Orders the upgrade to the firmware that [`http`] serves.
 const COMMAND: &str = concat!(
@@ -49,14 +49,14 @@ pub fn mqtt(mut stream: UnixStream) {
     }
 }
 
-/// Sends each message on `echo` back, and orders an upgrade for each version report.
+/// It knows the time, sends each message on `echo` back, and orders an upgrade for each version report.
 fn cloud() -> Cloud {
     let echo = |topic: &str, payload: &[u8]| (topic == "echo").then(|| (topic.to_owned(), payload.to_vec()));
     let order = |topic: &str, payload: &[u8]| {
         let is_report = topic == "$ota/report/PRODUCTIDX/device" && payload.starts_with(VERSION_REPORT);
         is_report.then(|| ("$ota/update/PRODUCTIDX/device".to_owned(), COMMAND.as_bytes().to_vec()))
     };
-    Cloud::default().answer_with(echo).answer_with(order)
+    Cloud::that_knows_the_time("PRODUCTIDX", "device").answer_with(echo).answer_with(order)
 }
 
 /// Answers one request for part of the firmware.

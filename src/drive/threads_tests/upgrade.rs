@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::thread;
 
 use super::server::{firmware_byte, SIZE};
-use super::{client, news, Machine, News, Teller};
+use super::{client, events, Event, Machine, Reporter};
 use crate::drive::mqtt::Client;
 use crate::drive::services::ota::Ota;
+use crate::drive::services::system_time;
 
-/// Whole upgrades, and cancelled ones, that are wanted before the end.
+/// How many upgrades must complete, and how many must be cancelled, before the test ends.
 const UPGRADES: usize = 3;
 
 /// What the threads share.
 struct Shared {
     client: Arc<Client>,
     ota: Ota,
-    teller: Teller,
+    reporter: Reporter,
     /// How far the present download is.
     fetched: AtomicUsize,
     over: AtomicBool,
@@ -39,10 +40,10 @@ impl Shared {
                 let _ = self.client.yield_for(100);
             }
             if self.ota.is_fetching() {
-                self.teller.tell(if self.fetch() { News::Upgraded } else { News::Cancelled });
+                self.reporter.report(if self.fetch() { Event::Upgraded } else { Event::Cancelled });
             }
         }
-        self.teller.tell(News::ThreadEnded);
+        self.reporter.report(Event::ThreadEnded);
     }
 
     /// False when another thread has ended the download.
@@ -78,7 +79,18 @@ impl Shared {
             let _ = (self.ota.version(), self.ota.md5sum(), self.ota.last_error(), self.ota.is_fetching());
             let _ = self.client.yield_for(40);
         }
-        self.teller.tell(News::ThreadEnded);
+        self.reporter.report(Event::ThreadEnded);
+    }
+
+    /// Asks for the time, again and again. Without a link there is no answer.
+    fn ask_the_time(&self) {
+        while !self.is_over() {
+            if let Ok(exchanged) = system_time::ask(&self.client) {
+                assert_eq!(exchanged.answer.seconds, 1_604_458_421);
+            }
+            let _ = self.client.yield_for(20);
+        }
+        self.reporter.report(Event::ThreadEnded);
     }
 
     /// Ends every other download in the middle.
@@ -96,31 +108,32 @@ impl Shared {
                 }
             }
         }
-        self.teller.tell(News::ThreadEnded);
+        self.reporter.report(Event::ThreadEnded);
     }
 }
 
 #[test]
 fn upgrades_are_whole_or_cancelled_whatever_other_threads_do() {
-    let (teller, mut told) = news();
+    let (reporter, mut reports) = events();
     let machine = Arc::new(Machine::new());
-    let client = client(&machine, &teller);
+    let client = client(&machine, &reporter);
     client.connect().unwrap();
     client.start_loop().unwrap();
     let ota = Ota::new("PRODUCTIDX", "device", client.clone()).unwrap();
-    let shared = Arc::new(Shared { client, ota, teller, fetched: AtomicUsize::new(0), over: AtomicBool::new(false) });
+    let shared = Arc::new(Shared { client, ota, reporter, fetched: AtomicUsize::new(0), over: AtomicBool::new(false) });
 
-    let tasks: [fn(&Shared); 4] = [Shared::upgrade, Shared::look_on, Shared::look_on, Shared::cancel];
+    let tasks: [fn(&Shared); 6] =
+        [Shared::upgrade, Shared::look_on, Shared::look_on, Shared::cancel, Shared::ask_the_time, Shared::ask_the_time];
     let threads = tasks.map(|task| {
         let shared = shared.clone();
         thread::spawn(move || task(&shared))
     });
-    told.wait_for(&[(News::Upgraded, UPGRADES), (News::Cancelled, UPGRADES)]);
+    reports.wait_for(&[(Event::Upgraded, UPGRADES), (Event::Cancelled, UPGRADES)]);
     // In the middle of whatever is going on.
     shared.ota.destroy();
     shared.client.destroy();
     shared.over.store(true, Ordering::Relaxed);
-    told.wait_for(&[(News::ThreadEnded, tasks.len())]);
+    reports.wait_for(&[(Event::ThreadEnded, tasks.len())]);
     for thread in threads {
         thread.join().unwrap();
     }
