@@ -94,8 +94,10 @@ where
                             let (first, rest) = record.payload.split_at(direct);
                             out[given..given + direct].copy_from_slice(first);
                             given += direct;
-                            self.plain.push(rest);
                             discard += record.discard;
+                            if self.plain.push(rest).is_err() {
+                                break Err(no_memory());
+                            }
                         }
                     }
                 },
@@ -266,7 +268,7 @@ impl Refusal for EncryptError {
 fn append<E: Refusal>(output: &mut Queue, mut encode: impl FnMut(&mut [u8]) -> Result<usize, E>) -> Result<(), Error> {
     let mut size = 0;
     loop {
-        let result = encode(output.room(size));
+        let result = encode(output.room(size).map_err(|_| no_memory())?);
         output.shorten(size - result.as_ref().map_or(0, |count| size.min(*count)));
         match result {
             Ok(_) => return Ok(()),
@@ -278,9 +280,15 @@ fn append<E: Refusal>(output: &mut Queue, mut encode: impl FnMut(&mut [u8]) -> R
     }
 }
 
+/// As rustls's own errors, so that the peer is told, too.
+fn no_memory() -> Error {
+    Error::General("no memory for a TLS record".to_owned())
+}
+
 fn failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::Closed,
+        io::ErrorKind::OutOfMemory => Failure::passing("no memory for a TLS record"),
         _ => Failure::passing(io_text(error)),
     }
 }

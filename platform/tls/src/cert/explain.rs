@@ -9,6 +9,9 @@ use rustls::{AlertDescription, CertificateError, Error, OtherError, PeerIncompat
 use super::date::{clock_is_wrong, date};
 use crate::session::Failure;
 
+/// So many names of a certificate are told. A server decides how many it has.
+const MAX_NAMES: usize = 3;
+
 /// What rustls has no error for, as the end of a sentence that begins with "certificate of HOST".
 #[derive(Debug)]
 pub struct Flaw(pub String);
@@ -46,6 +49,7 @@ pub fn explain(error: &Error, host: &str) -> Failure {
         Error::InvalidMessage(_) => Failure::passing("the server does not speak TLS, or sent damaged data"),
         Error::DecryptError => Failure::passing("received data can't be decrypted"),
         Error::PeerSentOversizedRecord => Failure::passing("the server sent too large a TLS record"),
+        Error::General(text) => Failure::passing(text.clone()),
         _ => Failure::passing(error.to_string()),
     }
 }
@@ -101,8 +105,9 @@ fn certificate(reason: &CertificateError, host: &str) -> Cause {
             format!("{of} has no subject alternative name: make it anew with {}", alternative_name(host))
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
-            let names: Vec<_> = presented.iter().map(|name| bare_name(name)).collect();
-            format!("{of} is for other hosts: {}", names.join(", "))
+            let names: Vec<_> = presented.iter().take(MAX_NAMES).map(|name| bare_name(name)).collect();
+            let more = if presented.len() > MAX_NAMES { ", ..." } else { "" };
+            format!("{of} is for other hosts: {}{more}", names.join(", "))
         }
         CertificateError::Revoked => format!("{of} was revoked"),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {

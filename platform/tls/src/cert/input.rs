@@ -18,7 +18,7 @@ pub struct Input {
 
 impl Input {
     pub fn new() -> Self {
-        Self { buffer: vec![0; MAX_RECORD], start: 0, end: 0 }
+        Self { buffer: Vec::new(), start: 0, end: 0 }
     }
 
     /// What is there. rustls decrypts in place.
@@ -34,7 +34,7 @@ impl Input {
     /// Takes what `source` has, with one read. Returns the number of bytes, 0 at the end.
     ///
     /// # Errors
-    /// Those of `source`, or `InvalidData` where so much is kept that no end of it is to be expected.
+    /// Those of `source`; `InvalidData` where so much is kept that no end of it is to be expected; `OutOfMemory`.
     pub fn fill(&mut self, mut source: impl Read) -> io::Result<usize> {
         self.make_room()?;
         loop {
@@ -57,11 +57,27 @@ impl Input {
             if self.end >= MAX_MESSAGE {
                 return Err(io::ErrorKind::InvalidData.into());
             }
-            self.buffer.resize((self.end * 2).min(MAX_MESSAGE), 0);
+            self.grow((self.end * 2).clamp(MAX_RECORD, MAX_MESSAGE))?;
         } else if self.end < MAX_RECORD && self.buffer.len() > MAX_RECORD {
-            self.buffer.truncate(MAX_RECORD);
-            self.buffer.shrink_to_fit();
+            self.shrink();
         }
+        Ok(())
+    }
+
+    /// Back to the usual size, where there is memory for that.
+    fn shrink(&mut self) {
+        let mut usual = Vec::new();
+        if usual.try_reserve_exact(MAX_RECORD).is_ok() {
+            usual.extend_from_slice(&self.buffer[..MAX_RECORD]);
+            self.buffer = usual;
+        }
+    }
+
+    fn grow(&mut self, size: usize) -> io::Result<()> {
+        self.buffer
+            .try_reserve_exact(size - self.buffer.len())
+            .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        self.buffer.resize(size, 0);
         Ok(())
     }
 }

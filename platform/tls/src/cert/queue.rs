@@ -1,5 +1,7 @@
 //! Bytes that wait for somebody to take them, and no memory while there are none.
 
+use std::collections::TryReserveError;
+
 /// A byte queue.
 #[derive(Default)]
 pub struct Queue {
@@ -17,17 +19,23 @@ impl Queue {
         self.filled().is_empty()
     }
 
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.reserve_exact(bytes.len());
+    /// # Errors
+    /// There is no memory; nothing was changed.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), TryReserveError> {
+        self.bytes.try_reserve_exact(bytes.len())?;
         self.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// Room for `len` more bytes behind what is there. Ends with [`Queue::shorten`].
-    pub fn room(&mut self, len: usize) -> &mut [u8] {
+    ///
+    /// # Errors
+    /// As those of [`Queue::push`].
+    pub fn room(&mut self, len: usize) -> Result<&mut [u8], TryReserveError> {
         let end = self.bytes.len();
-        self.bytes.reserve_exact(len);
+        self.bytes.try_reserve_exact(len)?;
         self.bytes.resize(end + len, 0);
-        &mut self.bytes[end..]
+        Ok(&mut self.bytes[end..])
     }
 
     /// The last `count` bytes of the room were not needed.
@@ -59,12 +67,12 @@ mod tests {
     #[test]
     fn bytes_leave_in_the_order_they_came_and_leave_no_memory() {
         let mut queue = Queue::default();
-        queue.push(b"abc");
-        let room = queue.room(5);
+        queue.push(b"abc").unwrap();
+        let room = queue.room(5).unwrap();
         room[..2].copy_from_slice(b"de");
         queue.shorten(3);
         queue.consume(1);
-        queue.push(b"f");
+        queue.push(b"f").unwrap();
         let mut out = [0; 4];
         assert_eq!((queue.take(&mut out), &out), (4, b"bcde"));
         assert_eq!(queue.filled(), b"f");
@@ -77,7 +85,7 @@ mod tests {
     #[test]
     fn room_that_was_not_needed_at_all_leaves_nothing() {
         let mut queue = Queue::default();
-        queue.room(10);
+        queue.room(10).unwrap();
         queue.shorten(10);
         assert!(queue.is_empty());
     }
