@@ -40,7 +40,8 @@ lint() {
     cargo fmt --all -- --check || return
     cargo fmt --manifest-path fuzz/Cargo.toml -- --check || return
     # The checks of our own can fail, and don't.
-    python3 tools/lint/tests.py && tools/lint/references.py && tools/lint/shell.sh || return
+    python3 tools/lint/tests.py && tools/lint/references.py && tools/lint/modules.py && tools/lint/sources.py &&
+        tools/lint/shell.sh || return
     cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings || return
     cargo clippy --locked --workspace --all-targets -- -D warnings || return
     local set
@@ -48,6 +49,7 @@ lint() {
         # shellcheck disable=SC2086
         cargo clippy --locked -p iot-bundle $set -- -D warnings || return
     done
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked -q --no-deps --workspace --document-private-items || return
     tools/oldest.sh compiler && tools/oldest.sh dependencies
 }
 

@@ -142,8 +142,8 @@ int main(int argc, char **argv)
         device_report_success(&devices[i]);
     }
     take_turns(devices, count, "the acknowledgement of the result", is_acked);
-    printf("{\"devices\":%u,\"bytes\":%llu,\"before_kb\":%lu,\"connected_kb\":%lu,\"peak_kb\":%lu,\"seconds\":%.3f}\n", count,
-           (unsigned long long)bytes, before, connected, status_kb("VmHWM:"), now_s() - start);
+    printf("{\"devices\":%u,\"bytes\":%llu,\"before_kb\":%lu,\"connected_kb\":%lu,\"peak_kb\":%lu,\"seconds\":%.3f}\n",
+           count, (unsigned long long)bytes, before, connected, status_kb("VmHWM:"), now_s() - start);
     for (unsigned i = 0; i < count; i++) {
         device_disconnect(&devices[i]);
     }

@@ -1,4 +1,6 @@
 //! The command line.
+// The texts of --help are not Markdown.
+#![allow(rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)]
 
 use std::convert::Infallible;
 use std::path::PathBuf;

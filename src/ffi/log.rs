@@ -1,7 +1,7 @@
 //! `qcloud_iot_export_log.h`: the log of this library and of the program that uses it (behaviour.md section 2).
 //!
 //! Lines come from two sides, `IOT_Log_Gen` (which formats in C, see `varargs.c`) and the macros of the `log` crate in
-//! our own code. Both end in [`emit`].
+//! our own code. Both end in `emit`.
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int};

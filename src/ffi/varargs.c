@@ -33,7 +33,7 @@ void qcloud_log_line(const char *file, const char *func, int line, int level, co
 /* src/ffi/json.rs */
 void qcloud_format_failed(const char *func, const char *reason);
 
-void  IOT_Log_Gen(const char *file, const char *func, const int line, const int level, const char *fmt, ...)
+void IOT_Log_Gen(const char *file, const char *func, const int line, const int level, const char *fmt, ...)
     PRINTF_LIKE(5, 6);
 char *LITE_format_string(const char *fmt, ...) PRINTF_LIKE(1, 2);
 char *LITE_format_nstring(const int len, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -95,9 +95,12 @@ HIDDEN _Unwind_Reason_Code qcloud_callout_personality(int version, _Unwind_Actio
 }
 
 /* Put first into a function: it has the routine above, which reads the result from `failed`. */
-#define CATCH(failed)                                                                      \
-    __asm__ volatile(".cfi_personality 0x1b, qcloud_callout_personality\n\t"               \
+/* It takes the colons for something else. */
+/* clang-format off */
+#define CATCH(failed)                                                        \
+    __asm__ volatile(".cfi_personality 0x1b, qcloud_callout_personality\n\t" \
                      ".cfi_lsda 0x1b, qcloud_callout_failed_" #failed ::: "memory")
+/* clang-format on */
 
 #else
 
@@ -194,8 +197,8 @@ HIDDEN int qcloud_leave(int before)
         struct _Unwind_Exception *exception = waiting;
         int                       kind      = waiting_kind;
 
-        waiting      = NULL;
-        waiting_kind = KIND_NONE;
+        waiting       = NULL;
+        waiting_kind  = KIND_NONE;
         callers_state = before;
         pthread_setcancelstate(before, &ignored);
         if (kind == KIND_THREAD_END) {
@@ -213,7 +216,7 @@ HIDDEN int qcloud_leave(int before)
 
 /* FUNCTION(type, failed, name, (parameters), (arguments)): qcloud_call_NAME calls NAME. */
 #define FUNCTION(type, failed, name, parameters, arguments) \
-    type        name parameters;                            \
+    type name   parameters;                                 \
     HIDDEN type qcloud_call_##name parameters;              \
     HIDDEN type qcloud_call_##name parameters               \
     {                                                       \
@@ -226,7 +229,7 @@ HIDDEN int qcloud_leave(int before)
     }
 
 #define PROCEDURE(name, parameters, arguments) \
-    void        name parameters;               \
+    void name   parameters;                    \
     HIDDEN void qcloud_call_##name parameters; \
     HIDDEN void qcloud_call_##name parameters  \
     {                                          \
@@ -262,16 +265,20 @@ FUNCTION(int, minus, HAL_Timer_set_systime_sec, (size_t seconds), (seconds))
 FUNCTION(int, minus, HAL_Timer_set_systime_ms, (size_t ms), (ms))
 FUNCTION(uintptr_t, zero, HAL_TCP_Connect, (const char *host, uint16_t port), (host, port))
 FUNCTION(int, minus, HAL_TCP_Disconnect, (uintptr_t fd), (fd))
-FUNCTION(int, minus, HAL_TCP_Write, (uintptr_t fd, const unsigned char *data, uint32_t len, uint32_t timeout_ms, size_t *count),
+FUNCTION(int, minus, HAL_TCP_Write,
+         (uintptr_t fd, const unsigned char *data, uint32_t len, uint32_t timeout_ms, size_t *count),
          (fd, data, len, timeout_ms, count))
-FUNCTION(int, minus, HAL_TCP_Read, (uintptr_t fd, unsigned char *data, uint32_t len, uint32_t timeout_ms, size_t *count),
+FUNCTION(int, minus, HAL_TCP_Read,
+         (uintptr_t fd, unsigned char *data, uint32_t len, uint32_t timeout_ms, size_t *count),
          (fd, data, len, timeout_ms, count))
 #ifndef QCLOUD_NO_TLS
 FUNCTION(uintptr_t, zero, HAL_TLS_Connect, (void *params, const char *host, int port), (params, host, port))
 PROCEDURE(HAL_TLS_Disconnect, (uintptr_t handle), (handle))
-FUNCTION(int, minus, HAL_TLS_Write, (uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *count),
+FUNCTION(int, minus, HAL_TLS_Write,
+         (uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *count),
          (handle, data, len, timeout_ms, count))
-FUNCTION(int, minus, HAL_TLS_Read, (uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *count),
+FUNCTION(int, minus, HAL_TLS_Read,
+         (uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *count),
          (handle, data, len, timeout_ms, count))
 #endif
 
@@ -298,8 +305,10 @@ HIDDEN void qcloud_call_three_pointers(void (*callback)(void *, void *, void *),
 }
 
 /* OnSubEventHandler. */
-HIDDEN void qcloud_call_on_event(void (*callback)(void *, unsigned int, void *), void *client, unsigned int event, void *data);
-HIDDEN void qcloud_call_on_event(void (*callback)(void *, unsigned int, void *), void *client, unsigned int event, void *data)
+HIDDEN void qcloud_call_on_event(void (*callback)(void *, unsigned int, void *), void *client, unsigned int event,
+                                 void *data);
+HIDDEN void qcloud_call_on_event(void (*callback)(void *, unsigned int, void *), void *client, unsigned int event,
+                                 void *data)
 {
     CATCH(zero);
     permit();

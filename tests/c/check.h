@@ -10,25 +10,25 @@
 static int check_count  = 0;
 static int check_failed = 0;
 
-#define CHECK(condition)                                                                \
-    do {                                                                                \
-        check_count++;                                                                  \
-        if (!(condition)) {                                                             \
-            check_failed++;                                                             \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);   \
-        }                                                                               \
+#define CHECK(condition)                                                              \
+    do {                                                                              \
+        check_count++;                                                                \
+        if (!(condition)) {                                                           \
+            check_failed++;                                                           \
+            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+        }                                                                             \
     } while (0)
 
-#define CHECK_INT(actual, expected)                                                                          \
-    do {                                                                                                     \
-        long long check_actual   = (long long)(actual);                                                      \
-        long long check_expected = (long long)(expected);                                                    \
-        check_count++;                                                                                       \
-        if (check_actual != check_expected) {                                                                \
-            check_failed++;                                                                                  \
-            fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #actual, check_actual,      \
-                    check_expected);                                                                         \
-        }                                                                                                    \
+#define CHECK_INT(actual, expected)                                                                     \
+    do {                                                                                                \
+        long long check_actual   = (long long)(actual);                                                 \
+        long long check_expected = (long long)(expected);                                               \
+        check_count++;                                                                                  \
+        if (check_actual != check_expected) {                                                           \
+            check_failed++;                                                                             \
+            fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #actual, check_actual, \
+                    check_expected);                                                                    \
+        }                                                                                               \
     } while (0)
 
 /* Both may be NULL. */
@@ -37,16 +37,16 @@ static inline int check_same(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-#define CHECK_STR(actual, expected)                                                                          \
-    do {                                                                                                     \
-        const char *check_actual   = (actual);                                                               \
-        const char *check_expected = (expected);                                                             \
-        check_count++;                                                                                       \
-        if (!check_same(check_actual, check_expected)) {                                                     \
-            check_failed++;                                                                                  \
-            fprintf(stderr, "%s:%d: %s is \"%s\", not \"%s\"\n", __FILE__, __LINE__, #actual,                \
-                    check_actual ? check_actual : "(NULL)", check_expected ? check_expected : "(NULL)");     \
-        }                                                                                                    \
+#define CHECK_STR(actual, expected)                                                                      \
+    do {                                                                                                 \
+        const char *check_actual   = (actual);                                                           \
+        const char *check_expected = (expected);                                                         \
+        check_count++;                                                                                   \
+        if (!check_same(check_actual, check_expected)) {                                                 \
+            check_failed++;                                                                              \
+            fprintf(stderr, "%s:%d: %s is \"%s\", not \"%s\"\n", __FILE__, __LINE__, #actual,            \
+                    check_actual ? check_actual : "(NULL)", check_expected ? check_expected : "(NULL)"); \
+        }                                                                                                \
     } while (0)
 
 static int check_result(void)

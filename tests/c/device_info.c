@@ -63,7 +63,8 @@ static void bad(void)
     CHECK(read_text("{" MODE PRODUCT "\"deviceName\": \"device\"}", &info) != QCLOUD_RET_SUCCESS);
     CHECK(read_text("{" OTHER PRODUCT DEVICE PROOF "}", &info) != QCLOUD_RET_SUCCESS);
     CHECK(read_text("{" MODE "\"productId\": \"PRODUCTID01\", " DEVICE PROOF "}", &info) != QCLOUD_RET_SUCCESS);
-    CHECK(read_text("{" MODE PRODUCT "\"deviceName\": \"ddddddddddddddddddddddddddddddddddddddddddddddddd\", " PROOF "}",
+    CHECK(read_text("{" MODE PRODUCT "\"deviceName\": \"ddddddddddddddddddddddddddddddddddddddddddddddddd\", " PROOF
+                    "}",
                     &info) != QCLOUD_RET_SUCCESS);
 
     CHECK(HAL_GetDevInfo(NULL) != QCLOUD_RET_SUCCESS);

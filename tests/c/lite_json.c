@@ -49,9 +49,9 @@ static void values(void)
 static void malformed(void)
 {
     static char *const texts[] = {
-        "",          " ",           "{",         "{\"a\"",        "{\"a\":",     "{\"a\":\"",  "{\"a\":\"b",
-        "{\"a\":1",  "{\"a\":1,",   "{\"a\":x}", "{\"a\":\"\\",   "{\"a\":\"\\u00", "{a:1}",    "nonsense",
-        "{\"a\":[1", "{\"a\":[1}}", "\"a\"",     "{\"a\":1}}",    "{\"a\":01}",  "{\"a\":tru}", "\xff\xfe",
+        "",          " ",           "{",         "{\"a\"",      "{\"a\":",        "{\"a\":\"",   "{\"a\":\"b",
+        "{\"a\":1",  "{\"a\":1,",   "{\"a\":x}", "{\"a\":\"\\", "{\"a\":\"\\u00", "{a:1}",       "nonsense",
+        "{\"a\":[1", "{\"a\":[1}}", "\"a\"",     "{\"a\":1}}",  "{\"a\":01}",     "{\"a\":tru}", "\xff\xfe",
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -96,7 +96,7 @@ static void keys(void)
     list_head_t       *list;
     list_head_t       *position;
 
-    foreach_json_keys_in(json, key, list, position) {
+    foreach_json_keys_in (json, key, list, position) {
         CHECK(found < 3);
         if (found < 3) {
             CHECK_STR(key, expected[found]);

@@ -4,20 +4,20 @@
 #include "lite-utils.h"
 #include "qcloud_iot_export.h"
 
-#define CHECK_GET(function, type, text, expected)                  \
-    do {                                                           \
-        char source[] = text;                                      \
-        type value    = 0;                                         \
-        CHECK_INT(function(&value, source), QCLOUD_RET_SUCCESS);   \
-        CHECK(value == (expected));                                \
+#define CHECK_GET(function, type, text, expected)                \
+    do {                                                         \
+        char source[] = text;                                    \
+        type value    = 0;                                       \
+        CHECK_INT(function(&value, source), QCLOUD_RET_SUCCESS); \
+        CHECK(value == (expected));                              \
     } while (0)
 
-#define CHECK_REFUSED(function, type, text)                        \
-    do {                                                           \
-        char source[] = text;                                      \
-        type value    = 42;                                        \
-        CHECK_INT(function(&value, source), QCLOUD_ERR_FAILURE);   \
-        CHECK(value == 42);                                        \
+#define CHECK_REFUSED(function, type, text)                      \
+    do {                                                         \
+        char source[] = text;                                    \
+        type value    = 42;                                      \
+        CHECK_INT(function(&value, source), QCLOUD_ERR_FAILURE); \
+        CHECK(value == 42);                                      \
     } while (0)
 
 static void numbers(void)

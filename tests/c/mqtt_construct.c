@@ -44,8 +44,8 @@ static MQTTInitParams good_params(void)
     strcpy(params.cert_file, "/nonexistent/device_cert.crt");
     strcpy(params.key_file, "/nonexistent/device_private.key");
 #else
-    static char secret[]  = "MDEyMzQ1Njc4OWFiY2RlZg==";
-    params.device_secret = secret;
+    static char secret[]    = "MDEyMzQ1Njc4OWFiY2RlZg==";
+    params.device_secret    = secret;
 #endif
     return params;
 }
@@ -68,7 +68,7 @@ static int construct(MQTTInitParams params)
 
 static void names(void)
 {
-    char           empty[] = "";
+    char           empty[]        = "";
     char           long_product[] = "PRODUCTID01";
     char           long_device[49 + 1];
     MQTTInitParams params;
@@ -130,8 +130,8 @@ static void credentials(void)
 
 static void endpoints(void)
 {
-    static const char *const bad[] = {"127.0.0.1", "127.0.0.1:", ":1883", "127.0.0.1:0", "127.0.0.1:65536",
-                                      "127.0.0.1:port"};
+    static const char *const bad[] = {"127.0.0.1",   "127.0.0.1:",      ":1883",
+                                      "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:port"};
     char                     endpoint[64];
     int                      port = closed_port();
 

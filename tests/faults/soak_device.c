@@ -178,7 +178,8 @@ static Attempt fetch(Device *device, bool cancel)
         }
         (void)IOT_MQTT_Yield(device->client, 20);
     }
-    if (IOT_OTA_Ioctl(device->ota, IOT_OTAG_CHECK_FIRMWARE, &matches, sizeof(matches)) != QCLOUD_RET_SUCCESS || !matches) {
+    if (IOT_OTA_Ioctl(device->ota, IOT_OTAG_CHECK_FIRMWARE, &matches, sizeof(matches)) != QCLOUD_RET_SUCCESS ||
+        !matches) {
         return ATTEMPT_FAILED;
     }
     return wait_ack(device, IOT_OTA_ReportUpgradeBegin(device->ota)) &&

@@ -11,11 +11,11 @@ void check(bool holds, const char *file, int line, const char *what);
 #define CHECK(condition) check(condition, __FILE__, __LINE__, #condition)
 
 /* A struct between two walls: what is written next to it shows. */
-#define GUARDED(type, name)                                             \
-    struct {                                                            \
-        uint8_t before[16];                                             \
-        type    value;                                                  \
-        uint8_t after[16];                                              \
+#define GUARDED(type, name) \
+    struct {                \
+        uint8_t before[16]; \
+        type    value;      \
+        uint8_t after[16];  \
     } name
 void guard(void *block, size_t size);
 bool guards_stand(const void *block, size_t size);

@@ -86,7 +86,8 @@ static void json(void)
     CHECK(head != NULL);
     for (node = head == NULL ? NULL : head->next; node != NULL && node != head; node = node->next) {
         json_key_t *entry = (json_key_t *)((char *)node - offsetof(json_key_t, list));
-        keys += EQUAL(entry->key, "a") || EQUAL(entry->key, "a.b") || EQUAL(entry->key, "a.n") || EQUAL(entry->key, "e");
+        keys +=
+            EQUAL(entry->key, "a") || EQUAL(entry->key, "a.b") || EQUAL(entry->key, "a.n") || EQUAL(entry->key, "e");
     }
     CHECK(keys >= 2);
     LITE_json_keys_release(head);
@@ -121,7 +122,8 @@ static void null_handles(void)
 }
 
 #ifdef AUTH_MODE_CERT
-#define PROOF "\"auth_mode\":\"CERT\",\"cert_deviceinfo\":{\"devCertFile\":\"dev.crt\",\"devPrivateKeyFile\":\"dev.key\"}"
+#define PROOF \
+    "\"auth_mode\":\"CERT\",\"cert_deviceinfo\":{\"devCertFile\":\"dev.crt\",\"devPrivateKeyFile\":\"dev.key\"}"
 #else
 #define PROOF "\"auth_mode\":\"KEY\",\"key_deviceinfo\":{\"deviceSecret\":\"MDEyMzQ1Njc4OWFiY2RlZg==\"}"
 #endif
@@ -130,7 +132,7 @@ static void device_info(void)
 {
     static const char text[] = "{\"productId\":\"PRODUCTID0\",\"productSecret\":\"productSecret000\","
                                "\"deviceName\":\"old-device\"," PROOF "}";
-    FILE *file = fopen("old_device_info.json", "w");
+    FILE             *file   = fopen("old_device_info.json", "w");
     GUARDED(DeviceInfo, device);
 
     CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);

@@ -48,11 +48,11 @@ static void publish(const char *topic, size_t topic_length, const char *payload)
 
 static void answer(const unsigned char *packet, const unsigned char *body, size_t length)
 {
-    static char    update_topic[128];
-    static size_t  update_topic_length;
-    unsigned char  ack[5] = {0x40, 2, 0, 0, 0};
-    size_t         topic_length;
-    const char    *topic;
+    static char   update_topic[128];
+    static size_t update_topic_length;
+    unsigned char ack[5] = {0x40, 2, 0, 0, 0};
+    size_t        topic_length;
+    const char   *topic;
 
     switch (packet[0] >> 4) {
         case 1: /* CONNECT: name and level of the protocol, flags, keep-alive */
@@ -189,7 +189,7 @@ uintptr_t HAL_TLS_Connect(TLSConnectParams *params, const char *host, int port)
     snprintf(seen.identity, sizeof(seen.identity), "%s", params->psk_id);
     seen.secret_length = (unsigned)params->psk_length;
 #endif
-    seen.ca_length = params->ca_crt_len;
+    seen.ca_length     = params->ca_crt_len;
     return HANDLE;
 }
 

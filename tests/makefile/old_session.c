@@ -9,15 +9,15 @@
 #include "old_hal.h"
 
 static struct {
-    int       acknowledged; /* packet id of the last */
-    int       subscribed;
-    int       messages;
-    QoS       qos;
-    uint16_t  id;
-    char      topic[32];
-    char      payload[32];
-    void     *user_data;
-    void     *context;
+    int      acknowledged; /* packet id of the last */
+    int      subscribed;
+    int      messages;
+    QoS      qos;
+    uint16_t id;
+    char     topic[32];
+    char     payload[32];
+    void    *user_data;
+    void    *context;
 } got;
 
 static void on_event(void *client, void *context, MQTTEventMsg *event)
@@ -73,7 +73,7 @@ static void *construct(void *context)
     params.value.keep_alive_interval_ms = 77000;
     params.value.clean_session          = 0;
     params.value.auto_connect_enable    = 1;
-    client = IOT_MQTT_Construct(&params.value);
+    client                              = IOT_MQTT_Construct(&params.value);
     CHECK(client != NULL);
     CHECK(guards_stand(&params, sizeof(params)));
 
@@ -126,9 +126,9 @@ static void messages(void *client, int *context)
 
 static void upgrade(void *client)
 {
-    void    *ota = IOT_OTA_Init("PRODUCTID0", "old-device", client);
+    void    *ota         = IOT_OTA_Init("PRODUCTID0", "old-device", client);
     char     version[33] = "", md5[33] = "";
-    uint32_t size        = 0;
+    uint32_t size = 0;
 
     CHECK(ota != NULL);
     update_command = "{\"type\":\"update_firmware\",\"version\":\"2.0.0\",\"file_size\":175436,"

@@ -23,10 +23,6 @@ void clock_wait_until(uint64_t us)
     }
 }
 
-void clock_thread_begins(void)
-{
-}
+void clock_thread_begins(void) {}
 
-void clock_thread_ends(void)
-{
-}
+void clock_thread_ends(void) {}

@@ -65,12 +65,12 @@ static inline void scenario_offer_small(const char *url)
     }
 }
 
-#define SCENARIO_UNTIL(client, condition)                                                      \
-    do {                                                                                       \
-        for (int round = 0; round < SCENARIO_PATIENCE && !(condition); round++) {              \
-            IOT_MQTT_Yield((client), 100);                                                     \
-        }                                                                                      \
-        CHECK(condition);                                                                      \
+#define SCENARIO_UNTIL(client, condition)                                         \
+    do {                                                                          \
+        for (int round = 0; round < SCENARIO_PATIENCE && !(condition); round++) { \
+            IOT_MQTT_Yield((client), 100);                                        \
+        }                                                                         \
+        CHECK(condition);                                                         \
     } while (0)
 
 static inline void scenario_download(Scenario *seen, void *client, void *ota, bool know_content)
@@ -126,7 +126,7 @@ static inline void scenario_run(Scenario *seen, DeviceInfo *device, bool own_clo
     SubscribeParams subscribe = DEFAULT_SUB_PARAMS;
     PublishParams   publish   = DEFAULT_PUB_PARAMS;
     char            topic[128];
-    char            text[]  = "hello";
+    char            text[] = "hello";
     void           *client;
     void           *ota;
 

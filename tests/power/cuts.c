@@ -58,8 +58,8 @@ static void put_state(const char *md5, uint32_t downloaded)
 {
     char text[256];
     int  len = snprintf(text, sizeof(text),
-                        "{\"version\":\"" CLOUD_VERSION "\",\"md5\":\"%s\",\"size\":%u,\"downloaded\":%" PRIu32 "}\n", md5,
-                        SIZE, downloaded);
+                        "{\"version\":\"" CLOUD_VERSION "\",\"md5\":\"%s\",\"size\":%u,\"downloaded\":%" PRIu32 "}\n",
+                        md5, SIZE, downloaded);
 
     put_file(POWER_STATE_FILE, text, (uint32_t)len);
 }
@@ -75,9 +75,7 @@ static void put_bin(uint32_t right, uint32_t wrong)
     put_file(POWER_BIN_FILE, bytes, right + wrong);
 }
 
-static void prepare_nothing(void)
-{
-}
+static void prepare_nothing(void) {}
 
 static void prepare_half(void)
 {
@@ -460,7 +458,7 @@ static bool cut_everywhere(const Case *the_case, Totals *sum)
 
 int main(int argc, char **argv)
 {
-    Totals   totals = {0};
+    Totals   totals       = {0};
     uint64_t cases_failed = 0;
 
     cloud_firmware.size = SIZE;

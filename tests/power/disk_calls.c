@@ -52,7 +52,7 @@ static ssize_t read_file(void *cookie, char *bytes, size_t len)
 /* In two halves, so that the power can go between them. */
 static ssize_t write_file(void *cookie, const char *bytes, size_t len)
 {
-    Open  *open  = cookie;
+    Open  *open     = cookie;
     size_t parts[2] = {len / 2, len - len / 2};
 
     for (int i = 0; i < 2; i++) {
@@ -68,7 +68,9 @@ static ssize_t write_file(void *cookie, const char *bytes, size_t len)
 static int seek_file(void *cookie, off64_t *position, int whence)
 {
     Open   *open = cookie;
-    off64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? open->position : power->disk.files[open->file].now.size;
+    off64_t base = whence == SEEK_SET   ? 0
+                   : whence == SEEK_CUR ? open->position
+                                        : power->disk.files[open->file].now.size;
 
     if (base + *position < 0 || base + *position > DISK_FILE_SIZE) {
         errno = EINVAL;

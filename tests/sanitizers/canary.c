@@ -7,8 +7,8 @@
 
 int main(int argc, char **argv)
 {
-    const char *what   = argc > 1 ? argv[1] : "";
-    volatile int   one   = 1;
+    const char  *what    = argc > 1 ? argv[1] : "";
+    volatile int one     = 1;
     char *volatile block = malloc(16);
 
     if (strcmp(what, "heap") == 0) {

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """No circles between modules.
 
-    modules.py [--tight]
-
 Two modules that stand beside each other, with all that is in them, never need each other, directly or around a corner. A
-module and its own parts (`pump` inside `mqtt`) are one thing; --tight also lists where those need each other.
+module and its own parts (`pump` inside `mqtt`) are one thing.
 """
 
 import sys
 
 import files
 import rust_source
+
+
+# Known, and to be mended. A circle that is not there any more is a finding, too.
+KNOWN = {"hub/main.rs: broker, cli, fault, http, hub, once, remote, tls need each other"}
 
 
 def circles(edges):
@@ -65,17 +67,21 @@ def beside(edges):
     return lifted
 
 
-def check(root=files.ROOT, tight=False):
+def check(root=files.ROOT, known=frozenset()):
     problems = []
+    seen = set()
     for crate in rust_source.crates(root):
         edges = crate.edges()
-        edges = edges if tight else beside(edges)
+        edges = beside(edges)
         for part in circles(edges):
             names = ", ".join("::".join(module) or "the crate" for module in part)
             lines = [f"    {example}" for (start, to), example in sorted(edges.items()) if start in part and to in part]
-            problems.append("\n".join([f"{crate.name}: {names} need each other", *lines]))
-    return problems
+            title = f"{crate.name}: {names} need each other"
+            seen.add(title)
+            if title not in known:
+                problems.append("\n".join([title, *lines]))
+    return problems + [f"no longer so, take it out of KNOWN: {title}" for title in sorted(known - seen)]
 
 
 if __name__ == "__main__":
-    sys.exit(files.report("modules", check(tight="--tight" in sys.argv)))
+    sys.exit(files.report("modules", check(known=KNOWN)))

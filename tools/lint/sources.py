@@ -18,6 +18,9 @@ MOST_LINES = 600
 # Generated, each with a check that it is what its generator makes.
 GENERATED = ("include/", "tests/console/node_modules/")
 
+# Known, and to be split. A name that stands here without need is a finding, too.
+TOO_LONG = {"c_examples/ota_mqtt_sample.c", "src/ffi/mqtt.rs"}
+
 HAL = re.compile(r"\bHAL_[A-Z]\w*")
 CODES = re.compile(r"\b(?:iot_abi|crate)::error\b|\bQCLOUD_(?:ERR|RET)_\w+|\bIOT_OTA_ERR_\w+")
 UNSAFE = re.compile(r"\bunsafe\b")
@@ -48,8 +51,11 @@ def lines_with(pattern, path, code, what):
 def look(path, text):
     name = str(path)
     count = text.count("\n")
-    if path.suffix in files.SOURCES and not name.startswith(GENERATED) and count > MOST_LINES:
-        yield f"{path}: {count} lines, more than {MOST_LINES}"
+    if path.suffix in files.SOURCES and not name.startswith(GENERATED):
+        if count > MOST_LINES and name not in TOO_LONG:
+            yield f"{path}: {count} lines, more than {MOST_LINES}"
+        if count <= MOST_LINES and name in TOO_LONG:
+            yield f"{path}: {count} lines, so it can be taken out of TOO_LONG"
     if path.suffix not in {".rs", ".c"} or is_test(path):
         return
     if name.startswith(LIBRARY):

@@ -1,4 +1,6 @@
 //! Where somebody else's broker is, how to prove who it is, and how to prove who the hub is.
+// The texts of --help are not Markdown.
+#![allow(rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)]
 
 use std::env;
 use std::ffi::OsStr;

@@ -2,8 +2,9 @@
 
 uintptr_t iot_platform_tcp_connect(const char *host, uint16_t port);
 int       iot_platform_tcp_disconnect(uintptr_t fd);
-int iot_platform_tcp_write(uintptr_t fd, const unsigned char *data, uint32_t len, uint32_t timeout_ms, size_t *written_len);
-int iot_platform_tcp_read(uintptr_t fd, unsigned char *data, uint32_t len, uint32_t timeout_ms, size_t *read_len);
+int       iot_platform_tcp_write(uintptr_t fd, const unsigned char *data, uint32_t len, uint32_t timeout_ms,
+                                 size_t *written_len);
+int       iot_platform_tcp_read(uintptr_t fd, unsigned char *data, uint32_t len, uint32_t timeout_ms, size_t *read_len);
 
 HAL_WEAK uintptr_t HAL_TCP_Connect(const char *host, uint16_t port)
 {
@@ -15,7 +16,8 @@ HAL_WEAK int HAL_TCP_Disconnect(uintptr_t fd)
     return iot_platform_tcp_disconnect(fd);
 }
 
-HAL_WEAK int HAL_TCP_Write(uintptr_t fd, const unsigned char *data, uint32_t len, uint32_t timeout_ms, size_t *written_len)
+HAL_WEAK int HAL_TCP_Write(uintptr_t fd, const unsigned char *data, uint32_t len, uint32_t timeout_ms,
+                           size_t *written_len)
 {
     return iot_platform_tcp_write(fd, data, len, timeout_ms, written_len);
 }

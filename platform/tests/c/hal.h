@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *   HAL_Malloc(uint32_t size);
+void    *HAL_Malloc(uint32_t size);
 void     HAL_Free(void *ptr);
 void     HAL_Printf(const char *fmt, ...);
 int      HAL_Snprintf(char *str, const int len, const char *fmt, ...);
@@ -53,12 +53,12 @@ void      HAL_TLS_Disconnect(uintptr_t handle);
 int       HAL_TLS_Write(uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *n);
 int       HAL_TLS_Read(uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *n);
 
-#define CHECK(condition)                                                   \
-    do {                                                                   \
-        if (!(condition)) {                                                \
+#define CHECK(condition)                                                    \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
             fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                       \
-        }                                                                  \
+            exit(1);                                                        \
+        }                                                                   \
     } while (0)
 
 /* The library's part: counts the lines. */

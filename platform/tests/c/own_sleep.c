@@ -2,10 +2,10 @@
 #include "hal.h"
 
 struct thread_params {
-    char *   thread_name;
+    char    *thread_name;
     uint32_t thread_id;
     void (*thread_func)(void *arg);
-    void *   user_arg;
+    void    *user_arg;
     uint16_t priority;
     uint32_t stack_size;
 };
@@ -41,7 +41,7 @@ int main(void)
     char                 text[20];
     unsigned char        byte = 0;
     size_t               n    = 0;
-    void *               mutex, *sem;
+    void                *mutex, *sem;
     struct thread_params params = {"thread", 0, _thread, NULL, 0, 4096};
 
     HAL_SleepMs(60000);

@@ -79,7 +79,7 @@ impl<H: Clone> Session<H> {
     ///
     /// # Errors
     /// It is not kept: `NotConnected` where the link will not come back by itself, `TooManyPublishes` where
-    /// [`MAX_PENDING`] requests wait already.
+    /// `MAX_PENDING` requests wait already.
     pub fn publish_kept(&mut self, now: Millis, topic: &str, payload: &[u8]) -> Result<u16, Refusal> {
         check(topic, payload, QoS::AtLeastOnce)?;
         if matches!(self.link, LinkState::Down | LinkState::Closed) {
