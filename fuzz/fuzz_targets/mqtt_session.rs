@@ -140,7 +140,8 @@ impl Harness {
             auto_connect: input.auto_connect,
         };
         let session = Session::new(config, input.first_id);
-        let mut harness = Harness { session, now: Millis(1_000), books: Books::default(), sent: Vec::new(), next_handler: 0 };
+        let mut harness =
+            Harness { session, now: Millis(1_000), books: Books::default(), sent: Vec::new(), next_handler: 0 };
         harness.open();
         harness
     }

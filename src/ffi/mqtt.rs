@@ -1,5 +1,7 @@
 //! `qcloud_iot_export_mqtt.h`: the MQTT client.
 
+mod handlers;
+
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
@@ -9,21 +11,19 @@ use std::sync::Arc;
 
 use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT, QCLOUD_RET_SUCCESS};
 use iot_abi::export::{DeviceInfo, QCLOUD_IOT_DEVICE_SDK_VERSION};
-use iot_abi::mqtt::{
-    MQTTEventMsg, MQTTEventType, MQTTInitParams, MQTTMessage, OnMessageHandler, OnSubEventHandler, PublishParams,
-    SubscribeParams,
-};
+use iot_abi::mqtt::{MQTTInitParams, PublishParams, SubscribeParams};
 use iot_abi::raw;
 use iot_engine::endpoint;
 use iot_engine::identity::Identity;
 use iot_engine::mqtt::session::MAX_SEND;
-use iot_engine::mqtt::{Config, Message, QoS};
+use iot_engine::mqtt::{Config, QoS};
+
+use handlers::{CListener, CSubscriber};
 
 use super::code::{code, driven_code};
 use super::{handle, required_str};
-use crate::drive::mqtt::{Client, Listener, Notice, Proof, Setup, Subscriber, SubscriptionEvent};
+use crate::drive::mqtt::{Client, Listener, Proof, Setup};
 use crate::drive::overrides;
-use crate::hal::callout;
 use crate::hal::platform::HalPlatform;
 use crate::hal::{Endpoint, Security};
 
@@ -469,166 +469,6 @@ fn qos(raw: raw::QoS) -> Option<QoS> {
         0 => Some(QoS::AtMostOnce),
         1 => Some(QoS::AtLeastOnce),
         _ => None,
-    }
-}
-
-/// A client's handle, for a C callback.
-fn handle_of(client: &Arc<Client>) -> *mut c_void {
-    Arc::as_ptr(client).cast_mut().cast::<c_void>()
-}
-
-/// Packet ids travel to C as pointers.
-fn id_as_pointer(id: u16) -> *mut c_void {
-    ptr::without_provenance_mut(usize::from(id))
-}
-
-/// Runs `body` with a C view of `message`. Topic and payload are followed by a NUL there, since much C code treats
-/// them as strings.
-fn with_c_message(message: &Message, body: impl FnOnce(*mut MQTTMessage)) {
-    let (Some(topic), Some(mut payload)) = (with_nul(message.topic.as_bytes()), with_nul(&message.payload)) else {
-        // The server decides how long a message is, so this must not abort.
-        log::error!(target: "mqtt_message", "no memory to hand on a message of {} bytes", message.payload.len());
-        return;
-    };
-    let mut view = MQTTMessage {
-        qos: raw::QoS::from(message.qos),
-        retained: u8::from(message.retain),
-        dup: u8::from(message.dup),
-        id: message.id,
-        ptopic: topic.as_ptr().cast::<c_char>(),
-        topic_len: message.topic.len(),
-        payload: payload.as_mut_ptr().cast::<c_void>(),
-        payload_len: message.payload.len(),
-    };
-    body(&mut view);
-}
-
-/// `bytes` and a NUL; `None` where there is no memory for them.
-fn with_nul(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(bytes.len() + 1).ok()?;
-    copy.extend_from_slice(bytes);
-    copy.push(0);
-    Some(copy)
-}
-
-type EventHandler = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut MQTTEventMsg);
-type MessageHandler = unsafe extern "C" fn(*mut c_void, *mut MQTTMessage, *mut c_void);
-
-/// The event handler of `MQTTInitParams`.
-struct CListener {
-    handler: EventHandler,
-    context: *mut c_void,
-}
-
-// SAFETY: `context` is only handed back; the user's handler is called from whichever thread pumps, as documented.
-unsafe impl Send for CListener {}
-// SAFETY: as above.
-unsafe impl Sync for CListener {}
-
-impl CListener {
-    fn call(&self, client: &Arc<Client>, event_type: MQTTEventType, msg: *mut c_void) {
-        let mut event = MQTTEventMsg { event_type: event_type as raw::MQTTEventType, msg };
-        // SAFETY: the handler is the user's, with the signature of the header; the pointers are valid for the call.
-        unsafe {
-            callout::three_pointers(
-                std::mem::transmute::<EventHandler, callout::ThreePointers>(self.handler),
-                handle_of(client),
-                self.context,
-                ptr::from_mut(&mut event).cast(),
-            );
-        }
-    }
-}
-
-impl Listener for CListener {
-    fn notice(&self, client: &Arc<Client>, notice: Notice<'_>) {
-        use MQTTEventType as Event;
-        let (event, id) = match notice {
-            Notice::Disconnected => (Event::MQTT_EVENT_DISCONNECT, None),
-            Notice::Reconnected => (Event::MQTT_EVENT_RECONNECT, None),
-            Notice::Subscribed(id) => (Event::MQTT_EVENT_SUBCRIBE_SUCCESS, Some(id)),
-            Notice::SubscribeRefused(id) => (Event::MQTT_EVENT_SUBCRIBE_NACK, Some(id)),
-            Notice::SubscribeTimedOut(id) => (Event::MQTT_EVENT_SUBCRIBE_TIMEOUT, Some(id)),
-            Notice::Unsubscribed(id) => (Event::MQTT_EVENT_UNSUBCRIBE_SUCCESS, Some(id)),
-            Notice::UnsubscribeTimedOut(id) => (Event::MQTT_EVENT_UNSUBCRIBE_TIMEOUT, Some(id)),
-            Notice::Published(id) => (Event::MQTT_EVENT_PUBLISH_SUCCESS, Some(id)),
-            Notice::PublishTimedOut(id) => (Event::MQTT_EVENT_PUBLISH_TIMEOUT, Some(id)),
-            Notice::Message(message) => {
-                with_c_message(message, |view| {
-                    self.call(client, Event::MQTT_EVENT_PUBLISH_RECVEIVED, view.cast::<c_void>());
-                });
-                return;
-            }
-        };
-        self.call(client, event, id.map_or(ptr::null_mut(), id_as_pointer));
-    }
-}
-
-/// The handlers of `SubscribeParams`.
-struct CSubscriber {
-    on_message: OnMessageHandler,
-    on_event: OnSubEventHandler,
-    user_data: *mut c_void,
-    /// The handlers were told of the subscription's end: `user_data` may be gone.
-    over: AtomicBool,
-}
-
-// SAFETY: `user_data` is only handed back; the handlers are called from whichever thread pumps, as documented.
-unsafe impl Send for CSubscriber {}
-// SAFETY: as above.
-unsafe impl Sync for CSubscriber {}
-
-impl Subscriber for CSubscriber {
-    fn message(&self, _client: &Arc<Client>, _topic: &str, _payload: &[u8]) {
-        // `deliver` does it, with all that MQTT says about the message.
-    }
-
-    fn deliver(&self, client: &Arc<Client>, message: &Message) {
-        let Some(handler) = self.on_message.filter(|_| !self.over.load(Ordering::Relaxed)) else {
-            return;
-        };
-        with_c_message(message, |view| {
-            // SAFETY: the handler is the user's, with the signature of the header; the pointers are valid for the
-            // call.
-            unsafe {
-                callout::three_pointers(
-                    std::mem::transmute::<MessageHandler, callout::ThreePointers>(handler),
-                    handle_of(client),
-                    view.cast(),
-                    self.user_data,
-                );
-            }
-        });
-    }
-
-    fn event(&self, client: &Arc<Client>, event: SubscriptionEvent) {
-        let ends = matches!(event, SubscriptionEvent::Removed | SubscriptionEvent::ClientDestroyed);
-        if self.over.fetch_or(ends, Ordering::Relaxed) {
-            return;
-        }
-        let Some(handler) = self.on_event else {
-            return;
-        };
-        let event = match event {
-            SubscriptionEvent::Granted => MQTTEventType::MQTT_EVENT_SUBCRIBE_SUCCESS,
-            SubscriptionEvent::Refused => MQTTEventType::MQTT_EVENT_SUBCRIBE_NACK,
-            SubscriptionEvent::TimedOut => MQTTEventType::MQTT_EVENT_SUBCRIBE_TIMEOUT,
-            SubscriptionEvent::Removed => MQTTEventType::MQTT_EVENT_UNSUBSCRIBE,
-            SubscriptionEvent::ClientDestroyed => MQTTEventType::MQTT_EVENT_CLIENT_DESTROY,
-        };
-        // SAFETY: as in `deliver`.
-        unsafe { callout::on_event(handler, handle_of(client), event as raw::MQTTEventType, self.user_data) };
-    }
-
-    fn takes_messages(&self) -> bool {
-        self.on_message.is_some()
-    }
-
-    fn handlers(&self) -> Option<(usize, usize)> {
-        let message = self.on_message.map_or(0, |handler| handler as usize);
-        let event = self.on_event.map_or(0, |handler| handler as usize);
-        Some((message, event))
     }
 }
 

@@ -4,9 +4,11 @@ use iot_abi::error::QCLOUD_ERR_FAILURE;
 use iot_abi::error::{
     QCLOUD_ERR_BUF_TOO_SHORT, QCLOUD_ERR_MAX_TOPIC_LENGTH, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_MQTT_UNSUB_FAIL,
 };
-use iot_abi::mqtt::MQTTEventHandler;
+use iot_abi::mqtt::{MQTTEventHandler, MQTTEventMsg, MQTTEventType, MQTTMessage};
+use iot_engine::mqtt::Message;
 
 use super::*;
+use crate::drive::mqtt::{Subscriber, SubscriptionEvent};
 use crate::drive::testing::mqtt_server::{setup, Simulation};
 use crate::ffi::ota::{IOT_OTA_Destroy, IOT_OTA_Init};
 use crate::ffi::system::IOT_Get_SysTime;
