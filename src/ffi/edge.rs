@@ -7,7 +7,7 @@ use std::ptr;
 use iot_abi::error::QCLOUD_ERR_FAILURE;
 
 use super::log;
-use crate::hal::callout;
+use crate::hal::{abandoned, callout};
 
 /// Defines one exported function whole: its C name and ABI, cancellation put off, no panic and no exception that meets
 /// our frames, `NAME` for the log, and what it returns when it fails (see [`Failure`]).
@@ -65,6 +65,7 @@ impl<T> Failure for *mut T {
 /// of its thread, goes on from here when all frames of the body have returned.
 pub(crate) fn call<R: Failure>(function: &'static str, body: impl FnOnce() -> R) -> R {
     let before = callout::enter();
+    abandoned::give_back();
     let result = guard(function, body);
     // SAFETY: this function and its caller, which `export!` makes, own nothing.
     if unsafe { callout::leave(before) } {

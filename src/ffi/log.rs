@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::ffi::{c_char, c_int};
 use std::fmt::Write;
+use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -18,7 +19,7 @@ use iot_engine::helpers::logline::{clamp_level, function_name, Level, LineBuffer
 
 use super::memory::bytes_from_c;
 use crate::hal::timer::{local_time, TIME_SIZE};
-use crate::hal::{callout, sync};
+use crate::hal::{abandoned, callout, sync};
 
 /// What is printed: lines up to this level. Set it with IOT_Log_Set_Level.
 #[no_mangle]
@@ -165,12 +166,22 @@ fn emit(site: &Site<'_>, text: impl FnOnce(&mut Line)) {
     }
 }
 
+/// A handler was left by `longjmp`.
+///
+/// # Safety
+/// None.
+unsafe fn idle(_: *const ()) {
+    STAGE.set(Stage::Idle);
+}
+
 /// Brings a line, which a NUL follows, to the handler or the platform.
 fn bring(line: &[u8]) {
     let before = STAGE.get();
     if before == Stage::Idle {
         if let Some(handler) = handler() {
             STAGE.set(Stage::InHandler);
+            // SAFETY: `idle` needs nothing.
+            let _note = unsafe { abandoned::hold(idle, ptr::null()) };
             // SAFETY: the user's function; the line ends with a NUL and outlives the call.
             let handled = unsafe { callout::on_line(handler, line.as_ptr().cast()) };
             STAGE.set(Stage::Idle);

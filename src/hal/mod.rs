@@ -2,6 +2,7 @@
 //!
 //! The drive ring sees the [`Platform`] trait, so that its pumps run in unit tests against a simulated platform.
 
+pub mod abandoned;
 #[cfg(feature = "multithread")]
 mod attempt;
 pub mod callout;

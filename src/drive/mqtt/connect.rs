@@ -37,6 +37,9 @@ impl Client {
                 LinkState::Connecting(_) => {}
                 _ => return Err(self.last_fault.lock().clone().unwrap_or(Error::NotConnected)),
             }
+            if self.platform.is_leaving() {
+                return Err(Error::ConnectTimedOut);
+            }
             self.tick(deadline);
             self.read_some(deadline);
         }

@@ -8,17 +8,21 @@ use iot_engine::time::Millis;
 
 use super::{trace, Client, Driven, Message, Notice, Subscriber, SubscriptionEvent};
 use crate::drive::error::Error;
-use crate::hal::Platform;
+use crate::hal::{abandoned, Platform};
 
 /// Longest wait in one read or sleep, so that a thread notices what another one changed.
 const SLICE_MS: u64 = 500;
 /// Wait between two attempts to become the pumping thread.
 const TURN_MS: u64 = 10;
+/// How long a callback may run before another thread that wants to pump does so.
+const AWAY_MS: u64 = 10_000;
 
 /// The right to pump, held by one thread at a time, any number of times.
 pub(super) struct Token {
     /// The holder's number, 0 for nobody.
     owner: AtomicU64,
+    /// When the holder went into the program's code, in milliseconds and 1; 0 where it is in ours.
+    away_since: AtomicU64,
 }
 
 /// A number for the calling thread, never 0, never used twice.
@@ -30,11 +34,10 @@ pub(super) fn this_thread() -> u64 {
 
 impl Token {
     pub(super) fn new() -> Self {
-        Token { owner: AtomicU64::new(0) }
+        Token { owner: AtomicU64::new(0), away_since: AtomicU64::new(0) }
     }
 
     /// Whether the calling thread is pumping: it is inside a callback then.
-    #[cfg(feature = "multithread")]
     pub(super) fn is_mine(&self) -> bool {
         self.owner.load(Ordering::Relaxed) == this_thread()
     }
@@ -43,28 +46,67 @@ impl Token {
     pub(super) fn acquire(&self, platform: &dyn Platform, deadline: Millis) -> Option<Pumping<'_>> {
         let me = this_thread();
         if self.owner.load(Ordering::Relaxed) == me {
-            return Some(Pumping { token: None });
+            return Some(Pumping { token: None, _note: None });
         }
         while self.owner.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            if self.take_over(me, platform.now()) {
+                break;
+            }
             let left = platform.now().until(deadline).min(TURN_MS);
             if left == 0 || platform.is_leaving() {
                 return None;
             }
             sleep(platform, left);
         }
-        Some(Pumping { token: Some(self) })
+        self.away_since.store(0, Ordering::Relaxed);
+        // SAFETY: the token is behind an Arc that the frames below own: where they are abandoned, it lives for ever.
+        let note = unsafe { abandoned::hold(give_back, std::ptr::from_ref(self).cast()) };
+        Some(Pumping { token: Some(self), _note: Some(note) })
     }
+
+    /// Takes the right from a thread that went into a callback long ago: one that left it by `longjmp` never comes back.
+    fn take_over(&self, me: u64, now: Millis) -> bool {
+        let owner = self.owner.load(Ordering::Relaxed);
+        let since = self.away_since.load(Ordering::Relaxed);
+        owner != 0
+            && since != 0
+            && now.0.saturating_sub(since) > AWAY_MS
+            && self.owner.compare_exchange(owner, me, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Runs what may call the program's code. False where another thread has taken the right over meanwhile.
+    fn lend(&self, platform: &dyn Platform, body: impl FnOnce()) -> bool {
+        let before = self.away_since.swap(platform.now().0 + 1, Ordering::Relaxed);
+        body();
+        let is_mine = self.is_mine();
+        if is_mine {
+            self.away_since.store(before, Ordering::Relaxed);
+        }
+        is_mine
+    }
+}
+
+/// Gives the right back for frames that were abandoned on this thread.
+///
+/// # Safety
+/// `token` is one.
+unsafe fn give_back(token: *const ()) {
+    // SAFETY: the caller's promise.
+    let token = unsafe { &*token.cast::<Token>() };
+    let _ = token.owner.compare_exchange(this_thread(), 0, Ordering::Release, Ordering::Relaxed);
 }
 
 /// The right to pump, given back when dropped by its outermost holder.
 pub(super) struct Pumping<'a> {
     token: Option<&'a Token>,
+    _note: Option<abandoned::Holding>,
 }
 
 impl Drop for Pumping<'_> {
     fn drop(&mut self) {
         if let Some(token) = self.token {
-            token.owner.store(0, Ordering::Release);
+            // Another thread may have taken it over.
+            let _ = token.owner.compare_exchange(this_thread(), 0, Ordering::Release, Ordering::Relaxed);
         }
     }
 }
@@ -127,7 +169,7 @@ impl Client {
             if self.hand_on_events(patience) {
                 result = Driven::Reconnected;
             }
-            if self.platform.is_leaving() {
+            if self.platform.is_leaving() || !self.pump.is_mine() {
                 return Ok(result);
             }
             let now = self.platform.now();
@@ -264,7 +306,11 @@ impl Client {
                 return reconnected;
             };
             reconnected |= matches!(event, Event::Reconnected { .. });
-            self.hand_on(event, patience);
+            let is_mine = self.pump.lend(&*self.platform, || self.hand_on(event, patience));
+            if !is_mine || self.platform.is_leaving() {
+                // What has come besides waits for the next pump.
+                return reconnected;
+            }
         }
     }
 

@@ -185,7 +185,7 @@ pub(crate) fn drive_until<T>(
         }
         let before = platform.now();
         let left = before.until(deadline).min(STEP_MS);
-        if left == 0 {
+        if left == 0 || platform.is_leaving() {
             return Err(Ended::TimedOut);
         }
         let driven = client.yield_for(u32::try_from(left).unwrap_or(u32::MAX));
