@@ -31,6 +31,8 @@ enum { KIND_NONE, KIND_THREAD_END, KIND_EXCEPTION };
 /* What the calling thread was left by, until its edge is reached. */
 static __thread struct _Unwind_Exception *waiting;
 static __thread int                       waiting_kind;
+/* Where the frame of the thread's outermost call is, since the program's code ran last; 0 for none. Stacks grow down. */
+static __thread uintptr_t outermost;
 
 /* C++ counts exceptions that are on their way; one that ends here must be counted as caught. */
 __attribute__((weak)) void *__cxa_begin_catch(void *exception);
@@ -144,14 +146,28 @@ static void __attribute__((noinline)) permit(void)
 #endif
 }
 
+/* In what qcloud_enter returns, besides the thread's state: the call is the outermost one. */
+#define OUTERMOST 0x10000
+
 /* Puts cancellation off when the program calls in. Returns what is to be given to qcloud_leave. */
-HIDDEN int qcloud_enter(void)
+HIDDEN int __attribute__((noinline)) qcloud_enter(void)
 {
-    int before = PTHREAD_CANCEL_DISABLE;
+    int  before       = PTHREAD_CANCEL_DISABLE;
+    bool is_outermost = true;
+
+#if CATCHES
+    /* A frame at or above that of the outermost call: that one does not exist any more (longjmp). */
+    is_outermost = (uintptr_t)__builtin_dwarf_cfa() >= outermost;
+    if (is_outermost) {
+        outermost = (uintptr_t)__builtin_dwarf_cfa();
+    }
+#endif
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
-    callers_state = before;
-    return before;
+    if (is_outermost) {
+        callers_state = before;
+    }
+    return before | (is_outermost ? OUTERMOST : 0);
 }
 
 /* Whether the calling thread is to end, or an exception is to go on: the call that runs must return soon. */
@@ -186,14 +202,22 @@ HIDDEN int qcloud_look_for_cancel(void)
     return qcloud_is_leaving();
 }
 
-/* The last thing before a call returns to the program: sets back what qcloud_enter changed and goes on with what waits.
- * Returns KIND_EXCEPTION where an exception met no handler and was dropped. */
+/* The last thing before a call returns to the program: sets back what qcloud_enter changed and goes on with what waits,
+ * where this call is the outermost one of its thread, or the outermost inside a callback. (A platform's own functions call
+ * this library to log; their frames must not be unwound.) Returns KIND_EXCEPTION where an exception met no handler and
+ * was dropped. */
 HIDDEN int qcloud_leave(int before)
 {
     int ignored;
 
 #if CATCHES
-    if (waiting_kind != KIND_NONE) {
+    bool is_outermost = (before & OUTERMOST) != 0;
+
+    before &= ~OUTERMOST;
+    if (is_outermost) {
+        outermost = 0;
+    }
+    if (waiting_kind != KIND_NONE && is_outermost) {
         struct _Unwind_Exception *exception = waiting;
         int                       kind      = waiting_kind;
 
@@ -209,6 +233,8 @@ HIDDEN int qcloud_leave(int before)
         discard(exception);
         return KIND_EXCEPTION;
     }
+#else
+    before &= ~OUTERMOST;
 #endif
     pthread_setcancelstate(before, &ignored);
     return KIND_NONE;
@@ -291,17 +317,32 @@ HIDDEN void qcloud_call_print(const char *line)
     STAY;
 }
 
-/* The program's callbacks. */
+/* The program's callbacks: calls from inside them are outermost ones again. */
+#if CATCHES
+#define LEND_BEGIN                   \
+    uintptr_t before = outermost;    \
+    int       state  = callers_state; \
+                                     \
+    outermost = 0
+#define LEND_END            \
+    outermost     = before; \
+    callers_state = state;  \
+    put_off()
+#else
+#define LEND_BEGIN
+#define LEND_END
+#endif
 
 /* MQTTEventHandlerFun and OnMessageHandler. */
 HIDDEN void qcloud_call_three_pointers(void (*callback)(void *, void *, void *), void *a, void *b, void *c);
 HIDDEN void qcloud_call_three_pointers(void (*callback)(void *, void *, void *), void *a, void *b, void *c)
 {
+    LEND_BEGIN;
     CATCH(zero);
     permit();
     callback(a, b, c);
     STAY;
-    put_off();
+    LEND_END;
 }
 
 /* OnSubEventHandler. */
@@ -310,11 +351,12 @@ HIDDEN void qcloud_call_on_event(void (*callback)(void *, unsigned int, void *),
 HIDDEN void qcloud_call_on_event(void (*callback)(void *, unsigned int, void *), void *client, unsigned int event,
                                  void *data)
 {
+    LEND_BEGIN;
     CATCH(zero);
     permit();
     callback(client, event, data);
     STAY;
-    put_off();
+    LEND_END;
 }
 
 /* LogMessageHandler. One that was left counts as one that printed the line. */
@@ -323,10 +365,11 @@ HIDDEN int qcloud_call_on_line(bool (*callback)(const char *), const char *line)
 {
     int result;
 
+    LEND_BEGIN;
     CATCH(one);
     permit();
     result = callback(line);
     STAY;
-    put_off();
+    LEND_END;
     return result;
 }

@@ -8,21 +8,21 @@ int       iot_platform_tcp_read(uintptr_t fd, unsigned char *data, uint32_t len,
 
 HAL_WEAK uintptr_t HAL_TCP_Connect(const char *host, uint16_t port)
 {
-    return iot_platform_tcp_connect(host, port);
+    HAL_WHOLE(uintptr_t, iot_platform_tcp_connect(host, port));
 }
 
 HAL_WEAK int HAL_TCP_Disconnect(uintptr_t fd)
 {
-    return iot_platform_tcp_disconnect(fd);
+    HAL_WHOLE(int, iot_platform_tcp_disconnect(fd));
 }
 
 HAL_WEAK int HAL_TCP_Write(uintptr_t fd, const unsigned char *data, uint32_t len, uint32_t timeout_ms,
                            size_t *written_len)
 {
-    return iot_platform_tcp_write(fd, data, len, timeout_ms, written_len);
+    HAL_WHOLE(int, iot_platform_tcp_write(fd, data, len, timeout_ms, written_len));
 }
 
 HAL_WEAK int HAL_TCP_Read(uintptr_t fd, unsigned char *data, uint32_t len, uint32_t timeout_ms, size_t *read_len)
 {
-    return iot_platform_tcp_read(fd, data, len, timeout_ms, read_len);
+    HAL_WHOLE(int, iot_platform_tcp_read(fd, data, len, timeout_ms, read_len));
 }

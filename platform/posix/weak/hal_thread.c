@@ -4,5 +4,5 @@ int iot_platform_thread_create(void *params);
 
 HAL_WEAK int HAL_ThreadCreate(void *params)
 {
-    return iot_platform_thread_create(params);
+    HAL_WHOLE(int, iot_platform_thread_create(params));
 }

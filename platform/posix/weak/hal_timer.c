@@ -37,7 +37,7 @@ HAL_WEAK void HAL_Timer_init(void *timer)
 
 HAL_WEAK char *HAL_Timer_current(char *time_str)
 {
-    return iot_platform_timer_current(time_str);
+    HAL_WHOLE(char *, iot_platform_timer_current(time_str));
 }
 
 HAL_WEAK long HAL_Timer_current_sec(void)
@@ -47,10 +47,10 @@ HAL_WEAK long HAL_Timer_current_sec(void)
 
 HAL_WEAK int HAL_Timer_set_systime_sec(size_t timestamp_sec)
 {
-    return iot_platform_timer_set_systime_sec(timestamp_sec);
+    HAL_WHOLE(int, iot_platform_timer_set_systime_sec(timestamp_sec));
 }
 
 HAL_WEAK int HAL_Timer_set_systime_ms(size_t timestamp_ms)
 {
-    return iot_platform_timer_set_systime_ms(timestamp_ms);
+    HAL_WHOLE(int, iot_platform_timer_set_systime_ms(timestamp_ms));
 }

@@ -9,4 +9,40 @@
 
 #define HAL_WEAK __attribute__((weak, visibility("default")))
 
+/* While a function of ours runs its thread can't be cancelled: unwinding must not meet Rust's frames. What the library has
+ * for that is used where it is in the program. HAL_SleepMs and HAL_Printf hold nothing and stay as they are. */
+#include <pthread.h>
+
+__attribute__((weak)) int qcloud_enter(void);
+__attribute__((weak)) int qcloud_leave(int before);
+
+static inline int hal_enter(void)
+{
+    int before = PTHREAD_CANCEL_ENABLE;
+
+    if (qcloud_enter && qcloud_leave) {
+        return qcloud_enter();
+    }
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
+static inline void hal_leave(int before)
+{
+    int ignored;
+
+    if (qcloud_enter && qcloud_leave) {
+        qcloud_leave(before);
+    } else {
+        pthread_setcancelstate(before, &ignored);
+    }
+}
+
+#define HAL_WHOLE(type, call)         \
+    int  before = hal_enter();        \
+    type result = call;               \
+                                      \
+    hal_leave(before);                \
+    return result
+
 #endif

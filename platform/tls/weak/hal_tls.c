@@ -1,8 +1,5 @@
 /* A user's own HAL_TLS_X replaces ours in a static link because ours is weak. */
-#include <stddef.h>
-#include <stdint.h>
-
-#define HAL_WEAK __attribute__((weak, visibility("default")))
+#include "../../posix/weak/hal_weak.h"
 
 uintptr_t iot_platform_tls_connect(void *params, const char *host, int port);
 void      iot_platform_tls_disconnect(uintptr_t handle);
@@ -11,21 +8,24 @@ int iot_platform_tls_read(uintptr_t handle, unsigned char *data, size_t len, uin
 
 HAL_WEAK uintptr_t HAL_TLS_Connect(void *pConnectParams, const char *host, int port)
 {
-    return iot_platform_tls_connect(pConnectParams, host, port);
+    HAL_WHOLE(uintptr_t, iot_platform_tls_connect(pConnectParams, host, port));
 }
 
 HAL_WEAK void HAL_TLS_Disconnect(uintptr_t handle)
 {
+    int before = hal_enter();
+
     iot_platform_tls_disconnect(handle);
+    hal_leave(before);
 }
 
 HAL_WEAK int HAL_TLS_Write(uintptr_t handle, unsigned char *data, size_t totalLen, uint32_t timeout_ms,
                            size_t *written_len)
 {
-    return iot_platform_tls_write(handle, data, totalLen, timeout_ms, written_len);
+    HAL_WHOLE(int, iot_platform_tls_write(handle, data, totalLen, timeout_ms, written_len));
 }
 
 HAL_WEAK int HAL_TLS_Read(uintptr_t handle, unsigned char *data, size_t totalLen, uint32_t timeout_ms, size_t *read_len)
 {
-    return iot_platform_tls_read(handle, data, totalLen, timeout_ms, read_len);
+    HAL_WHOLE(int, iot_platform_tls_read(handle, data, totalLen, timeout_ms, read_len));
 }
