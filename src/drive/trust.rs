@@ -1,7 +1,11 @@
 //! Whom TLS trusts: the roots of [`overrides::CA_FILE`], else those that the program has set, else the built-in ones
 //! (wire.md section 5).
 
+use std::fs::File;
+use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use iot_engine::helpers::pem;
 
 use super::overrides;
 
@@ -13,6 +17,8 @@ const MQTT_CA: &str = include_str!("../../certs/tencent_iot_ca.pem");
 
 /// `SSLConnectParams.ca_crt_len` has 16 bits.
 const MAX_PEM: usize = 65_534;
+/// The largest file that is read, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
 
 /// Roots for HTTPS downloads, as PEM.
 ///
@@ -40,14 +46,7 @@ static OWN_ROOTS: Mutex<Option<Arc<str>>> = Mutex::new(None);
 /// # Errors
 /// That can't be used; the text says why, and what was set before stays.
 pub fn set_roots(pem: Option<&[u8]>) -> Result<(), String> {
-    let pem = match pem {
-        Some(pem) => {
-            let text = std::str::from_utf8(pem).map_err(|_| "trusted roots: not a text".to_owned())?;
-            check(text, "trusted roots")?;
-            Some(Arc::from(text))
-        }
-        None => None,
-    };
+    let pem = pem.map(|pem| usable(pem, "trusted roots")).transpose()?;
     *OWN_ROOTS.lock().unwrap_or_else(PoisonError::into_inner) = pem;
     Ok(())
 }
@@ -55,26 +54,28 @@ pub fn set_roots(pem: Option<&[u8]>) -> Result<(), String> {
 fn roots(built_in: &'static str) -> Result<Arc<str>, String> {
     if let Some(path) = overrides::read(overrides::CA_FILE) {
         let name = format!("trusted roots {path} ({})", overrides::CA_FILE);
-        let pem = std::fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
-        check(&pem, &name)?;
-        return Ok(Arc::from(pem));
+        let mut file = Vec::new();
+        let read = File::open(&path).and_then(|opened| opened.take(MAX_FILE + 1).read_to_end(&mut file));
+        read.map_err(|error| format!("{name}: {error}"))?;
+        return usable(&file, &name);
     }
     let own = OWN_ROOTS.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok(own.unwrap_or_else(|| Arc::from(built_in)))
 }
 
-/// Whether a platform can be handed `pem`. `name` begins the text that says why not.
-fn check(pem: &str, name: &str) -> Result<(), String> {
+/// The certificates in `file`, as PEM that a platform can be handed. `name` begins the text that says why it can't be.
+fn usable(file: &[u8], name: &str) -> Result<Arc<str>, String> {
+    if file.len() as u64 > MAX_FILE {
+        return Err(format!("{name}: more than {} kB", MAX_FILE / 1024));
+    }
+    let pem = pem::certificates(file).map_err(|why| format!("{name}: {why}"))?;
     if pem.len() > MAX_PEM {
-        return Err(format!("{name}: {} bytes, more than the {MAX_PEM} that a platform can be handed", pem.len()));
+        let size = pem.len();
+        return Err(format!(
+            "{name}: {size} bytes of certificates, a platform can be handed {MAX_PEM}: leave those that your servers need"
+        ));
     }
-    if pem.contains('\0') {
-        return Err(format!("{name}: there is a NUL in it"));
-    }
-    if !pem.contains("-----BEGIN CERTIFICATE-----") {
-        return Err(format!("{name}: no certificate in it"));
-    }
-    Ok(())
+    Ok(Arc::from(pem))
 }
 
 #[cfg(test)]
@@ -88,13 +89,16 @@ mod tests {
         assert_eq!(set_roots(Some(own.as_bytes())), Ok(()));
         assert_eq!(https_roots().as_deref(), Ok(own));
         let large = own.repeat(1200);
-        let too_large =
-            format!("trusted roots: {} bytes, more than the 65534 that a platform can be handed", large.len());
+        let too_large = format!(
+            "trusted roots: {} bytes of certificates, a platform can be handed 65534: leave those that your servers need",
+            large.len()
+        );
+        let huge = " ".repeat(1024 * 1024 + 1);
         for (wrong, expected) in [
             (&b"no PEM"[..], "trusted roots: no certificate in it"),
-            (b"\xff", "trusted roots: not a text"),
-            (b"-----BEGIN CERTIFICATE-----\0", "trusted roots: there is a NUL in it"),
+            (b"\xff", "trusted roots: no certificate in it"),
             (large.as_bytes(), &too_large),
+            (huge.as_bytes(), "trusted roots: more than 1024 kB"),
         ] {
             assert_eq!(set_roots(Some(wrong)), Err(expected.to_owned()));
             assert_eq!(https_roots().as_deref(), Ok(own), "what was set stays");

@@ -6,4 +6,5 @@ pub mod hex;
 pub mod json;
 pub mod logline;
 pub mod number;
+pub mod pem;
 pub mod redact;
