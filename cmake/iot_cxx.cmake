@@ -2,7 +2,7 @@
 # many cross compilers come without. Runs after project().
 
 include(CheckLanguage)
-# One may have been installed since.
+# None was found last time. One may have been installed since.
 if(DEFINED CACHE{CMAKE_CXX_COMPILER} AND NOT CMAKE_CXX_COMPILER)
   unset(CMAKE_CXX_COMPILER CACHE)
 endif()

@@ -2,13 +2,13 @@
 
 file(STRINGS "${CMAKE_CURRENT_SOURCE_DIR}/Cargo.toml" iot_rust_version REGEX "^rust-version = ")
 string(REGEX MATCH "[0-9.]+" iot_rust_version "${iot_rust_version}")
-# As a shell has it; the user's own only where the PATH has none.
+# First in PATH, as a shell looks for it, then in the user's own cargo folders.
 find_program(CARGO cargo PATHS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin")
 if(NOT CARGO)
   message(FATAL_ERROR "cargo was not found. Install Rust ${iot_rust_version} or later (https://rustup.rs) or pass "
                       "-DCARGO=<path>.")
 endif()
-# A cargo that is too old can't even read our manifests, and says so in words that don't help.
+# A cargo that is too old can't read our manifests, and its message does not say why.
 execute_process(COMMAND "${CARGO}" --version OUTPUT_VARIABLE iot_cargo_says ERROR_VARIABLE iot_cargo_says)
 if(NOT iot_cargo_says MATCHES "^cargo ([0-9]+\\.[0-9]+\\.[0-9]+)" OR CMAKE_MATCH_1 VERSION_LESS iot_rust_version)
   string(STRIP "${iot_cargo_says}" iot_cargo_says)
@@ -51,7 +51,7 @@ function(iot_write_headers)
   set(DEBUG_DEV_INFO_USED ${FEATURE_DEBUG_DEV_INFO_USED})
   set(OTA_MQTT_CHANNEL ${FEATURE_OTA_COMM_ENABLED})
   set(OTA_USE_HTTPS ${FEATURE_OTA_USE_HTTPS})
-  # On in the C SDK's default build; code tests for them.
+  # On in the C SDK's default build. Programs ask for them with #ifdef.
   set(SYSTEM_COMM ON)
   set(BROADCAST_ENABLED ON)
   set(RRPC_ENABLED ON)
@@ -141,7 +141,7 @@ function(iot_build_library)
   if(IOT_HAS_PLATFORM)
     list(APPEND archives "${IOT_LIB_DIR}/libiot_platform.a")
   endif()
-  # Cargo knows what has changed, so it is asked every time.
+  # Runs at every build: only cargo knows what has changed.
   add_custom_target(iot_archives ALL
     COMMAND ${CMAKE_COMMAND} -E env ${environment} "${CARGO}" ${arguments}
     COMMAND ${CMAKE_COMMAND} -E env "AR=${CMAKE_AR}" "LD=${CMAKE_LINKER}" "NM=${CMAKE_NM}"
@@ -153,7 +153,8 @@ function(iot_build_library)
     COMMENT "Building the library with cargo"
     USES_TERMINAL VERBATIM)
 
-  # Beside the archives -liot_sdk would find it first, and makefiles that link statically today would not any more.
+  # In a folder of its own: in that of the archives, -liot_sdk would find it first, and makefiles would no longer link
+  # statically.
   set(IOT_SHARED_DIR "${IOT_LIB_DIR}/shared" PARENT_SCOPE)
   if(IOT_BUILD_SHARED)
     add_custom_target(iot_shared ALL
@@ -167,7 +168,7 @@ function(iot_build_library)
     file(REMOVE_RECURSE "${IOT_LIB_DIR}/shared")
   endif()
 
-  # What a firmware's link line says, word for word.
+  # The same link line as in a firmware's makefile.
   add_library(qcloud_iot INTERFACE)
   add_dependencies(qcloud_iot iot_archives)
   target_include_directories(qcloud_iot SYSTEM INTERFACE "${IOT_INCLUDE_DIR}" "${IOT_INCLUDE_DIR}/exports")
@@ -176,7 +177,7 @@ function(iot_build_library)
   set(IOT_ARCHIVES ${archives} PARENT_SCOPE)
 endfunction()
 
-# The hub, always for the machine that builds, always optimised: it is a tool.
+# The hub is a tool: always built for the machine that builds, and always optimised.
 function(iot_build_hub)
   set(hub "${IOT_BIN_DIR}/qcloud_iot_hub")
   add_custom_target(iot_hub ALL
@@ -187,7 +188,7 @@ function(iot_build_hub)
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     COMMENT "Building the hub with cargo"
     USES_TERMINAL VERBATIM)
-  # Two cargos at once in one folder would only wait for each other.
+  # One after the other: two cargos in one folder would wait for each other.
   add_dependencies(iot_hub iot_archives)
 endfunction()
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::cause::Cause;
 use crate::net::{io_text, Deadline};
-use crate::{descriptors, records};
+use crate::{addresses, descriptors};
 
 /// The most addresses of a name that are tried. A name server decides how many there are.
 const MAX_ADDRESSES: usize = 32;
@@ -53,7 +53,7 @@ impl Candidates {
     /// Those addresses, the most promising first.
     #[must_use]
     pub fn new(mut addresses: Vec<SocketAddr>) -> Self {
-        records::sort(&mut addresses);
+        addresses::sort(&mut addresses);
         addresses.reverse();
         Self { untried: addresses, pending: Vec::new(), next_start: Instant::now(), reasons: Vec::new() }
     }
@@ -106,7 +106,7 @@ impl Candidates {
         let Some(address) = self.untried.pop() else { return };
         let share = deadline.remaining() / u32::try_from(self.untried.len() + 1).unwrap_or(u32::MAX);
         self.next_start = Instant::now() + HEAD_START.min(share);
-        records::tried(address);
+        addresses::tried(address);
         match start(address) {
             Ok(socket) => self.pending.push(Attempt { socket, address }),
             Err(error) => self.fail(&error, address),
@@ -292,7 +292,7 @@ mod tests {
         let (stream, address) = Candidates::new(all.clone()).next(&Deadline::after_ms(LONG)).unwrap();
         assert_eq!((address, stream.peer_addr().unwrap()), (good, good));
         assert!(begin.elapsed() < Duration::from_secs(10));
-        records::proven(address);
+        addresses::proven(address);
         let mut candidates = Candidates::new(all);
         assert_eq!(candidates.next(&Deadline::after_ms(LONG)).unwrap().1, good);
         assert_eq!(candidates.left(), 3, "no other one was tried");
@@ -309,6 +309,16 @@ mod tests {
         candidates.reject(Cause::lasting("certificate of h expired".to_owned()));
         let cause = candidates.next(&deadline).unwrap_err();
         assert_eq!(cause, Cause::lasting("certificate of h expired".to_owned()));
+    }
+
+    #[test]
+    fn one_that_stays_silent_is_the_last_next_time() {
+        let ((_one, first), (_two, second)) = (listen("127.0.0.1"), listen("127.0.0.1"));
+        let next = || Candidates::new(vec![first, second]).next(&Deadline::after_ms(LONG)).unwrap().1;
+        // Nothing is read from either, so they take turns.
+        assert_eq!([next(), next(), next()], [first, second, first]);
+        addresses::proven(second);
+        assert_eq!([next(), next(), next()], [second, second, first], "not for ever");
     }
 
     #[test]

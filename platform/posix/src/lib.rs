@@ -14,6 +14,7 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+pub mod addresses;
 pub mod cause;
 pub mod connect;
 pub mod descriptors;
@@ -21,7 +22,6 @@ pub mod devinfo;
 mod identity;
 pub mod log;
 pub mod net;
-pub mod records;
 pub mod sync;
 pub mod tcp;
 pub mod thread;

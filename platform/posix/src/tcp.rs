@@ -8,7 +8,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, RawFd};
 
 use crate::cause::Cause;
 use crate::net::{self, Deadline, Interest};
-use crate::{connect, guard, log, records};
+use crate::{addresses, connect, guard, log};
 use iot_abi::error::{
     QCLOUD_ERR_INVAL, QCLOUD_ERR_TCP_NOTHING_TO_READ, QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_ERR_TCP_READ_FAIL,
     QCLOUD_ERR_TCP_READ_TIMEOUT, QCLOUD_ERR_TCP_WRITE_FAIL, QCLOUD_ERR_TCP_WRITE_TIMEOUT, QCLOUD_RET_SUCCESS,
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn iot_platform_tcp_connect(host: *const c_char, port: u16
         match connect::connect(host, port, &Deadline::after_ms(CONNECT_TIMEOUT_MS)) {
             Ok(stream) => {
                 let fd = stream.into_raw_fd();
-                records::watch(fd);
+                addresses::watch(fd);
                 usize::try_from(fd).unwrap_or(0)
             }
             Err(cause) => {
@@ -62,7 +62,7 @@ pub unsafe fn host_name<'a>(host: *const c_char) -> Option<&'a str> {
 pub extern "C" fn iot_platform_tcp_disconnect(fd: usize) -> c_int {
     guard("HAL_TCP_Disconnect", QCLOUD_ERR_INVAL, || match raw_fd(fd) {
         Some(fd) => {
-            records::unwatch(fd);
+            addresses::unwatch(fd);
             // SAFETY: an open descriptor is the caller's to give away; one that is not open makes each call fail.
             unsafe {
                 net::finish(BorrowedFd::borrow_raw(fd));
@@ -138,7 +138,7 @@ fn note_use(fd: RawFd) {
     // SAFETY: the descriptor has just been read from; it is not closed here.
     let stream = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(fd) });
     if let Ok(address) = stream.peer_addr() {
-        records::proven(address);
+        addresses::proven(address);
     }
 }
 
@@ -155,7 +155,7 @@ unsafe fn read(fd: RawFd, data: *mut u8, len: usize, timeout_ms: u32) -> (c_int,
             Ok(0) => return (QCLOUD_ERR_TCP_PEER_SHUTDOWN, n),
             Ok(got) => {
                 n += got;
-                if records::unwatch(fd) {
+                if addresses::unwatch(fd) {
                     note_use(fd);
                 }
             }
@@ -331,6 +331,23 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let handle = connect(c"localhost", listener.local_addr().unwrap().port());
         assert!(handle > 0);
+        iot_platform_tcp_disconnect(handle);
+    }
+
+    #[test]
+    fn an_address_is_of_use_once_something_was_read_from_it() {
+        let (handle, mut peer) = pair("127.0.0.1");
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (unknown, this) = (other.local_addr().unwrap(), peer.local_addr().unwrap());
+        let sorted = || {
+            let mut both = [this, unknown];
+            addresses::sort(&mut both);
+            both
+        };
+        assert_eq!(sorted(), [unknown, this], "connected, and nothing came");
+        peer.write_all(b"x").unwrap();
+        assert_eq!(read_from(handle, &mut [0], LONG), (0, 1));
+        assert_eq!(sorted(), [this, unknown]);
         iot_platform_tcp_disconnect(handle);
     }
 

@@ -1,7 +1,7 @@
 //! TLS 1.2 and 1.3 with certificates, by rustls.
 //!
-//! By rustls's interface without buffers, because its own take more memory than all else of a connection: here it works
-//! on one record in [`Input`], and what it decrypts goes to the caller at once.
+//! Uses rustls's unbuffered interface, because rustls's own buffers would take more memory than the rest of a
+//! connection. [`Input`] holds one record, and decrypted bytes go straight to the caller.
 
 mod config;
 mod date;
@@ -26,16 +26,16 @@ use rustls::{ClientConfig, Error};
 use self::explain::explain;
 use self::input::{Input, MAX_MESSAGE};
 use self::queue::Queue;
-use crate::session::{Failure, Session, Step};
+use crate::stack::{Failure, Stack, Step};
 
 pub use self::config::configure;
 
-/// How often a read takes from the socket for one that brings data: a server may send what is none, such as session
-/// tickets, without end, and this is no place to look at the clock.
+/// How often one read takes bytes from the socket while none of them is data. A server may send session tickets without
+/// end, and this loop does not look at the clock.
 const MAX_RECEIVES: u32 = 16;
 
 /// A rustls connection over its socket.
-pub struct CertSession<S = TcpStream> {
+pub struct CertStack<S = TcpStream> {
     tls: UnbufferedClientConnection,
     stream: Arc<S>,
     input: Input,
@@ -50,11 +50,11 @@ pub struct CertSession<S = TcpStream> {
     host: String,
 }
 
-impl<S: Send + Sync> CertSession<S>
+impl<S: Send + Sync> CertStack<S>
 where
     for<'a> &'a S: Read + Write,
 {
-    /// A session that has not shaken hands yet.
+    /// A connection before its handshake.
     ///
     /// # Errors
     /// `host` is not what a certificate could be for.
@@ -102,7 +102,7 @@ where
                     }
                 },
                 Ok(ConnectionState::EncodeTlsData(mut data)) => append(&mut self.output, |room| data.encode(room)),
-                // Not sent yet, but nothing gets past it in `output`.
+                // Those bytes are still in `output`. Later ones go behind them, so rustls may go on.
                 Ok(ConnectionState::TransmitTlsData(data)) => {
                     data.done();
                     Ok(())
@@ -126,7 +126,7 @@ where
 
     /// Tells the peer why, if it still listens, and the caller now and whenever it asks again.
     fn give_up(&mut self, error: &Error) -> Failure {
-        // rustls hands out its alert before it looks at the input again. It must not do that: the record that it failed at
+        // Take the alert that rustls wants to send. Stop before rustls reads the input again: the record that it failed at
         // is still there.
         while self.tls.wants_write() {
             let UnbufferedStatus { state: Ok(ConnectionState::EncodeTlsData(mut data)), .. } =
@@ -157,7 +157,7 @@ where
         }
     }
 
-    /// Puts what `encode` makes into `output`.
+    /// Appends the bytes that `encode` writes to `output`.
     fn encode(
         &mut self,
         mut encode: impl FnMut(&mut WriteTraffic<'_, ClientConnectionData>, &mut [u8]) -> Result<usize, EncryptError>,
@@ -175,7 +175,7 @@ where
     }
 }
 
-impl<S: Send + Sync> Session for CertSession<S>
+impl<S: Send + Sync> Stack for CertStack<S>
 where
     for<'a> &'a S: Read + Write,
 {
@@ -239,9 +239,9 @@ where
     }
 }
 
-/// Why rustls did not put bytes where it was told to.
+/// An error of rustls when it writes its bytes.
 trait Refusal {
-    /// As much room as it needs, where that was the reason.
+    /// How much room it needs, where there was too little.
     fn needs(&self) -> Option<usize>;
 }
 
@@ -263,8 +263,8 @@ impl Refusal for EncryptError {
     }
 }
 
-/// Puts what `encode` makes behind `output`. Only rustls knows how much that is, and it tells when it gets too little
-/// room.
+/// Appends the bytes that `encode` writes to `output`. Only rustls knows how many they are; it says so when there is too
+/// little room.
 fn append<E: Refusal>(output: &mut Queue, mut encode: impl FnMut(&mut [u8]) -> Result<usize, E>) -> Result<(), Error> {
     let mut size = 0;
     loop {

@@ -1,4 +1,4 @@
-//! A TLS connection with time limits, whichever stack encrypts it.
+//! A TLS connection with time limits, whichever setup encrypts it.
 
 use std::ffi::c_int;
 use std::net::{SocketAddr, TcpStream};
@@ -12,49 +12,49 @@ use iot_abi::error::{
 use iot_platform_posix::cause::Cause;
 use iot_platform_posix::connect::Candidates;
 use iot_platform_posix::net::{self, Deadline, Interest};
-use iot_platform_posix::{descriptors, log, records};
+use iot_platform_posix::{addresses, descriptors, log};
 
-use crate::cert::{self, CertSession};
+use crate::cert::{self, CertStack};
 use crate::params::{Params, Security};
 #[cfg(not(feature = "auth-mode-cert"))]
-use crate::psk::PskSession;
-use crate::session::{Failure, Session, Step, WRITE_CHUNK};
+use crate::psk::PskStack;
+use crate::stack::{Failure, Stack, Step, WRITE_CHUNK};
 
 /// An established connection. Reads and writes may run at the same time: the lock is never held while waiting.
 pub struct Connection {
     stream: Arc<TcpStream>,
-    session: Mutex<Box<dyn Session>>,
+    stack: Mutex<Box<dyn Stack>>,
     /// The address, until something has been read from it.
     unproven: Mutex<Option<SocketAddr>>,
 }
 
-/// A TLS stack that has been told how the two sides prove who they are.
-pub enum Stack {
+/// A TLS setup that has been told how the two sides prove who they are.
+pub enum Setup {
     #[cfg(not(feature = "auth-mode-cert"))]
     Psk(Arc<mbedtls::ssl::Config>),
     Cert(Arc<rustls::ClientConfig>),
 }
 
-impl Stack {
+impl Setup {
     /// Reads keys and files.
     ///
     /// # Errors
     /// What is wrong with them.
     pub fn new(security: &Security<'_>) -> Result<Self, String> {
-        // What a stack opens for random numbers may stay open.
+        // What a setup opens for random numbers may stay open.
         let _hold = descriptors::hold();
         match security {
             #[cfg(not(feature = "auth-mode-cert"))]
-            Security::Psk { key, identity } => PskSession::configure(key, identity).map(Self::Psk),
+            Security::Psk { key, identity } => PskStack::configure(key, identity).map(Self::Psk),
             Security::Cert { ca_pem, client } => cert::configure(ca_pem, client.as_ref()).map(Self::Cert),
         }
     }
 
-    fn session(&self, stream: Arc<TcpStream>, host: &str) -> Result<Box<dyn Session>, Failure> {
+    fn stack(&self, stream: Arc<TcpStream>, host: &str) -> Result<Box<dyn Stack>, Failure> {
         Ok(match self {
             #[cfg(not(feature = "auth-mode-cert"))]
-            Self::Psk(config) => Box::new(PskSession::new(Arc::clone(config), stream, host)),
-            Self::Cert(config) => Box::new(CertSession::new(Arc::clone(config), stream, host)?),
+            Self::Psk(config) => Box::new(PskStack::new(Arc::clone(config), stream, host)),
+            Self::Cert(config) => Box::new(CertStack::new(Arc::clone(config), stream, host)?),
         })
     }
 
@@ -78,12 +78,12 @@ impl Connection {
         // These four lines are the manual's (log_lines.md, 2 to 5), in its order.
         log::debug(FUNC, "Setting up the SSL/TLS structure...");
         // Files and keys are checked first: what is wrong here needs no connection to tell.
-        let stack = Stack::new(&params.security).map_err(Cause::lasting)?;
+        let setup = Setup::new(&params.security).map_err(Cause::lasting)?;
         log::debug(FUNC, "Performing the SSL/TLS handshake...");
         log::debug(FUNC, &format!("Connecting to /{host}/{port}..."));
         let deadline = Deadline::after_ms(params.timeout_ms);
         let connection = Candidates::resolve(host, port)
-            .and_then(|candidates| Self::open_one_of(candidates, &stack, host, port, &deadline))?;
+            .and_then(|candidates| Self::open_one_of(candidates, &setup, host, port, &deadline))?;
         log::info(FUNC, &format!("connected with /{host}/{port}..."));
         Ok(connection)
     }
@@ -91,7 +91,7 @@ impl Connection {
     /// The same with addresses that are known.
     pub fn open_one_of(
         mut candidates: Candidates,
-        stack: &Stack,
+        setup: &Setup,
         host: &str,
         port: u16,
         deadline: &Deadline,
@@ -100,7 +100,7 @@ impl Connection {
             let (stream, address) = candidates.next(deadline)?;
             let left = u32::try_from(candidates.left() + 1).unwrap_or(u32::MAX);
             let share = Deadline::after(deadline.remaining() / left);
-            match Self::shake_hands(Arc::new(stream), address, stack, host, &share) {
+            match Self::shake_hands(Arc::new(stream), address, setup, host, &share) {
                 Ok(connection) => return Ok(connection),
                 Err(Failure::Certificate(cause)) => candidates.reject(cause),
                 Err(Failure::Error(Cause { text, is_lasting })) => {
@@ -109,7 +109,7 @@ impl Connection {
                 }
                 Err(Failure::Closed) => candidates.reject(Cause::passing(format!(
                     "TLS handshake with {host}:{port} failed: the server closed the connection{}",
-                    stack.hint()
+                    setup.hint()
                 ))),
             }
         }
@@ -118,16 +118,16 @@ impl Connection {
     fn shake_hands(
         stream: Arc<TcpStream>,
         address: SocketAddr,
-        stack: &Stack,
+        setup: &Setup,
         host: &str,
         deadline: &Deadline,
     ) -> Result<Self, Failure> {
-        let mut session = stack.session(Arc::clone(&stream), host)?;
+        let mut stack = setup.stack(Arc::clone(&stream), host)?;
         loop {
-            let interest = match session.handshake()? {
+            let interest = match stack.handshake()? {
                 Step::Ready(()) => {
                     let unproven = Mutex::new(Some(address));
-                    return Ok(Self { stream, session: Mutex::new(session), unproven });
+                    return Ok(Self { stream, stack: Mutex::new(stack), unproven });
                 }
                 Step::Wait(interest) => interest,
             };
@@ -147,7 +147,7 @@ impl Connection {
         let mut n = 0;
         while n < out.len() {
             let step = match self.lock() {
-                Ok(mut session) => session.read(&mut out[n..]),
+                Ok(mut stack) => stack.read(&mut out[n..]),
                 Err(failure) => Err(failure),
             };
             let interest = match step {
@@ -191,26 +191,26 @@ impl Connection {
 
     /// Sends what is unsent, then takes some of `data`. `Ready(0)`: nothing is left to do.
     fn write_some(&self, data: &[u8]) -> Result<Step<usize>, Failure> {
-        let mut session = self.lock()?;
-        if !session.flush()? {
+        let mut stack = self.lock()?;
+        if !stack.flush()? {
             return Ok(Step::Wait(Interest::Writable));
         }
         if data.is_empty() {
             return Ok(Step::Ready(0));
         }
-        session.write(&data[..data.len().min(WRITE_CHUNK)]).map(Step::Ready)
+        stack.write(&data[..data.len().min(WRITE_CHUNK)]).map(Step::Ready)
     }
 
     /// The server has sent something.
     fn note_use(&self) {
         let unproven = self.unproven.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(address) = unproven {
-            records::proven(address);
+            addresses::proven(address);
         }
     }
 
-    fn lock(&self) -> Result<MutexGuard<'_, Box<dyn Session>>, Failure> {
-        self.session.lock().map_err(|_| Failure::passing("broken by an earlier internal error"))
+    fn lock(&self) -> Result<MutexGuard<'_, Box<dyn Stack>>, Failure> {
+        self.stack.lock().map_err(|_| Failure::passing("broken by an earlier internal error"))
     }
 
     fn wait(&self, interest: Interest, deadline: &Deadline) -> Result<bool, Failure> {
@@ -224,8 +224,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Ok(session) = self.session.get_mut() {
-            session.close();
+        if let Ok(stack) = self.stack.get_mut() {
+            stack.close();
         }
         net::finish(self.stream.as_fd());
     }

@@ -29,7 +29,7 @@ mod connection;
 mod params;
 #[cfg(not(feature = "auth-mode-cert"))]
 mod psk;
-mod session;
+mod stack;
 
 use std::ffi::{c_char, c_int};
 

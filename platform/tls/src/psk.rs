@@ -10,7 +10,7 @@ use mbedtls::rng::{CtrDrbg, OsEntropy};
 use mbedtls::ssl::config::{Endpoint, Preset, Transport};
 use mbedtls::ssl::{CipherSuite, Config, Context, Version};
 
-use crate::session::{Failure, Session, Step};
+use crate::stack::{Failure, Stack, Step};
 
 /// Plain pre-shared key only, the strongest first. The last two are what the cloud is known to take (wire.md).
 const SUITES: [CipherSuite; 6] = [
@@ -26,14 +26,14 @@ const SUITES: [CipherSuite; 6] = [
 const MAX_KEY: usize = 32;
 
 /// An mbedTLS connection over its socket.
-pub struct PskSession {
+pub struct PskStack {
     tls: Context<Io>,
     /// What the first call to `handshake` hands to mbedTLS.
     start: Option<(Io, Option<String>)>,
     seen: Arc<Mutex<Seen>>,
 }
 
-impl PskSession {
+impl PskStack {
     /// Takes copies of key and identity.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl PskSession {
         setup().map(Arc::new).map_err(|error| format!("can't set up TLS: {error}"))
     }
 
-    /// A session that has not shaken hands yet.
+    /// A connection before its handshake.
     pub fn new(config: Arc<Config>, stream: Arc<TcpStream>, host: &str) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let io = Io { stream, records: Records::default(), seen: Arc::clone(&seen) };
@@ -88,7 +88,7 @@ impl PskSession {
     }
 }
 
-impl Session for PskSession {
+impl Stack for PskStack {
     fn handshake(&mut self) -> Result<Step<()>, Failure> {
         let result = match self.start.take() {
             Some((io, name)) => self.tls.establish(io, name.as_deref()),
@@ -109,7 +109,7 @@ impl Session for PskSession {
             Ok(0) => Err(Failure::Closed),
             Ok(n) => Ok(Step::Ready(n)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // mbedTLS reads without a look at what a write has left.
+                // While it reads, mbedTLS does not send what an earlier write left over.
                 let is_sent = self.flush()?;
                 Ok(Step::Wait(if is_sent { Interest::Readable } else { Interest::Both }))
             }
@@ -142,7 +142,7 @@ impl Session for PskSession {
     }
 }
 
-impl PskSession {
+impl PskStack {
     fn io_failure(&self, error: io::Error) -> Failure {
         match error.into_inner().map(|inner| inner.downcast::<mbedtls::Error>()) {
             Some(Ok(error)) => self.explain(*error),
@@ -152,7 +152,7 @@ impl PskSession {
     }
 }
 
-/// What the socket told that mbedTLS's error codes do not say.
+/// What happened on the socket. mbedTLS's error codes do not say it.
 #[derive(Default)]
 struct Seen {
     closed: bool,
@@ -220,7 +220,7 @@ impl Write for Io {
     }
 }
 
-/// Follows the framing of received records to find an alert in clear text, which mbedTLS does not name.
+/// Finds alerts in clear text among the received records: mbedTLS does not say which alert came.
 #[derive(Default)]
 struct Records {
     header: [u8; 5],

@@ -22,7 +22,7 @@ use iot_platform_posix::cause::Cause;
 use iot_platform_posix::connect::Candidates;
 use iot_platform_posix::net::Deadline;
 
-use crate::connection::{Connection, Stack};
+use crate::connection::{Connection, Setup};
 use crate::log_double;
 use crate::params::{ClientFiles, Params, Security};
 
@@ -323,9 +323,9 @@ fn every_address_of_a_name_is_tried_whatever_is_wrong_with_it() {
     let (good_port, good) = cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, echo_and_drain);
     let addresses: Vec<_> =
         [silent_port, cut_port, expired_port, good_port].map(|port| SocketAddr::from(([127, 0, 0, 1], port))).to_vec();
-    let stack = Stack::new(&Security::Cert { ca_pem: ca.pem().as_bytes(), client: None }).unwrap();
+    let setup = Setup::new(&Security::Cert { ca_pem: ca.pem().as_bytes(), client: None }).unwrap();
     let open = |addresses: &[SocketAddr], ms| {
-        Connection::open_one_of(Candidates::new(addresses.to_vec()), &stack, "localhost", 443, &Deadline::after_ms(ms))
+        Connection::open_one_of(Candidates::new(addresses.to_vec()), &setup, "localhost", 443, &Deadline::after_ms(ms))
     };
     // A quarter of the time for the silent one.
     let connection = open(&addresses, 4000).unwrap();

@@ -7,7 +7,7 @@ use iot_platform_posix::cause::Cause;
 use rustls::{AlertDescription, CertificateError, Error, OtherError, PeerIncompatible};
 
 use super::date::{clock_is_wrong, date};
-use crate::session::Failure;
+use crate::stack::Failure;
 
 /// So many names of a certificate are told. A server decides how many it has.
 const MAX_NAMES: usize = 3;

@@ -5,11 +5,11 @@ use std::io::{self, Read};
 /// The longest record: its head, what it may carry, and what encryption may add to that (RFC 5246, 6.2.3).
 pub const MAX_RECORD: usize = 5 + 16 * 1024 + 2048;
 
-/// The most that is kept for one handshake message, which may come in many records.
+/// The longest handshake message that is taken. It may come in many records.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
-/// Bytes in the order they came. Room for one record is enough but for a handshake message that is longer, such as a
-/// long chain of certificates: rustls uses its records only when the last one is there.
+/// Received bytes in order. There is room for one record. It grows only for a handshake message of several records, such
+/// as a long chain of certificates: rustls takes these records all at once.
 pub struct Input {
     buffer: Vec<u8>,
     start: usize,

@@ -1,4 +1,4 @@
-//! Bytes that wait for somebody to take them, and no memory while there are none.
+//! A byte queue that holds no memory while it is empty.
 
 use std::collections::TryReserveError;
 

@@ -1,4 +1,4 @@
-//! A session against rustls as a server, over a wire in memory: each test decides how the bytes are cut.
+//! A connection to rustls as a server, over a wire in memory. Each test decides how the bytes are cut.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -58,7 +58,7 @@ impl Write for &Wire {
 
 /// Both ends of a connection.
 struct Pair {
-    client: CertSession<Wire>,
+    client: CertStack<Wire>,
     wire: Arc<Wire>,
     server: ServerConnection,
 }
@@ -75,7 +75,7 @@ impl Pair {
         server.set_buffer_limit(None);
         let wire = Arc::new(Wire::default());
         let config = configure(ca.pem().as_bytes(), None).unwrap();
-        let client = CertSession::new(config, Arc::clone(&wire), "localhost").unwrap();
+        let client = CertStack::new(config, Arc::clone(&wire), "localhost").unwrap();
         Self { client, wire, server }
     }
 

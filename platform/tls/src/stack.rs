@@ -1,4 +1,4 @@
-//! A TLS stack over a socket that does not block, whichever it is.
+//! What a connection needs of a TLS stack, rustls or mbedTLS.
 
 use iot_platform_posix::cause::Cause;
 use iot_platform_posix::net::Interest;
@@ -6,7 +6,7 @@ use iot_platform_posix::net::Interest;
 /// Largest piece that is encrypted at once, in bytes: one TLS record.
 pub const WRITE_CHUNK: usize = 16 * 1024;
 
-/// Why a session is over.
+/// Why a stack can't go on.
 #[derive(Debug, Clone)]
 pub enum Failure {
     /// The peer closed the connection.
@@ -37,13 +37,13 @@ pub enum Step<T> {
     Wait(Interest),
 }
 
-/// No call waits.
-pub trait Session: Send {
+/// A TLS stack over a socket that does not block. No call waits.
+pub trait Stack: Send {
     /// Goes on with the handshake.
     fn handshake(&mut self) -> Result<Step<()>, Failure>;
     /// Decrypted bytes, at least one. Takes from the socket only where none are there.
     fn read(&mut self, out: &mut [u8]) -> Result<Step<usize>, Failure>;
-    /// Encrypts at most [`WRITE_CHUNK`] bytes, of which some may stay unsent until [`Session::flush`] says they are gone.
+    /// Encrypts at most [`WRITE_CHUNK`] bytes, of which some may stay unsent until [`Stack::flush`] says they are gone.
     /// Called only when nothing is unsent. Returns how many bytes were taken; they must not be given again.
     fn write(&mut self, data: &[u8]) -> Result<usize, Failure>;
     /// Sends what is unsent. Returns whether nothing is left.

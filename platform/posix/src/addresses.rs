@@ -1,25 +1,25 @@
-//! What this process has seen of addresses: a name may have several, of which some are of no use in whatever way.
+//! Which addresses were of use to this process. A name may have several, and some of them may not work.
 
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// How many addresses are remembered; the one that was last used longest ago is forgotten first.
+/// How many addresses are remembered. One that was not used for long is forgotten first.
 const MAX_ADDRESSES: usize = 32;
 /// How many connections may wait for their first byte at once. One more is not watched.
 const MAX_WAITING: usize = 16;
 const NONE: RawFd = -1;
 
 #[derive(Clone, Copy)]
-struct Record {
+struct Known {
     address: SocketAddr,
-    /// Attempts in a row of which nothing came: no connection, no handshake, not one byte. 0: it was of use last time.
+    /// How many attempts in a row brought nothing: no connection, no handshake, not one byte. 0: the last one did.
     fruitless: u32,
 }
 
 /// The last used is the last one.
-static RECORDS: Mutex<Vec<Record>> = Mutex::new(Vec::new());
+static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
 
 /// Descriptors of connections that nothing has been read from.
 static WAITING: [AtomicI32; MAX_WAITING] = [const { AtomicI32::new(NONE) }; MAX_WAITING];
@@ -27,11 +27,11 @@ static WAITING: [AtomicI32; MAX_WAITING] = [const { AtomicI32::new(NONE) }; MAX_
 /// Puts those first that are to be tried first: one that was of use, then those that nothing is known of in the
 /// resolver's order, then the others by how often they were tried in vain.
 pub fn sort(addresses: &mut [SocketAddr]) {
-    let records = RECORDS.lock().unwrap_or_else(PoisonError::into_inner);
-    addresses.sort_by_key(|address| match records.iter().find(|record| record.address == *address) {
-        Some(Record { fruitless: 0, .. }) => 0,
+    let all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    addresses.sort_by_key(|address| match all.iter().find(|known| known.address == *address) {
+        Some(Known { fruitless: 0, .. }) => 0,
         None => 1,
-        Some(Record { fruitless, .. }) => fruitless.saturating_add(1),
+        Some(Known { fruitless, .. }) => fruitless.saturating_add(1),
     });
 }
 
@@ -46,17 +46,17 @@ pub fn proven(address: SocketAddr) {
 }
 
 fn update(address: SocketAddr, change: impl Fn(u32) -> u32) {
-    let mut records = RECORDS.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = match records.iter().position(|record| record.address == address) {
-        Some(place) => records.remove(place).fruitless,
+    let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = match all.iter().position(|known| known.address == address) {
+        Some(place) => all.remove(place).fruitless,
         None => 0,
     };
-    if records.len() >= MAX_ADDRESSES {
-        records.remove(0);
+    if all.len() >= MAX_ADDRESSES {
+        all.remove(0);
     }
     // Without memory for it nothing is remembered.
-    if records.try_reserve(1).is_ok() {
-        records.push(Record { address, fruitless: change(before) });
+    if all.try_reserve(1).is_ok() {
+        all.push(Known { address, fruitless: change(before) });
     }
 }
 
@@ -119,6 +119,6 @@ mod tests {
         for last in 100..=255 {
             tried(address(last));
         }
-        assert!(RECORDS.lock().unwrap().len() <= MAX_ADDRESSES);
+        assert!(KNOWN.lock().unwrap().len() <= MAX_ADDRESSES);
     }
 }
