@@ -9,10 +9,10 @@
 //! use iot_engine::time::Millis;
 //!
 //! let mut exchange = Exchange::with_room(10);
-//! exchange.begin(Millis(0), "token-1", 500, "get the shadow").unwrap();
+//! exchange.begin(Millis(0), "token-1".to_owned(), 500, "get the shadow").unwrap();
 //! assert_eq!(exchange.deadline(), Some(Millis(500)));
-//! assert_eq!(exchange.settle(&"token-2"), Settled::Unknown);
-//! assert_eq!(exchange.settle(&"token-1"), Settled::Answered("get the shadow"));
+//! assert_eq!(exchange.settle("token-2"), Settled::Unknown);
+//! assert_eq!(exchange.settle("token-1"), Settled::Answered("get the shadow"));
 //! ```
 
 use crate::time::Millis;
@@ -49,7 +49,7 @@ pub enum Settled<R> {
     Unknown,
 }
 
-impl<K: PartialEq, R> Exchange<K, R> {
+impl<K, R> Exchange<K, R> {
     /// An exchange with room for `room` requests at a time.
     #[must_use]
     pub fn with_room(room: usize) -> Self {
@@ -60,7 +60,10 @@ impl<K: PartialEq, R> Exchange<K, R> {
     ///
     /// # Errors
     /// Nothing changes then.
-    pub fn begin(&mut self, now: Millis, key: K, timeout_ms: u64, request: R) -> Result<(), Refused> {
+    pub fn begin(&mut self, now: Millis, key: K, timeout_ms: u64, request: R) -> Result<(), Refused>
+    where
+        K: PartialEq,
+    {
         if self.is_waiting(&key) {
             return Err(Refused::Pending);
         }
@@ -71,8 +74,11 @@ impl<K: PartialEq, R> Exchange<K, R> {
         Ok(())
     }
 
-    /// An answer with this key came.
-    pub fn settle(&mut self, key: &K) -> Settled<R> {
+    /// An answer with this key came. `Q` is what the answer holds of the key: `str` where `K` is a `String`.
+    pub fn settle<Q: ?Sized>(&mut self, key: &Q) -> Settled<R>
+    where
+        K: PartialEq<Q>,
+    {
         match self.waiting.iter().position(|waiting| waiting.key == *key) {
             Some(index) => Settled::Answered(self.waiting.remove(index).request),
             None => Settled::Unknown,
@@ -94,7 +100,10 @@ impl<K: PartialEq, R> Exchange<K, R> {
 
     /// Whether a request with this key waits.
     #[must_use]
-    pub fn is_waiting(&self, key: &K) -> bool {
+    pub fn is_waiting<Q: ?Sized>(&self, key: &Q) -> bool
+    where
+        K: PartialEq<Q>,
+    {
         self.waiting.iter().any(|waiting| waiting.key == *key)
     }
 

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 
+use iot_engine::helpers::json;
 use iot_engine::helpers::redact::without_url_secrets;
 use iot_engine::identity::Identity;
 use iot_engine::services::ota::{Checksum, Delivery, OtaError, Received, Report, Session, State, Topics};
@@ -67,7 +68,8 @@ impl Service for Upgrade {
     fn message(&self, client: &Arc<Client>, topic: &str, payload: &[u8]) {
         // Level and text as users' scripts look for them (log_lines.md).
         log::debug!(target: "ota_message", "topic={topic}");
-        log::info!(target: "ota_message", "len={}, topic_msg={}", payload.len(), without_url_secrets(payload));
+        let shown = without_url_secrets(json::message(payload));
+        log::info!(target: "ota_message", "len={}, topic_msg={shown}", payload.len());
         self.receive(client, payload);
     }
 
