@@ -50,8 +50,8 @@ static void malformed(void)
 {
     static char *const texts[] = {
         "",          " ",           "{",         "{\"a\"",      "{\"a\":",        "{\"a\":\"",   "{\"a\":\"b",
-        "{\"a\":1",  "{\"a\":1,",   "{\"a\":x}", "{\"a\":\"\\", "{\"a\":\"\\u00", "{a:1}",       "nonsense",
-        "{\"a\":[1", "{\"a\":[1}}", "\"a\"",     "{\"a\":1}}",  "{\"a\":01}",     "{\"a\":tru}", "\xff\xfe",
+        "{\"a\":+5", "{\"a\":,",    "{\"a\":x}", "{\"a\":\"\\", "{\"a\":\"\\u00", "{a:1}",       "nonsense",
+        "{\"a\":[1", "{\"a\":[1}}", "\"a\"",     "{\"b\":1}}",  "{\"a\":01}",     "{\"a\":tru}", "\xff\xfe",
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -68,6 +68,23 @@ static void malformed(void)
         LITE_json_keys_release(keys);
         HAL_Free(copy);
     }
+}
+
+/* Programs search the first bytes of a payload that is longer: what comes after the value is not looked at. */
+static void cut_off(void)
+{
+    static char *const texts[] = {
+        "{\"a\":\"b\"",   "{\"a\":\"b\",",    "{\"a\":\"b\"}}",
+        "{\"a\":\"b\" x", "{\"a\":\"b\",\"c", "{\"a\":\"b\",\"c\":tru",
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        check_value(texts[i], "a", "b");
+        check_stripped(texts[i], "a", "b");
+    }
+    check_value("{\"a\":1", "a", "1");
+    check_value("{\"o\":{\"a\":1,", "o.a", "1");
+    check_value("{\"a\":1}{\"b\":2}", "b", NULL);
 }
 
 /* Nesting must not end in a stack overflow. */
@@ -112,6 +129,7 @@ int main(void)
     IOT_Log_Set_Level(eLOG_DISABLE);
     values();
     malformed();
+    cut_off();
     deep();
     keys();
     return check_result();

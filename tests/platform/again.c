@@ -190,8 +190,9 @@ static void get_refused(Device *device)
 {
     cloud_faults.refused_reports = 1;
     report_version(device);
-    SCENARIO_UNTIL(device->client, IOT_OTA_IsFetchFinish(device->ota));
-    CHECK_INT(IOT_OTA_GetLastError(device->ota), IOT_OTA_ERR_REPORT_VERSION);
+    SCENARIO_UNTIL(device->client, IOT_OTA_GetLastError(device->ota) == IOT_OTA_ERR_REPORT_VERSION);
+    /* Still ready for a command. */
+    CHECK_INT(IOT_OTA_IsFetchFinish(device->ota), 0);
 }
 
 /* ---- Ten rounds ---- */

@@ -5,7 +5,7 @@
 //! harm can come of it:
 //!
 //! - control characters inside strings, and bytes that are not UTF-8 (an error only where such a string is asked for);
-//! - `NaN` and `Infinity`, which some libraries write, as numbers without a value;
+//! - `NaN` and `Infinity`, which some libraries write, as numbers without a value; `TRUE`, `FALSE` and `NULL`;
 //! - anything behind the end of the outermost object;
 //! - for messages of the cloud ([`message`]): a byte order mark in front, and a NUL, where the text ends for C code.
 //!

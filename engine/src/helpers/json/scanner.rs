@@ -248,15 +248,22 @@ impl<'a> Object<'a> {
 
     /// A value that holds no others.
     fn scalar(&mut self) -> Result<Kind, Error> {
-        match self.peek() {
-            Some(b'"') => self.string("").map(|()| Kind::Text),
+        let kind = match self.peek() {
+            Some(b'"') => return self.string("").map(|()| Kind::Text),
             Some(b'-' | b'0'..=b'9') => self.number().map(|()| Kind::Number),
             Some(b't') => self.word(b"true").map(|()| Kind::Bool),
+            Some(b'T') => self.word(b"TRUE").map(|()| Kind::Bool),
             Some(b'f') => self.word(b"false").map(|()| Kind::Bool),
+            Some(b'F') => self.word(b"FALSE").map(|()| Kind::Bool),
             Some(b'n') => self.word(b"null").map(|()| Kind::Null),
+            Some(b'N') if self.text[self.at..].starts_with(b"NU") => self.word(b"NULL").map(|()| Kind::Null),
             Some(b'N') => self.word(b"NaN").map(|()| Kind::Number),
             Some(b'I') => self.word(b"Infinity").map(|()| Kind::Number),
             _ => self.error("no value"),
+        }?;
+        match self.peek() {
+            None | Some(b' ' | b'\t' | b'\r' | b'\n' | b',' | b']' | b'}') => Ok(kind),
+            Some(_) => self.error("something else right behind a value"),
         }
     }
 
