@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::client;
 use crate::once::args::OnceArgs;
 use crate::remote::BrokerArgs;
+use crate::tls::certs::CertArgs;
 
 /// The cloud on your desk: an MQTT broker, an OTA service and a firmware server for tests and demos.
 #[derive(Parser)]
@@ -136,16 +137,6 @@ pub struct RunArgs {
     pub broker: BrokerArgs,
     #[command(flatten)]
     pub once: OnceArgs,
-}
-
-#[derive(Args)]
-pub struct CertArgs {
-    /// The folder that holds (or will hold) the CA
-    #[arg(long, value_name = "DIR")]
-    pub state: PathBuf,
-    /// Product id and device name without a separator
-    #[arg(long, value_name = "ID")]
-    pub client_id: String,
 }
 
 #[cfg(test)]

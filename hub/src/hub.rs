@@ -10,29 +10,20 @@ use rumqttc::mqttbytes::v4::Publish;
 use rumqttc::mqttbytes::QoS;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::broker::Broker;
 use crate::commands::Command;
 use crate::devices;
 use crate::events::{DeviceRow, Event, Reporter};
 use crate::fault::{self, Faults};
-use crate::http::site::{is_version, Access, Served, Site};
 use crate::model::{Change, Device, Problem, ProblemKind, Scope};
 use crate::ota::{self, Outgoing};
-use crate::remote;
+use crate::ports::Downlink;
+use crate::site::{is_version, Access, Served, Site};
 use crate::store::firmware::Stored;
 use crate::store::{self, Store};
 use crate::tls::certs::Authority;
 
 /// Changes kept for a watcher that reads slowly.
 const CHANGES: usize = 4096;
-
-/// The way to the devices.
-pub enum Outlet {
-    /// The own broker.
-    Own(Arc<Broker>),
-    /// A connection to somebody else's.
-    Remote(remote::Client),
-}
 
 /// How a run with `--exit-when-done` ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +41,7 @@ pub struct Parts {
     pub store: Arc<Store>,
     pub site: Site,
     pub authority: Arc<Authority>,
-    pub outlet: Outlet,
+    pub downlink: Arc<dyn Downlink>,
     pub verdicts: mpsc::UnboundedSender<Verdict>,
     /// The version that the command line offers.
     pub offer: Option<String>,
@@ -66,7 +57,7 @@ pub struct Hub {
     pub(crate) store: Arc<Store>,
     pub(crate) site: Site,
     pub(crate) authority: Arc<Authority>,
-    pub(crate) outlet: Outlet,
+    pub(crate) downlink: Arc<dyn Downlink>,
     pub(crate) verdicts: mpsc::UnboundedSender<Verdict>,
     pub(crate) offer: Option<String>,
     pub(crate) awaited: BTreeSet<String>,
@@ -97,7 +88,7 @@ pub fn now_ms() -> u64 {
 impl Hub {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { events, faults, store, site, authority, outlet, verdicts, offer, awaited } = parts;
+        let Parts { events, faults, store, site, authority, downlink, verdicts, offer, awaited } = parts;
         let changes = broadcast::Sender::new(CHANGES);
         // What others did before is nothing to tell of.
         let seen = AtomicI64::new(store.foreign_changes().unwrap_or_default());
@@ -107,7 +98,7 @@ impl Hub {
             store,
             site,
             authority,
-            outlet,
+            downlink,
             verdicts,
             offer,
             awaited,
@@ -122,24 +113,16 @@ impl Hub {
     /// Sends a message; false where it certainly reaches nobody.
     pub(crate) fn send(&self, message: Outgoing) -> bool {
         let qos = if message.acknowledged { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-        match &self.outlet {
-            Outlet::Own(broker) => broker.publish(&Publish::new(message.topic, qos, message.payload)) > 0,
-            Outlet::Remote(client) => {
-                let sent = client.publish(Publish::new(message.topic, qos, message.payload));
-                if !sent {
-                    self.warn("the broker does not keep up: a message was dropped");
-                }
-                sent
-            }
+        let sent = self.downlink.send(Publish::new(message.topic, qos, message.payload));
+        if !sent && self.downlink.is_shared() {
+            self.warn("the broker does not keep up: a message was dropped");
         }
+        sent
     }
 
     /// Whether a device is there; `None` where another broker keeps the connections.
     pub(crate) fn is_online(&self, client_id: &str) -> Option<bool> {
-        match &self.outlet {
-            Outlet::Own(broker) => Some(broker.is_online(client_id)),
-            Outlet::Remote(_) => None,
-        }
+        self.downlink.is_online(client_id)
     }
 
     /// What a request's target opens; `None`: nothing there.
@@ -276,13 +259,7 @@ impl Hub {
     }
 
     fn cut(&self, client_id: &str) -> Result<(), String> {
-        match &self.outlet {
-            Outlet::Own(broker) if broker.cut(client_id) => Ok(()),
-            Outlet::Own(_) => Err(format!("{client_id} is not connected")),
-            Outlet::Remote(_) => {
-                Err("the connections are another broker's: drop works with the own one only".to_owned())
-            }
-        }
+        self.downlink.cut(client_id)
     }
 
     fn list(&self) -> Result<(), String> {

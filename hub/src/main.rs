@@ -1,7 +1,7 @@
 //! The cloud on your desk: plays Tencent Cloud's IoT Hub for a few devices or a few hundred.
 //!
 //! An MQTT broker with the platform's three ways of authentication, the OTA service behind it, and a firmware server.
-//! Rules (`auth`, `topic`, `ota`, `http::range`, `http::site`, `commands`) are pure; the rest moves bytes. What is kept
+//! Rules (`auth`, `topic`, `ota`, `http::range`, `site`, `commands`) are pure; the rest moves bytes. What is kept
 //! is in `store`; `desk` is what a person can do, `service` what devices can.
 
 mod api;
@@ -21,10 +21,12 @@ mod hub;
 mod model;
 mod once;
 mod ota;
+mod ports;
 mod random;
 mod remote;
 mod run;
 mod service;
+mod site;
 mod start;
 mod state_file;
 mod store;

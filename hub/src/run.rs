@@ -29,11 +29,11 @@ use crate::fault::door::{Door, Latch};
 use crate::fault::{Faults, Stage};
 use crate::firmware::Measured;
 use crate::http::server;
-use crate::http::site::Site;
-use crate::hub::{now_ms, Hub, Outlet, Parts, Verdict};
+use crate::hub::{now_ms, Hub, Parts, Verdict};
 use crate::model::Addresses;
-use crate::once::Test;
+use crate::once::{Furnished, Test};
 use crate::remote;
+use crate::site::Site;
 use crate::start::{import, Data};
 use crate::state_file::{write_whole, StateFile, TOKEN_VARIABLE};
 use crate::store::firmware::Stored;
@@ -145,7 +145,14 @@ fn reached(host: &str, socket: &Socket) -> String {
 }
 
 async fn start(mut args: RunArgs) -> Result<ExitCode> {
-    let test = Test::prepare(&mut args)?;
+    let furnished = Furnished {
+        version: args.version.as_deref(),
+        firmware: &mut args.firmware,
+        devices: &mut args.devices,
+        state: &mut args.state,
+        upgrade_on_report: &mut args.upgrade_on_report,
+    };
+    let test = Test::prepare(&args.once, furnished)?;
     let faults = Arc::new(Faults::default());
     for rule in &args.faults {
         faults.add(rule).map_err(Fatal::new)?;
@@ -239,27 +246,27 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         Some(_) => Reporter::once(args.json, witness),
         None => Reporter::new(args.json),
     };
-    let parts = |outlet| Parts {
+    let parts = |downlink| Parts {
         events,
         faults: faults.clone(),
         store: store.clone(),
         site,
         authority,
-        outlet,
+        downlink,
         verdicts,
         offer: file.map(|file| file.version),
         awaited: client_ids.iter().cloned().collect(),
     };
     let hub = match remote::connect(&args.broker, folder.kept()).await? {
         Some((client, service)) => {
-            let hub = Arc::new(Hub::new(parts(Outlet::Remote(client))));
+            let hub = Arc::new(Hub::new(parts(Arc::new(client))));
             tokio::spawn(service.serve(hub.clone()));
             hub
         }
         None => {
             let broker = Arc::new(Broker::default());
             let acceptor = psk::Acceptor::new(store.clone())?;
-            let hub = Arc::new(Hub::new(parts(Outlet::Own(broker.clone()))));
+            let hub = Arc::new(Hub::new(parts(broker.clone())));
             let listeners = [
                 (psk_socket, Proof::Psk(acceptor)),
                 (tcp_socket, Proof::Password),

@@ -8,11 +8,12 @@ use rumqttc::mqttbytes::v4::Publish;
 
 use crate::devices::Device;
 use crate::events::Event;
-use crate::hub::{now_ms, Hub, Outlet, Verdict};
+use crate::hub::{now_ms, Hub, Verdict};
 use crate::model::{Change, Job, Problem, State};
 use crate::ota::answers::{self, Offer};
 use crate::ota::message::{read, Progress, Said};
 use crate::ota::{rules, Address, Outgoing};
+use crate::ports::Uplink;
 use crate::store::firmware::Stored;
 use crate::store::{self, upgrades, Durability};
 
@@ -47,12 +48,17 @@ pub struct Aftermath {
     verdict: Option<Verdict>,
 }
 
-impl Hub {
-    /// Takes what a device published and has the acknowledgement of already, or wants none of.
-    pub fn device_message(&self, client_id: &str, message: &Publish) {
+impl Uplink for Hub {
+    fn device_message(&self, client_id: &str, message: &Publish) {
         self.tell_of(self.take_in(client_id, message));
     }
 
+    fn warn(&self, text: &str) {
+        Hub::warn(self, text);
+    }
+}
+
+impl Hub {
     /// Takes what a device published: passes it on to other devices and to the service. A report is in the database when
     /// this returns, so it may be acknowledged; then comes [`Hub::tell_of`].
     pub fn take_in(&self, client_id: &str, message: &Publish) -> Aftermath {
@@ -62,9 +68,7 @@ impl Hub {
             qos: message.qos as u8,
             payload: String::from_utf8_lossy(&message.payload).into_owned(),
         });
-        if let Outlet::Own(broker) = &self.outlet {
-            broker.publish(message);
-        }
+        self.downlink.pass_on(message);
         let Some(address) = Address::of(&message.topic) else {
             return Aftermath::default();
         };
@@ -225,10 +229,8 @@ impl Hub {
         if !now.is_ok_and(|now| now.is_some_and(|now| now.state.is_open())) {
             return false;
         }
-        if let Outlet::Own(broker) = &self.outlet {
-            if !broker.listens(&job.client_id, &command.topic) {
-                return false;
-            }
+        if !self.downlink.listens(&job.client_id, &command.topic) {
+            return false;
         }
         // Before the device can say anything about it.
         self.events.emit(&Event::Ordered { client_id: job.client_id.clone(), version: job.version.clone() });
@@ -248,19 +250,18 @@ impl Hub {
 
     fn try_sweep(&self, now: u64) -> Result<(), Problem> {
         let since = now.saturating_sub(SWEEP_AFTER_MS);
-        let jobs = match self.outlet {
-            Outlet::Own(_) => {
-                let mut jobs = self.store.read(|db| upgrades::waiting(db, since))?;
-                jobs.retain(|job| self.is_online(&job.client_id) != Some(false));
-                jobs
-            }
+        let jobs = if self.downlink.is_shared() {
             // Every hub could tell these devices; one of them takes each job.
-            Outlet::Remote(_) => self.store.write(Durability::Relaxed, |db| {
+            self.store.write(Durability::Relaxed, |db| {
                 let mut jobs = upgrades::waiting(db, since)?;
                 jobs.extend(upgrades::unanswered(db, now.saturating_sub(REPEAT_AFTER_MS), REPEATS)?);
                 jobs.iter().try_for_each(|job| upgrades::touch(db, job.id, now))?;
                 Ok::<_, rusqlite::Error>(jobs)
-            })?,
+            })?
+        } else {
+            let mut jobs = self.store.read(|db| upgrades::waiting(db, since))?;
+            jobs.retain(|job| self.is_online(&job.client_id) != Some(false));
+            jobs
         };
         if jobs.is_empty() {
             return Ok(());

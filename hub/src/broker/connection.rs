@@ -20,6 +20,7 @@ use crate::fault::mqtt::{self, Ending, MqttEffect};
 use crate::fault::stream::Handle;
 use crate::fault::Stray;
 use crate::hub::{now_ms, Hub};
+use crate::ports::Uplink;
 use crate::topic;
 
 /// Largest packet taken from a device, in bytes.

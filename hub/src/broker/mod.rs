@@ -14,6 +14,8 @@ use rumqttc::mqttbytes::v4::Publish;
 use rumqttc::mqttbytes::QoS;
 use tokio::sync::{mpsc, Notify};
 
+use crate::ports::Downlink;
+
 use session::Session;
 
 /// Messages that may wait for one connection before it counts as stuck and is cut.
@@ -143,6 +145,36 @@ impl Broker {
     pub fn publish(&self, message: &Publish) -> usize {
         let mut state = self.state();
         state.sessions.values_mut().map(|session| usize::from(session.publish(message))).sum()
+    }
+}
+
+impl Downlink for Broker {
+    fn send(&self, message: Publish) -> bool {
+        self.publish(&message) > 0
+    }
+
+    fn pass_on(&self, message: &Publish) {
+        self.publish(message);
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn is_online(&self, client_id: &str) -> Option<bool> {
+        Some(Broker::is_online(self, client_id))
+    }
+
+    fn listens(&self, client_id: &str, topic: &str) -> bool {
+        Broker::listens(self, client_id, topic)
+    }
+
+    fn cut(&self, client_id: &str) -> Result<(), String> {
+        Broker::cut(self, client_id).then_some(()).ok_or_else(|| format!("{client_id} is not connected"))
+    }
+
+    fn forget(&self, client_id: &str) {
+        Broker::forget(self, client_id);
     }
 }
 

@@ -10,7 +10,7 @@ mod upload;
 use tokio::sync::broadcast;
 
 use crate::error::Fatal;
-use crate::hub::{now_ms, Hub, Outlet};
+use crate::hub::{now_ms, Hub};
 use crate::model::*;
 use crate::store::{self, upgrades, Durability};
 
@@ -113,9 +113,7 @@ impl Hub {
 
     /// Ends a device's connection and what the broker keeps for it.
     fn send_away(&self, client_id: &str) {
-        if let Outlet::Own(broker) = &self.outlet {
-            broker.forget(client_id);
-        }
+        self.downlink.forget(client_id);
     }
 }
 

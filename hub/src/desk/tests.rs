@@ -16,8 +16,9 @@ use crate::devices::Devices;
 use crate::events::Reporter;
 use crate::fault::Faults;
 use crate::firmware::Measured;
-use crate::http::site::Site;
-use crate::hub::{Outlet, Parts};
+use crate::hub::Parts;
+use crate::ports::Uplink;
+use crate::site::Site;
 use crate::start::{import, Data};
 
 struct Desk {
@@ -43,7 +44,7 @@ fn hub(folder: &TempDir, server: Option<&str>) -> (Hub, Arc<Broker>) {
         store,
         site,
         authority,
-        outlet: Outlet::Own(broker.clone()),
+        downlink: broker.clone(),
         verdicts: mpsc::unbounded_channel().0,
         offer: None,
         awaited: Default::default(),

@@ -4,13 +4,12 @@
 //! the broker may send; `answer` gives faulty HTTP answers, `stream` ends connections in other ways than closing them,
 //! `door` is a listener that can go away.
 
-pub mod answer;
 mod command;
 mod connection;
 pub mod door;
 pub mod http;
 pub mod mqtt;
-mod noise;
+pub mod noise;
 mod packet;
 mod rule;
 pub mod stream;

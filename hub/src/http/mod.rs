@@ -1,6 +1,7 @@
 //! The firmware server.
 
-pub mod body;
+mod body;
+mod decision;
+mod faulty;
 mod range;
 pub mod server;
-pub mod site;

@@ -19,7 +19,6 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout_at, Instant};
 
-use crate::cli::RunArgs;
 use crate::devices::Devices;
 use crate::error::{Context, Fatal, Result};
 use crate::events::{CertPaths, Event, OnceReady, Ready};
@@ -50,6 +49,15 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 
 const TIMED_OUT: u8 = 3;
 
+/// Options of any run that a test fills in where they were not given.
+pub struct Furnished<'a> {
+    pub version: Option<&'a str>,
+    pub firmware: &'a mut Option<PathBuf>,
+    pub devices: &'a mut Option<PathBuf>,
+    pub state: &'a mut Option<PathBuf>,
+    pub upgrade_on_report: &'a mut bool,
+}
+
 /// One test, before the hub runs.
 pub struct Test {
     args: OnceArgs,
@@ -77,16 +85,16 @@ impl OwnDevice {
 impl Test {
     /// Takes the test out of the command line and makes what it needs: from here on the rest is like any other run.
     /// `None` where it is none.
-    pub fn prepare(args: &mut RunArgs) -> Result<Option<Self>> {
-        if !args.once.once {
+    pub fn prepare(args: &OnceArgs, rest: Furnished<'_>) -> Result<Option<Self>> {
+        if !args.once {
             return Ok(None);
         }
         let work = tempfile::Builder::new().prefix("hub-once-").tempdir();
         let work = work.context(|| "cannot make a temporary folder".to_owned())?;
-        if args.once.from_version == args.version {
+        if args.from_version.as_deref() == rest.version {
             return Err(Fatal::new("--from-version and --version are the same: there is nothing to upgrade"));
         }
-        let folder = match &args.once.folder {
+        let folder = match &args.folder {
             None => work.path().join("device"),
             Some(folder) => {
                 let used = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
@@ -99,30 +107,30 @@ impl Test {
         let what = || format!("cannot make the folder {}", folder.display());
         fs::create_dir_all(&folder).context(what)?;
         let folder = folder.canonicalize().context(what)?;
-        let firmware = match (&args.firmware, args.once.size) {
+        let firmware = match (rest.firmware.as_ref(), args.size) {
             (Some(firmware), _) => firmware.clone(),
             (None, size) => {
                 let path = work.path().join("firmware.bin");
                 write_noise(&path, size.unwrap_or_default())?;
-                args.firmware = Some(path.clone());
+                *rest.firmware = Some(path.clone());
                 path
             }
         };
-        let device = match &args.devices {
+        let device = match rest.devices.as_ref() {
             Some(list) => own_device(&Devices::load(list)?),
             None => {
                 let secret = BASE64_STANDARD.encode(random::bytes(24)?);
                 let list = work.path().join("devices.json");
                 let entry = json!({"productId": PRODUCT_ID, "deviceName": DEVICE_NAME, "deviceSecret": secret});
                 write_whole(&list, json!({"devices": [entry]}).to_string().as_bytes())?;
-                args.devices = Some(list);
+                *rest.devices = Some(list);
                 let (product_id, device_name) = (PRODUCT_ID.to_owned(), DEVICE_NAME.to_owned());
                 Some(OwnDevice { product_id, device_name, secret: Some(secret) })
             }
         };
-        args.state.get_or_insert_with(|| work.path().join("hub"));
-        args.upgrade_on_report = true;
-        Ok(Some(Test { args: args.once.clone(), work, folder, firmware, device }))
+        rest.state.get_or_insert_with(|| work.path().join("hub"));
+        *rest.upgrade_on_report = true;
+        Ok(Some(Test { args: args.clone(), work, folder, firmware, device }))
     }
 
     /// Writes the device's files and puts them into what is told about the hub.

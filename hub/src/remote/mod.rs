@@ -20,8 +20,8 @@ use tokio::sync::mpsc;
 use tokio::time::{interval, sleep, sleep_until, timeout, timeout_at, Instant, MissedTickBehavior};
 
 use crate::error::{Context, Fatal, Result};
-use crate::hub::Hub;
 use crate::ota;
+use crate::ports::{Downlink, Uplink};
 use crate::random;
 
 mod address;
@@ -64,6 +64,34 @@ impl Client {
     pub fn publish(&self, message: Publish) -> bool {
         self.0.try_send(message).is_ok()
     }
+}
+
+impl Downlink for Client {
+    fn send(&self, message: Publish) -> bool {
+        self.publish(message)
+    }
+
+    /// The broker does that.
+    fn pass_on(&self, _message: &Publish) {}
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn is_online(&self, _client_id: &str) -> Option<bool> {
+        None
+    }
+
+    /// Only the broker knows.
+    fn listens(&self, _client_id: &str, _topic: &str) -> bool {
+        true
+    }
+
+    fn cut(&self, _client_id: &str) -> std::result::Result<(), String> {
+        Err("the connections are another broker's: drop works with the own one only".to_owned())
+    }
+
+    fn forget(&self, _client_id: &str) {}
 }
 
 /// What goes to the broker, in this order.
@@ -224,24 +252,24 @@ impl Service {
     }
 
     /// Serves for ever; a broker that goes away is connected to again.
-    pub async fn serve(mut self, hub: Arc<Hub>) {
+    pub async fn serve(mut self, uplink: Arc<dyn Uplink>) {
         if let Some((places, place)) = &self.place {
             let members = self.members.clone();
-            tokio::spawn(watch(hub.clone(), self.address.clone(), places.clone(), place.number, members));
+            tokio::spawn(watch(uplink.clone(), self.address.clone(), places.clone(), place.number, members));
         }
         if self.resumed {
-            hub.warn("takes up the session of an earlier run at the broker");
+            uplink.warn("takes up the session of an earlier run at the broker");
         }
         for packet in std::mem::take(&mut self.early) {
             // Nothing but a refused subscription is an error here, and there is none of those.
-            let _ = self.take(&hub, packet);
+            let _ = self.take(&*uplink, packet);
         }
         let mut pause = FIRST_PAUSE;
         loop {
-            let Err(error) = self.talk(&hub, &mut pause).await else {
+            let Err(error) = self.talk(&*uplink, &mut pause).await else {
                 return;
             };
-            hub.warn(&format!("lost the broker: {error}"));
+            uplink.warn(&format!("lost the broker: {error}"));
             self.outgoing.retain(|item| matches!(item, Outgoing::Message(_)));
             let mut said = String::new();
             loop {
@@ -253,7 +281,7 @@ impl Service {
                         break;
                     }
                     Err(error) if error != said => {
-                        hub.warn(&format!("cannot use the broker {}: {error}", self.address.url));
+                        uplink.warn(&format!("cannot use the broker {}: {error}", self.address.url));
                         said = error;
                     }
                     Err(_) => {}
@@ -266,18 +294,18 @@ impl Service {
             self.pinged = false;
             self.ping_at = Instant::now() + KEEP_ALIVE;
             self.subscribe();
-            hub.warn("connected to the broker again");
+            uplink.warn("connected to the broker again");
         }
     }
 
     /// Carries packets until the connection breaks; `Ok` once nobody can give messages any more.
-    async fn talk(&mut self, hub: &Hub, pause: &mut Duration) -> std::result::Result<(), String> {
+    async fn talk(&mut self, uplink: &dyn Uplink, pause: &mut Duration) -> std::result::Result<(), String> {
         loop {
             self.pump();
             self.link.flush().await?;
             tokio::select! {
                 packet = self.link.read() => {
-                    self.take(hub, packet?)?;
+                    self.take(uplink, packet?)?;
                     *pause = FIRST_PAUSE;
                 }
                 message = self.queue.recv(), if self.outgoing.is_empty() => match message {
@@ -323,7 +351,7 @@ impl Service {
     }
 
     /// Deals with a message unless it is another hub's.
-    fn deal_with(&self, hub: &Hub, message: &Publish) {
+    fn deal_with(&self, uplink: &dyn Uplink, message: &Publish) {
         let ours = |client_id: &String| match &self.place {
             Some((_, place)) if !is_shared(&self.filters) => {
                 owner(client_id, self.members.load(Ordering::Relaxed)) == Some(place.number)
@@ -331,14 +359,14 @@ impl Service {
             _ => true,
         };
         if let Some(client_id) = sender(message).filter(ours) {
-            hub.device_message(&client_id, message);
+            uplink.device_message(&client_id, message);
         }
     }
 
-    fn take(&mut self, hub: &Hub, packet: Packet) -> std::result::Result<(), String> {
+    fn take(&mut self, uplink: &dyn Uplink, packet: Packet) -> std::result::Result<(), String> {
         match packet {
             Packet::Publish(message) => {
-                self.deal_with(hub, &message);
+                self.deal_with(uplink, &message);
                 while let Ok(answer) = self.queue.try_recv() {
                     self.outgoing.push_back(Outgoing::Message(answer));
                 }
@@ -361,7 +389,7 @@ fn sender(message: &Publish) -> Option<String> {
 }
 
 /// Keeps an eye on the other hubs.
-async fn watch(hub: Arc<Hub>, address: Arc<Address>, places: Places, own: u32, members: Arc<AtomicU64>) {
+async fn watch(uplink: Arc<dyn Uplink>, address: Arc<Address>, places: Places, own: u32, members: Arc<AtomicU64>) {
     let mut ticks = interval(WATCH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut said = String::new();
@@ -372,12 +400,12 @@ async fn watch(hub: Arc<Hub>, address: Arc<Address>, places: Places, own: u32, m
                 said.clear();
                 members.store(found, Ordering::Relaxed);
                 if let Some(place) = orphan {
-                    tokio::spawn(adopt(hub.clone(), address.clone(), places.clone(), place, found));
+                    tokio::spawn(adopt(uplink.clone(), address.clone(), places.clone(), place, found));
                 }
             }
             Err(error) if error.to_string() != said => {
                 said = error.to_string();
-                hub.warn(&format!("cannot see the other hubs: {said}"));
+                uplink.warn(&format!("cannot see the other hubs: {said}"));
             }
             Err(_) => {}
         }
@@ -385,12 +413,12 @@ async fn watch(hub: Arc<Hub>, address: Arc<Address>, places: Places, own: u32, m
 }
 
 /// Deals with what a hub that has ended has not dealt with, and ends its session.
-async fn adopt(hub: Arc<Hub>, address: Arc<Address>, places: Places, mut place: Place, members: u64) {
-    hub.warn(&format!("hub {} has ended: its devices go to the others", place.number));
-    match drain(&hub, &address, &places.client_id(&place), &mut place, members).await {
-        Ok(count) => hub.warn(&format!("hub {} left {count} messages", place.number)),
+async fn adopt(uplink: Arc<dyn Uplink>, address: Arc<Address>, places: Places, mut place: Place, members: u64) {
+    uplink.warn(&format!("hub {} has ended: its devices go to the others", place.number));
+    match drain(&*uplink, &address, &places.client_id(&place), &mut place, members).await {
+        Ok(count) => uplink.warn(&format!("hub {} left {count} messages", place.number)),
         Err(error) => {
-            hub.warn(&format!("cannot take over from hub {}: {error}", place.number));
+            uplink.warn(&format!("cannot take over from hub {}: {error}", place.number));
             // Held on to meanwhile, or the next look would try again at once.
             sleep(LONGEST_PAUSE).await;
         }
@@ -399,7 +427,7 @@ async fn adopt(hub: Arc<Hub>, address: Arc<Address>, places: Places, mut place: 
 
 /// Takes what a session holds and ends it; returns the number of messages. `others` are those that served beside it.
 async fn drain(
-    hub: &Hub,
+    uplink: &dyn Uplink,
     address: &Address,
     client_id: &str,
     place: &mut Place,
@@ -420,7 +448,7 @@ async fn drain(
                         shared || owner(client_id, others | 1 << place.number) == Some(place.number)
                     };
                     if let Some(client_id) = sender(&message).filter(theirs) {
-                        hub.device_message(&client_id, &message);
+                        uplink.device_message(&client_id, &message);
                         count += 1;
                     }
                     if message.qos == QoS::AtLeastOnce {

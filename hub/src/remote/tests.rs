@@ -10,8 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::events::Reporter;
 use crate::fault::Faults;
-use crate::http::site::Site;
-use crate::hub::{Outlet, Parts};
+use crate::hub::{Hub, Parts};
+use crate::site::Site;
 use crate::start::Data;
 
 /// Far more than anything here takes.
@@ -128,7 +128,7 @@ fn hub(folder: &Path, client: Client) -> Arc<Hub> {
         store,
         site,
         authority,
-        outlet: Outlet::Remote(client),
+        downlink: Arc::new(client),
         verdicts: mpsc::unbounded_channel().0,
         offer: None,
         awaited: Default::default(),

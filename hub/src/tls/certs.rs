@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::Args;
 use rcgen::{
     date_time_ymd, BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,
@@ -18,10 +19,20 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::auth::Identity;
-use crate::cli::CertArgs;
 use crate::devices::{is_client_id, Devices};
 use crate::error::{Context, Fatal, Result};
 use crate::events::CertPaths;
+
+/// Options of `hub cert`.
+#[derive(Args)]
+pub struct CertArgs {
+    /// The folder that holds (or will hold) the CA
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Product id and device name without a separator
+    #[arg(long, value_name = "ID")]
+    pub client_id: String,
+}
 
 /// What is wrong with a server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,13 +8,13 @@ use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
-use super::http::{Ending, RangeFlaw, Spoil, Target};
-use super::noise::noise;
-use super::stream::{peer_gone, Handle};
-use crate::http::body::Ticket;
-use crate::http::server::{decide, event, Decision, Request};
-use crate::http::site::Served;
+use super::body::Ticket;
+use super::decision::{decide, event, Decision, Request};
+use crate::fault::http::{Ending, RangeFlaw, Spoil, Target};
+use crate::fault::noise::noise;
+use crate::fault::stream::{peer_gone, Handle};
 use crate::hub::Hub;
+use crate::site::Served;
 
 /// Longest head of a request.
 const MAX_HEAD: usize = 64 * 1024;
