@@ -4,7 +4,7 @@
 
 use iot_engine::helpers::json;
 use iot_engine::services::ota::{OtaError, Received, Report, Session, State};
-use iot_engine::services::system_time;
+use iot_engine::services::system_time::message as system_time;
 use iot_engine::time::Millis;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
