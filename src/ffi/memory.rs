@@ -1,9 +1,41 @@
 //! Memory that is handed to the caller: it comes from `HAL_Malloc`, and the caller gives it back with `HAL_Free`.
 
-use std::ffi::{c_char, CStr};
+use std::ffi::{c_char, c_int, CStr};
 use std::ptr;
 
-use crate::hal::memory::allocate as hal_allocate;
+use iot_abi::error::QCLOUD_ERR_MALLOC;
+
+use crate::hal::memory as hal_memory;
+
+/// Whether so little memory is left that `function` must not begin; then with an `ERR` line.
+pub(crate) fn is_exhausted(function: &'static str) -> bool {
+    let exhausted = hal_memory::is_exhausted();
+    if exhausted {
+        ::log::error!(target: function, "out of memory");
+    }
+    exhausted
+}
+
+/// Runs what makes an object that stays. Where there was no memory for it the object goes again, and `undo` ends it.
+///
+/// # Errors
+/// The error of `make`; without memory [`QCLOUD_ERR_MALLOC`].
+pub(crate) fn whole<T>(
+    function: &'static str,
+    make: impl FnOnce() -> Result<T, c_int>,
+    undo: impl FnOnce(T),
+) -> Result<T, c_int> {
+    hal_memory::begin();
+    let made = make();
+    if !hal_memory::was_short() {
+        return made;
+    }
+    ::log::error!(target: function, "out of memory");
+    if let Ok(object) = made {
+        undo(object);
+    }
+    Err(QCLOUD_ERR_MALLOC)
+}
 
 /// A NUL-terminated copy of `text` for the caller. NULL, with an `ERR` line, when there is no memory.
 pub(crate) fn to_hal_string(text: &[u8]) -> *mut c_char {
@@ -28,7 +60,7 @@ pub(crate) fn to_hal_object<T>(value: T) -> Option<*mut T> {
 }
 
 fn allocate(size: usize) -> Option<*mut u8> {
-    let memory = hal_allocate(size);
+    let memory = hal_memory::allocate(size);
     if memory.is_null() {
         ::log::error!("out of memory, {size} bytes were asked for");
         return None;

@@ -9,7 +9,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::Arc;
 
-use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT, QCLOUD_RET_SUCCESS};
+use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_MALLOC, QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT, QCLOUD_RET_SUCCESS};
 use iot_abi::export::{DeviceInfo, QCLOUD_IOT_DEVICE_SDK_VERSION};
 use iot_abi::mqtt::{MQTTInitParams, PublishParams, SubscribeParams};
 use iot_abi::raw;
@@ -21,7 +21,7 @@ use iot_engine::mqtt::{Config, QoS};
 use handlers::{CListener, CSubscriber};
 
 use super::code::{code, driven_code};
-use super::{handle, required_str};
+use super::{handle, memory, required_str};
 use crate::drive::mqtt::{Client, Listener, Proof, Setup};
 use crate::drive::overrides;
 use crate::hal::platform::HalPlatform;
@@ -55,7 +55,7 @@ export! {
             return ptr::null_mut();
         };
         // SAFETY: the caller's promise.
-        let result = unsafe { construct(params) };
+        let result = memory::whole(NAME, || unsafe { construct(params) }, |client| client.destroy());
         params.err_code = result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS);
         LAST_ERROR.store(params.err_code, Ordering::Relaxed);
         result.map_or(ptr::null_mut(), handle::insert)
@@ -248,6 +248,9 @@ export! {
     /// thread at once on the thread that fetches.
     pub fn IOT_MQTT_Yield(pClient: *mut c_void, timeout_ms: u32) -> c_int {
         with_client(NAME, pClient, QCLOUD_ERR_INVAL, |client| {
+            if memory::is_exhausted(NAME) {
+                return QCLOUD_ERR_MALLOC;
+            }
             if timeout_ms == 0 {
                 log::error!(target: NAME, "timeout_ms is 0");
                 return QCLOUD_ERR_INVAL;
@@ -270,6 +273,9 @@ export! {
         pParams: *mut PublishParams,
     ) -> c_int {
         with_client(NAME, pClient, QCLOUD_ERR_INVAL, |client| {
+            if memory::is_exhausted(NAME) {
+                return QCLOUD_ERR_MALLOC;
+            }
             // SAFETY: the caller's promise.
             let topic = match unsafe { required_str(NAME, "topicName", topicName) } {
                 Ok(topic) => topic,
@@ -322,6 +328,9 @@ export! {
         pParams: *mut SubscribeParams,
     ) -> c_int {
         with_client(NAME, pClient, QCLOUD_ERR_INVAL, |client| {
+            if memory::is_exhausted(NAME) {
+                return QCLOUD_ERR_MALLOC;
+            }
             // SAFETY: the caller's promise.
             let filter = match unsafe { required_str(NAME, "topicFilter", topicFilter) } {
                 Ok(filter) => filter,
@@ -419,6 +428,9 @@ export! {
     #[cfg(feature = "multithread")]
     pub fn IOT_MQTT_StartLoop(pClient: *mut c_void) -> c_int {
         with_client(NAME, pClient, QCLOUD_ERR_INVAL, |client| {
+            if memory::is_exhausted(NAME) {
+                return QCLOUD_ERR_MALLOC;
+            }
             client.start_loop().map_or_else(
                 |error| {
                     log::error!(target: NAME, "{error}");

@@ -14,7 +14,7 @@ use iot_abi::raw;
 use iot_engine::services::ota::OtaError;
 
 use super::code::code;
-use super::{handle, required_str};
+use super::{handle, memory, required_str};
 use crate::drive::error::Error;
 use crate::drive::mqtt::Client;
 use crate::drive::services::ota::Ota;
@@ -44,13 +44,13 @@ export! {
         let Some(client) = handle::required::<Client>(NAME, "ch_signal", "an MQTT client", ch_signal) else {
             return ptr::null_mut();
         };
-        match Ota::new(product_id, device_name, client) {
-            Ok(ota) => handle::insert(Arc::new(ota)),
-            Err(why) => {
+        let make = || {
+            Ota::new(product_id, device_name, client).map(Arc::new).map_err(|why| {
                 log::error!(target: NAME, "{why}");
-                ptr::null_mut()
-            }
-        }
+                QCLOUD_ERR_FAILURE
+            })
+        };
+        memory::whole(NAME, make, |ota| ota.destroy()).map_or(ptr::null_mut(), handle::insert)
     }
 }
 
@@ -82,7 +82,7 @@ export! {
     /// Returns 0; IOT_OTA_ERR_INVALID_STATE unless an update command is being followed; IOT_OTA_ERR_INVALID_PARAM for an
     /// offset beyond the size; QCLOUD_ERR_HTTP_* or QCLOUD_ERR_FAILURE when the server can't be reached.
     pub fn IOT_OTA_StartDownload(handle: *mut c_void, offset: u32, size: u32) -> c_int {
-        with_ota(NAME, handle, |ota| {
+        with_ota_and_memory(NAME, handle, |ota| {
             ota.start_download(offset, size).map_or_else(|error| code(&error), |()| QCLOUD_RET_SUCCESS)
         })
     }
@@ -122,7 +122,7 @@ export! {
     /// # Safety
     /// `version` is NULL or a string.
     pub unsafe fn IOT_OTA_ReportVersion(handle: *mut c_void, version: *const c_char) -> c_int {
-        with_ota(NAME, handle, |ota| {
+        with_ota_and_memory(NAME, handle, |ota| {
             // SAFETY: the caller's promise.
             match unsafe { required_str(NAME, "version", version) } {
                 Ok(version) => packet_id(NAME, ota, ota.report_version(version)),
@@ -135,7 +135,7 @@ export! {
 export! {
     /// Tells the cloud that the new firmware is being written. Returns the packet id or an error.
     pub fn IOT_OTA_ReportUpgradeBegin(handle: *mut c_void) -> c_int {
-        with_ota(NAME, handle, |ota| packet_id(NAME, ota, ota.report_upgrade_begin()))
+        with_ota_and_memory(NAME, handle, |ota| packet_id(NAME, ota, ota.report_upgrade_begin()))
     }
 }
 
@@ -146,7 +146,7 @@ export! {
     /// # Safety
     /// `version` is NULL or a string.
     pub unsafe fn IOT_OTA_ReportUpgradeSuccess(handle: *mut c_void, version: *const c_char) -> c_int {
-        with_ota(NAME, handle, |ota| {
+        with_ota_and_memory(NAME, handle, |ota| {
             // SAFETY: the caller's promise.
             match unsafe { optional_version(NAME, version) } {
                 Ok(version) => packet_id(NAME, ota, ota.report_upgrade_success(version)),
@@ -163,7 +163,7 @@ export! {
     /// # Safety
     /// `version` is NULL or a string.
     pub unsafe fn IOT_OTA_ReportUpgradeFail(handle: *mut c_void, version: *const c_char) -> c_int {
-        with_ota(NAME, handle, |ota| {
+        with_ota_and_memory(NAME, handle, |ota| {
             // SAFETY: the caller's promise.
             match unsafe { optional_version(NAME, version) } {
                 Ok(version) => packet_id(NAME, ota, ota.report_upgrade_fail(version)),
@@ -202,7 +202,7 @@ export! {
         buf_len: u32,
         timeout_s: u32,
     ) -> c_int {
-        with_ota(NAME, handle, |ota| {
+        with_ota_and_memory(NAME, handle, |ota| {
             if buf.is_null() {
                 return invalid(NAME, ota, "buf is NULL");
             }
@@ -292,6 +292,16 @@ export! {
 /// Runs `body` with the object behind `handle`.
 fn with_ota(name: &'static str, handle: *mut c_void, body: impl FnOnce(&Ota) -> c_int) -> c_int {
     handle::required::<Ota>(name, "handle", KIND, handle).map_or(IOT_OTA_ERR_INVALID_PARAM, |ota| body(&ota))
+}
+
+/// As [`with_ota`], for what needs memory.
+fn with_ota_and_memory(name: &'static str, handle: *mut c_void, body: impl FnOnce(&Ota) -> c_int) -> c_int {
+    with_ota(name, handle, |ota| {
+        if memory::is_exhausted(name) {
+            return ota.note(OtaError::NoMemory).code();
+        }
+        body(ota)
+    })
 }
 
 fn invalid(name: &'static str, ota: &Ota, what: &str) -> c_int {

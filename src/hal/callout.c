@@ -265,7 +265,9 @@ HIDDEN int qcloud_leave(int before)
     }
 
 /* Structs are passed through untouched, so they are void pointers here; the layouts are the iot-abi crate's. */
+#ifdef QCLOUD_THREADS
 FUNCTION(int, minus, HAL_ThreadCreate, (void *params), (params))
+#endif
 FUNCTION(void *, zero, HAL_MutexCreate, (void), ())
 PROCEDURE(HAL_MutexDestroy, (void *mutex), (mutex))
 PROCEDURE(HAL_MutexLock, (void *mutex), (mutex))

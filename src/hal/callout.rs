@@ -7,7 +7,9 @@ use std::ffi::{c_char, c_int, c_uchar, c_uint, c_void};
 
 #[cfg(not(feature = "auth-with-notls"))]
 use iot_abi::import::TLSConnectParams;
-use iot_abi::import::{ThreadParams, Timer};
+#[cfg(feature = "multithread")]
+use iot_abi::import::ThreadParams;
+use iot_abi::import::Timer;
 use iot_abi::raw;
 
 /// Declares functions under their own names that are linked under `qcloud_call_` and the name.
@@ -24,6 +26,7 @@ macro_rules! calls {
 }
 
 calls! {
+    #[cfg(feature = "multithread")]
     fn HAL_ThreadCreate(params: *mut ThreadParams) -> c_int;
     fn HAL_MutexCreate() -> *mut c_void;
     fn HAL_MutexDestroy(mutex: *mut c_void);

@@ -12,6 +12,7 @@ mod interface;
 pub mod memory;
 mod outcome;
 pub mod platform;
+mod reserve;
 pub mod sync;
 mod tcp;
 #[cfg(feature = "multithread")]

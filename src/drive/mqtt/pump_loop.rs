@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use super::{Client, Driven};
 use crate::drive::error::Error;
+use crate::hal::memory;
 use crate::hal::sync::Mutex;
 use crate::hal::thread::{self, Thread};
 
 /// How long one round of the loop lasts; StopLoop waits for at most that.
 const ROUND_MS: u64 = 500;
+/// How long the loop waits for memory before it looks again.
+const MEMORY_MS: u32 = 100;
 
 pub(super) struct PumpLoop {
     running: AtomicBool,
@@ -100,6 +103,10 @@ impl Client {
     fn run_loop(self: &Arc<Self>, number: u64) {
         let is_last = || self.pump_loop.last.lock().number == number;
         while self.pump_loop.running.load(Ordering::Acquire) && is_last() {
+            if memory::is_exhausted() {
+                self.platform.sleep(MEMORY_MS);
+                continue;
+            }
             let driven = self.pump_until(self.platform.now() + ROUND_MS);
             if matches!(driven, Err(Error::NotConnected) | Ok(Driven::Closed)) || self.platform.is_leaving() {
                 let last = self.pump_loop.last.lock();

@@ -14,6 +14,8 @@ pub enum OtaError {
     InvalidParam,
     /// The call does not fit the present state.
     InvalidState,
+    /// Out of memory.
+    NoMemory,
     /// The download failed.
     FetchFailed,
     /// The firmware does not exist on the server.
@@ -37,6 +39,7 @@ impl OtaError {
             OtaError::Fail => -1,
             OtaError::InvalidParam => -2,
             OtaError::InvalidState => -3,
+            OtaError::NoMemory => -4,
             OtaError::FetchFailed => -5,
             OtaError::FetchNotExist => -6,
             OtaError::FetchAuthFail => -7,
@@ -130,6 +133,7 @@ mod tests {
             (OtaError::Fail, -1),
             (OtaError::InvalidParam, -2),
             (OtaError::InvalidState, -3),
+            (OtaError::NoMemory, -4),
             (OtaError::FetchFailed, -5),
             (OtaError::FetchNotExist, -6),
             (OtaError::FetchAuthFail, -7),
