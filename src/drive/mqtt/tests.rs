@@ -452,3 +452,38 @@ fn with_the_loop_thread_only_the_thread_that_fetches_is_not_held() {
     assert_eq!(elapsed(300), 300, "the download is over");
     client.set_loop_status(false);
 }
+
+#[test]
+fn a_qos_2_message_takes_the_whole_exchange_and_reaches_its_subscriber_once() {
+    use rumqttc::mqttbytes::v4::{PubComp, PubRec, PubRel, Publish};
+    let (simulation, diary, client) = connected();
+    client.subscribe("t", QoS::AtLeastOnce, Arc::new(diary.clone())).unwrap();
+    client.yield_for(10).unwrap();
+    diary.take();
+    simulation.world().received.clear();
+    let mut publish = Publish::new("t", rumqttc::QoS::ExactlyOnce, "hello");
+    publish.pkid = 77;
+    simulation.world().send(&Packet::Publish(publish.clone()));
+    client.yield_for(10).unwrap();
+    publish.dup = true;
+    simulation.world().send(&Packet::Publish(publish));
+    simulation.world().send(&Packet::PubRel(PubRel::new(77)));
+    client.yield_for(10).unwrap();
+    assert_eq!(diary.take(), ["t: hello"]);
+    let rec = Packet::PubRec(PubRec::new(77));
+    assert_eq!(simulation.world().received, [rec.clone(), rec, Packet::PubComp(PubComp::new(77))]);
+    assert!(client.is_connected());
+}
+
+#[test]
+fn a_message_that_nobody_takes_keeps_the_link() {
+    let simulation = Simulation::default();
+    let mut setup = setup(Diary::default(), Box::new(()));
+    setup.listener = None;
+    let client = Client::offline(Arc::new(simulation.clone()), setup);
+    client.connect().unwrap();
+    simulation.world().publish(9, "t", b"x");
+    client.yield_for(10).unwrap();
+    let acknowledged = matches!(simulation.world().received.last(), Some(Packet::PubAck(ack)) if ack.pkid == 9);
+    assert!(acknowledged && client.is_connected());
+}
