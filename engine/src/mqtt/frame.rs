@@ -3,7 +3,7 @@
 //! The framer says how many bytes it can use, because on some platforms a read that asks for more than will come
 //! waits for its whole time limit (hal.md).
 
-use super::{Broken, Malformed, NoMemory};
+use super::{memory, Broken, Malformed};
 
 /// Longest body of a packet that is taken: 16 kB of payload (behaviour.md section 3), topic, packet id.
 pub const MAX_BODY: usize = 16 * 1024 + 2 * crate::topic::MAX_TOPIC_LEN;
@@ -157,15 +157,15 @@ impl Framer {
         if len > MAX_ANNOUNCED {
             return Err(Malformed("a length of more than 4 MB").into());
         }
-        let mut bytes = Vec::new();
-        let has_memory = len > MAX_BODY || bytes.try_reserve_exact(len).is_ok();
-        if !has_memory && len <= NEVER_SKIPPED {
-            return Err(NoMemory.into());
-        }
-        self.body = Some(if len > MAX_BODY || !has_memory {
-            Body::Skipped(Skip { len, seen: 0, topic_len: [0; 2], id: [0; 2], no_memory: !has_memory })
+        let skip = |no_memory| Body::Skipped(Skip { len, seen: 0, topic_len: [0; 2], id: [0; 2], no_memory });
+        self.body = Some(if len > MAX_BODY {
+            skip(false)
         } else {
-            Body::Taken { len, bytes }
+            match memory::buffer(len) {
+                Ok(bytes) => Body::Taken { len, bytes },
+                Err(_) if len > NEVER_SKIPPED => skip(true),
+                Err(none) => return Err(none.into()),
+            }
         });
         Ok(())
     }
@@ -191,6 +191,7 @@ impl Framer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::memory::shortage::Shortage;
     use super::*;
 
     fn push(framer: &mut Framer, mut data: &[u8]) -> Vec<Frame> {
@@ -281,6 +282,18 @@ mod tests {
             let frames = push(&mut Framer::default(), &stream);
             assert_eq!(matches!(&frames[..], [Frame::Packet { body, .. }] if body.len() == len), taken, "{len}");
         }
+    }
+
+    #[test]
+    fn what_there_is_no_memory_for_is_skipped_or_ends_the_link() {
+        let _shortage = Shortage::above(1000);
+        let skipped = Frame::Skipped { first: 0x32, len: 5000, id: Some(7), no_memory: true };
+        let mut long = vec![0x32, 0x88, 0x27, 0, 1, b't', 0, 7];
+        long.resize(3 + 5000, b'x');
+        assert_eq!(push(&mut Framer::default(), &long), [skipped]);
+        // As long as an update command may be.
+        assert_eq!(Framer::default().push(&mut &[0x32, 0x80, 0x20][..]), Err(Broken::NoMemory));
+        assert_eq!(push(&mut Framer::default(), &[0xd0, 0]), [pong()]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 pub mod backoff;
 pub mod frame;
 pub mod keep_alive;
+mod memory;
 mod packet;
 mod packet_id;
 pub mod polling;

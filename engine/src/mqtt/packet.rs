@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{Broken, Malformed, NoMemory};
+use super::{memory, Broken, Malformed, NoMemory};
 
 /// Quality of service of what a device sends and asks for. This side never uses QoS 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,12 +103,9 @@ fn publish(first: u8, body: Vec<u8>) -> Result<Incoming, Broken> {
     }
     // The standard lets a receiver hang up at such a topic (MQTT 3.1.1 section 1.5.3). The server would send it again
     // after each reconnect, and nothing else would ever reach the device.
-    let Some(text) = std::str::from_utf8(topic).ok().filter(|text| crate::topic::is_topic(text)) else {
+    let Some(topic) = String::from_utf8(memory::copy(topic)?).ok().filter(|topic| crate::topic::is_topic(topic)) else {
         return Ok(Incoming::BadTopic { qos, id, len: body.len() });
     };
-    let mut topic = String::new();
-    topic.try_reserve_exact(text.len()).map_err(|_| NoMemory)?;
-    topic.push_str(text);
     let payload = Bytes::from(body).split_off(at);
     Ok(Incoming::Publish(Message { qos, retain: first & 1 != 0, dup: first & 8 != 0, id, topic, payload }))
 }
@@ -210,22 +207,25 @@ fn length(len: usize) -> [u8; 2] {
 /// The remaining length of the fixed header, and how many bytes of it count.
 fn remaining_length(mut len: usize) -> ([u8; 4], usize) {
     let mut bytes = [0; 4];
-    for (index, byte) in bytes.iter_mut().enumerate() {
+    let mut count = 0;
+    // What is sent is far below the limit of four bytes.
+    while let Some(byte) = bytes.get_mut(count) {
         *byte = (len & 0x7f) as u8;
+        count += 1;
         len >>= 7;
         if len == 0 {
-            return (bytes, index + 1);
+            break;
         }
         *byte |= 0x80;
     }
-    (bytes, 4)
+    (bytes, count)
 }
 
 /// Appends a packet to `out`, whole or not at all.
 fn write(out: &mut Vec<u8>, first: u8, parts: &[&[u8]]) -> Result<(), NoMemory> {
     let len = parts.iter().map(|part| part.len()).sum();
     let (header, count) = remaining_length(len);
-    out.try_reserve(1 + count + len).map_err(|_| NoMemory)?;
+    memory::reserve(out, 1 + count + len)?;
     out.push(first);
     out.extend_from_slice(&header[..count]);
     for part in parts {

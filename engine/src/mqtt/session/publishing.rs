@@ -1,7 +1,7 @@
 //! What the device sends: messages for this connection, and messages that are kept until they are acknowledged.
 
 use super::super::packet::Publish;
-use super::super::NoMemory;
+use super::super::{memory, NoMemory};
 use super::{Awaited, LinkState, QoS, Refusal, Session};
 use crate::time::Millis;
 use crate::topic::{is_topic, MAX_TOPIC_LEN};
@@ -28,12 +28,7 @@ pub(super) struct Kept {
 
 impl Kept {
     fn new(id: u16, topic: &str, payload: &[u8]) -> Result<Self, NoMemory> {
-        let mut kept = Kept { id, topic: String::new(), payload: Vec::new(), sent: false };
-        kept.topic.try_reserve_exact(topic.len()).map_err(|_| NoMemory)?;
-        kept.payload.try_reserve_exact(payload.len()).map_err(|_| NoMemory)?;
-        kept.topic.push_str(topic);
-        kept.payload.extend_from_slice(payload);
-        Ok(kept)
+        Ok(Kept { id, topic: topic.to_owned(), payload: memory::copy(payload)?, sent: false })
     }
 
     fn packet(&self, dup: bool) -> Publish<'_> {

@@ -1,6 +1,6 @@
 //! Subscriptions: they outlive connections, and what the server granted once is asked for until it is taken away.
 
-use super::super::packet;
+use super::super::{memory, packet};
 use super::{Awaited, Event, LinkState, QoS, Refusal, Session};
 use crate::time::Millis;
 use crate::topic::{is_filter, matches, MAX_TOPIC_LEN};
@@ -105,7 +105,7 @@ impl<H: Clone> Session<H> {
             return Err(Refusal::NotConnected);
         }
         // Room for the packet, so that what follows can't fail half-way.
-        self.output.try_reserve(filter.len() + 16).map_err(|_| Refusal::NoMemory)
+        Ok(memory::reserve(&mut self.output, filter.len() + 16)?)
     }
 
     fn add(&mut self, owner: Owner, filter: &str, qos: QoS, handler: H) -> u64 {

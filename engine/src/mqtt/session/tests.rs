@@ -248,6 +248,8 @@ fn each_fault_says_what_happened() {
         (LinkFault::ConnackTimeout, "no CONNACK in time"),
         (LinkFault::PingTimeout, "no answer to pings"),
         (LinkFault::Unread, "the server does not read its answers"),
+        (LinkFault::TooSlow, "a packet that is too long comes in at less than 1 kB/s"),
+        (LinkFault::NoMemory, "no memory for a packet"),
     ] {
         assert_eq!(fault.to_string(), text);
     }

@@ -1,5 +1,6 @@
 //! What the server sends, with every QoS, in good and in bad order.
 
+use super::super::super::memory::shortage::Shortage;
 use super::*;
 
 fn publish(qos: u8, id: u16, payload: &[u8], dup: bool) -> Packet {
@@ -290,4 +291,54 @@ fn more_than_4_mb_end_the_link_at_once() {
     let mut session = connected();
     let result = session.received(Millis(0), &[0x30, 0xff, 0xff, 0xff, 0x7f]);
     assert_eq!(result, Err(LinkFault::Malformed(Malformed("a length of more than 4 MB"))));
+}
+
+#[test]
+fn a_session_outlives_a_shortage_of_memory() {
+    let mut session = connected();
+    subscribe(&mut session, Millis(0), "a", "h");
+    let shortage = Shortage::above(0);
+    let refused = Err(Refusal::NoMemory);
+    assert_eq!(session.publish(Millis(0), "t", b"x", QoS::AtLeastOnce, false), refused);
+    assert_eq!(session.publish_kept(Millis(0), "t", b"x"), refused);
+    assert_eq!(session.subscribe(Millis(0), "b", QoS::AtMostOnce, "h", never_same), refused);
+    assert_eq!(session.subscribe_for_service(Millis(0), "b", QoS::AtMostOnce, "h"), Err(Refusal::NoMemory));
+    assert_eq!((session.kept(), session.deadline()), (0, Some(Millis(240_000))), "nothing is left of them");
+    assert_eq!(session.received(Millis(0), &[0x30, 5, 0, 1, b'a', b'x', b'y']), Err(LinkFault::NoMemory));
+    // An answer that can't be written.
+    session.lost(Millis(0), 0);
+    drop(shortage);
+    connect(&mut session, Millis(1000));
+    packets(&mut session);
+    let shortage = Shortage::above(2);
+    assert_eq!(session.received(Millis(1000), &[0x62, 2, 0, 7]), Err(LinkFault::NoMemory));
+    assert_eq!(session.tick(Millis(1000)), Err(LinkFault::NoMemory));
+    session.lost(Millis(1000), 0);
+    session.open(Millis(3000), login());
+    assert_eq!(session.tick(Millis(3000)), Err(LinkFault::NoMemory), "CONNECT can't be written");
+    session.lost(Millis(3000), 0);
+    drop(shortage);
+    connect(&mut session, Millis(7000));
+    assert!(matches!(&packets(&mut session)[..], [Packet::Subscribe(again)] if again.filters[0].path == "a"));
+}
+
+#[test]
+fn a_message_that_there_is_no_memory_for_is_acknowledged_and_told() {
+    let mut session = connected();
+    let shortage = Shortage::above(1000);
+    receive(&mut session, Millis(0), &publish(1, 7, &[b'x'; 5000], false)).unwrap();
+    assert_eq!(events(&mut session), [Event::Skipped(Skipped::NoMemory(5005))]);
+    assert_eq!(packets(&mut session), [Packet::PubAck(PubAck::new(7))]);
+    drop(shortage);
+}
+
+#[test]
+fn each_message_that_is_not_taken_says_why() {
+    for (what, text) in [
+        (Skipped::TooLong(9), "a message of 9 bytes is too long and was skipped"),
+        (Skipped::NoMemory(9), "no memory for a message of 9 bytes, it was skipped"),
+        (Skipped::BadTopic(9), "a message of 9 bytes has no valid topic and was skipped"),
+    ] {
+        assert_eq!(what.to_string(), text);
+    }
 }
