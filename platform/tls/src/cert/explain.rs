@@ -88,10 +88,14 @@ fn certificate(reason: &CertificateError, host: &str) -> Cause {
     let of = format!("certificate of {host}");
     Cause::lasting(match reason {
         CertificateError::NotValidYetContext { time, not_before } => {
-            let (now, from) = (time.as_secs(), date(not_before.as_secs()));
-            let text = format!("{of} not yet valid: it begins {from}, this device's clock says {}", date(now));
-            // Somebody will set it.
-            return Cause { text, is_lasting: !clock_is_wrong(now) };
+            let (now, says) = (time.as_secs(), date(time.as_secs()));
+            if clock_is_wrong(now) {
+                // Somebody will set it.
+                return Cause::passing(format!(
+                    "{of} not yet valid: this device's clock says {says}, which is before this library was built"
+                ));
+            }
+            format!("{of} not yet valid: it begins {}, this device's clock says {says}", date(not_before.as_secs()))
         }
         CertificateError::ExpiredContext { not_after, .. } => format!("{of} expired {}", date(not_after.as_secs())),
         CertificateError::Expired => format!("{of} expired"),
@@ -160,4 +164,65 @@ fn alternative_name(host: &str) -> String {
 fn bare_name(name: &str) -> &str {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
     inner.trim_matches('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustls::pki_types::UnixTime;
+
+    use super::*;
+
+    fn not_yet(now: u64, begins: u64) -> Cause {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let reason = CertificateError::NotValidYetContext { time: at(now), not_before: at(begins) };
+        match explain(&reason.into(), "fw.example") {
+            Failure::Certificate(cause) => cause,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_clock_that_nobody_has_set_is_told_and_will_be_set() {
+        let text = "certificate of fw.example not yet valid: this device's clock says 1970-01-01, which is before \
+                    this library was built";
+        assert_eq!(not_yet(5, 1_772_323_200), Cause::passing(text.to_owned()));
+        let text = "certificate of fw.example not yet valid: it begins 2100-03-01, this device's clock says 2100-02-28";
+        assert_eq!(not_yet(4_107_542_399, 4_107_542_400), Cause::lasting(text.to_owned()));
+    }
+
+    #[test]
+    fn no_text_shows_a_name_of_rusts() {
+        use rustls::{InvalidMessage, PeerMisbehaved};
+
+        let flaws = [
+            webpki::Error::CaUsedAsEndEntity,
+            webpki::Error::EndEntityUsedAsCa,
+            webpki::Error::UnsupportedCertVersion,
+            webpki::Error::NameConstraintViolation,
+            webpki::Error::MaximumPathDepthExceeded,
+            webpki::Error::MalformedExtensions,
+        ];
+        let errors = flaws.into_iter().map(|flaw| CertificateError::Other(OtherError(Arc::new(flaw))).into()).chain([
+            CertificateError::BadEncoding.into(),
+            CertificateError::Revoked.into(),
+            CertificateError::UnhandledCriticalExtension.into(),
+            CertificateError::ApplicationVerificationFailure.into(),
+            Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedCipherSuite),
+            Error::PeerIncompatible(PeerIncompatible::NoKxGroupsInCommon),
+            Error::InvalidMessage(InvalidMessage::InvalidContentType),
+            Error::AlertReceived(AlertDescription::InternalError),
+            Error::NoCertificatesPresented,
+        ]);
+        for error in errors {
+            let (Failure::Certificate(cause) | Failure::Error(cause)) = explain(&error, "fw.example") else {
+                panic!("{error:?}")
+            };
+            // A name such as CaUsedAsEndEntity: a small letter before a large one.
+            let letters = cause.text.replace("serverAuth", "").replace("subjectAltName", "").into_bytes();
+            let is_name = |pair: &[u8]| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase();
+            assert!(!letters.windows(2).any(is_name), "{}", cause.text);
+        }
+    }
 }
