@@ -108,9 +108,11 @@ typedef enum IOT_OTAReportType {
  * Begins upgrades for a device and returns the handle for all other functions; NULL on failure.
  *
  * Subscribes to the device's update topic over the MQTT client `ch_signal` and waits up to 2 s for the server's answer.
- * Both names are copied. The handle is ended with IOT_OTA_Destroy, before or after the MQTT client.
+ * Asks once more where the server refuses. The subscription does not count among the client's ten. Both names are copied. The handle is ended with IOT_OTA_Destroy, before or after the MQTT client.
  */
-void *IOT_OTA_Init(const char *product_id, const char *device_name, void *ch_signal);
+void *IOT_OTA_Init(const char *product_id,
+                   const char *device_name,
+                   void *ch_signal);
 
 /**
  * Ends upgrades: unsubscribes, closes a download, frees. Returns 0; IOT_OTA_ERR_INVALID_PARAM for an unknown handle.
@@ -140,6 +142,9 @@ int IOT_OTA_ResetClientMD5(void *handle);
 /**
  * Tells the cloud which version runs, 1 to 32 characters, and waits for an update command from now on: whatever was
  * going on is dropped. Returns the packet id or an error.
+ *
+ * While no command has come, the library reports the version again after each reconnect to a server that does not
+ * know the session any more: the cloud then sends again a command that was lost with the link.
  */
 int IOT_OTA_ReportVersion(void *handle, const char *version);
 
@@ -155,6 +160,8 @@ int IOT_OTA_ReportUpgradeSuccess(void *handle, const char *version);
 /**
  * Tells the cloud that the upgrade failed; `version` NULL means the version of the update command. Returns the packet
  * id or an error.
+ *
+ * The report says what last went wrong, as far as the library knows it, else "upgrade failed".
  */
 int IOT_OTA_ReportUpgradeFail(void *handle, const char *version);
 

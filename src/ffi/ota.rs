@@ -26,7 +26,7 @@ export! {
     /// Begins upgrades for a device and returns the handle for all other functions; NULL on failure.
     ///
     /// Subscribes to the device's update topic over the MQTT client `ch_signal` and waits up to 2 s for the server's answer.
-    /// Both names are copied. The handle is ended with IOT_OTA_Destroy, before or after the MQTT client.
+    /// Asks once more where the server refuses. The subscription does not count among the client's ten. Both names are copied. The handle is ended with IOT_OTA_Destroy, before or after the MQTT client.
     ///
     /// # Safety
     /// `product_id` and `device_name` are NULL or strings.
@@ -119,6 +119,9 @@ export! {
     /// Tells the cloud which version runs, 1 to 32 characters, and waits for an update command from now on: whatever was
     /// going on is dropped. Returns the packet id or an error.
     ///
+    /// While no command has come, the library reports the version again after each reconnect to a server that does not
+    /// know the session any more: the cloud then sends again a command that was lost with the link.
+    ///
     /// # Safety
     /// `version` is NULL or a string.
     pub unsafe fn IOT_OTA_ReportVersion(handle: *mut c_void, version: *const c_char) -> c_int {
@@ -159,6 +162,8 @@ export! {
 export! {
     /// Tells the cloud that the upgrade failed; `version` NULL means the version of the update command. Returns the packet
     /// id or an error.
+    ///
+    /// The report says what last went wrong, as far as the library knows it, else "upgrade failed".
     ///
     /// # Safety
     /// `version` is NULL or a string.

@@ -18,7 +18,9 @@ pub const MAX_PATH: usize = 1024;
 pub fn value_of<'a>(source: &'a [u8], path: &[u8]) -> Result<Option<&'a [u8]>, Error> {
     let mut object = Object::open(source)?;
     let mut wanted = path.split(|byte| *byte == b'.').peekable();
-    while let Some(key) = wanted.next() {
+    loop {
+        // There is always a next one: after the last, this returns.
+        let key = wanted.next().unwrap_or_default();
         let found = loop {
             match object.next_key()? {
                 Some(member) if member.is(key) => break true,
@@ -34,7 +36,6 @@ pub fn value_of<'a>(source: &'a [u8], path: &[u8]) -> Result<Option<&'a [u8]>, E
             _ => return Ok(None),
         }
     }
-    Ok(None)
 }
 
 /// The paths of all keys, in the order of the text: each key, then the keys of the object that it may hold, joined by

@@ -276,6 +276,8 @@ mod tests {
         assert_eq!(bad(&with("file_size", Some("0"))).version, "1.3.0");
         assert_eq!(bad(&with("version", None)).version, "");
         assert_eq!(bad(&with("version", Some(r#""123456789012345678901234567890123""#))).version.len(), 32);
+        let version = "1".repeat(31) + "你";
+        assert_eq!(bad(&with("version", Some(&format!("\"{version}\"")))).version, "1".repeat(31));
     }
 
     #[test]
