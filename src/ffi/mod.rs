@@ -13,6 +13,7 @@ use std::ffi::{c_char, CStr};
 mod edge;
 
 pub(crate) mod code;
+pub mod ext;
 pub mod getopt;
 pub mod handle;
 pub mod json;

@@ -39,12 +39,18 @@ in_archive() {
     "$NM" --defined-only --extern-only "$1" 2>/dev/null | awk 'NF == 3 { print $3 }' | grep -v '^qcloud_iot\.' | sort -u
 }
 
+# What this library offers besides the C SDK's functions: the names of one header of its own.
+additions=$(grep -oE '\bIOT_Ext_\w+' "$here/../../include/exports/qcloud_iot_export_ext.h" | sort -u)
+
 for side in lib hal; do
     contract "$side" >"$work/$side"
     # The headers declare a few HAL_* that the C SDK's Linux platform leaves out; ours need not.
     contract "$side" --declared >"$work/$side.declared"
 done
 
+for list in lib lib.declared; do
+    { cat "$work/$list"; printf '%s\n' "$additions"; } | sort -u >"$work/with" && mv "$work/with" "$work/$list"
+done
 in_archive "$lib/libiot_sdk.a" >"$work/sdk"
 compare libiot_sdk.a sdk lib lib
 if [ -f "$lib/libiot_platform.a" ]; then

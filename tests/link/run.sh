@@ -81,6 +81,12 @@ shared_own_hal)
     "$CC" own_hal.o -L"$shared" -liot_sdk -o own_hal
     run_shared own_hal "$shared"
     ;;
+shared_hidden_hal)
+    # The headers make a program's HAL_* visible to the shared library, whatever the flag says.
+    against_output own_hal.c -fvisibility=hidden
+    "$CC" own_hal.o -L"$shared" -liot_sdk -o own_hal
+    run_shared own_hal "$shared"
+    ;;
 shared_without_platform)
     # Folders may have a space in their names.
     own="$PWD/own lib"

@@ -18,6 +18,12 @@
 extern "C" {
 #endif
 
+/* A program may define the functions below itself. With -fvisibility=hidden the shared library would not see them, and call
+ * its own in their place, if they did not stand here as visible. */
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 /** Marks an input parameter. */
 #define _IN_
 /** Marks an output parameter. */
@@ -58,6 +64,10 @@ extern int HAL_DTLS_Write(uintptr_t handle, const unsigned char *data, size_t da
 extern int HAL_DTLS_Read(uintptr_t handle, unsigned char *data, size_t datalen, uint32_t timeout_ms, size_t *read_len);
 #endif
 #endif /* COAP_COMM_ENABLED */
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

@@ -35,6 +35,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("qcloud_iot_export_coap.h", "include/exports/qcloud_iot_export_coap.h"),
     ("qcloud_iot_export_dynreg.h", "include/exports/qcloud_iot_export_dynreg.h"),
     ("qcloud_iot_export_error.h", "include/exports/qcloud_iot_export_error.h"),
+    ("qcloud_iot_export_ext.h", "include/exports/qcloud_iot_export_ext.h"),
     ("qcloud_iot_export_gateway.h", "include/exports/qcloud_iot_export_gateway.h"),
     ("qcloud_iot_export_log.h", "include/exports/qcloud_iot_export_log.h"),
     ("qcloud_iot_export_mqtt.h", "include/exports/qcloud_iot_export_mqtt.h"),
