@@ -118,6 +118,9 @@ pub struct RunArgs {
     /// Which own server's URL a device is sent
     #[arg(long, value_enum, default_value = "https")]
     pub scheme: Scheme,
+    /// Where devices find the own server: what stands before the hub, such as a proxy on port 443. Its path is passed on
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
     /// Send this URL instead of the own server's
     #[arg(long, value_name = "URL", requires = "firmware")]
     pub firmware_url: Option<String>,

@@ -121,8 +121,13 @@ async fn bind(option: &str, listen: &Listen) -> Result<Option<Socket>> {
     Ok(Some(Socket { listener, address }))
 }
 
+/// A server's URL. The scheme's own port is left out: there are devices that take "host:443" for a name.
 fn base(scheme: &str, host: &str, socket: Option<&Socket>) -> Option<String> {
-    socket.map(|socket| format!("{scheme}://{}", named(host, socket)))
+    let own = if scheme == "https" { ":443" } else { ":80" };
+    socket.map(|socket| {
+        let place = named(host, socket);
+        format!("{scheme}://{}", place.strip_suffix(own).unwrap_or(&place))
+    })
 }
 
 fn named(host: &str, socket: &Socket) -> String {
@@ -174,6 +179,9 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
             return Err(Fatal::new("--firmware-base-url: a file's name is put behind it, so it has no ? and no #"));
         }
     }
+    if let Some(url) = &args.public_url {
+        check_public_url(url)?;
+    }
     let console_token = console_token(args.console_token_file.as_deref())?;
     let folder = Folder::open(args.state.as_deref())?;
     let Data { store, authority, signing_key, firmware_folder } = Data::open(folder.path(), folder.kept().is_some())?;
@@ -199,9 +207,10 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     let site = Site {
         key: signing_key,
         lifetime: args.url_lifetime,
-        server: match args.scheme {
-            Scheme::Http => http.clone(),
-            Scheme::Https => https.clone(),
+        server: match (&args.public_url, args.scheme) {
+            (Some(url), _) => Some(url.trim_end_matches('/').to_owned()),
+            (None, Scheme::Http) => http.clone(),
+            (None, Scheme::Https) => https.clone(),
         },
         instead: args.firmware_url.clone(),
         elsewhere: args.firmware_base_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
@@ -355,6 +364,16 @@ fn check_firmware_url(option: &str, url: &str) -> Result<()> {
     } else {
         Err(Fatal::new(format!("{option} must be a http:// or https:// URL")))
     }
+}
+
+/// The signature covers the path, and the hub compares it as it comes: nothing may be put before it.
+fn check_public_url(url: &str) -> Result<()> {
+    check_firmware_url("--public-url", url)?;
+    let place = url.split_once("://").map_or(url, |(_, place)| place).trim_end_matches('/');
+    if place.contains(['/', '?', '#']) {
+        return Err(Fatal::new("--public-url: http:// or https://, a host and perhaps a port, but no path"));
+    }
+    Ok(())
 }
 
 /// Puts the firmware of the command line on offer, and returns it as it is for the first product.

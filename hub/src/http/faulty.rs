@@ -122,7 +122,7 @@ impl Answer {
     fn new(decision: Decision) -> Self {
         let text = decision.text();
         let mut headers = vec![("Content-Type".to_owned(), decision.content_type().to_owned())];
-        headers.extend(decision.headers.into_iter().map(|(name, value)| (name.to_string(), value)));
+        headers.extend(decision.headers.into_iter().map(|(name, value)| (spelled(name.as_str()), value)));
         let (first, count) = decision.part.unwrap_or((0, text.len() as u64));
         Answer {
             status: decision.status.as_u16(),
@@ -403,4 +403,15 @@ impl Answer {
 async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
     stream.write_all(bytes).await?;
     stream.flush().await
+}
+/// A field's name in its usual spelling: there are devices that compare it letter by letter.
+fn spelled(name: &str) -> String {
+    let mut begins = true;
+    name.chars()
+        .map(|letter| {
+            let spelled = if begins { letter.to_ascii_uppercase() } else { letter };
+            begins = letter == '-';
+            spelled
+        })
+        .collect()
 }

@@ -68,6 +68,7 @@ where
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(LIMIT)
+        .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
