@@ -55,19 +55,25 @@ fn trusted(ca_pem: &[u8]) -> Result<Trusted, String> {
             rejected += 1;
         }
     }
-    match (trusted.len(), rejected) {
-        (0, 0) => Err("the CA certificate is not PEM".to_owned()),
-        (0, _) => Err("none of the CA certificates can be parsed".to_owned()),
-        (_, 0) => Ok(trusted),
-        (used, _) => {
-            let all = used + rejected;
-            log::warn(
-                "HAL_TLS_Connect",
-                &format!("{rejected} of {all} CA certificates can't be parsed and are left out"),
-            );
-            Ok(trusted)
-        }
+    let used = trusted.len();
+    match (used, rejected) {
+        (0, 0) => return Err("the CA certificate is not PEM".to_owned()),
+        (0, _) => return Err("none of the CA certificates can be parsed".to_owned()),
+        (_, 0) => {}
+        _ => warn(&format!("{rejected} of {} CA certificates can't be parsed and are left out", used + rejected)),
     }
+    if trusted.weak() > 0 {
+        warn(&format!(
+            "{} of {used} CA certificates have an RSA key of fewer than 2048 bits: nothing is trusted because of them",
+            trusted.weak()
+        ));
+    }
+    Ok(trusted)
+}
+
+#[track_caller]
+fn warn(text: &str) {
+    log::warn("HAL_TLS_Connect", text);
 }
 
 fn client_identity(files: &ClientFiles<'_>) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {

@@ -108,6 +108,9 @@ fn certificate(reason: &CertificateError, host: &str) -> Cause {
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
             format!("{of} has no subject alternative name: make it anew with {}", alternative_name(host))
         }
+        CertificateError::NotValidForNameContext { presented, .. } if is_address_as_name(presented, host) => {
+            format!("{of} has this address as a DNS name: make it anew with {}", alternative_name(host))
+        }
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names: Vec<_> = presented.iter().take(MAX_NAMES).map(|name| bare_name(name)).collect();
             let more = if presented.len() > MAX_NAMES { ", ..." } else { "" };
@@ -122,7 +125,7 @@ fn certificate(reason: &CertificateError, host: &str) -> Cause {
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             format!(
-                "{of} is signed in a way that is not supported: sign it with SHA-256 and RSA of 2048 bits, or ECDSA"
+                "{of} is signed in a way that is not supported: sign it with SHA-256 and RSA of 2048 bits, or ECDSA with P-256"
             )
         }
         CertificateError::Other(other) => match (other.0.downcast_ref(), other.0.downcast_ref()) {
@@ -158,6 +161,12 @@ fn flaw(error: &webpki::Error, host: &str) -> String {
 fn alternative_name(host: &str) -> String {
     let kind = if host.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
     format!("subjectAltName={kind}:{host}")
+}
+
+/// Whether `host` is an address, and the certificate has it as a name. mbedTLS knows no other way.
+pub fn is_address_as_name(presented: &[String], host: &str) -> bool {
+    host.parse::<std::net::IpAddr>().is_ok()
+        && presented.iter().any(|name| name.starts_with("DnsName(") && bare_name(name) == host)
 }
 
 /// webpki writes names as `DnsName("a.example")` and `IpAddress(10.0.0.7)`.

@@ -19,7 +19,7 @@ use rustls::{
 };
 
 use super::der::Facts;
-use super::explain::Flaw;
+use super::explain::{is_address_as_name, Flaw};
 
 /// SHA-256.
 type Digest = [u8; 32];
@@ -34,21 +34,30 @@ pub struct Trusted {
     roots: RootCertStore,
     /// Digests instead of copies: each connection has its own.
     digests: Vec<Digest>,
+    /// How many have keys that are too short to verify with.
+    weak: usize,
 }
 
 impl Trusted {
     pub fn new() -> Self {
-        Self { roots: RootCertStore::empty(), digests: Vec::new() }
+        Self { roots: RootCertStore::empty(), digests: Vec::new(), weak: 0 }
     }
 
     /// Returns whether it can be used.
     pub fn add(&mut self, certificate: CertificateDer<'_>) -> bool {
         let digest = digest(&certificate);
+        let is_weak = Facts::read(&certificate).is_some_and(|facts| has_short_key(&facts));
         let can_be_used = self.roots.add(certificate).is_ok();
         if can_be_used {
             self.digests.extend(digest);
+            self.weak += usize::from(is_weak);
         }
         can_be_used
+    }
+
+    /// How many have an RSA key of fewer than 2048 bits, with which nothing can be verified.
+    pub fn weak(&self) -> usize {
+        self.weak
     }
 
     /// How many can be used.
@@ -112,6 +121,11 @@ fn verify_itself(certificate: &CertificateDer<'_>, server: &ServerName<'_>, now:
         match verify_server_name(&ParsedCertificate::try_from(certificate)?, server) {
             Err(Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }))
                 if presented.is_empty() => {}
+            Err(Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }))
+                if is_address_as_name(&presented, &server.to_str()) =>
+            {
+                return Ok(());
+            }
             result => return result,
         }
     }
@@ -148,13 +162,17 @@ fn is_for(name: &str, server: &ServerName<'_>) -> bool {
     }
 }
 
+fn has_short_key(facts: &Facts<'_>) -> bool {
+    facts.key_algorithm == RSA && facts.key.len() <= SHORT_RSA_KEY
+}
+
 /// A signature by the server's key is wrong in the handshake, where its certificate was found right.
 fn proof_failed(error: Error, certificate: &[u8]) -> Error {
     if error != Error::InvalidCertificate(CertificateError::BadSignature) {
         return error;
     }
     match Facts::read(certificate) {
-        Some(facts) if facts.key_algorithm == RSA && facts.key.len() <= SHORT_RSA_KEY => {
+        Some(facts) if has_short_key(&facts) => {
             Flaw("has an RSA key of fewer than 2048 bits: make it anew with a longer one".to_owned()).into()
         }
         _ => Flaw("is not the server's: it has not proved that it has the key".to_owned()).into(),

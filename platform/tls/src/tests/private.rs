@@ -92,7 +92,15 @@ fn a_certificate_that_is_itself_trusted_proves_its_server() {
     let (plain, plain_key) = self_signed(false);
     let (named, named_key) = own(common_name("localhost"));
     let (old, old_key) = own(common_name("localhost"));
-    let table = [(authority, authority_key), (plain, plain_key), (named.pem(), named_key), (version_1(&old), old_key)];
+    // Issued by a CA that nobody here knows.
+    let (issued, issued_key) = Ca::named("another").issue(&["localhost"], false);
+    let table = [
+        (issued, issued_key),
+        (authority, authority_key),
+        (plain, plain_key),
+        (named.pem(), named_key),
+        (version_1(&old), old_key),
+    ];
     for (certificate, key) in table {
         for version in VERSIONS {
             let (port, server) = show(&certificate, &key, &[version]);
@@ -102,6 +110,30 @@ fn a_certificate_that_is_itself_trusted_proves_its_server() {
             server.join().unwrap();
         }
     }
+}
+
+/// An address as a DNS name, the only way for servers of mbedTLS's clients.
+fn address_as_name(params: &mut CertificateParams) {
+    params.subject_alt_names = vec![rcgen::SanType::DnsName("127.0.0.1".try_into().unwrap())];
+}
+
+#[test]
+fn an_address_may_stand_as_a_dns_name_in_a_trusted_certificate_only() {
+    let (certificate, key) = own(address_as_name);
+    let (port, server) = show(&certificate.pem(), &key, rustls::ALL_VERSIONS);
+    assert_echoes(&open(&certificate.pem(), None, "127.0.0.1", port).unwrap());
+    server.join().unwrap();
+    let (port, server) = show(&certificate.pem(), &key, rustls::ALL_VERSIONS);
+    let text = open(&certificate.pem(), None, "localhost", port).err().unwrap().text;
+    assert_eq!(text, "certificate of localhost is for other hosts: 127.0.0.1");
+    server.join().unwrap();
+    let ca = Ca::new();
+    let (certificate, key) = ca.issue_with(&[], address_as_name);
+    let (port, server) = show(&certificate, &key, rustls::ALL_VERSIONS);
+    let text = open(&ca.pem(), None, "127.0.0.1", port).err().unwrap().text;
+    let expected = "has this address as a DNS name: make it anew with subjectAltName=IP:127.0.0.1";
+    assert_eq!(text, format!("certificate of 127.0.0.1 {expected}"));
+    server.join().unwrap();
 }
 
 #[test]
