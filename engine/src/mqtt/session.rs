@@ -1,8 +1,8 @@
 //! The session: one client's subscriptions and packets in flight, over as many connections as it takes.
 //!
 //! The caller owns the transport. It reports what happens to it ([`Session::open`], [`Session::received`],
-//! [`Session::lost`]), writes what [`Session::take_output`] hands out, hands on what [`Session::next_event`] says, and
-//! calls [`Session::tick`] at [`Session::deadline`]. `H` is whatever the caller wants back with a subscription's news.
+//! [`Session::lost`]), writes what [`Session::take_output`] returns, hands on what [`Session::next_event`] returns, and
+//! calls [`Session::tick`] at [`Session::deadline`]. `H` is what the caller gets back with a subscription's events.
 
 mod publishing;
 mod receiving;
@@ -40,7 +40,7 @@ enum Awaited {
     Puback,
     /// For the subscription with this key.
     Suback(u64),
-    /// `told`: the program hears of it.
+    /// `told`: the program gets an event.
     Unsuback {
         told: bool,
     },
@@ -216,7 +216,7 @@ impl<H: Clone> Session<H> {
         self.repeated.clear();
     }
 
-    /// The caller was told that reconnecting timed out: attempts go on, as rarely as they may be.
+    /// Goes on after [`LinkState::GaveUp`], which the caller has told: with the longest waits.
     pub fn go_on(&mut self, now: Millis, random: u64) {
         if self.link == LinkState::GaveUp {
             let backoff = Backoff::at_limit(now, random);
@@ -296,7 +296,7 @@ impl<H: Clone> Session<H> {
         std::mem::take(&mut self.output).into()
     }
 
-    /// The next news.
+    /// The next event.
     pub fn next_event(&mut self) -> Option<Event<H>> {
         self.events.pop_front()
     }

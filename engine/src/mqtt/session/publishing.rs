@@ -10,9 +10,9 @@ use crate::topic::{is_topic, MAX_TOPIC_LEN};
 pub const MAX_SEND: usize = 2048;
 /// Most publishes that wait for an acknowledgement.
 pub const MAX_PENDING_PUBLISHES: usize = 20;
-/// Most bytes that wait to be taken by the server: all publishes that may wait, and then some.
+/// Most bytes that wait until the server takes them: more than all publishes that may wait.
 pub const MAX_UNSENT: usize = 64 * 1024;
-/// Most requests of all kinds that may wait for an answer when a message is to be kept: more than a program has use for.
+/// No message is kept where so many requests of all kinds wait for an answer. Programs come nowhere near it.
 pub const MAX_PENDING: usize = 100;
 /// Most messages that are kept until they are acknowledged. The next one displaces the oldest.
 pub const MAX_KEPT: usize = 10;
@@ -70,7 +70,7 @@ impl<H: Clone> Session<H> {
 
     /// Sends a message with QoS 1 and keeps it until it is acknowledged: it is sent again after each reconnect, with the
     /// same packet id (MQTT 3.1.1 section 4.4), and may be handed over while the link is down and will be made again.
-    /// The time-out of its acknowledgement is told as for any other. Returns the packet id.
+    /// A time-out of its acknowledgement is an event, as for any other message. Returns the packet id.
     ///
     /// # Errors
     /// It is not kept: `NotConnected` where the link will not come back by itself, `TooManyPublishes` where

@@ -1,4 +1,5 @@
-//! Subscriptions: they outlive connections, and what the server granted once is asked for until it is taken away.
+//! Subscriptions. They outlive connections: one that the server has granted is asked for again after each reconnect, until
+//! it is taken away.
 
 use super::super::{memory, packet};
 use super::{Awaited, Event, LinkState, QoS, Refusal, Session};
@@ -7,7 +8,7 @@ use crate::topic::{is_filter, matches, MAX_TOPIC_LEN};
 
 /// Most subscriptions of the program. Those that the library's own services make do not count.
 pub const MAX_SUBSCRIPTIONS: usize = 10;
-/// How long to wait before a subscription is asked for again that the server granted once and refuses now.
+/// A subscription that was granted before and is refused now is asked for again after this time.
 const ASK_AGAIN_MS: u64 = 60_000;
 
 /// Whose subscription it is.
@@ -125,8 +126,8 @@ impl<H: Clone> Session<H> {
         key
     }
 
-    /// Takes back the request with this packet id, which could not be sent: nothing is heard of it any more, and a
-    /// subscription is what it was before.
+    /// Takes back the request with this packet id, which could not be sent. It brings no event, and a subscription is what
+    /// it was before.
     pub fn withdraw(&mut self, id: u16) {
         let Some(index) = self.pending.iter().position(|pending| pending.id == id) else {
             return;
@@ -147,8 +148,8 @@ impl<H: Clone> Session<H> {
         }
     }
 
-    /// Takes away every subscription of the program to `filter`. Returns the packet id. Whatever it returns,
-    /// [`take_removed`](Self::take_removed) has what was taken away.
+    /// Takes away every subscription of the program to `filter`. Returns the packet id. What was taken away is then in
+    /// [`take_removed`](Self::take_removed), also after an error.
     ///
     /// # Errors
     /// Nothing was sent.
@@ -202,8 +203,8 @@ impl<H: Clone> Session<H> {
         id
     }
 
-    /// What [`unsubscribe`](Self::unsubscribe) took away. To be told before the caller of it goes on: from then on, what
-    /// belongs to a subscription may be gone.
+    /// The handlers that [`unsubscribe`](Self::unsubscribe) took away. They must be told before its caller returns: after
+    /// that, the program may free what they use.
     #[must_use]
     pub fn take_removed(&mut self) -> Vec<H> {
         std::mem::take(&mut self.removed)
@@ -234,7 +235,7 @@ impl<H: Clone> Session<H> {
     }
 
     /// A new subscription that is refused is dropped. One that was granted before is asked for again later: the server may
-    /// only be out of order, and the device would silently stay without its messages.
+    /// refuse for a passing reason, and without it the device gets no commands.
     pub(super) fn suback(&mut self, now: Millis, key: u64, id: u16, granted: bool) {
         let Some(index) = self.subscriptions.iter().position(|known| known.key == key) else {
             return;
@@ -263,8 +264,8 @@ impl<H: Clone> Session<H> {
         }
     }
 
-    /// A new subscription without a SUBACK is dropped. One that was made before is asked for again, else the device
-    /// would silently stay without its messages after a reconnect.
+    /// A new subscription without a SUBACK is dropped. One that was granted before is asked for again: without it the
+    /// device gets no commands after a reconnect.
     pub(super) fn suback_timed_out(&mut self, now: Millis, key: u64, id: u16) {
         let Some(index) = self.subscriptions.iter().position(|known| known.key == key) else {
             return;

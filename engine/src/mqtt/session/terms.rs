@@ -1,4 +1,4 @@
-//! What a session is told and what it tells.
+//! The types of a session: its settings, states, errors and events.
 
 use std::fmt;
 
@@ -149,7 +149,7 @@ impl fmt::Display for Skipped {
     }
 }
 
-/// News for the caller, in the order in which they happened.
+/// What happened, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event<H> {
     /// The first connection of this session is up.
