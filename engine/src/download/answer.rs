@@ -1,20 +1,17 @@
 //! What each HTTP answer means (wire.md section 4). The body is firmware only where the status says so.
 
-use ureq_proto::http::{header, HeaderMap, HeaderValue, StatusCode};
-
+use crate::http::Head;
 use crate::services::ota::Failure;
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct Asked {
     /// First byte wanted.
     pub position: u64,
     /// Whether nothing more is wanted.
     pub complete: bool,
     /// Size of the firmware in bytes.
     pub file_size: u64,
-    /// ETag of an earlier answer of this download.
-    pub etag: Option<&'a HeaderValue>,
 }
 
 /// What to do about an answer.
@@ -36,75 +33,100 @@ pub enum Verdict {
         /// Seconds the server asks to wait.
         after_s: Option<u64>,
     },
+    /// This can hardly be right. Once more, then it has failed.
+    Doubt(String),
     /// Failed for good.
     Fail(Failure),
 }
 
 /// Judges an answer. `length` is the body's length where it is known from the head.
 #[must_use]
-pub fn judge(status: StatusCode, headers: &HeaderMap, length: Option<u64>, asked: &Asked<'_>) -> Verdict {
-    let text = format!("the server answered {}", status.as_u16());
-    match status.as_u16() {
-        206 => partial(headers, length, asked).unwrap_or_else(|why| Verdict::Fail(Failure::failed(why))),
-        200 => whole(headers, length, asked).unwrap_or_else(|why| Verdict::Fail(Failure::failed(why))),
+pub fn judge(head: &Head<'_>, length: Option<u64>, asked: &Asked) -> Verdict {
+    let text = format!("the server answered {}", head.status());
+    match head.status() {
+        206 => partial(head, length, asked),
+        200 => whole(length, asked),
         301 | 302 | 303 | 307 | 308 => Verdict::Redirect,
         401 | 403 => Verdict::Fail(Failure::auth(text)),
         404 | 410 => Verdict::Fail(Failure::not_exist(text)),
         416 if asked.complete => Verdict::Complete,
-        408 | 429 | 500..=599 => Verdict::Retry { text, after_s: retry_after(headers) },
+        408 | 429 | 500..=599 => Verdict::Retry { text, after_s: retry_after(head) },
         _ => Verdict::Fail(Failure::failed(text)),
     }
 }
 
-fn partial(headers: &HeaderMap, length: Option<u64>, asked: &Asked<'_>) -> Result<Verdict, String> {
-    let value = headers.get(header::CONTENT_RANGE).ok_or("206 without Content-Range")?;
-    let range = value.to_str().ok().and_then(ContentRange::parse).ok_or("206 with a malformed Content-Range")?;
-    if range.begin != asked.position {
-        return Err(format!("206 begins at byte {}, asked for {}", range.begin, asked.position));
-    }
+fn partial(head: &Head<'_>, length: Option<u64>, asked: &Asked) -> Verdict {
+    let Some(value) = head.get("Content-Range") else {
+        return Verdict::Doubt("206 without Content-Range".to_owned());
+    };
+    let Some(range) = std::str::from_utf8(value).ok().and_then(ContentRange::parse) else {
+        return Verdict::Doubt("206 with a malformed Content-Range".to_owned());
+    };
     if range.total.is_some_and(|total| total != asked.file_size) || range.end >= asked.file_size {
-        let total = range.total.unwrap_or(range.end + 1);
-        return Err(format!("the file on the server has {total} bytes, announced were {}", asked.file_size));
+        return other_size(range.total.unwrap_or(range.end.saturating_add(1)), asked);
+    }
+    if range.begin > asked.position {
+        return Verdict::Doubt(format!("206 begins at byte {}, asked for {}", range.begin, asked.position));
+    }
+    if range.end < asked.position {
+        return Verdict::Doubt(format!("206 ends at byte {}, asked for {}", range.end, asked.position));
     }
     let span = range.end - range.begin + 1;
     if let Some(length) = length.filter(|length| *length != span) {
-        return Err(format!("206 with {length} bytes for a range of {span}"));
+        return Verdict::Doubt(format!("206 with {length} bytes for a range of {span}"));
     }
-    if let (Some(before), Some(etag)) = (asked.etag, headers.get(header::ETAG)) {
-        same_file(before, etag)?;
-    }
-    Ok(Verdict::Body { skip: 0 })
+    Verdict::Body { skip: asked.position - range.begin }
 }
 
-fn whole(headers: &HeaderMap, length: Option<u64>, asked: &Asked<'_>) -> Result<Verdict, String> {
-    if let Some(length) = length.filter(|length| *length != asked.file_size) {
-        return Err(format!("the file on the server has {length} bytes, announced were {}", asked.file_size));
-    }
-    if let Some(before) = asked.etag.filter(|_| asked.position > 0) {
-        // A 200 to If-Range means changed, unless the server just ignores ranges and shows the same tag.
-        let etag = headers.get(header::ETAG).ok_or("the file on the server may have changed: 200 without its ETag")?;
-        same_file(before, etag)?;
-    }
-    Ok(Verdict::Body { skip: asked.position })
-}
-
-fn same_file(before: &HeaderValue, now: &HeaderValue) -> Result<(), String> {
-    if before == now {
-        Ok(())
-    } else {
-        Err("the file on the server changed (ETag)".to_owned())
+/// A server that ignores ranges sends the file from its beginning.
+fn whole(length: Option<u64>, asked: &Asked) -> Verdict {
+    match length.filter(|length| *length != asked.file_size) {
+        Some(length) => other_size(length, asked),
+        None => Verdict::Body { skip: asked.position },
     }
 }
 
-/// The ETag of an answer, where it is a strong one: only those tell that bytes are the same.
-#[must_use]
-pub fn strong_etag(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get(header::ETAG).filter(|etag| etag.as_bytes().starts_with(b"\""))
+fn other_size(size: u64, asked: &Asked) -> Verdict {
+    let announced = asked.file_size;
+    Verdict::Fail(Failure::failed(format!("the file on the server has {size} bytes, announced were {announced}")))
+}
+
+/// What a server says about which file it is. Nodes of one object store differ in it, so that it only goes into the
+/// log: size and MD5 of the command decide (behaviour.md section 5).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Validators([Option<String>; 2]);
+
+impl Validators {
+    const FIELDS: [&'static str; 2] = ["ETag", "Last-Modified"];
+    /// Longer ones are cut.
+    const LONGEST: usize = 80;
+
+    /// Those of an answer.
+    #[must_use]
+    pub fn of(head: &Head<'_>) -> Self {
+        Validators(Self::FIELDS.map(|name| {
+            let value = head.get(name)?;
+            Some(String::from_utf8_lossy(value.get(..Self::LONGEST).unwrap_or(value)).into_owned())
+        }))
+    }
+
+    /// Takes over those of a later answer. Returns how they differ.
+    pub fn update(&mut self, later: Self) -> Option<String> {
+        let mut change = None;
+        for ((name, before), now) in Self::FIELDS.into_iter().zip(&mut self.0).zip(later.0) {
+            let Some(now) = now else { continue };
+            if let Some(before) = before.as_ref().filter(|before| **before != now) {
+                change = change.or_else(|| Some(format!("the file's {name} was {before}, now is {now}")));
+            }
+            *before = Some(now);
+        }
+        change
+    }
 }
 
 /// Seconds to wait. The form with a date needs a wall clock, which devices may not have; it is ignored.
-fn retry_after(headers: &HeaderMap) -> Option<u64> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+fn retry_after(head: &Head<'_>) -> Option<u64> {
+    let seconds = head.text("Retry-After")?;
     if !seconds.is_empty() && seconds.bytes().all(|digit| digit.is_ascii_digit()) {
         return Some(seconds.parse().unwrap_or(u64::MAX));
     }
@@ -142,20 +164,20 @@ fn number(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use ureq_proto::http::HeaderName;
-
     use super::*;
     use crate::services::ota::OtaError;
 
-    const FIRST: Asked<'_> = Asked { position: 0, complete: false, file_size: 1000, etag: None };
-    const RESUME: Asked<'_> = Asked { position: 400, complete: false, file_size: 1000, etag: None };
+    const FIRST: Asked = Asked { position: 0, complete: false, file_size: 1000 };
+    const RESUME: Asked = Asked { position: 400, complete: false, file_size: 1000 };
 
-    fn answer(status: u16, headers: &[(&str, &str)], length: Option<u64>, asked: &Asked<'_>) -> Verdict {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
-        }
-        judge(StatusCode::from_u16(status).unwrap(), &map, length, asked)
+    fn with_head<T>(status: u16, fields: &[(&str, &str)], look: impl FnOnce(&Head<'_>) -> T) -> T {
+        let lines: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut bytes = format!("HTTP/1.1 {status} X\r\n{lines}\r\n").into_bytes();
+        look(&Head::parse(&mut bytes).unwrap())
+    }
+
+    fn answer(status: u16, fields: &[(&str, &str)], length: Option<u64>, asked: &Asked) -> Verdict {
+        with_head(status, fields, |head| judge(head, length, asked))
     }
 
     fn error(verdict: Verdict) -> OtaError {
@@ -167,32 +189,52 @@ mod tests {
 
     #[test]
     fn a_206_must_fit_what_was_asked_for() {
-        let go_on = Verdict::Body { skip: 0 };
         let range = |value| [("content-range", value)];
         for value in ["bytes 400-999/1000", "BYTES 400-999/1000", "bytes 400-999/*", "bytes 400-500/1000"] {
-            assert_eq!(answer(206, &range(value), None, &RESUME), go_on, "{value}");
+            assert_eq!(answer(206, &range(value), None, &RESUME), Verdict::Body { skip: 0 }, "{value}");
         }
-        assert_eq!(answer(206, &range("bytes 400-999/1000"), Some(600), &RESUME), go_on);
+        assert_eq!(answer(206, &range("bytes 400-999/1000"), Some(600), &RESUME), Verdict::Body { skip: 0 });
+        for value in ["bytes 400-999/1001", "bytes 400-998/999", "bytes 400-1000/*", "bytes 400-1000/1001"] {
+            assert_eq!(error(answer(206, &range(value), None, &RESUME)), OtaError::FetchFailed, "{value}");
+        }
         for value in [
-            "bytes 0-999/1000",
             "bytes 401-999/1000",
-            "bytes 400-999/1001",
-            "bytes 400-998/999",
-            "bytes 400-1000/*",
+            "bytes 0-399/1000",
             "bytes 400-1000/1000",
             "bytes 500-400/1000",
             "bytes */1000",
             "bytes 400/1000",
             "bytes -1-999/1000",
             "bytes 400-99999999999999999999999/1000",
+            "bytes 400-999/999999999999999999999999",
             "items 400-999/1000",
+            "\u{56fa}",
             "nonsense",
             "",
         ] {
-            assert_eq!(error(answer(206, &range(value), None, &RESUME)), OtaError::FetchFailed, "{value}");
+            let verdict = answer(206, &range(value), None, &RESUME);
+            assert!(matches!(verdict, Verdict::Doubt(_)), "{value}: {verdict:?}");
         }
-        assert_eq!(error(answer(206, &[], Some(600), &RESUME)), OtaError::FetchFailed);
-        assert_eq!(error(answer(206, &range("bytes 400-999/1000"), Some(599), &RESUME)), OtaError::FetchFailed);
+        assert!(matches!(answer(206, &[], Some(600), &RESUME), Verdict::Doubt(_)));
+        assert!(matches!(answer(206, &range("bytes 400-999/1000"), Some(599), &RESUME), Verdict::Doubt(_)));
+        let most = format!("bytes 400-{}/*", u64::MAX);
+        assert_eq!(error(answer(206, &range(&most), None, &RESUME)), OtaError::FetchFailed);
+    }
+
+    /// Case range_begins_earlier.
+    #[test]
+    fn a_206_that_begins_earlier_is_skipped_into() {
+        let asked = Asked { position: 50_001, complete: false, file_size: 120_000 };
+        for (value, length, skip) in [
+            ("bytes 49152-119999/120000", 70_848, 849),
+            ("bytes 0-119999/120000", 120_000, 50_001),
+            ("bytes 50000-50001/*", 2, 1),
+        ] {
+            for length in [None, Some(length)] {
+                let verdict = answer(206, &[("content-range", value)], length, &asked);
+                assert_eq!(verdict, Verdict::Body { skip }, "{value}");
+            }
+        }
     }
 
     #[test]
@@ -205,31 +247,17 @@ mod tests {
     }
 
     #[test]
-    fn two_files_are_never_mixed() {
-        let before = HeaderValue::from_static("\"a\"");
-        let asked = Asked { etag: Some(&before), ..RESUME };
-        let range = ("content-range", "bytes 400-999/1000");
-        assert_eq!(answer(206, &[range, ("etag", "\"a\"")], None, &asked), Verdict::Body { skip: 0 });
-        assert_eq!(answer(206, &[range], None, &asked), Verdict::Body { skip: 0 });
-        assert_eq!(error(answer(206, &[range, ("etag", "\"b\"")], None, &asked)), OtaError::FetchFailed);
-        assert_eq!(answer(200, &[("etag", "\"a\"")], None, &asked), Verdict::Body { skip: 400 });
-        assert_eq!(error(answer(200, &[("etag", "\"b\"")], None, &asked)), OtaError::FetchFailed);
-        assert_eq!(error(answer(200, &[], None, &asked)), OtaError::FetchFailed);
-        // Nothing is there yet, so there is nothing to mix.
-        let first = Asked { position: 0, ..asked };
-        assert_eq!(answer(200, &[("etag", "\"b\"")], None, &first), Verdict::Body { skip: 0 });
-    }
-
-    #[test]
-    fn only_strong_etags_count() {
-        let headers = |value: &'static str| {
-            let mut map = HeaderMap::new();
-            map.insert(header::ETAG, HeaderValue::from_static(value));
-            map
-        };
-        assert!(strong_etag(&headers("\"a\"")).is_some());
-        assert!(strong_etag(&headers("W/\"a\"")).is_none());
-        assert!(strong_etag(&HeaderMap::new()).is_none());
+    fn validators_that_differ_are_told_once() {
+        let of = |fields: &[(&str, &str)]| with_head(206, fields, Validators::of);
+        let mut known = Validators::default();
+        assert_eq!(known.update(of(&[("etag", "\"a\"")])), None);
+        assert_eq!(known.update(of(&[])), None);
+        assert_eq!(known.update(of(&[("etag", "\"a\""), ("last-modified", "x")])), None);
+        let change = known.update(of(&[("etag", "W/\"b\""), ("last-modified", "y")]));
+        assert_eq!(change.as_deref(), Some("the file's ETag was \"a\", now is W/\"b\""));
+        assert_eq!(known.update(of(&[("etag", "W/\"b\""), ("last-modified", "y")])), None);
+        let change = known.update(of(&[("last-modified", &"z".repeat(500))])).unwrap();
+        assert!(change.starts_with("the file's Last-Modified was y") && change.len() < 150, "{change}");
     }
 
     #[test]
@@ -246,7 +274,7 @@ mod tests {
         for status in [408, 429, 500, 502, 503, 504, 599] {
             assert!(matches!(answer(status, &[], None, &FIRST), Verdict::Retry { .. }), "{status}");
         }
-        for status in [101, 201, 204, 300, 304, 305, 306, 400, 405, 407, 412, 416, 418, 451, 600] {
+        for status in [201, 204, 300, 304, 305, 306, 400, 405, 407, 412, 416, 418, 451, 600] {
             let Verdict::Fail(failure) = answer(status, &[], None, &FIRST) else { panic!("{status}") };
             assert_eq!(failure.error, OtaError::FetchFailed, "{status}");
             assert!(failure.text.contains(&status.to_string()), "{}", failure.text);
@@ -262,7 +290,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_read_in_seconds() {
-        let after = |value| match answer(503, &[("retry-after", value)], None, &FIRST) {
+        let after = |value: &str| match answer(503, &[("retry-after", value)], None, &FIRST) {
             Verdict::Retry { after_s, .. } => after_s,
             other => panic!("{other:?}"),
         };

@@ -1,17 +1,13 @@
 //! One download as a state machine: connection by connection, retry by retry, until every byte is there.
 //!
-//! The driver asks [`Transfer::next`] what to do, does it, and tells what came of it. HTTP is encoded and decoded by
-//! `ureq-proto`.
+//! The driver asks [`Transfer::next`] what to do, does it, and tells what came of it.
 
-use ureq_proto::client::state::RecvResponse;
-use ureq_proto::client::{Call, SendRequestResult};
-use ureq_proto::http::{header, HeaderValue, Request};
-
-use super::answer::{judge, strong_etag, Asked, Verdict};
-use super::backoff::Backoff;
+use super::answer::{judge, Asked, Validators, Verdict};
+use super::backoff::{Backoff, Patience};
 use crate::http::buffer::Buffer;
-use crate::http::head::{self, Framing, MAX_HEAD};
-use crate::http::Url;
+use crate::http::framing::Framing;
+use crate::http::head::{self, Head, MAX_HEAD};
+use crate::http::{request, Url};
 use crate::services::ota::{Failure, Plan};
 use crate::time::Millis;
 
@@ -19,9 +15,6 @@ use crate::time::Millis;
 const STALL_MS: u64 = 30_000;
 /// Redirects followed per attempt.
 const MAX_REDIRECTS: u32 = 5;
-/// Longest line of the chunked coding that is waited for: a size, or a trailer.
-const MAX_CHUNK_LINE: usize = 4096;
-const USER_AGENT: &str = concat!("iot-sdk/", env!("CARGO_PKG_VERSION"));
 
 /// What the driver is to do next. Any step but `Write`, `ReadHead`, `ReadBody` and `Data` means that an open
 /// connection is of no more use, and any but `Await` that an attempt to connect is.
@@ -62,13 +55,17 @@ pub enum Note {
     Redirected(String),
     /// An attempt failed, there will be another one.
     Interrupted(String),
+    /// The server says that the file is another one. Size and MD5 decide.
+    Changed(String),
+    /// All is there, but some of it was sent more than once.
+    FetchedTwice(String),
 }
 
 enum Phase {
     Unconnected,
     Connecting,
-    Sending { request: Vec<u8>, sent: usize, call: Call<RecvResponse> },
-    Head { call: Call<RecvResponse>, searched: usize },
+    Sending { request: Vec<u8>, sent: usize },
+    Head { searched: usize },
     Body { framing: Framing, skip: u64, starved: bool },
     Waiting(Millis),
     Finished,
@@ -79,6 +76,21 @@ enum Phase {
 struct Cut {
     text: String,
     stalled: bool,
+    patience: Patience,
+    /// Seconds the server asks to wait.
+    after_s: Option<u64>,
+}
+
+impl Cut {
+    /// The connection could not be made or was lost.
+    fn lost(text: impl Into<String>) -> Self {
+        Cut { text: text.into(), stalled: false, patience: Patience::Minute, after_s: None }
+    }
+
+    /// The server's answer is of no use.
+    fn answered(text: impl Into<String>, patience: Patience) -> Self {
+        Cut { text: text.into(), stalled: false, patience, after_s: None }
+    }
 }
 
 /// A download in progress.
@@ -88,14 +100,16 @@ pub struct Transfer {
     position: u64,
     end: u64,
     file_size: u64,
-    etag: Option<HeaderValue>,
+    validators: Validators,
     redirects: u32,
     backoff: Backoff,
     phase: Phase,
     buffer: Buffer,
     cut: Option<Cut>,
     idle_since: Option<Millis>,
-    note: Option<Note>,
+    /// Bytes that were sent to us though we had them.
+    fetched_twice: u64,
+    notes: Vec<Note>,
 }
 
 impl Transfer {
@@ -109,14 +123,15 @@ impl Transfer {
             position,
             end,
             file_size: u64::from(plan.file_size),
-            etag: None,
+            validators: Validators::default(),
             redirects: 0,
             backoff: Backoff::new(seed),
             phase: if position < end { Phase::Unconnected } else { Phase::Finished },
             buffer: Buffer::default(),
             cut: None,
             idle_since: None,
-            note: None,
+            fetched_twice: 0,
+            notes: Vec::new(),
         }
     }
 
@@ -132,9 +147,15 @@ impl Transfer {
         self.position
     }
 
-    /// What happened lately, once.
+    /// The earliest thing that happened and has not been taken yet.
     pub fn take_note(&mut self) -> Option<Note> {
-        self.note.take()
+        (!self.notes.is_empty()).then(|| self.notes.remove(0))
+    }
+
+    /// The header lines of the next request, for the log. They hold no secrets.
+    #[must_use]
+    pub fn shown_request(&self) -> String {
+        request::shown(&self.url, self.position, self.end)
     }
 
     /// What to do at `now`.
@@ -152,33 +173,31 @@ impl Transfer {
             Phase::Unconnected => Some(Step::Connect),
             Phase::Connecting => match self.cut.take() {
                 Some(cut) => {
-                    self.interrupted(now, &cut, None);
+                    self.interrupted(now, &cut);
                     None
                 }
                 None => Some(Step::Await),
             },
-            Phase::Sending { request, sent, .. } => {
+            Phase::Sending { request, sent } => {
                 let unsent = request.len() > *sent;
                 if let Some(cut) = self.cut.take() {
-                    self.interrupted(now, &cut, None);
+                    self.interrupted(now, &cut);
                     return None;
                 }
                 if unsent {
                     return Some(Step::Write);
                 }
-                if let Phase::Sending { call, .. } = std::mem::replace(&mut self.phase, Phase::Finished) {
-                    self.phase = Phase::Head { call, searched: 0 };
-                }
+                self.phase = Phase::Head { searched: 0 };
                 None
             }
-            Phase::Head { searched, .. } => {
+            Phase::Head { searched } => {
                 if let Some(length) = head::end(self.buffer.filled(), *searched) {
                     self.answered(now, length);
                     return None;
                 }
                 *searched = self.buffer.len();
                 if let Some(cut) = self.cut.take() {
-                    self.interrupted(now, &cut, None);
+                    self.interrupted(now, &cut);
                     return None;
                 }
                 if self.buffer.len() >= MAX_HEAD {
@@ -207,9 +226,7 @@ impl Transfer {
         self.discard();
         let wanted = self.end - self.position;
         if wanted == 0 {
-            self.phase = Phase::Finished;
-            self.buffer.clear();
-            self.cut = None;
+            self.finished();
             return None;
         }
         let Phase::Body { framing, skip, starved } = &self.phase else { return None };
@@ -219,17 +236,17 @@ impl Transfer {
         let left = match framing {
             Framing::Length(left) => (*left).min(*skip + wanted),
             Framing::Close => *skip + wanted,
+            Framing::Chunked(chunked) if chunked.is_done() => 0,
             // The framing only adds to it.
-            Framing::Chunked(call) if !call.can_proceed() => *skip + wanted,
-            Framing::Chunked(_) => 0,
+            Framing::Chunked(_) => *skip + wanted,
         };
         let direct = *skip == 0 && self.buffer.is_empty() && !matches!(framing, Framing::Chunked(_));
         let cut = match self.cut.take() {
             None if left > 0 => return Some(Step::ReadBody { left, direct }),
-            None => Cut { text: "the answer ended early".to_owned(), stalled: false },
+            None => Cut::answered("the answer ended early", Patience::Attempts),
             Some(cut) => cut,
         };
-        self.interrupted(now, &cut, None);
+        self.interrupted(now, &cut);
         None
     }
 
@@ -237,14 +254,18 @@ impl Transfer {
     #[must_use]
     pub fn outgoing(&self) -> &[u8] {
         match &self.phase {
-            Phase::Sending { request, sent, .. } => request.get(*sent..).unwrap_or_default(),
+            Phase::Sending { request, sent } => request.get(*sent..).unwrap_or_default(),
             _ => &[],
         }
     }
 
-    /// Room for `len` bytes from the connection.
+    /// Room for `len` bytes from the connection. It is empty where there is no memory for it, which ends the attempt.
     pub fn room(&mut self, len: usize) -> &mut [u8] {
-        self.buffer.room(len)
+        let room = self.buffer.room(len);
+        if room.is_empty() {
+            self.cut = Some(Cut::lost("no memory for what the server sends"));
+        }
+        room
     }
 
     /// The attempt to connect has begun.
@@ -259,20 +280,20 @@ impl Transfer {
         self.idle_since = None;
         self.cut = None;
         self.buffer.clear();
-        match self.request() {
-            Ok((request, call)) => self.phase = Phase::Sending { request, sent: 0, call },
-            Err(error) => self.fail(Failure::failed(format!("the request could not be made: {error}"))),
+        match request::get_range(&self.url, self.position, self.end) {
+            Some(request) => self.phase = Phase::Sending { request, sent: 0 },
+            None => self.fail(Failure::failed("no memory for the request")),
         }
     }
 
     /// The connection could not be made; `text` says why.
     pub fn connect_failed(&mut self, now: Millis, text: &str) {
-        self.interrupted(now, &Cut { text: text.to_owned(), stalled: false }, None);
+        self.interrupted(now, &Cut::lost(text));
     }
 
     /// `count` bytes of [`Transfer::outgoing`] were sent.
     pub fn wrote(&mut self, count: usize) {
-        if let Phase::Sending { request, sent, .. } = &mut self.phase {
+        if let Phase::Sending { request, sent } = &mut self.phase {
             *sent = (*sent + count).min(request.len());
         }
         self.stirred(count);
@@ -300,14 +321,14 @@ impl Transfer {
     pub fn nothing(&mut self, now: Millis, waited_ms: u64) {
         let since = *self.idle_since.get_or_insert(Millis(now.0.saturating_sub(waited_ms)));
         if now.since(since) >= STALL_MS && self.cut.is_none() {
-            let text = format!("nothing came for {} s", STALL_MS / 1000);
-            self.cut = Some(Cut { text, stalled: true });
+            let text = format!("nothing came from {} for {} s", self.url.host_and_port(), STALL_MS / 1000);
+            self.cut = Some(Cut { stalled: true, ..Cut::lost(text) });
         }
     }
 
     /// The connection is gone; `text` says why. What came before still counts.
     pub fn closed(&mut self, text: &str) {
-        self.cut = Some(Cut { text: text.to_owned(), stalled: false });
+        self.cut = Some(Cut::lost(format!("connection to {} lost: {text}", self.url.host_and_port())));
     }
 
     /// Gives up for a reason outside HTTP.
@@ -341,6 +362,7 @@ impl Transfer {
             if let Phase::Body { skip, .. } = &mut self.phase {
                 *skip -= count as u64;
             }
+            self.fetched_twice += count as u64;
             if count == 0 {
                 return;
             }
@@ -364,23 +386,17 @@ impl Transfer {
                 self.buffer.consume(count);
                 count
             }
-            Framing::Chunked(call) => loop {
-                match call.read(self.buffer.filled(), out) {
-                    Ok((0, 0)) => {
-                        if self.buffer.len() > MAX_CHUNK_LINE && !out.is_empty() {
-                            let text = "malformed chunk: a line has no end".to_owned();
-                            self.cut = Some(Cut { text, stalled: false });
-                        }
-                        break 0;
-                    }
+            Framing::Chunked(chunked) => loop {
+                match chunked.read(self.buffer.filled(), out) {
+                    Ok((0, _)) => break 0,
                     Ok((used, count)) => {
                         self.buffer.consume(used);
                         if count > 0 {
                             break count;
                         }
                     }
-                    Err(error) => {
-                        self.cut = Some(Cut { text: format!("malformed chunk: {error}"), stalled: false });
+                    Err(why) => {
+                        self.cut = Some(Cut::answered(format!("malformed chunk: {why}"), Patience::Attempts));
                         break 0;
                     }
                 }
@@ -407,95 +423,66 @@ impl Transfer {
         }
     }
 
-    /// The request and what will read its answer.
-    fn request(&self) -> Result<(Vec<u8>, Call<RecvResponse>), ureq_proto::Error> {
-        let request = Request::get(self.url.uri().clone())
-            .header(header::RANGE, head::range(self.position, self.end))
-            .header(header::ACCEPT_ENCODING, "identity")
-            .header(header::USER_AGENT, USER_AGENT)
-            .header(header::CONNECTION, "close")
-            .body(())
-            .map_err(|error| ureq_proto::Error::BadHeader(error.to_string()))?;
-        let mut call = Call::new(request)?;
-        if let Some(etag) = self.etag.as_ref().filter(|_| self.position > 0) {
-            call.header(header::IF_RANGE, etag.clone())?;
-        }
-        let mut call = call.proceed();
-        // Each line must fit: the target and the ETag are the only ones of unbounded length.
-        let etag_len = self.etag.as_ref().map_or(0, HeaderValue::len);
-        let mut bytes = vec![0; self.url.uri().to_string().len() * 2 + etag_len + 1024];
-        let mut length = 0;
-        while !call.can_proceed() {
-            length += call.write(bytes.get_mut(length..).unwrap_or_default())?;
-        }
-        bytes.truncate(length);
-        match call.proceed()? {
-            Some(SendRequestResult::RecvResponse(call)) => Ok((bytes, call)),
-            _ => Err(ureq_proto::Error::BodyNotAllowed),
-        }
-    }
-
     /// A whole head is in the buffer.
     fn answered(&mut self, now: Millis, length: usize) {
-        let Phase::Head { call, .. } = std::mem::replace(&mut self.phase, Phase::Finished) else { return };
-        let parsed = head::parse(self.buffer.filled().get(..length).unwrap_or_default());
-        self.buffer.consume(length);
-        let response = match parsed {
-            Ok(response) => response,
+        // Apart from `self` while the head borrows from it.
+        let mut buffer = std::mem::take(&mut self.buffer);
+        match Head::parse(buffer.filled_mut().get_mut(..length).unwrap_or_default()) {
+            Ok(head) => self.judged(now, &head),
             Err(why) => {
                 let text = format!("the answer is not HTTP: {why}");
-                return self.interrupted(now, &Cut { text, stalled: false }, None);
+                self.interrupted(now, &Cut::answered(text, Patience::Attempts));
             }
-        };
-        let status = response.status();
-        if status.is_informational() && status.as_u16() != 101 {
-            self.phase = Phase::Head { call, searched: 0 };
+        }
+        buffer.consume(length);
+        if !matches!(self.phase, Phase::Head { .. } | Phase::Body { .. }) {
+            buffer.clear();
+        }
+        self.buffer = buffer;
+    }
+
+    fn judged(&mut self, now: Millis, head: &Head<'_>) {
+        let status = head.status();
+        if matches!(status, 100 | 102..=199) {
+            self.phase = Phase::Head { searched: 0 };
             return;
         }
-        let wants_body = matches!(status.as_u16(), 200 | 206);
-        let asked = Asked {
-            position: self.position,
-            complete: self.position >= self.end,
-            file_size: self.file_size,
-            etag: self.etag.as_ref(),
-        };
-        if !wants_body {
-            match judge(status, response.headers(), None, &asked) {
-                Verdict::Redirect => self.redirected(call, &response),
-                Verdict::Retry { text, after_s } => self.interrupted(now, &Cut { text, stalled: false }, after_s),
-                Verdict::Fail(failure) => self.fail(failure),
-                Verdict::Complete | Verdict::Body { .. } => self.phase = Phase::Finished,
-            }
-            return;
-        }
-        let framing = match head::framing(call, &response) {
+        let asked = Asked { position: self.position, complete: self.position >= self.end, file_size: self.file_size };
+        let framing = match Framing::of(head) {
             Ok(framing) => framing,
-            Err(why) => return self.fail(Failure::failed(format!("the answer's length is not clear: {why}"))),
+            Err(why) if matches!(status, 200 | 206) => {
+                return self.fail(Failure::failed(format!("the answer's length is not clear: {why}")));
+            }
+            // Other bodies are not read.
+            Err(_) => Framing::Close,
         };
         let body_length = match &framing {
             Framing::Length(length) => Some(*length),
             _ => None,
         };
-        match judge(status, response.headers(), body_length, &asked) {
+        match judge(head, body_length, &asked) {
             Verdict::Body { skip } => {
-                if let Some(etag) = strong_etag(response.headers()) {
-                    self.etag = Some(etag.clone());
+                if let Some(change) = self.validators.update(Validators::of(head)) {
+                    self.notes.push(Note::Changed(change));
                 }
                 self.phase = Phase::Body { framing, skip, starved: false };
             }
-            Verdict::Fail(failure) => self.fail(failure),
-            Verdict::Redirect | Verdict::Retry { .. } | Verdict::Complete => {
-                self.fail(Failure::failed(format!("the server answered {}", status.as_u16())));
+            Verdict::Redirect => self.redirected(head),
+            Verdict::Complete => self.finished(),
+            Verdict::Retry { text, after_s } => {
+                self.interrupted(now, &Cut { after_s, ..Cut::answered(text, Patience::Attempts) });
             }
+            Verdict::Doubt(text) => self.interrupted(now, &Cut::answered(text, Patience::Once)),
+            Verdict::Fail(failure) => self.fail(failure),
         }
     }
 
-    fn redirected(&mut self, call: Call<RecvResponse>, response: &ureq_proto::http::Response<()>) {
-        let status = response.status().as_u16();
-        let Some(target) = head::location(call, response) else {
-            return self.fail(Failure::failed(format!("{status} without a Location that leads anywhere")));
+    fn redirected(&mut self, head: &Head<'_>) {
+        let status = head.status();
+        let Some(location) = head.get("Location") else {
+            return self.fail(Failure::failed(format!("{status} without a Location")));
         };
-        let url = match Url::from_uri(target) {
+        let url = match self.url.join(location) {
             Ok(url) => url,
             Err(why) => return self.fail(Failure::failed(format!("{status} to a URL that {why}"))),
         };
@@ -506,20 +493,30 @@ impl Transfer {
             return self.fail(Failure::failed(format!("more than {MAX_REDIRECTS} redirects")));
         }
         self.redirects += 1;
-        self.note = Some(Note::Redirected(format!("redirected ({status}) to {url}")));
+        self.notes.push(Note::Redirected(format!("redirected ({status}) to {url}")));
         self.url = url;
         self.phase = Phase::Unconnected;
     }
 
+    fn finished(&mut self) {
+        self.phase = Phase::Finished;
+        self.buffer.clear();
+        self.cut = None;
+        if self.fetched_twice > 0 {
+            let text = format!("{} bytes were fetched twice", self.fetched_twice);
+            self.notes.push(Note::FetchedTwice(text));
+        }
+    }
+
     /// The attempt failed: wait and try again, or give up.
-    fn interrupted(&mut self, now: Millis, cut: &Cut, after_s: Option<u64>) {
+    fn interrupted(&mut self, now: Millis, cut: &Cut) {
         self.buffer.clear();
         self.cut = None;
         self.idle_since = None;
-        match self.backoff.next_wait_ms(after_s) {
+        match self.backoff.next_wait_ms(now, cut.patience, cut.after_s) {
             Some(wait_ms) => {
                 let text = format!("{} at byte {}, next attempt in {wait_ms} ms", cut.text, self.position);
-                self.note = Some(Note::Interrupted(text));
+                self.notes.push(Note::Interrupted(text));
                 self.phase = Phase::Waiting(now + wait_ms);
             }
             None if cut.stalled => self.fail(Failure::timeout(&cut.text)),

@@ -33,7 +33,12 @@ impl Buffer {
         self.end = 0;
     }
 
-    /// Room for `len` more bytes behind what is there.
+    /// What is there, to be changed in place.
+    pub fn filled_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Room for `len` more bytes behind what is there; none where there is no memory for it.
     pub fn room(&mut self, len: usize) -> &mut [u8] {
         if self.is_empty() {
             self.clear();
@@ -47,10 +52,14 @@ impl Buffer {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.bytes.len() < self.end + len {
-            self.bytes.resize(self.end + len, 0);
+        let wanted = self.end.saturating_add(len);
+        if self.bytes.len() < wanted {
+            if self.bytes.try_reserve(wanted - self.bytes.len()).is_err() {
+                return &mut [];
+            }
+            self.bytes.resize(wanted, 0);
         }
-        &mut self.bytes[self.end..self.end + len]
+        self.bytes.get_mut(self.end..wanted).unwrap_or_default()
     }
 
     /// `count` bytes were put into the room.
@@ -86,6 +95,16 @@ mod tests {
         seen.extend(buffer.filled());
         assert_eq!(seen, expected);
         assert!(buffer.bytes.len() < 4096, "{}", buffer.bytes.len());
+    }
+
+    #[test]
+    fn room_that_no_memory_holds_is_none() {
+        let mut buffer = Buffer::default();
+        buffer.room(3).copy_from_slice(b"abc");
+        buffer.commit(3);
+        assert!(buffer.room(usize::MAX / 2).is_empty());
+        assert!(buffer.room(usize::MAX).is_empty());
+        assert_eq!(buffer.filled(), b"abc");
     }
 
     #[test]

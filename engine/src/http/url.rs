@@ -1,16 +1,32 @@
 //! Where a firmware is.
 
 use std::fmt;
+use std::sync::Arc;
 
-use ureq_proto::http::Uri;
+use super::{basic, reference};
 
-/// An `http://` or `https://` URL. Path and query are kept exactly as received.
+/// Longest host name (RFC 1035 section 2.3.4).
+const MAX_HOST: usize = 255;
+
+/// An `http://` or `https://` URL. Path and query are kept as received; a space in them, which no request line can
+/// hold, becomes `%20`.
 ///
 /// `Display` and `Debug` leave out the query and user information, which are secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
-    uri: Uri,
     tls: bool,
+    parts: Arc<Parts>,
+}
+
+#[derive(PartialEq, Eq)]
+struct Parts {
+    /// With the brackets of an IPv6 address.
+    host: String,
+    port: Option<u16>,
+    /// Value of the `Authorization` field.
+    authorization: Option<String>,
+    /// Path and query.
+    target: String,
 }
 
 impl Url {
@@ -19,50 +35,52 @@ impl Url {
     /// # Errors
     /// What is wrong with it, worded to follow the word "url". Never quotes the URL.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim_ascii();
         if text.is_empty() {
             return Err("is empty".to_owned());
         }
-        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
-        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-            return Err("is neither http:// nor https://".to_owned());
-        }
-        let uri: Uri = text.parse().map_err(|error| format!("is not valid: {error}"))?;
-        Self::from_uri(uri)
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        let tls = is_tls(scheme)?;
+        let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        Self::from_parts(tls, authority, target)
     }
 
-    /// Takes over a parsed URI.
+    /// Where `reference`, a `Location` of an answer to this URL, leads. User and password go along to the same scheme,
+    /// host and port only.
     ///
     /// # Errors
     /// As [`Url::parse`].
-    pub fn from_uri(uri: Uri) -> Result<Self, String> {
-        let tls = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            _ => return Err("is neither http:// nor https://".to_owned()),
+    pub fn join(&self, reference: &[u8]) -> Result<Self, String> {
+        let resolved = reference::resolve(self.tls, self.target(), reference)?;
+        let Some(authority) = resolved.authority else {
+            let Parts { host, port, authorization, .. } = &*self.parts;
+            let (host, port, authorization) = (host.clone(), *port, authorization.clone());
+            let target = target(&resolved.target)?;
+            return Ok(Url { tls: self.tls, parts: Arc::new(Parts { host, port, authorization, target }) });
         };
-        let authority = uri.authority().ok_or("names no host")?;
-        let host = authority.host();
-        if without_brackets(host).is_empty() {
-            return Err("names no host".to_owned());
+        let mut url = Self::from_parts(resolved.tls, &authority, &resolved.target)?;
+        let is_same_server =
+            url.tls == self.tls && url.port() == self.port() && url.parts.host.eq_ignore_ascii_case(&self.parts.host);
+        if let Some(parts) = Arc::get_mut(&mut url.parts).filter(|_| is_same_server) {
+            if parts.authorization.is_none() {
+                parts.authorization.clone_from(&self.parts.authorization);
+            }
         }
-        if without_brackets(host).contains(['[', ']']) {
-            return Err("has a bracket inside its host".to_owned());
-        }
-        let host_and_port = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, after)| after);
-        let after_host = host_and_port.strip_prefix(host).unwrap_or(host_and_port);
-        let is_port = |text: &str| {
-            text.bytes().all(|digit| digit.is_ascii_digit()) && text.parse().is_ok_and(|port: u16| port > 0)
-        };
-        if !after_host.is_empty() && !after_host.strip_prefix(':').is_some_and(is_port) {
-            return Err("has a port that is not a number from 1 to 65535".to_owned());
-        }
-        Ok(Url { uri, tls })
+        Ok(url)
     }
 
-    /// The URI.
-    #[must_use]
-    pub fn uri(&self) -> &Uri {
-        &self.uri
+    fn from_parts(tls: bool, authority: &str, path_and_query: &str) -> Result<Self, String> {
+        let (user_info, host_and_port) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (host, port) = split_port(host_and_port)?;
+        check_host(host)?;
+        let parts = Parts {
+            host: host.to_owned(),
+            port,
+            authorization: basic::credentials(user_info)?,
+            target: target(path_and_query)?,
+        };
+        Ok(Url { tls, parts: Arc::new(parts) })
     }
 
     /// Whether it is `https://`.
@@ -74,20 +92,118 @@ impl Url {
     /// Host name or address, without the brackets of an IPv6 address.
     #[must_use]
     pub fn host(&self) -> &str {
-        without_brackets(self.uri.host().unwrap_or_default())
+        without_brackets(&self.parts.host)
     }
 
     /// TCP port.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.uri.port_u16().unwrap_or(if self.tls { 443 } else { 80 })
+        self.parts.port.unwrap_or(self.default_port())
     }
 
-    /// Path and query exactly as received.
+    fn default_port(&self) -> u16 {
+        if self.tls {
+            443
+        } else {
+            80
+        }
+    }
+
+    /// Host, and port where it is not the usual one: the value of a `Host` field.
+    #[must_use]
+    pub fn host_and_port(&self) -> String {
+        match self.parts.port.filter(|port| *port != self.default_port()) {
+            Some(port) => format!("{}:{port}", self.parts.host),
+            None => self.parts.host.clone(),
+        }
+    }
+
+    /// Path and query.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.uri.path_and_query().map_or("/", |target| target.as_str())
+        &self.parts.target
     }
+
+    /// Value of the `Authorization` field, where the URL has a user or a password. A secret.
+    #[must_use]
+    pub fn authorization(&self) -> Option<&str> {
+        self.parts.authorization.as_deref()
+    }
+}
+
+/// Whether `scheme` is https, or else http.
+fn is_tls(scheme: &str) -> Result<bool, String> {
+    if scheme.eq_ignore_ascii_case("https") {
+        Ok(true)
+    } else if scheme.eq_ignore_ascii_case("http") {
+        Ok(false)
+    } else {
+        Err("is neither http:// nor https://".to_owned())
+    }
+}
+
+fn split_port(host_and_port: &str) -> Result<(&str, Option<u16>), String> {
+    let end = match host_and_port.rfind(']') {
+        Some(bracket) => bracket + 1,
+        None => host_and_port.find(':').unwrap_or(host_and_port.len()),
+    };
+    let (host, port) = host_and_port.split_at(end);
+    // A colon without a number is the usual port (RFC 3986 section 3.2.3).
+    if matches!(port, "" | ":") {
+        return Ok((host, None));
+    }
+    let digits = port.strip_prefix(':').filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(port) if port > 0 => Ok((host, Some(port))),
+        _ => Err("has a port that is not a number from 1 to 65535".to_owned()),
+    }
+}
+
+fn check_host(host: &str) -> Result<(), String> {
+    let name = without_brackets(host);
+    if name.is_empty() {
+        return Err("names no host".to_owned());
+    }
+    if host.len() > MAX_HOST {
+        return Err(format!("has a host of more than {MAX_HOST} characters"));
+    }
+    let is_address = host.starts_with('[') && host.ends_with(']');
+    if !is_address && host.contains(['[', ']']) {
+        return Err("has a bracket inside its host".to_owned());
+    }
+    if !host.is_ascii() {
+        return Err("has a host with letters beyond ASCII".to_owned());
+    }
+    let may_stand = |byte: u8| match byte {
+        b'.' => true,
+        _ if is_address => byte.is_ascii_hexdigit() || byte == b':',
+        // RFC 3986 section 3.2.2, without escapes.
+        _ => byte.is_ascii_alphanumeric() || b"-_~!$&'()*+,;=".contains(&byte),
+    };
+    match name.chars().find(|character| !may_stand(*character as u8)) {
+        Some(_) if is_address => Err("has an IPv6 address that is none".to_owned()),
+        Some(character) => Err(format!("has the character {character:?} in its host")),
+        None => Ok(()),
+    }
+}
+
+/// Checks path and query and gives them their first slash.
+fn target(text: &str) -> Result<String, String> {
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err("has a control character in its path or query".to_owned());
+    }
+    let slash = if text.starts_with('/') { "" } else { "/" };
+    let spaces = text.bytes().filter(|byte| *byte == b' ').count();
+    let mut target = String::new();
+    if target.try_reserve_exact(slash.len() + text.len() + 2 * spaces).is_err() {
+        return Err("is longer than the memory holds".to_owned());
+    }
+    target.push_str(slash);
+    for (index, part) in text.split(' ').enumerate() {
+        target.push_str(if index > 0 { "%20" } else { "" });
+        target.push_str(part);
+    }
+    Ok(target)
 }
 
 fn without_brackets(host: &str) -> &str {
@@ -96,11 +212,11 @@ fn without_brackets(host: &str) -> &str {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.uri.host().unwrap_or_default())?;
-        if let Some(port) = self.uri.port_u16() {
+        write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.parts.host)?;
+        if let Some(port) = self.parts.port {
             write!(f, ":{port}")?;
         }
-        f.write_str(self.uri.path())
+        f.write_str(self.target().split('?').next().unwrap_or_default())
     }
 }
 
@@ -122,11 +238,20 @@ mod tests {
             ("HTTPS://h:8443/a%20b?x=%2F%00&y=%25", true, "h", 8443, "/a%20b?x=%2F%00&y=%25"),
             ("http://[::1]:8080/f", false, "::1", 8080, "/f"),
             ("http://[::1]/f", false, "::1", 80, "/f"),
+            ("http://[::ffff:10.0.0.1]/f", false, "::ffff:10.0.0.1", 80, "/f"),
             ("http://10.0.0.1", false, "10.0.0.1", 80, "/"),
             ("http://user:pw@h:81/f#fragment", false, "h", 81, "/f"),
             ("http://user:pw@h/f", false, "h", 80, "/f"),
+            ("http://user:p@w@h/f", false, "h", 80, "/f"),
             ("http://user:pw@[::1]/f", false, "::1", 80, "/f"),
-            ("http://h?x=1", false, "h", 80, "?x=1"),
+            ("http://h?x=1", false, "h", 80, "/?x=1"),
+            ("http://h#x", false, "h", 80, "/"),
+            ("http://h:/f", false, "h", 80, "/f"),
+            ("http://h:00081/f", false, "h", 81, "/f"),
+            ("http://h_1-a.b./f?a/../b?c", false, "h_1-a.b.", 80, "/f?a/../b?c"),
+            ("http://h/a/./../b//c", false, "h", 80, "/a/./../b//c"),
+            ("http://h/\u{56fa}?\u{4ef6}", false, "h", 80, "/\u{56fa}?\u{4ef6}"),
+            (" http://h/a b?c d \n", false, "h", 80, "/a%20b?c%20d"),
         ];
         for (text, tls, host, port, target) in cases {
             let url = Url::parse(text).unwrap();
@@ -136,27 +261,38 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_refused_without_quoting_it() {
+        let long_host = format!("http://{}/s3cret", "h".repeat(256));
         for text in [
             "",
+            " ",
             "h/s3cret",
             "ftp://h/s3cret",
+            "http:/h/s3cret",
             "http://",
             "http:///s3cret",
+            "http://:80/s3cret",
             "http://h:99999/s3cret",
             "http://h:0/s3cret",
-            "http://h:/s3cret",
             "http://[::1]x/s3cret",
             "http://[::1]8080/s3cret",
+            "http://[::g]/s3cret",
+            "http://[fe80::1%25eth0]/s3cret",
             "http://s3cret@h:x/f",
             "http://s3cret@/f",
             "http://[]/s3cret",
             "http://h:[::1]x:80/s3cret",
             "http://h:+80/s3cret",
+            "http://h:80:81/s3cret",
             "http://h[::1]/s3cret",
             "http://h[::1]:80/s3cret",
-            "http://h/s3cret x",
+            "http://h h/s3cret",
+            "http://h%41/s3cret",
+            "http://h\\s3cret",
+            "http://\u{56fa}/s3cret",
             "http://h/\ns3cret",
+            "http://h/?\u{7f}s3cret",
             "http://h\r\nHost: evil/s3cret",
+            &long_host,
         ] {
             let error = Url::parse(text).unwrap_err();
             assert!(!error.contains("s3cret"), "{error}");
@@ -174,5 +310,29 @@ mod tests {
         let url = Url::parse("https://user:s3cret@h:8443/f?sign=s3cret").unwrap();
         assert_eq!(url.to_string(), "https://h:8443/f");
         assert_eq!(format!("{url:?}"), "https://h:8443/f");
+    }
+
+    /// Case url_with_user.
+    #[test]
+    fn user_and_password_stay_with_their_server() {
+        let url = Url::parse("http://u:p%20w@Fw.example/f.bin").unwrap();
+        assert_eq!(url.authorization(), Some("Basic dTpwIHc="));
+        for (location, goes_along) in [
+            ("/g", true),
+            ("?x", true),
+            ("http://fw.example/g", true),
+            ("//fw.EXAMPLE:80/g", true),
+            ("https://fw.example/g", false),
+            ("http://fw.example:8080/g", false),
+            ("http://other/g", false),
+            ("//other.fw.example/g", false),
+        ] {
+            let next = url.join(location.as_bytes()).unwrap();
+            assert_eq!(next.authorization().is_some(), goes_along, "{location}");
+        }
+        let other = url.join(b"http://a:b@other/g").unwrap();
+        assert_eq!(other.authorization(), Some("Basic YTpi"));
+        assert_eq!(url.join(b"http://a:b@fw.example/g").unwrap().authorization(), Some("Basic YTpi"));
+        assert!(Url::parse(&format!("http://{}@h/", "u".repeat(2000))).unwrap_err().contains("password"));
     }
 }
