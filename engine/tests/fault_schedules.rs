@@ -301,7 +301,7 @@ impl Device {
                     connection = Connection::default();
                     fate = world.next_fate();
                     match &fate {
-                        Fate::Refused => transfer.connect_failed(self.now, "refused"),
+                        Fate::Refused => transfer.connect_failed(self.now, "refused", false),
                         Fate::Unreachable => transfer.connecting(),
                         Fate::Answered { .. } => transfer.connected(),
                     }

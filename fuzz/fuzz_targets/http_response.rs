@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
                 self.outcome.requests.push(Vec::new());
                 self.transfer.connecting();
             }
-            None => self.transfer.connect_failed(self.now, "refused"),
+            None => self.transfer.connect_failed(self.now, "refused", false),
         }
     }
 

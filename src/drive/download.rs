@@ -47,12 +47,6 @@ pub enum Fetched {
     Stopped,
 }
 
-/// Why there is no connection.
-struct Refused {
-    fault: StartFault,
-    text: String,
-}
-
 /// A download and its connection.
 pub struct Download {
     platform: Arc<dyn Platform>,
@@ -64,10 +58,11 @@ pub struct Download {
 }
 
 impl Download {
-    /// Connects and sends the request. Does not wait for the answer.
+    /// Tries once to connect and to send the request. Does not wait for the answer. What time may mend, such as a
+    /// server that can't be reached yet, is tried again by [`Download::fetch`] (behaviour.md section 5).
     ///
     /// # Errors
-    /// The connection could not be made, or the request could not be sent.
+    /// What no time mends.
     pub fn start(platform: Arc<dyn Platform>, plan: Plan) -> Result<Self, StartError> {
         // Only the low bits count.
         let seed = platform.random() as u32;
@@ -76,21 +71,14 @@ impl Download {
         let deadline = download.platform.now() + SEND_MS;
         loop {
             let now = download.platform.now();
-            match download.transfer.next(now) {
-                Step::Connect | Step::Await => {
-                    download.connect().map_err(|refused| StartError { fault: refused.fault, text: refused.text })?;
-                }
-                Step::Write => {
-                    let left = now.until(deadline);
-                    if left == 0 {
-                        let text = "the request could not be sent in time".to_owned();
-                        return Err(StartError { fault: StartFault::SendTimedOut, text });
-                    }
-                    if let Err(error) = download.write(now, left) {
-                        let fault = StartFault::Unsent(error);
-                        return Err(StartError { text: fault.to_string(), fault });
-                    }
-                }
+            let step = download.transfer.next(now);
+            download.log_notes("IOT_OTA_StartDownload");
+            match step {
+                Step::Connect | Step::Await => download.connect()?,
+                Step::Write => match now.until(deadline) {
+                    0 => download.transfer.closed("the request could not be sent in time"),
+                    left => download.write(now, left),
+                },
                 Step::Failed(failure) => {
                     return Err(StartError { fault: StartFault::Unusable, text: failure.text });
                 }
@@ -112,7 +100,7 @@ impl Download {
             }
             let now = self.platform.now();
             let step = self.transfer.next(now);
-            self.log_note();
+            self.log_notes("IOT_OTA_FetchYield");
             let left = now.until(deadline);
             match step {
                 Step::Data => {
@@ -141,11 +129,7 @@ impl Download {
                 }
                 Step::Connect => self.begin_connect(),
                 Step::Await => self.await_connect(now, left),
-                Step::Write => {
-                    if let Err(error) = self.write(now, left) {
-                        self.transfer.closed(&error.to_string());
-                    }
-                }
+                Step::Write => self.write(now, left),
                 Step::ReadHead => self.read_head(now, left),
                 Step::ReadBody { left: coming, direct } => {
                     let coming = usize::try_from(coming).unwrap_or(usize::MAX);
@@ -167,18 +151,18 @@ impl Download {
     }
 
     /// Connects, however long it takes.
-    fn connect(&mut self) -> Result<(), Refused> {
+    fn connect(&mut self) -> Result<(), StartError> {
         let endpoint = self.endpoint()?;
+        self.log_request();
         match self.platform.connect(&endpoint) {
-            Ok(transport) => {
-                self.connected(transport);
-                Ok(())
-            }
-            Err(error) => {
+            Ok(transport) => self.connected(transport),
+            Err(error) if error.is_lasting => {
                 let text = self.unreachable(&error);
-                Err(Refused { fault: StartFault::Unreachable(error), text })
+                return Err(StartError { fault: StartFault::Unreachable(error), text });
             }
+            Err(error) => self.connect_failed(&error),
         }
+        Ok(())
     }
 
     fn begin_connect(&mut self) {
@@ -186,6 +170,7 @@ impl Download {
         self.disconnect();
         match self.endpoint() {
             Ok(endpoint) => {
+                self.log_request();
                 self.attempt = Some(self.platform.begin_connect(&endpoint));
                 self.transfer.connecting();
             }
@@ -197,15 +182,19 @@ impl Download {
         let outcome = self.attempt.as_mut().and_then(|attempt| attempt.outcome(left_ms.min(SLICE_MS)));
         match outcome {
             Some(Ok(transport)) => self.connected(transport),
-            Some(Err(error)) => {
-                let text = self.unreachable(&error);
-                self.transfer.connect_failed(self.platform.now(), &text);
-            }
+            Some(Err(error)) => self.connect_failed(&error),
             None => self.note_silence(0, before),
         }
     }
 
+    fn connect_failed(&mut self, error: &ConnectError) {
+        let text = self.unreachable(error);
+        self.transfer.connect_failed(self.platform.now(), &text, error.is_lasting);
+    }
+
     fn connected(&mut self, transport: Arc<dyn Transport>) {
+        // As users' scripts look for it (log_lines.md).
+        log::debug!(target: "http_connect", "http client connect success");
         self.attempt = None;
         self.transport = Some(transport);
         self.transfer.connected();
@@ -217,7 +206,7 @@ impl Download {
         self.flowing = false;
     }
 
-    fn endpoint(&self) -> Result<Endpoint, Refused> {
+    fn endpoint(&self) -> Result<Endpoint, StartError> {
         let url = self.transfer.url();
         let security = security(url.tls())?;
         Ok(Endpoint { host: url.host().to_owned(), port: url.port(), security, handshake_timeout_ms: HANDSHAKE_MS })
@@ -228,12 +217,15 @@ impl Download {
         error.text_for(url.host(), url.port())
     }
 
-    fn write(&mut self, before: Millis, left_ms: u64) -> Result<(), TransportError> {
-        let Some(transport) = &self.transport else { return Ok(()) };
-        let count = transport.write(self.transfer.outgoing(), wait(left_ms))?;
-        self.transfer.wrote(count);
-        self.note_silence(count, before);
-        Ok(())
+    fn write(&mut self, before: Millis, left_ms: u64) {
+        let Some(transport) = &self.transport else { return };
+        match transport.write(self.transfer.outgoing(), wait(left_ms)) {
+            Ok(count) => {
+                self.transfer.wrote(count);
+                self.note_silence(count, before);
+            }
+            Err(error) => self.transfer.closed(&error.to_string()),
+        }
     }
 
     /// One byte with the long limit, then more with a short one: a platform that fills its buffer would wait for bytes
@@ -241,7 +233,8 @@ impl Download {
     fn read_head(&mut self, before: Millis, left_ms: u64) {
         let Some(transport) = self.transport.clone() else { return };
         let room = self.transfer.room(HEAD_CHUNK);
-        let (first, rest) = room.split_at_mut(1);
+        // There may be no memory: the transfer knows.
+        let Some((first, rest)) = room.split_at_mut_checked(1) else { return };
         let result = transport.read(first, wait(left_ms)).map(|count| match count {
             0 => 0,
             // An error here comes again with the next read.
@@ -258,6 +251,10 @@ impl Download {
         let chunk = (READ_AHEAD - READ_AHEAD % len.clamp(1, READ_AHEAD)).min(coming);
         let asked = len.min(chunk);
         let room = self.transfer.room(chunk);
+        if room.is_empty() {
+            // There is no memory: the transfer knows.
+            return;
+        }
         let result = if self.flowing {
             transport.read(room, wait(left_ms).min(SHORT_MS))
         } else {
@@ -316,11 +313,19 @@ impl Download {
         self.platform.sleep(u32::try_from(ms).unwrap_or(u32::MAX));
     }
 
-    fn log_note(&mut self) {
-        match self.transfer.take_note() {
-            Some(Note::Redirected(text)) => log::info!(target: "IOT_OTA_FetchYield", "{text}"),
-            Some(Note::Interrupted(text)) => log::warn!(target: "IOT_OTA_FetchYield", "{text}"),
-            None => {}
+    /// The request that is sent once there is a connection, as users' scripts look for it (log_lines.md).
+    fn log_request(&self) {
+        if log::log_enabled!(target: "http_connect", log::Level::Debug) {
+            log::debug!(target: "http_connect", "head_content:{}", self.transfer.shown_request());
+        }
+    }
+
+    fn log_notes(&mut self, function: &str) {
+        while let Some(note) = self.transfer.take_note() {
+            match note {
+                Note::Redirected(text) | Note::FetchedTwice(text) => log::info!(target: function, "{text}"),
+                Note::Interrupted(text) | Note::Changed(text) => log::warn!(target: function, "{text}"),
+            }
         }
     }
 }
@@ -330,7 +335,7 @@ fn wait(left_ms: u64) -> u32 {
     u32::try_from(left_ms.clamp(1, SLICE_MS)).unwrap_or(1)
 }
 
-fn security(tls: bool) -> Result<Security, Refused> {
+fn security(tls: bool) -> Result<Security, StartError> {
     if tls {
         https()
     } else {
@@ -339,17 +344,17 @@ fn security(tls: bool) -> Result<Security, Refused> {
 }
 
 #[cfg(all(feature = "ota-use-https", not(feature = "auth-with-notls")))]
-fn https() -> Result<Security, Refused> {
-    let ca_pem = super::trust::https_roots().map_err(|text| Refused { fault: StartFault::NoRoots, text })?;
+fn https() -> Result<Security, StartError> {
+    let ca_pem = super::trust::https_roots().map_err(|text| StartError { fault: StartFault::NoRoots, text })?;
     Ok(Security::Server { ca_pem })
 }
 
 #[cfg(not(all(feature = "ota-use-https", not(feature = "auth-with-notls"))))]
-fn https() -> Result<Security, Refused> {
+fn https() -> Result<Security, StartError> {
     let option =
         if cfg!(feature = "auth-with-notls") { "FEATURE_AUTH_WITH_NOTLS ON" } else { "FEATURE_OTA_USE_HTTPS OFF" };
     let text = format!("https:// is not possible, this library was built with {option}");
-    Err(Refused { fault: StartFault::NoHttps, text })
+    Err(StartError { fault: StartFault::NoHttps, text })
 }
 
 #[cfg(test)]

@@ -45,10 +45,6 @@ pub enum Error {
 pub enum StartFault {
     /// The server can't be reached.
     Unreachable(ConnectError),
-    /// The request could not be sent.
-    Unsent(TransportError),
-    /// The request could not be sent in time.
-    SendTimedOut,
     /// The request or its answer is of no use.
     Unusable,
     /// The library was built without https.
@@ -83,8 +79,6 @@ impl fmt::Display for StartFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartFault::Unreachable(error) => write!(f, "{error}"),
-            StartFault::Unsent(error) => write!(f, "the request could not be sent: {error}"),
-            StartFault::SendTimedOut => write!(f, "the request could not be sent in time"),
             StartFault::Unusable => write!(f, "the request can't be made"),
             StartFault::NoHttps => write!(f, "this library was built without https"),
             StartFault::NoRoots => write!(f, "the trusted roots can't be read"),

@@ -66,9 +66,7 @@ fn start_code(fault: &StartFault) -> c_int {
     match fault {
         StartFault::Unreachable(error) if error.code == QCLOUD_ERR_TCP_UNKNOWN_HOST => QCLOUD_ERR_HTTP_UNRESOLVED_DNS,
         StartFault::Unreachable(_) => QCLOUD_ERR_HTTP_CONN,
-        StartFault::Unsent(crate::hal::TransportError::Closed(_)) => QCLOUD_ERR_HTTP_CLOSED,
-        StartFault::Unsent(_) | StartFault::Unusable | StartFault::NoHttps => QCLOUD_ERR_HTTP,
-        StartFault::SendTimedOut => QCLOUD_ERR_HTTP_TIMEOUT,
+        StartFault::Unusable | StartFault::NoHttps => QCLOUD_ERR_HTTP,
         StartFault::NoRoots => QCLOUD_ERR_FAILURE,
     }
 }
@@ -92,9 +90,6 @@ mod tests {
         let pairs = [
             (unreachable(QCLOUD_ERR_TCP_UNKNOWN_HOST), -6),
             (unreachable(QCLOUD_ERR_TCP_CONNECT), -8),
-            (StartFault::Unsent(TransportError::Closed(-608)), -3),
-            (StartFault::Unsent(TransportError::Failed(-607)), -4),
-            (StartFault::SendTimedOut, -11),
             (StartFault::NoHttps, -4),
             (StartFault::NoRoots, -1001),
         ];

@@ -133,7 +133,8 @@ fn retry_after(head: &Head<'_>) -> Option<u64> {
     None
 }
 
-/// `bytes <begin>-<end>/<total>`
+/// `bytes <begin>-<end>/<total>`, as leniently as curl reads it: there are servers that repeat the `=` of the request,
+/// or leave the unit out.
 struct ContentRange {
     begin: u64,
     end: u64,
@@ -142,10 +143,11 @@ struct ContentRange {
 
 impl ContentRange {
     fn parse(text: &str) -> Option<Self> {
-        let (unit, rest) = text.trim().split_once(|c: char| c.is_ascii_whitespace())?;
-        if !unit.eq_ignore_ascii_case("bytes") {
+        let (unit, rest) = text.trim().split_at(text.trim().find(|c: char| !c.is_ascii_alphabetic())?);
+        if !unit.is_empty() && !unit.eq_ignore_ascii_case("bytes") {
             return None;
         }
+        let rest = rest.trim_start_matches(['=', ':', ' ', '\t']);
         let (range, total) = rest.split_once('/')?;
         let (begin, end) = range.split_once('-')?;
         let total = match total.trim() {
@@ -190,7 +192,15 @@ mod tests {
     #[test]
     fn a_206_must_fit_what_was_asked_for() {
         let range = |value| [("content-range", value)];
-        for value in ["bytes 400-999/1000", "BYTES 400-999/1000", "bytes 400-999/*", "bytes 400-500/1000"] {
+        for value in [
+            "bytes 400-999/1000",
+            "BYTES 400-999/1000",
+            "bytes 400-999/*",
+            "bytes 400-500/1000",
+            "bytes=400-999/1000",
+            "Bytes: 400 - 999 / 1000",
+            "400-999/1000",
+        ] {
             assert_eq!(answer(206, &range(value), None, &RESUME), Verdict::Body { skip: 0 }, "{value}");
         }
         assert_eq!(answer(206, &range("bytes 400-999/1000"), Some(600), &RESUME), Verdict::Body { skip: 0 });

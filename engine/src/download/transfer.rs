@@ -286,9 +286,10 @@ impl Transfer {
         }
     }
 
-    /// The connection could not be made; `text` says why.
-    pub fn connect_failed(&mut self, now: Millis, text: &str) {
-        self.interrupted(now, &Cut::lost(text));
+    /// The connection could not be made; `text` says why. What is `lasting` is given up earlier.
+    pub fn connect_failed(&mut self, now: Millis, text: &str, lasting: bool) {
+        let patience = if lasting { Patience::Attempts } else { Patience::Minute };
+        self.interrupted(now, &Cut { patience, ..Cut::lost(text) });
     }
 
     /// `count` bytes of [`Transfer::outgoing`] were sent.

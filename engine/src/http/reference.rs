@@ -20,9 +20,7 @@ pub fn resolve(base_tls: bool, base_target: &str, reference: &[u8]) -> Result<Re
     let (scheme, rest) = split_scheme(&text);
     let tls = match scheme {
         None => base_tls,
-        Some(scheme) if scheme.eq_ignore_ascii_case("https") => true,
-        Some(scheme) if scheme.eq_ignore_ascii_case("http") => false,
-        Some(_) => return Err("is neither http:// nor https://".to_owned()),
+        Some(scheme) => is_tls(scheme)?,
     };
     if let Some(rest) = rest.strip_prefix("//") {
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -71,6 +69,9 @@ fn encoded(reference: &[u8]) -> Result<String, String> {
     Ok(text)
 }
 
+/// Longer words before a colon are no scheme.
+const LONGEST_SCHEME: usize = 32;
+
 const NO_MEMORY: &str = "is longer than the memory holds";
 
 fn escape(byte: u8, text: &mut String) {
@@ -78,10 +79,25 @@ fn escape(byte: u8, text: &mut String) {
     text.extend(crate::helpers::hex::digits(byte, true).map(char::from));
 }
 
+/// Whether `scheme` is https, or else http.
+///
+/// # Errors
+/// It is another one.
+pub fn is_tls(scheme: &str) -> Result<bool, String> {
+    if scheme.eq_ignore_ascii_case("https") {
+        Ok(true)
+    } else if scheme.eq_ignore_ascii_case("http") {
+        Ok(false)
+    } else {
+        Err(format!("begins with {scheme}:, only http:// and https:// are possible"))
+    }
+}
+
 /// The scheme, and what is behind its colon.
-fn split_scheme(text: &str) -> (Option<&str>, &str) {
+pub fn split_scheme(text: &str) -> (Option<&str>, &str) {
     let is_scheme = |text: &str| {
-        text.starts_with(|first: char| first.is_ascii_alphabetic())
+        text.len() <= LONGEST_SCHEME
+            && text.starts_with(|first: char| first.is_ascii_alphabetic())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
     };
     match text.split_once(':') {
@@ -198,7 +214,10 @@ mod tests {
         ] {
             assert_eq!(leads("/b/c/d;p?q", reference).as_deref(), Ok(expected), "{reference}");
         }
-        assert_eq!(resolve(false, "/b/c/d;p?q", b"g:h"), Err("is neither http:// nor https://".to_owned()));
+        assert_eq!(
+            resolve(false, "/b/c/d;p?q", b"g:h"),
+            Err("begins with g:, only http:// and https:// are possible".to_owned())
+        );
     }
 
     /// Case redirect_query_only, and its neighbours.

@@ -20,8 +20,10 @@ pub struct Url {
 
 #[derive(PartialEq, Eq)]
 struct Parts {
-    /// With the brackets of an IPv6 address.
+    /// With the brackets of an IPv6 address, without its zone.
     host: String,
+    /// A link-local IPv6 address with its zone, `fe80::1%eth0`. Only this device knows what the zone means.
+    zoned: Option<String>,
     port: Option<u16>,
     /// Value of the `Authorization` field.
     authorization: Option<String>,
@@ -39,8 +41,12 @@ impl Url {
         if text.is_empty() {
             return Err("is empty".to_owned());
         }
-        let (scheme, rest) = text.split_once("://").unwrap_or_default();
-        let tls = is_tls(scheme)?;
+        let (scheme, rest) = reference::split_scheme(text);
+        let tls = match scheme {
+            Some(scheme) => reference::is_tls(scheme)?,
+            None => return Err("does not begin with http:// or https://".to_owned()),
+        };
+        let rest = rest.strip_prefix("//").ok_or("has no // behind its scheme")?;
         let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         Self::from_parts(tls, authority, target)
@@ -54,10 +60,14 @@ impl Url {
     pub fn join(&self, reference: &[u8]) -> Result<Self, String> {
         let resolved = reference::resolve(self.tls, self.target(), reference)?;
         let Some(authority) = resolved.authority else {
-            let Parts { host, port, authorization, .. } = &*self.parts;
-            let (host, port, authorization) = (host.clone(), *port, authorization.clone());
-            let target = target(&resolved.target)?;
-            return Ok(Url { tls: self.tls, parts: Arc::new(Parts { host, port, authorization, target }) });
+            let parts = Parts {
+                host: self.parts.host.clone(),
+                zoned: self.parts.zoned.clone(),
+                port: self.parts.port,
+                authorization: self.parts.authorization.clone(),
+                target: target(&resolved.target)?,
+            };
+            return Ok(Url { tls: self.tls, parts: Arc::new(parts) });
         };
         let mut url = Self::from_parts(resolved.tls, &authority, &resolved.target)?;
         let is_same_server =
@@ -73,13 +83,10 @@ impl Url {
     fn from_parts(tls: bool, authority: &str, path_and_query: &str) -> Result<Self, String> {
         let (user_info, host_and_port) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (host, port) = split_port(host_and_port)?;
-        check_host(host)?;
-        let parts = Parts {
-            host: host.to_owned(),
-            port,
-            authorization: basic::credentials(user_info)?,
-            target: target(path_and_query)?,
-        };
+        let (host, zoned) = without_zone(host)?;
+        check_host(&host)?;
+        let parts =
+            Parts { host, zoned, port, authorization: basic::credentials(user_info)?, target: target(path_and_query)? };
         Ok(Url { tls, parts: Arc::new(parts) })
     }
 
@@ -89,10 +96,10 @@ impl Url {
         self.tls
     }
 
-    /// Host name or address, without the brackets of an IPv6 address.
+    /// Host name or address to connect to, without the brackets of an IPv6 address.
     #[must_use]
     pub fn host(&self) -> &str {
-        without_brackets(&self.parts.host)
+        self.parts.zoned.as_deref().unwrap_or(without_brackets(&self.parts.host))
     }
 
     /// TCP port.
@@ -131,17 +138,6 @@ impl Url {
     }
 }
 
-/// Whether `scheme` is https, or else http.
-fn is_tls(scheme: &str) -> Result<bool, String> {
-    if scheme.eq_ignore_ascii_case("https") {
-        Ok(true)
-    } else if scheme.eq_ignore_ascii_case("http") {
-        Ok(false)
-    } else {
-        Err("is neither http:// nor https://".to_owned())
-    }
-}
-
 fn split_port(host_and_port: &str) -> Result<(&str, Option<u16>), String> {
     let end = match host_and_port.rfind(']') {
         Some(bracket) => bracket + 1,
@@ -157,6 +153,17 @@ fn split_port(host_and_port: &str) -> Result<(&str, Option<u16>), String> {
         Some(port) if port > 0 => Ok((host, Some(port))),
         _ => Err("has a port that is not a number from 1 to 65535".to_owned()),
     }
+}
+
+/// The host, and where it is an address with a zone (RFC 6874), that without brackets and escape.
+fn without_zone(host: &str) -> Result<(String, Option<String>), String> {
+    let Some((address, zone)) = without_brackets(host).split_once("%25").filter(|_| host.starts_with('[')) else {
+        return Ok((host.to_owned(), None));
+    };
+    if zone.is_empty() || !zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
+        return Err("has an IPv6 address with a zone that is none".to_owned());
+    }
+    Ok((format!("[{address}]"), Some(format!("{address}%{zone}"))))
 }
 
 fn check_host(host: &str) -> Result<(), String> {
@@ -239,6 +246,7 @@ mod tests {
             ("http://[::1]:8080/f", false, "::1", 8080, "/f"),
             ("http://[::1]/f", false, "::1", 80, "/f"),
             ("http://[::ffff:10.0.0.1]/f", false, "::ffff:10.0.0.1", 80, "/f"),
+            ("http://[fe80::1%25eth0]:81/f", false, "fe80::1%eth0", 81, "/f"),
             ("http://10.0.0.1", false, "10.0.0.1", 80, "/"),
             ("http://user:pw@h:81/f#fragment", false, "h", 81, "/f"),
             ("http://user:pw@h/f", false, "h", 80, "/f"),
@@ -276,7 +284,13 @@ mod tests {
             "http://[::1]x/s3cret",
             "http://[::1]8080/s3cret",
             "http://[::g]/s3cret",
-            "http://[fe80::1%25eth0]/s3cret",
+            "http://[fe80::1%25]/s3cret",
+            "http://[fe80::1%25a%41]/s3cret",
+            "http://[fe80::1%eth0]/s3cret",
+            "http://[x%25eth0]/s3cret",
+            "http://h%25eth0/s3cret",
+            "http:s3cret",
+            "123://s3cret",
             "http://s3cret@h:x/f",
             "http://s3cret@/f",
             "http://[]/s3cret",
@@ -297,6 +311,8 @@ mod tests {
             let error = Url::parse(text).unwrap_err();
             assert!(!error.contains("s3cret"), "{error}");
         }
+        let other = Url::parse("ftp://h/f").unwrap_err();
+        assert_eq!(other, "begins with ftp:, only http:// and https:// are possible");
     }
 
     #[test]

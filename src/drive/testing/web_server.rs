@@ -53,7 +53,7 @@ impl Answer {
 
 /// First byte that `request` asks for.
 pub(crate) fn range_begin(request: &str) -> usize {
-    let (_, range) = request.split_once("range: bytes=").expect("no range");
+    let (_, range) = request.split_once("Range: bytes=").expect("no range");
     range.split_once('-').unwrap().0.parse().unwrap()
 }
 
@@ -82,6 +82,8 @@ pub(crate) struct World {
     pub attempts: Mutex<Vec<String>>,
     /// Whether connection attempts fail.
     pub refuse: AtomicBool,
+    /// Whether time does not mend that.
+    pub lasting: AtomicBool,
     /// How long a connection attempt takes, in milliseconds.
     pub connect_ms: AtomicU64,
     /// Whether writes find no room.
@@ -105,6 +107,7 @@ impl World {
             requests: Mutex::default(),
             attempts: Mutex::default(),
             refuse: AtomicBool::new(false),
+            lasting: AtomicBool::new(false),
             connect_ms: AtomicU64::new(0),
             clogged: AtomicBool::new(false),
             open: AtomicUsize::new(0),
@@ -144,7 +147,8 @@ impl Platform for View {
         let mut attempts = world.attempts.lock().unwrap();
         attempts.push(format!("{}:{}{}", endpoint.host, endpoint.port, if tls { " tls" } else { "" }));
         if world.refuse.load(Ordering::Relaxed) {
-            return Err(ConnectError::unexplained(-603));
+            let is_lasting = world.lasting.load(Ordering::Relaxed);
+            return Err(ConnectError { is_lasting, ..ConnectError::unexplained(-603) });
         }
         world.open.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::new(Connection { world: world.clone(), state: Mutex::default() }))

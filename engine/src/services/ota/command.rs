@@ -244,7 +244,7 @@ mod tests {
             ("url", Some("null"), "url is missing"),
             ("url", Some("5"), "url is not a string"),
             ("url", Some(r#""http://h/\ud83d""#), "url holds half a character"),
-            ("url", Some(r#""ftp://h/f""#), "url is neither http:// nor https://"),
+            ("url", Some(r#""ftp://h/f""#), "url begins with ftp:, only http:// and https:// are possible"),
             ("url", Some(r#""""#), "url is empty"),
             ("version", None, "version is missing"),
             ("version", Some(r#""""#), "version is empty"),

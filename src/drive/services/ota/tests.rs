@@ -244,11 +244,24 @@ fn a_failed_download_is_reported_once() {
 }
 
 #[test]
-fn an_unreachable_server_disconnects_until_the_next_version_report() {
+fn a_server_that_is_not_there_yet_is_waited_for() {
+    let device = Device::fetching(MD5);
+    device.machine.http.refuse.store(true, Ordering::Relaxed);
+    device.ota.start_download(0, 8).unwrap();
+    assert!(device.hurries());
+    assert_eq!(device.ota.fetch(&mut [0; 3], 3_000), Ok(0));
+    device.machine.http.refuse.store(false, Ordering::Relaxed);
+    assert_eq!(fetch_all(&device.ota).unwrap(), FIRMWARE);
+}
+
+#[test]
+fn a_server_of_no_use_disconnects_until_the_next_version_report() {
     let device = Device::fetching(MD5);
     let ota = &device.ota;
     device.machine.http.refuse.store(true, Ordering::Relaxed);
-    let unreachable = Error::Start(StartFault::Unreachable(ConnectError::unexplained(-603)));
+    device.machine.http.lasting.store(true, Ordering::Relaxed);
+    let error = ConnectError { is_lasting: true, ..ConnectError::unexplained(-603) };
+    let unreachable = Error::Start(StartFault::Unreachable(error));
     assert_eq!(ota.start_download(0, 8), Err(unreachable));
     assert_eq!((ota.is_fetching(), ota.is_fetch_finished()), (false, false));
     assert!(!device.hurries());
