@@ -20,6 +20,7 @@ use iot_engine::identity::Identity;
 use iot_engine::mqtt::polling::PollBudget;
 use iot_engine::mqtt::{Config, Session};
 pub use iot_engine::mqtt::{Message, QoS};
+use iot_engine::time::Millis;
 
 use super::error::Error;
 use crate::hal::sync::Mutex;
@@ -78,6 +79,10 @@ pub trait Subscriber: Send + Sync {
     /// Told to a service: the link is up again. Its subscription was asked for again before anything that it publishes
     /// now. Without `session_present`, what the server sent meanwhile is lost.
     fn link_restored(&self, _client: &Arc<Client>, _session_present: bool) {}
+
+    /// Told to a service: a moment that somebody gave to `Client::wake_at` has passed. Requests that have waited too
+    /// long end now.
+    fn expire(&self, _client: &Arc<Client>, _now: Millis) {}
 
     /// Whether the program's global handler hears of the answers to this subscription's requests. The C SDK's program
     /// hears of those that OTA makes; other services keep theirs to themselves.
@@ -189,6 +194,7 @@ pub struct Client {
     outgoing: Mutex<sending::Outgoing>,
     reconnect: Mutex<Option<connect::Reconnect>>,
     pump: pump::Token,
+    wake: pump::Wake,
     downloads: AtomicUsize,
     /// The thread that fetched last, 0 for none.
     #[cfg(feature = "multithread")]
@@ -213,6 +219,7 @@ impl Client {
             outgoing: Mutex::new(sending::Outgoing::default()),
             reconnect: Mutex::new(None),
             pump: pump::Token::new(),
+            wake: pump::Wake::new(),
             downloads: AtomicUsize::new(0),
             #[cfg(feature = "multithread")]
             fetcher: AtomicU64::new(0),

@@ -115,7 +115,39 @@ fn sleep(platform: &dyn Platform, ms: u64) {
     platform.sleep(u32::try_from(ms).unwrap_or(u32::MAX));
 }
 
+/// The earliest moment at which a service wants to be called.
+pub(super) struct Wake(AtomicU64);
+
+impl Wake {
+    pub(super) fn new() -> Self {
+        Wake(AtomicU64::new(u64::MAX))
+    }
+
+    fn at(&self) -> Millis {
+        Millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
 impl Client {
+    /// Has every service's [`Subscriber::expire`] called as soon as the client is driven at or after `moment`, once.
+    pub fn wake_at(&self, moment: Millis) {
+        self.wake.0.fetch_min(moment.0, Ordering::Relaxed);
+    }
+
+    /// Calls the services if one of them wants it by now.
+    fn expire(self: &Arc<Self>) {
+        let now = self.platform.now();
+        if now < self.wake.at() {
+            return;
+        }
+        // First, so that what a service asks for meanwhile is kept.
+        self.wake.0.store(u64::MAX, Ordering::Relaxed);
+        let services = self.session.lock().services();
+        for service in services {
+            service.expire(self, now);
+        }
+    }
+
     /// Drives the connection for at most `ms` milliseconds.
     ///
     /// # Errors
@@ -174,14 +206,21 @@ impl Client {
             }
             let now = self.platform.now();
             let link = self.session.lock().link();
+            if link != LinkState::Up {
+                self.expire();
+            }
             match link {
                 LinkState::Up if self.must_hurry() => {
                     if !self.poll(deadline) || now >= deadline {
+                        self.expire();
                         return Ok(result);
                     }
                 }
                 LinkState::Up => {
-                    self.read_some(deadline);
+                    // What has arrived in time counts, however late it is read.
+                    if !self.read_some(deadline) {
+                        self.expire();
+                    }
                     if self.platform.now() >= deadline {
                         // What has arrived is still handed on in this call.
                         self.hand_on_events(patience);
@@ -208,8 +247,9 @@ impl Client {
                     }
                 }
                 LinkState::Waiting(due) => {
-                    let left = now.until(deadline).min(now.until(due)).min(SLICE_MS);
-                    if left == 0 || self.must_hurry() {
+                    let until = deadline.min(due).min(self.wake.at());
+                    let left = now.until(until).clamp(1, SLICE_MS);
+                    if now >= deadline || self.must_hurry() {
                         return Err(Error::Reconnecting);
                     }
                     sleep(&*self.platform, left);
@@ -261,7 +301,8 @@ impl Client {
             (session.wanted(), session.deadline())
         };
         let now = self.platform.now();
-        let wait = now.until(due.map_or(deadline, |due| due.min(deadline))).min(SLICE_MS);
+        let until = due.map_or(deadline, |due| due.min(deadline)).min(self.wake.at());
+        let wait = now.until(until).min(SLICE_MS);
         let mut buffer = [0; 2048];
         let wanted = wanted.min(buffer.len());
         let read = transport.read(&mut buffer[..wanted], u32::try_from(wait).unwrap_or(0));

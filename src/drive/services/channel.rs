@@ -59,6 +59,10 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// The link is up again. Without `session_present`, what the server sent meanwhile is lost.
     fn link_restored(&self, _client: &Arc<Client>, _session_present: bool) {}
 
+    /// A moment that was given to [`Client::wake_at`], perhaps by another service, has passed: requests that have waited
+    /// too long end now. A service with requests left gives the client its next deadline again.
+    fn expire(&self, _client: &Arc<Client>, _now: Millis) {}
+
     /// The client is being destroyed, and the channel with it.
     fn client_destroyed(&self) {}
 
@@ -161,6 +165,12 @@ impl<S: Service> Subscriber for Inlet<S> {
     fn link_restored(&self, client: &Arc<Client>, session_present: bool) {
         if !self.closed.load(Ordering::Acquire) {
             self.service.link_restored(client, session_present);
+        }
+    }
+
+    fn expire(&self, client: &Arc<Client>, now: Millis) {
+        if !self.closed.load(Ordering::Acquire) {
+            self.service.expire(client, now);
         }
     }
 

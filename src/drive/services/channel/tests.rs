@@ -1,5 +1,7 @@
 use std::sync::Mutex;
 
+use iot_engine::services::exchange::Exchange;
+
 use super::*;
 use crate::drive::testing::web_server::Answer;
 use crate::drive::testing::{Grant, Machine};
@@ -127,6 +129,73 @@ fn it_hears_messages_and_the_link_until_it_is_closed() {
     assert_eq!(diary.take(), [""; 0]);
     drop(channel);
     assert_eq!(Arc::strong_count(&diary), 1, "the client still holds it");
+}
+
+/// A service whose requests outlive the calls that make them: it waits for an answer until a deadline.
+struct Waiting(Diary, Mutex<Exchange<String, ()>>);
+
+impl Waiting {
+    fn ask(&self, client: &Arc<Client>, key: &str, timeout_ms: u64) {
+        let mut exchange = self.1.lock().unwrap();
+        exchange.begin(client.platform().now(), key.to_owned(), timeout_ms, ()).unwrap();
+        client.wake_at(exchange.deadline().unwrap());
+    }
+}
+
+impl Service for Waiting {
+    fn message(&self, client: &Arc<Client>, _: &str, payload: &[u8]) {
+        let key = std::str::from_utf8(payload).unwrap();
+        let settled = self.1.lock().unwrap().settle(key);
+        self.0.write(format!("{key} {settled:?} {}", client.platform().now().0));
+    }
+
+    fn expire(&self, client: &Arc<Client>, now: Millis) {
+        let mut exchange = self.1.lock().unwrap();
+        while let Some((key, ())) = exchange.tick(now) {
+            self.0.write(format!("{key} late {}", now.0));
+        }
+        if let Some(deadline) = exchange.deadline() {
+            client.wake_at(deadline);
+        }
+    }
+}
+
+#[test]
+fn requests_end_at_their_deadlines_while_the_client_is_driven() {
+    let machine = machine();
+    let client = machine.client();
+    let waiting = Arc::new(Waiting(Diary::default(), Mutex::new(Exchange::with_room(9))));
+    let channel = Channel::open(&client, "t", waiting.clone(), TERMS).unwrap();
+    let began = machine.ms();
+    waiting.ask(&client, "a", 700);
+    waiting.ask(&client, "b", 300);
+    waiting.ask(&client, "c", 5_000);
+    let _ = client.yield_for(1_000);
+    assert_eq!(waiting.0.take(), [format!("b late {}", began + 300), format!("a late {}", began + 700)]);
+    assert_eq!(machine.ms() - began, 1_000);
+    // An answer that has arrived in time counts, however late the program drives the client.
+    machine.mqtt.world().publish(0, "t", b"c");
+    machine.mqtt.world().clock.pass(9_000);
+    let _ = client.yield_for(10);
+    assert_eq!(waiting.0.take(), [format!("c Answered(()) {}", began + 10_000)]);
+    // Without a link, and beside a download, too.
+    waiting.ask(&client, "d", 100);
+    machine.mqtt.world().unreachable = true;
+    machine.mqtt.world().closed = true;
+    let _ = client.yield_for(200);
+    assert_eq!(waiting.0.take(), [format!("d late {}", began + 10_110)]);
+    machine.mqtt.world().unreachable = false;
+    let _ = client.yield_for(9_000);
+    assert!(client.is_connected());
+    client.set_download_running(true);
+    waiting.ask(&client, "e", 0);
+    let _ = client.yield_for(1);
+    assert_eq!(waiting.0.take().len(), 1);
+    client.set_download_running(false);
+    waiting.ask(&client, "f", 0);
+    channel.close();
+    let _ = client.yield_for(10);
+    assert_eq!(waiting.0.take(), [""; 0]);
 }
 
 #[test]
