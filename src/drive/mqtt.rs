@@ -398,7 +398,8 @@ impl Client {
         }
         // Best effort: without its DISCONNECT the server notices the end by itself.
         let _ = self.flush();
-        *self.reconnect.lock() = None;
+        let attempt = self.reconnect.lock().take();
+        drop(attempt);
         let closed = self.transport.lock().take();
         drop(closed);
         log::info!(target: "IOT_MQTT_Destroy", "mqtt disconnect!");

@@ -47,22 +47,30 @@ impl Client {
 
     /// Goes on with an attempt to connect again, or begins one; waits at most `wait_ms` for what comes of it.
     pub(super) fn reconnect(&self, wait_ms: u64) {
-        // Only the pumping thread comes here, so the lock may be held while it waits; Destroy waits for no longer.
-        let mut slot = self.reconnect.lock();
-        let now = self.platform.now();
-        let reconnect = slot.get_or_insert_with(|| Reconnect {
-            attempt: self.platform.begin_connect(self.logged_endpoint()),
-            began: now,
+        // Taken out for as long as it runs: it logs, and the program's log handler may call the client.
+        let known = self.reconnect.lock().take();
+        let mut reconnect = known.unwrap_or_else(|| {
+            let began = self.platform.now();
+            Reconnect { attempt: self.platform.begin_connect(self.logged_endpoint()), began }
         });
         let outcome = match reconnect.attempt.outcome(wait_ms) {
             Some(outcome) => outcome.map_err(Error::from),
-            None if self.platform.now().since(reconnect.began) < ATTEMPT_MS => return,
+            None if self.platform.now().since(reconnect.began) < ATTEMPT_MS => return self.keep(reconnect),
             None => Err(Error::ConnectTimedOut),
         };
-        *slot = None;
-        drop(slot);
-        // A failure is logged there, and the session has set the next date.
-        let _ = self.opened(outcome);
+        // A log handler that drove the client has done it all meanwhile.
+        if matches!(self.session.lock().link(), LinkState::Waiting(_)) {
+            // A failure is logged there, and the session has set the next date.
+            let _ = self.opened(outcome);
+        }
+    }
+
+    /// Keeps an attempt that goes on, unless the client was destroyed or a log handler's call has begun another one.
+    fn keep(&self, reconnect: Reconnect) {
+        let mut slot = self.reconnect.lock();
+        if slot.is_none() && self.session.lock().link() != LinkState::Closed {
+            *slot = Some(reconnect);
+        }
     }
 
     /// Where to connect; the log says so, too.

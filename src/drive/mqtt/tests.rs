@@ -1,13 +1,14 @@
 //! The pump on a simulated platform: virtual time, a scripted server.
 
-use std::sync::Mutex as StdMutex;
+use std::sync::{Mutex as StdMutex, Weak};
 
 use iot_engine::mqtt::{LinkFault, Refusal};
+use iot_engine::time::Millis;
 use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet};
 
 use super::*;
 use crate::drive::testing::mqtt_server::{setup, Simulation, NO_TLS};
-use crate::hal::ConnectError;
+use crate::hal::{Attempt, ConnectError};
 
 #[derive(Default, Clone)]
 struct Diary(Arc<StdMutex<Vec<String>>>);
@@ -486,4 +487,54 @@ fn a_message_that_nobody_takes_keeps_the_link() {
     client.yield_for(10).unwrap();
     let acknowledged = matches!(simulation.world().received.last(), Some(Packet::PubAck(ack)) if ack.pkid == 9);
     assert!(acknowledged && client.is_connected());
+}
+
+/// A machine whose log handler drives the client while it connects again.
+struct Nosy {
+    simulation: Simulation,
+    client: StdMutex<Weak<Client>>,
+}
+
+impl Platform for Nosy {
+    fn now(&self) -> Millis {
+        self.simulation.now()
+    }
+
+    fn sleep(&self, ms: u32) {
+        self.simulation.sleep(ms);
+    }
+
+    fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Transport>, ConnectError> {
+        self.simulation.connect(endpoint)
+    }
+
+    fn begin_connect(&self, endpoint: &Endpoint) -> Box<dyn Attempt> {
+        // Once: each call would begin an attempt of its own.
+        let client = std::mem::take(&mut *self.client.lock().unwrap()).upgrade();
+        let attempt = self.simulation.begin_connect(endpoint);
+        if let Some(client) = client {
+            let _ = client.yield_for(100);
+        }
+        attempt
+    }
+
+    fn random(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn a_log_handler_may_drive_the_client_that_is_connecting_again() {
+    let diary = Diary::default();
+    let machine = Arc::new(Nosy { simulation: Simulation::default(), client: StdMutex::default() });
+    let client = Client::offline(machine.clone(), setup(diary.clone(), Box::new(())));
+    client.connect().unwrap();
+    *machine.client.lock().unwrap() = Arc::downgrade(&client);
+    machine.simulation.world().closed = true;
+    machine.simulation.world().received.clear();
+    let _ = client.yield_for(10_000);
+    assert!(client.is_connected());
+    assert_eq!(diary.take(), ["Disconnected", "Reconnected"]);
+    let connects = machine.simulation.world().received.iter().filter(|sent| matches!(sent, Packet::Connect(_))).count();
+    assert_eq!(connects, 1, "of two connections one is closed unused");
 }
