@@ -19,10 +19,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # Percent of lines that must be run through.
 ENGINE_GOAL = 95
-# Everything that takes bytes from outside apart: of these, all lines.
-PARSERS = [f"engine/src/{name}.rs" for name in (
-    "date", "download/answer", "download/head", "download/url", "endpoint", "getopt", "hex", "json", "mqtt/frame", "mqtt/packet",
-    "number", "ota/command", "ota/message", "system_time", "topic",
+# Everything that takes bytes from outside apart: of these, all lines. A folder stands for all that is in it.
+PARSERS = [f"engine/src/{name}" for name in (
+    "download/answer.rs", "endpoint.rs", "helpers/date.rs", "helpers/getopt.rs", "helpers/hex.rs", "helpers/json/",
+    "helpers/number.rs", "helpers/pem.rs", "helpers/redact.rs", "http/", "mqtt/frame.rs", "mqtt/packet.rs",
+    "services/ota/command.rs", "services/ota/message.rs", "services/system_time/message.rs", "topic.rs",
 )]
 GROUPS = [
     ("engine", "engine/src/"),
@@ -32,7 +33,7 @@ GROUPS = [
     ("platform/posix", "platform/posix/src/"),
     ("platform/tls", "platform/tls/src/"),
 ]
-TEST_FILE = re.compile(r"(^|/)([a-z_]*tests/|[a-z_]*tests\.rs$|simulation\.rs$|log_double\.rs$)")
+TEST_FILE = re.compile(r"(^|/)([a-z_]*tests/|[a-z_]*tests\.rs$|testing/|simulation\.rs$|log_double\.rs$)")
 TEST_MODULE = re.compile(r"^#\[cfg\(test\)\]\nmod tests \{", re.MULTILINE)
 
 
@@ -127,9 +128,9 @@ def main():
                 for line in missing:
                     print(f"    {line:5}: {text[line - 1].strip()}")
     engine = total(files, [name for name in files if name.startswith("engine/src/")])
-    parsers = total(files, [name for name in PARSERS if name in files])
+    parsers = total(files, [name for name in files if name.startswith(tuple(PARSERS))])
     print(parsers.row("engine's parsers"))
-    problems = [f"{name} has no lines" for name in PARSERS if name not in files]
+    problems = [f"{name} has no lines" for name in PARSERS if not any(file.startswith(name) for file in files)]
     if engine.run * 100 < engine.lines * ENGINE_GOAL:
         problems.append(f"less than {ENGINE_GOAL} % of the lines in engine/ are tested")
     if parsers.run < parsers.lines:

@@ -11,10 +11,6 @@ import files
 import rust_source
 
 
-# Known, and to be mended. A circle that is not there any more is a finding, too.
-KNOWN = set()
-
-
 def circles(edges):
     """The strongly connected parts with more than one member (Tarjan's algorithm, without recursion)."""
     nodes = sorted({node for edge in edges for node in edge})
@@ -67,21 +63,17 @@ def beside(edges):
     return lifted
 
 
-def check(root=files.ROOT, known=frozenset()):
+def check(root=files.ROOT):
     problems = []
-    seen = set()
     for crate in rust_source.crates(root):
         edges = crate.edges()
         edges = beside(edges)
         for part in circles(edges):
             names = ", ".join("::".join(module) or "the crate" for module in part)
             lines = [f"    {example}" for (start, to), example in sorted(edges.items()) if start in part and to in part]
-            title = f"{crate.name}: {names} need each other"
-            seen.add(title)
-            if title not in known:
-                problems.append("\n".join([title, *lines]))
-    return problems + [f"no longer so, take it out of KNOWN: {title}" for title in sorted(known - seen)]
+            problems.append("\n".join([f"{crate.name}: {names} need each other", *lines]))
+    return problems
 
 
 if __name__ == "__main__":
-    sys.exit(files.report("modules", check(known=KNOWN)))
+    sys.exit(files.report("modules", check()))
