@@ -193,7 +193,7 @@ pub struct Client {
     transport: Mutex<Option<Arc<dyn Transport>>>,
     outgoing: Mutex<sending::Outgoing>,
     reconnect: Mutex<Option<connect::Reconnect>>,
-    pump: pump::Token,
+    pump: Arc<pump::Token>,
     wake: pump::Wake,
     downloads: AtomicUsize,
     /// The thread that fetched last, 0 for none.
@@ -218,7 +218,7 @@ impl Client {
             transport: Mutex::new(None),
             outgoing: Mutex::new(sending::Outgoing::default()),
             reconnect: Mutex::new(None),
-            pump: pump::Token::new(),
+            pump: Arc::new(pump::Token::new()),
             wake: pump::Wake::new(),
             downloads: AtomicUsize::new(0),
             #[cfg(feature = "multithread")]

@@ -5,6 +5,7 @@
 //! can't exist any more, and gives back what they held. What such frames own besides (memory) stays lost.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// How many notes a thread can have: one for each pump and each log line that waits for the program. More are not noted.
 const ROOM: usize = 16;
@@ -71,6 +72,33 @@ pub unsafe fn hold(give_back: unsafe fn(*const ()), what: *const ()) -> Holding 
         Some(count)
     });
     Holding { before: before.ok().flatten() }
+}
+
+/// Something that frames hold while the program's code runs.
+pub trait Held: 'static {
+    /// The frames that held it were abandoned on this thread.
+    fn give_back(&self);
+}
+
+/// As [`Holding`], for something that is shared.
+pub struct HoldingOf<T> {
+    _holding: Holding,
+    // Dropped behind the note; kept for ever where the frame is abandoned.
+    _what: Arc<T>,
+}
+
+/// Notes that the caller's frame holds `what` until the result is dropped.
+#[must_use]
+pub fn hold_shared<T: Held>(what: &Arc<T>) -> HoldingOf<T> {
+    /// # Safety
+    /// `what` is a `T`.
+    unsafe fn give_back<T: Held>(what: *const ()) {
+        // SAFETY: the caller's promise.
+        unsafe { &*what.cast::<T>() }.give_back();
+    }
+    let what = what.clone();
+    // SAFETY: the result, or the frame that was abandoned with it, keeps `what` alive.
+    HoldingOf { _holding: unsafe { hold(give_back::<T>, Arc::as_ptr(&what).cast()) }, _what: what }
 }
 
 impl Drop for Holding {

@@ -8,7 +8,8 @@ use iot_engine::time::Millis;
 
 use super::{trace, Client, Driven, Message, Notice, Subscriber, SubscriptionEvent};
 use crate::drive::error::Error;
-use crate::hal::{abandoned, Platform};
+use crate::hal::abandoned::{self, Held, HoldingOf};
+use crate::hal::Platform;
 
 /// Longest wait in one read or sleep, so that a thread notices what another one changed.
 const SLICE_MS: u64 = 500;
@@ -43,7 +44,7 @@ impl Token {
     }
 
     /// Waits until `deadline` for the right to pump.
-    pub(super) fn acquire(&self, platform: &dyn Platform, deadline: Millis) -> Option<Pumping<'_>> {
+    pub(super) fn acquire(self: &Arc<Self>, platform: &dyn Platform, deadline: Millis) -> Option<Pumping<'_>> {
         let me = this_thread();
         if self.owner.load(Ordering::Relaxed) == me {
             return Some(Pumping { token: None, _note: None });
@@ -59,9 +60,7 @@ impl Token {
             sleep(platform, left);
         }
         self.away_since.store(0, Ordering::Relaxed);
-        // SAFETY: the token is behind an Arc that the frames below own: where they are abandoned, it lives for ever.
-        let note = unsafe { abandoned::hold(give_back, std::ptr::from_ref(self).cast()) };
-        Some(Pumping { token: Some(self), _note: Some(note) })
+        Some(Pumping { token: Some(self), _note: Some(abandoned::hold_shared(self)) })
     }
 
     /// Takes the right from a thread that went into a callback long ago: one that left it by `longjmp` never comes back.
@@ -86,20 +85,16 @@ impl Token {
     }
 }
 
-/// Gives the right back for frames that were abandoned on this thread.
-///
-/// # Safety
-/// `token` is one.
-unsafe fn give_back(token: *const ()) {
-    // SAFETY: the caller's promise.
-    let token = unsafe { &*token.cast::<Token>() };
-    let _ = token.owner.compare_exchange(this_thread(), 0, Ordering::Release, Ordering::Relaxed);
+impl Held for Token {
+    fn give_back(&self) {
+        let _ = self.owner.compare_exchange(this_thread(), 0, Ordering::Release, Ordering::Relaxed);
+    }
 }
 
 /// The right to pump, given back when dropped by its outermost holder.
 pub(super) struct Pumping<'a> {
     token: Option<&'a Token>,
-    _note: Option<abandoned::Holding>,
+    _note: Option<HoldingOf<Token>>,
 }
 
 impl Drop for Pumping<'_> {
