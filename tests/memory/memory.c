@@ -8,12 +8,11 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <limits.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "check.h"
 #include "cloud.h"
+#include "memory_pool.h"
 #include "qcloud_iot_export.h"
 #include "server.h"
 
@@ -24,65 +23,8 @@ static char secret[] = "MDEyMzQ1Njc4OWFiY2RlZg==";
 #endif
 static char echo[] = "PRODUCTID0/device/echo";
 
-/* ---- HAL_Malloc ---- */
-
-/* The size, in front of each block; as large as what malloc aligns to. */
-typedef union {
-    size_t      size;
-    long double alignment;
-} Head;
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned        count;               /* allocations so far */
-static unsigned        fail_from, fail_many; /* the first that fails, counted from 1, and how many do */
-static unsigned        failed;
-static size_t          in_use, in_use_before, peak, pool;
-
-void *HAL_Malloc(uint32_t size)
-{
-    Head *head = NULL;
-    bool  fails;
-
-    pthread_mutex_lock(&lock);
-    count++;
-    fails = (fail_from != 0 && count >= fail_from && count - fail_from < fail_many) ||
-            (pool != 0 && in_use + size > pool);
-    failed += fails;
-    if (!fails) {
-        head       = malloc(sizeof(*head) + size);
-        head->size = size;
-        in_use += size;
-        peak = in_use > peak ? in_use : peak;
-    }
-    pthread_mutex_unlock(&lock);
-    return head == NULL ? NULL : head + 1;
-}
-
-void HAL_Free(void *memory)
-{
-    if (memory != NULL) {
-        Head *head = (Head *)memory - 1;
-
-        pthread_mutex_lock(&lock);
-        in_use -= head->size;
-        pthread_mutex_unlock(&lock);
-        free(head);
-    }
-}
-
-static void fail(unsigned from, unsigned many)
-{
-    pthread_mutex_lock(&lock);
-    count     = 0;
-    failed    = 0;
-    fail_from = from;
-    fail_many = many;
-    pthread_mutex_unlock(&lock);
-}
-
-/* ---- A device ---- */
-
 static unsigned messages;
+static size_t   in_use_before;
 
 static void on_message(void *client, MQTTMessage *message, void *context)
 {
@@ -171,24 +113,24 @@ static void live(const char *what, unsigned which)
             fprintf(stderr, "%s %u: ", what, which);
         }
         CHECK_INT(error, QCLOUD_ERR_MALLOC);
-        fail(0, 0);
+        memory_pool_fail(0, 0);
         client = connect_client(&error);
     }
     CHECK(client != NULL);
     if (!talk(client)) {
-        fail(0, 0);
+        memory_pool_fail(0, 0);
         CHECK(talk(client));
     }
     ota = IOT_OTA_Init(product, device, client);
     if (ota == NULL) {
-        fail(0, 0);
+        memory_pool_fail(0, 0);
         ota = IOT_OTA_Init(product, device, client);
     }
     CHECK(ota != NULL);
     if (!upgrade(client, ota)) {
         bool again;
 
-        fail(0, 0);
+        memory_pool_fail(0, 0);
         again = upgrade(client, ota);
         if (!again) {
             fprintf(stderr, "%s %u: ", what, which);
@@ -202,7 +144,7 @@ static void live(const char *what, unsigned which)
 /* Nothing of a life stays behind. */
 static void nothing_is_left(void)
 {
-    CHECK_INT(in_use, in_use_before);
+    CHECK_INT(memory_pool.in_use, in_use_before);
 }
 
 int main(int argc, char **argv)
@@ -215,25 +157,25 @@ int main(int argc, char **argv)
     cloud_firmware.size = 5000;
     cloud_firmware.md5  = "345e04df59f6e2e50de410f5fb71a57e";
     live("without faults", 0);
-    fail(0, 0);
-    peak          = 0;
-    in_use_before = in_use;
+    memory_pool_fail(0, 0);
+    memory_pool.peak = 0;
+    in_use_before = memory_pool.in_use;
     live("without faults", 0);
-    all = count;
-    printf("%u allocations, %zu bytes at most\n", all, peak);
+    all = memory_pool.count;
+    printf("%u allocations, %zu bytes at most\n", all, memory_pool.peak);
     if (strcmp(mode, "pool") == 0) {
-        for (size_t size = 1000; size < peak + 2000; size += 1000) {
+        for (size_t size = 1000; size < memory_pool.peak + 2000; size += 1000) {
             int   error;
             void *client;
 
-            pool   = size;
-            client = connect_client(&error);
+            memory_pool.limit = size;
+            client            = connect_client(&error);
             CHECK(client != NULL || error == QCLOUD_ERR_MALLOC);
             if (client != NULL) {
                 talk(client);
                 CHECK_INT(IOT_MQTT_Destroy(&client), 0);
             }
-            pool = 0;
+            memory_pool.limit = 0;
             live("pool", (unsigned)size);
             nothing_is_left();
         }
@@ -241,7 +183,7 @@ int main(int argc, char **argv)
         unsigned many = strcmp(mode, "each") == 0 ? 1 : strcmp(mode, "while") == 0 ? 60 : UINT_MAX;
 
         for (unsigned k = 1; k <= all; k++) {
-            fail(k, many);
+            memory_pool_fail(k, many);
             live(mode, k);
             nothing_is_left();
         }
