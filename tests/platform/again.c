@@ -108,9 +108,10 @@ static void fail_to_connect(Device *device)
 {
     take_command(device);
     network_refuse = 1;
-    CHECK(IOT_OTA_StartDownload(device->ota, 0, cloud_firmware.size) < 0);
+    /* What may mend is tried again by FetchYield. */
+    CHECK_INT(IOT_OTA_StartDownload(device->ota, 0, cloud_firmware.size), 0);
     CHECK_INT(network_refuse, 0);
-    CHECK_INT(IOT_OTA_IsFetching(device->ota), 0);
+    CHECK_INT(IOT_OTA_IsFetching(device->ota), 1);
 }
 
 static void get_other_content(Device *device)

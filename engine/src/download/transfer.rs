@@ -329,7 +329,12 @@ impl Transfer {
 
     /// The connection is gone; `text` says why. What came before still counts.
     pub fn closed(&mut self, text: &str) {
-        self.cut = Some(Cut::lost(format!("connection to {} lost: {text}", self.url.host_and_port())));
+        let place = self.url.host_and_port();
+        self.cut = Some(match &self.phase {
+            // The server is there, but breaks off: five attempts that bring nothing are enough.
+            Phase::Body { .. } => Cut::answered(format!("the answer of {place} broke off: {text}"), Patience::Attempts),
+            _ => Cut::lost(format!("connection to {place} lost: {text}")),
+        });
     }
 
     /// Gives up for a reason outside HTTP.

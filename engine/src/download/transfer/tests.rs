@@ -304,6 +304,18 @@ fn what_time_does_not_mend_is_given_up_after_five_attempts() {
     assert_eq!(failure(transfer.next(now)).text, "certificate of h expired");
 }
 
+/// The server is there, but always breaks off at the same byte.
+#[test]
+fn answers_that_break_off_without_progress_are_given_up_after_five() {
+    let answer = partial(&firmware(10), 0, "");
+    let head = answer.len() - 10;
+    let scripts = (0..9).map(|_| says(&answer[..head])).collect();
+    let mut run = Run::new(16, 64);
+    let end = failure(run.drive(&mut transfer("http://h:81/f", 0, 10), scripts));
+    assert_eq!(end.text, "the answer of h:81 broke off: connection closed by the server");
+    assert_eq!(run.connects.len(), 6);
+}
+
 #[test]
 fn silence_ends_as_a_time_out() {
     let scripts = (0..6).map(|_| silent_after("HTTP/1.1 ")).collect();
