@@ -73,6 +73,12 @@ impl CloudMessage {
         let mut fields = Fields::default();
         let mut object = Object::open(text).map_err(|error| error.to_string())?;
         if let Err(error) = fields.read(&mut object) {
+            // Where it goes wrong behind everything that a command needs, the command is better followed than lost. A text
+            // that was cut short is not: its last value may be, too.
+            let is_cut = matches!(error, json::Error::Syntax(_, at) if at >= text.len());
+            if let Some(command) = fields.update().ok().filter(|_| !is_cut && fields.is_update()) {
+                return Ok(CloudMessage::Update(command));
+            }
             let reason = error.to_string();
             let is_update = text.windows(UPDATE.len()).any(|piece| piece == UPDATE.as_bytes());
             return if is_update { Ok(fields.bad_update(reason)) } else { Err(reason) };
@@ -111,10 +117,15 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
+    fn is_update(&self) -> bool {
+        string("type", self.kind).is_ok_and(|kind| kind == UPDATE)
+    }
+
     fn update(&self) -> Result<UpdateCommand, String> {
         let url = string("url", self.url)?;
         let version = string("version", self.version)?;
         let md5sum = string("md5sum", self.md5sum)?;
+        let md5sum = md5sum.trim();
         let url = Url::parse(&url).map_err(|why| format!("url {why}"))?;
         if version.is_empty() {
             return Err("version is empty".to_owned());
@@ -129,7 +140,7 @@ impl<'a> Fields<'a> {
             return Err("md5sum is not 32 hex digits".to_owned());
         }
         let file_size = file_size(self.file_size)?;
-        Ok(UpdateCommand { url, version: version.into_owned(), md5sum: md5sum.into_owned(), file_size })
+        Ok(UpdateCommand { url, version: version.into_owned(), md5sum: md5sum.to_owned(), file_size })
     }
 
     fn bad_update(&self, reason: String) -> CloudMessage {
@@ -307,9 +318,9 @@ mod tests {
 
     #[test]
     fn a_command_that_can_not_be_read_to_its_end_is_a_bad_one() {
-        let whole = with("notes", Some(r#""\x""#));
-        let bad = bad(&whole);
-        assert!(bad.reason.ends_with("no such escape at byte 131"), "{}", bad.reason);
+        let broken = with("md5sum", Some(r#""\x""#));
+        let bad = bad(&broken);
+        assert!(bad.reason.contains("no such escape at byte"), "{}", bad.reason);
         assert_eq!(bad.version, "1.3.0");
         let text = with("file_size", Some("5"));
         for end in 2..text.len() {
@@ -320,6 +331,15 @@ mod tests {
                 other => assert!(other.is_err() && end < 30, "{end}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_goes_wrong_behind_all_that_a_command_needs_does_not_matter() {
+        for rest in [r#""\x""#, "True", "None", "'x'", "1,,", "1,", "{/* a comment */}"] {
+            let text = with("notes", Some(rest));
+            assert!(matches!(CloudMessage::parse(text.as_bytes()), Ok(CloudMessage::Update(_))), "{text}");
+        }
+        assert_eq!(update(&with("md5sum", Some(&format!("\" {}\\n\"", "ab".repeat(16))))).md5sum, "ab".repeat(16));
     }
 
     #[test]
@@ -360,7 +380,7 @@ mod tests {
             with("url", Some(&format!("[{URL}]"))),
             with("url", Some(&URL.replace("http", "gopher"))),
             with("url", Some(&URL.replace("h/f", "h:x/f"))),
-            with("url", Some(&URL.replace("s3cret", "s3cret\\n"))),
+            with("url", Some(&URL.replace("h/f", "h/\\nf"))),
             with("md5sum", Some(URL)),
             with("file_size", Some(URL)),
         ] {
