@@ -101,7 +101,7 @@ pub struct Ota {
     upgrade: Arc<Upgrade>,
     checksum: Mutex<Checksum>,
     download: Mutex<Option<Download>>,
-    /// Counts what ends a download from outside. Changed under the session lock.
+    /// How often another call has ended a download. A fetch that sees it change stops. Changed under the session lock.
     epoch: AtomicU32,
     /// Whether the client has been told of a running download.
     running: AtomicBool,
@@ -197,7 +197,7 @@ impl Ota {
         self.publish(&report)
     }
 
-    /// Publishes what the caller asked for: a failure is its business.
+    /// Publishes what the program asked for. A failure becomes the last error.
     fn publish(&self, report: &Report) -> Result<u16, Error> {
         self.upgrade.publish(&self.client, report).inspect_err(|_| {
             self.upgrade.session.lock().note(OtaError::SignalChannel);
@@ -405,19 +405,19 @@ impl Ota {
         self.upgrade.session.lock().note(error)
     }
 
-    /// Tells a running download that it is over. The session is the witness that its lock is held.
+    /// Ends a running download: its fetch stops soon. The caller holds the session's lock, which the argument proves.
     fn end_downloads(&self, _session: &mut Session) {
         self.epoch.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Closes the connection, after a fetch that is running has noticed.
+    /// Closes the download's connection. Waits for a running fetch, which stops soon.
     fn close_download(&self) {
         let mut slot = self.download.lock();
         *slot = None;
         self.set_running(false);
     }
 
-    /// Tells the client, once for each change. Called under the download lock.
+    /// Tells the client whether a download runs, once for each change. Called under the download lock.
     fn set_running(&self, running: bool) {
         if self.running.swap(running, Ordering::Relaxed) != running {
             self.client.set_download_running(running);

@@ -10,7 +10,7 @@ use super::web_server::{Answer, Traits, World};
 use crate::drive::mqtt::{Client, Listener, Notice};
 use crate::hal::{Attempt, Connected, Endpoint, Platform};
 
-/// See the module.
+/// A machine with one MQTT server and one web server in reach.
 pub(crate) struct Machine {
     pub(crate) mqtt: Simulation,
     pub(crate) http: Arc<World>,

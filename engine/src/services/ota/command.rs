@@ -40,7 +40,7 @@ pub enum CloudMessage {
     },
     /// Firmware to fetch.
     Update(UpdateCommand),
-    /// An `update_firmware` with missing or absurd fields.
+    /// An `update_firmware` with a field that is missing or not valid.
     BadUpdate(BadCommand),
     /// Something else, with the beginning of its type.
     Other(String),

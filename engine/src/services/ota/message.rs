@@ -11,9 +11,9 @@ const MAX_TEXT_CHARS: usize = 200;
 pub enum Delivery {
     /// QoS 0: the next one replaces it.
     AtMostOnce,
-    /// QoS 1, now or not at all: whoever asked for it hears whether it went out.
+    /// QoS 1. It is sent now, or the call that asked for it fails.
     AtLeastOnce,
-    /// QoS 1, kept until it is acknowledged, however often the link is lost: a result the cloud must learn of.
+    /// QoS 1. It is kept until it is acknowledged, however often the link is lost: the cloud must learn of this result.
     Kept,
 }
 

@@ -39,9 +39,9 @@ pub enum Received {
     },
     /// A command that can't be followed: why, and the report to publish.
     BadUpdate(String, Report),
-    /// Not for this state, or of no known type.
+    /// A message of another type, or one that does not count in this state.
     Ignored(String),
-    /// Not a message at all: why.
+    /// The message can't be read: why.
     Malformed(String),
 }
 
@@ -187,7 +187,7 @@ impl Session {
         self.progress = Progress::default();
     }
 
-    /// The planned download could not be started; `text` says why, to whoever reads the failure report.
+    /// The planned download could not be started. `text` says why; the failure report quotes it.
     pub fn download_refused(&mut self, text: &str) {
         self.failure_reason = Some(text.to_owned());
         self.last_error = OtaError::FetchFailed;
@@ -222,7 +222,7 @@ impl Session {
         percentages.map(|percent| Report::downloading(&command.version, percent)).collect()
     }
 
-    /// The download failed for good. Returns what is to be published; `None` when the session has moved on.
+    /// The download failed for good. Returns what is to be published; `None` where no download is running any more.
     pub fn fetch_failed(&mut self, failure: &Failure) -> Option<Report> {
         if self.state != State::Fetching {
             return None;
