@@ -18,8 +18,8 @@ struct Known {
     fruitless: u32,
 }
 
-/// The last used is the last one.
-static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+/// What is known, the last used first. An array: what would be allocated here would never be freed.
+static KNOWN: Mutex<[Option<Known>; MAX_ADDRESSES]> = Mutex::new([None; MAX_ADDRESSES]);
 
 /// Descriptors of connections that nothing has been read from.
 static WAITING: [AtomicI32; MAX_WAITING] = [const { AtomicI32::new(NONE) }; MAX_WAITING];
@@ -28,7 +28,7 @@ static WAITING: [AtomicI32; MAX_WAITING] = [const { AtomicI32::new(NONE) }; MAX_
 /// resolver's order, then the others by how often they were tried in vain.
 pub fn sort(addresses: &mut [SocketAddr]) {
     let all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    addresses.sort_by_key(|address| match all.iter().find(|known| known.address == *address) {
+    addresses.sort_by_key(|address| match all.iter().flatten().find(|known| known.address == *address) {
         Some(Known { fruitless: 0, .. }) => 0,
         None => 1,
         Some(Known { fruitless, .. }) => fruitless.saturating_add(1),
@@ -47,17 +47,12 @@ pub fn proven(address: SocketAddr) {
 
 fn update(address: SocketAddr, change: impl Fn(u32) -> u32) {
     let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = match all.iter().position(|known| known.address == address) {
-        Some(place) => all.remove(place).fruitless,
-        None => 0,
-    };
-    if all.len() >= MAX_ADDRESSES {
-        all.remove(0);
-    }
-    // Without memory for it nothing is remembered.
-    if all.try_reserve(1).is_ok() {
-        all.push(Known { address, fruitless: change(before) });
-    }
+    let is_it = |known: &Option<Known>| known.is_some_and(|known| known.address == address);
+    let place = all.iter().position(is_it);
+    let before = place.and_then(|place| all[place]).map_or(0, |known| known.fruitless);
+    // To the front. Where it is new, the last one is forgotten.
+    all[..=place.unwrap_or(MAX_ADDRESSES - 1)].rotate_right(1);
+    all[0] = Some(Known { address, fruitless: change(before) });
 }
 
 /// Connection `fd` waits for its first byte.
@@ -115,10 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_a_fixed_number_is_remembered() {
-        for last in 100..=255 {
+    fn the_address_that_was_not_used_for_longest_is_forgotten() {
+        let mut array = [address(10), address(11)];
+        tried(array[0]);
+        for last in 12..12 + MAX_ADDRESSES as u8 {
             tried(address(last));
         }
-        assert!(KNOWN.lock().unwrap().len() <= MAX_ADDRESSES);
+        sort(&mut array);
+        assert_eq!(array, [address(10), address(11)], "nothing is known of either");
     }
 }
