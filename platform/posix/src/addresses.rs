@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many addresses are remembered. One that was not used for long is forgotten first.
 const MAX_ADDRESSES: usize = 32;
@@ -19,7 +19,40 @@ struct Known {
 }
 
 /// What is known, the last used first. An array: what would be allocated here would never be freed.
-static KNOWN: Mutex<[Option<Known>; MAX_ADDRESSES]> = Mutex::new([None; MAX_ADDRESSES]);
+struct Book([Option<Known>; MAX_ADDRESSES]);
+
+impl Book {
+    fn sort(&self, addresses: &mut [SocketAddr]) {
+        addresses.sort_by_key(|address| match self.0.iter().flatten().find(|known| known.address == *address) {
+            Some(Known { fruitless: 0, .. }) => 0,
+            None => 1,
+            Some(Known { fruitless, .. }) => fruitless.saturating_add(1),
+        });
+    }
+
+    fn update(&mut self, address: SocketAddr, change: impl Fn(u32) -> u32) {
+        let is_it = |known: &Option<Known>| known.is_some_and(|known| known.address == address);
+        let place = self.0.iter().position(is_it);
+        let before = place.and_then(|place| self.0[place]).map_or(0, |known| known.fruitless);
+        // To the front. Where it is new, the last one is forgotten.
+        self.0[..=place.unwrap_or(MAX_ADDRESSES - 1)].rotate_right(1);
+        self.0[0] = Some(Known { address, fruitless: change(before) });
+    }
+
+    fn tried(&mut self, address: SocketAddr) {
+        self.update(address, |fruitless| fruitless.saturating_add(1));
+    }
+
+    fn proven(&mut self, address: SocketAddr) {
+        self.update(address, |_| 0);
+    }
+}
+
+static BOOK: Mutex<Book> = Mutex::new(Book([None; MAX_ADDRESSES]));
+
+fn book() -> MutexGuard<'static, Book> {
+    BOOK.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Descriptors of connections that nothing has been read from.
 static WAITING: [AtomicI32; MAX_WAITING] = [const { AtomicI32::new(NONE) }; MAX_WAITING];
@@ -27,32 +60,17 @@ static WAITING: [AtomicI32; MAX_WAITING] = [const { AtomicI32::new(NONE) }; MAX_
 /// Puts those first that are to be tried first: one that was of use, then those that nothing is known of in the
 /// resolver's order, then the others by how often they were tried in vain.
 pub fn sort(addresses: &mut [SocketAddr]) {
-    let all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    addresses.sort_by_key(|address| match all.iter().flatten().find(|known| known.address == *address) {
-        Some(Known { fruitless: 0, .. }) => 0,
-        None => 1,
-        Some(Known { fruitless, .. }) => fruitless.saturating_add(1),
-    });
+    book().sort(addresses);
 }
 
 /// `address` is tried. In vain, unless [`proven`] says otherwise later.
 pub fn tried(address: SocketAddr) {
-    update(address, |fruitless| fruitless.saturating_add(1));
+    book().tried(address);
 }
 
 /// Something useful came from `address`.
 pub fn proven(address: SocketAddr) {
-    update(address, |_| 0);
-}
-
-fn update(address: SocketAddr, change: impl Fn(u32) -> u32) {
-    let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_it = |known: &Option<Known>| known.is_some_and(|known| known.address == address);
-    let place = all.iter().position(is_it);
-    let before = place.and_then(|place| all[place]).map_or(0, |known| known.fruitless);
-    // To the front. Where it is new, the last one is forgotten.
-    all[..=place.unwrap_or(MAX_ADDRESSES - 1)].rotate_right(1);
-    all[0] = Some(Known { address, fruitless: change(before) });
+    book().proven(address);
 }
 
 /// Connection `fd` waits for its first byte.
@@ -78,25 +96,42 @@ mod tests {
     use super::*;
 
     fn address(last: u8) -> SocketAddr {
-        // Nobody else in this program knows these.
         SocketAddr::from(([192, 0, 2, last], 7))
     }
 
     #[test]
     fn the_useful_address_comes_first_and_those_in_vain_last() {
+        let mut book = Book([None; MAX_ADDRESSES]);
         let mut addresses = [address(1), address(2), address(3)];
-        tried(address(1));
-        sort(&mut addresses);
+        book.tried(address(1));
+        book.sort(&mut addresses);
         assert_eq!(addresses, [address(2), address(3), address(1)]);
-        tried(address(3));
-        proven(address(3));
-        sort(&mut addresses);
+        book.tried(address(3));
+        book.proven(address(3));
+        book.sort(&mut addresses);
         assert_eq!(addresses, [address(3), address(2), address(1)]);
         // It was of use once, and is no more.
-        tried(address(3));
-        tried(address(3));
-        sort(&mut addresses);
+        book.tried(address(3));
+        book.tried(address(3));
+        book.sort(&mut addresses);
         assert_eq!(addresses, [address(2), address(1), address(3)]);
+    }
+
+    #[test]
+    fn the_address_that_was_not_used_for_longest_is_forgotten() {
+        let mut book = Book([None; MAX_ADDRESSES]);
+        for last in 0..MAX_ADDRESSES as u8 {
+            book.tried(address(last));
+        }
+        // Used once more, so it stays.
+        book.tried(address(0));
+        book.tried(address(200));
+        let mut two = [address(0), address(1)];
+        book.sort(&mut two);
+        assert_eq!(two, [address(1), address(0)], "nothing is known of the second any more");
+        let mut two = [address(2), address(1)];
+        book.sort(&mut two);
+        assert_eq!(two, [address(1), address(2)]);
     }
 
     #[test]
@@ -107,16 +142,5 @@ mod tests {
         assert!(unwatch(1000));
         assert!(!unwatch(1000));
         assert!(unwatch(1001));
-    }
-
-    #[test]
-    fn the_address_that_was_not_used_for_longest_is_forgotten() {
-        let mut array = [address(10), address(11)];
-        tried(array[0]);
-        for last in 12..12 + MAX_ADDRESSES as u8 {
-            tried(address(last));
-        }
-        sort(&mut array);
-        assert_eq!(array, [address(10), address(11)], "nothing is known of either");
     }
 }
