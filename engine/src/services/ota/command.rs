@@ -63,8 +63,8 @@ const UPDATE: &str = "update_firmware";
 const MAX_SHOWN: usize = 256;
 
 impl CloudMessage {
-    /// Reads a message. An update command that can't be read to its end is a bad one, not an error: whoever ordered the
-    /// upgrade waits for an answer.
+    /// Reads a message. An update command that can't be read is a bad one, not an error: whoever ordered the upgrade waits
+    /// for an answer.
     ///
     /// # Errors
     /// What is wrong with it, where not even the type can be told or a version answer has no result.
