@@ -8,6 +8,7 @@ mod pump;
 #[cfg(feature = "multithread")]
 mod pump_loop;
 mod sending;
+mod settings;
 mod trace;
 
 use std::any::Any;
@@ -21,6 +22,7 @@ use iot_engine::mqtt::polling::PollBudget;
 use iot_engine::mqtt::{Config, Session};
 pub use iot_engine::mqtt::{Message, QoS};
 use iot_engine::time::Millis;
+pub use settings::Settings;
 
 use super::error::Error;
 use crate::hal::sync::Mutex;

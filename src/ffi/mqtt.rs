@@ -13,31 +13,20 @@ use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_MALLOC, QCLOUD_ERR_MQTT_QOS_NO
 use iot_abi::export::{DeviceInfo, QCLOUD_IOT_DEVICE_SDK_VERSION};
 use iot_abi::mqtt::{MQTTInitParams, PublishParams, SubscribeParams};
 use iot_abi::raw;
-use iot_engine::endpoint;
 use iot_engine::identity::Identity;
 use iot_engine::mqtt::session::MAX_SEND;
-use iot_engine::mqtt::{Config, QoS};
+use iot_engine::mqtt::QoS;
 
 use handlers::{CListener, CSubscriber};
 
 use super::code::{code, driven_code};
 use super::{handle, memory, required_str};
-use crate::drive::mqtt::{Client, Listener, Proof, Setup};
-use crate::drive::overrides;
+use crate::drive::mqtt::{Client, Listener, Proof, Settings, Setup};
 use crate::hal::platform::HalPlatform;
-use crate::hal::{Endpoint, Security};
+use crate::hal::Security;
 
 /// Why the last `IOT_MQTT_Construct` failed, 0 if it did not.
 static LAST_ERROR: AtomicI32 = AtomicI32::new(QCLOUD_RET_SUCCESS);
-
-const MIN_COMMAND_TIMEOUT_MS: u32 = 500;
-const MAX_COMMAND_TIMEOUT_MS: u32 = 20_000;
-const MIN_HANDSHAKE_TIMEOUT_MS: u32 = 5000;
-const MAX_KEEP_ALIVE_S: u16 = 690;
-#[cfg(not(feature = "auth-with-notls"))]
-const PORT: u16 = 8883;
-#[cfg(feature = "auth-with-notls")]
-const PORT: u16 = 1883;
 
 export! {
     /// Connects to the cloud and returns the client, or NULL; the reason is then in `pParams->err_code`.
@@ -76,32 +65,22 @@ unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c_int> {
     })?;
     // SAFETY: as above.
     let (security, proof) = unsafe { credentials(params, &identity) }?;
-    let command_timeout_ms = params.command_timeout.clamp(MIN_COMMAND_TIMEOUT_MS, MAX_COMMAND_TIMEOUT_MS);
-    let (host, port) = server(&identity)?;
-    let keep_alive_s = u16::try_from(params.keep_alive_interval_ms / 1000).unwrap_or(u16::MAX).min(MAX_KEEP_ALIVE_S);
-    let setup = Setup {
-        endpoint: Endpoint {
-            host,
-            port,
-            security,
-            handshake_timeout_ms: command_timeout_ms.max(MIN_HANDSHAKE_TIMEOUT_MS),
-        },
-        proof,
-        config: Config {
-            client_id: identity.client_id(),
-            keep_alive_s,
-            clean_session: params.clean_session != 0,
-            command_timeout_ms,
-            auto_connect: params.auto_connect_enable != 0,
-        },
-        listener: params
-            .event_handle
-            .h_fp
-            .map(|handler| Box::new(CListener { handler, context: params.event_handle.context }) as Box<dyn Listener>),
-        // SAFETY: as above.
-        attachment: unsafe { device_info(params, &identity) },
-        identity,
+    let settings = Settings {
+        command_timeout_ms: params.command_timeout,
+        keep_alive_ms: params.keep_alive_interval_ms,
+        clean_session: params.clean_session != 0,
+        auto_connect: params.auto_connect_enable != 0,
     };
+    let listener = params
+        .event_handle
+        .h_fp
+        .map(|handler| Box::new(CListener { handler, context: params.event_handle.context }) as Box<dyn Listener>);
+    // SAFETY: as above.
+    let attachment = unsafe { device_info(params, &identity) };
+    let setup = Setup::new(identity, settings, security, proof, listener, attachment).map_err(|error| {
+        log::error!(target: "IOT_MQTT_Construct", "{error}");
+        QCLOUD_ERR_INVAL
+    })?;
     let client = Client::offline(Arc::new(HalPlatform::new()), setup);
     log::info!(
         target: "IOT_MQTT_Construct",
@@ -110,19 +89,6 @@ unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c_int> {
     let conn_id = client.connect().map_err(|error| code(&error))?;
     log::info!(target: "IOT_MQTT_Construct", "mqtt connect with id: {conn_id} success");
     Ok(client)
-}
-
-/// The product's server, or the one that the environment names.
-fn server(identity: &Identity) -> Result<(String, u16), c_int> {
-    let Some(text) = overrides::read(overrides::ENDPOINT) else {
-        return Ok((identity.host(), PORT));
-    };
-    let Some((host, port)) = endpoint::parse(&text) else {
-        log::error!(target: "IOT_MQTT_Construct", "{} is not host:port: {text}", overrides::ENDPOINT);
-        return Err(QCLOUD_ERR_INVAL);
-    };
-    log::info!(target: "IOT_MQTT_Construct", "MQTT server from {}: {host}:{port}", overrides::ENDPOINT);
-    Ok((host.to_owned(), port))
 }
 
 #[cfg(not(feature = "auth-mode-cert"))]

@@ -149,6 +149,10 @@ def contradictions(lib, config):
             continue
         nm = subprocess.run(["nm", "--defined-only", "--extern-only", path], capture_output=True, text=True)
         names = {line.split()[2] for line in nm.stdout.splitlines() if len(line.split()) == 3}
+        # What the sources define is what export! and the C files say; the archive must have no name besides.
+        for name in sorted(names - defined.keys()):
+            if not name.startswith("qcloud_iot."):
+                yield f"{path.name} defines {name}, which no export! and no C file of {archive} does"
         for _, name, _, facts in symbols():
             where = provider(name, facts, defined)
             active = all((switch in switches) == on for switch, on in conditions(facts))
