@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +25,14 @@
 #include "lite-utils.h"
 #include "qcloud_iot_export.h"
 #include "utils_getopt.h"
+
+/* Not in the C SDK, with which this file compiles, too. */
+#ifdef __has_include
+#if __has_include("qcloud_iot_export_ext.h")
+#include "qcloud_iot_export_ext.h"
+#define CAN_TELL_REASON
+#endif
+#endif
 
 #define BLOCK_SIZE          5000 /* one IOT_OTA_FetchYield */
 #define FETCH_TIMEOUT_S     1
@@ -39,6 +48,7 @@
 #define MD5_HEX_LEN         32
 #define MAX_STATE_FILE      512
 #define RECENT_ACKS         16
+#define MAX_REASON          128
 #define MAX_OPTION          1000000 /* attempts or seconds */
 
 typedef struct {
@@ -95,10 +105,24 @@ typedef enum {
 
 static volatile sig_atomic_t g_stop = 0;
 
+/* Why this program, and not the library, had to give up. Empty: the library knows better. */
+static char g_reason[MAX_REASON];
+
 static void on_signal(int number)
 {
     (void)number;
     g_stop = 1;
+}
+
+/* Logs why an upgrade fails, and keeps it for the cloud. */
+static void give_reason(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(g_reason, sizeof(g_reason), format, arguments);
+    va_end(arguments);
+    Log_e("%s", g_reason);
 }
 
 static uint32_t ms_since(uint32_t start)
@@ -260,13 +284,6 @@ static void forget_acks(Device *device)
 
 static void disconnect_device(Device *device)
 {
-    if (device->ota != NULL) {
-        int rc = IOT_OTA_Destroy(device->ota);
-        if (rc != QCLOUD_RET_SUCCESS) {
-            Log_e("OTA handle could not be destroyed: %d", rc);
-        }
-        device->ota = NULL;
-    }
     if (device->client != NULL) {
 #ifdef MULTITHREAD_ENABLED
         if (device->options.use_loop_thread) {
@@ -278,6 +295,13 @@ static void disconnect_device(Device *device)
             Log_e("MQTT client could not be destroyed: %d", rc);
         }
         device->client = NULL;
+    }
+    if (device->ota != NULL) {
+        int rc = IOT_OTA_Destroy(device->ota);
+        if (rc != QCLOUD_RET_SUCCESS) {
+            Log_e("OTA handle could not be destroyed: %d", rc);
+        }
+        device->ota = NULL;
     }
 }
 
@@ -379,7 +403,7 @@ static void file_name_from(char *out, size_t size, const char *text)
 static bool close_file(FILE *file, const char *path)
 {
     if (fclose(file) != 0) {
-        Log_e("closing %s failed: %s", path, strerror(errno));
+        give_reason("closing %s failed: %s", path, strerror(errno));
         return false;
     }
     return true;
@@ -388,7 +412,7 @@ static bool close_file(FILE *file, const char *path)
 static bool to_disk(FILE *file, const char *path)
 {
     if (fflush(file) != 0 || fsync(fileno(file)) != 0) {
-        Log_e("writing %s failed: %s", path, strerror(errno));
+        give_reason("writing %s failed: %s", path, strerror(errno));
         return false;
     }
     return true;
@@ -401,7 +425,7 @@ static bool folder_to_disk(void)
     bool ok     = folder >= 0 && (fsync(folder) == 0 || errno == EINVAL); /* EINVAL: not needed on this file system */
 
     if (!ok) {
-        Log_e("writing the folder's entries failed: %s", strerror(errno));
+        give_reason("writing the folder's entries failed: %s", strerror(errno));
     }
     if (folder >= 0) {
         close(folder);
@@ -418,7 +442,7 @@ static bool forget_state(Firmware *fw)
     if (errno == ENOENT) {
         return true;
     }
-    Log_e("%s can't be removed: %s", fw->state_path, strerror(errno));
+    give_reason("%s can't be removed: %s", fw->state_path, strerror(errno));
     return false;
 }
 
@@ -435,7 +459,7 @@ static bool save_state(Firmware *fw)
     snprintf(temp_path, sizeof(temp_path), "%s.tmp", fw->state_path);
     file = fopen(temp_path, "w");
     if (file == NULL) {
-        Log_e("%s can't be written: %s", temp_path, strerror(errno));
+        give_reason("%s can't be written: %s", temp_path, strerror(errno));
         return false;
     }
     ok = fprintf(file, "{\"version\":\"%s\",\"md5\":\"%s\",\"size\":%" PRIu32 ",\"downloaded\":%" PRIu32 "}\n",
@@ -443,7 +467,7 @@ static bool save_state(Firmware *fw)
          to_disk(file, temp_path);
     ok = close_file(file, temp_path) && ok;
     if (ok && rename(temp_path, fw->state_path) != 0) {
-        Log_e("%s can't be replaced: %s", fw->state_path, strerror(errno));
+        give_reason("%s can't be replaced: %s", fw->state_path, strerror(errno));
         ok = false;
     }
     if (!ok) {
@@ -524,7 +548,7 @@ static bool hash_stored(Device *device, Firmware *fw, uint32_t size)
     while (size > 0) {
         size_t wanted = Min(size, (uint32_t)sizeof(block));
         if (fread(block, 1, wanted, fw->bin) != wanted) {
-            Log_e("reading %s failed", fw->bin_path);
+            give_reason("reading %s failed", fw->bin_path);
             return false;
         }
         IOT_OTA_UpdateClientMd5(device->ota, block, (uint32_t)wanted);
@@ -538,7 +562,7 @@ static bool open_firmware(Device *device, Firmware *fw)
 {
     int rc = IOT_OTA_ResetClientMD5(device->ota);
     if (rc != QCLOUD_RET_SUCCESS) {
-        Log_e("MD5 could not be reset: %d", rc);
+        give_reason("MD5 could not be reset: %d", rc);
         return false;
     }
 
@@ -549,12 +573,12 @@ static bool open_firmware(Device *device, Firmware *fw)
     }
     fw->bin = fopen(fw->bin_path, fw->downloaded > 0 ? "r+b" : "w+b");
     if (fw->bin == NULL) {
-        Log_e("%s can't be opened: %s", fw->bin_path, strerror(errno));
+        give_reason("%s can't be opened: %s", fw->bin_path, strerror(errno));
         return false;
     }
     /* What lies past the stored offset may be a block that was cut in the middle. */
     if (ftruncate(fileno(fw->bin), (off_t)fw->downloaded) != 0) {
-        Log_e("%s can't be cut to %" PRIu32 " bytes: %s", fw->bin_path, fw->downloaded, strerror(errno));
+        give_reason("%s can't be cut to %" PRIu32 " bytes: %s", fw->bin_path, fw->downloaded, strerror(errno));
         return false;
     }
     if (!hash_stored(device, fw, fw->downloaded)) {
@@ -562,7 +586,7 @@ static bool open_firmware(Device *device, Firmware *fw)
         return false;
     }
     if (fseek(fw->bin, 0, SEEK_END) != 0) {
-        Log_e("%s: %s", fw->bin_path, strerror(errno));
+        give_reason("%s: %s", fw->bin_path, strerror(errno));
         return false;
     }
     if (fw->downloaded > 0) {
@@ -604,6 +628,11 @@ static void show_progress(Firmware *fw, bool last)
 /* Tells the cloud about a failure the library can't know of. */
 static void report_failure(Device *device)
 {
+#ifdef CAN_TELL_REASON
+    if (g_reason[0] != '\0') {
+        IOT_Ext_OTA_SetFailReason(device->ota, g_reason);
+    }
+#endif
     forget_acks(device);
     wait_result_ack(device, "failure report", IOT_OTA_ReportUpgradeFail(device->ota, NULL));
 }
@@ -717,7 +746,7 @@ static Result fetch(Device *device, Firmware *fw)
         }
         if (len > 0) {
             if (fwrite(block, 1, (size_t)len, fw->bin) != (size_t)len) {
-                Log_e("writing %s failed: %s", fw->bin_path, strerror(errno));
+                give_reason("writing the firmware failed after %" PRIu32 " bytes: %s", fw->downloaded, strerror(errno));
                 report_failure(device);
                 return RESULT_FAILED;
             }
@@ -752,7 +781,7 @@ static Result install(Device *device, Firmware *fw)
     int      rc      = IOT_OTA_Ioctl(device->ota, IOT_OTAG_CHECK_FIRMWARE, &matches, sizeof(matches));
 
     if (rc != QCLOUD_RET_SUCCESS) {
-        Log_e("firmware could not be checked: %d, last error %d", rc, IOT_OTA_GetLastError(device->ota));
+        give_reason("firmware could not be checked: %d, last error %d", rc, IOT_OTA_GetLastError(device->ota));
         report_failure(device);
         return RESULT_FAILED;
     }
@@ -801,6 +830,7 @@ static Result upgrade_once(Device *device)
     Firmware fw;
     Result   result;
 
+    g_reason[0] = '\0';
     if (!connect_device(device)) {
         return RESULT_FAILED;
     }
