@@ -8,11 +8,14 @@
 
 use std::time::Duration;
 
+mod broker;
 mod build;
 mod desk;
 mod device;
+mod field;
 mod firmware;
 mod hub;
+mod late;
 mod log;
 mod mosquitto;
 mod nginx;
@@ -25,11 +28,14 @@ mod secrets;
 mod server;
 mod street;
 
+pub use broker::{publish, Broker, Packet, Reaction, CONNECT, PUBCOMP, PUBLISH, PUBREC, SUBSCRIBE};
 pub use build::{missing, Build};
 pub use desk::Desk;
 pub use device::Device;
+pub use field::{Field, FIRMWARE_PATH, FIRMWARE_SIZE};
 pub use firmware::Firmware;
 pub use hub::{Hub, HubSetup};
+pub use late::Late;
 pub use log::Log;
 pub use mosquitto::Mosquitto;
 pub use nginx::Nginx;

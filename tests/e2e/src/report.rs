@@ -55,17 +55,25 @@ pub fn reports(hub: &Hub, device: &Device) -> Vec<Report> {
 #[track_caller]
 fn report(event: &Value) -> Report {
     let payload = event["payload"].as_str().unwrap_or_default().to_owned();
-    let message: Message = serde_json::from_str(&payload)
-        .unwrap_or_else(|error| panic!("a report that can't be read: {error}: {payload}"));
-    let progress = message.report.progress;
-    Report {
-        qos: event["qos"].as_u64().unwrap_or(u64::MAX),
-        state: progress.as_ref().map(|progress| progress.state.clone()),
-        version: message.report.version,
-        percent: progress.as_ref().and_then(|progress| progress.percent.as_ref()?.parse().ok()),
-        code: progress.as_ref().and_then(|progress| progress.result_code.parse().ok()),
-        text: progress.map(|progress| progress.result_msg),
-        payload,
+    Report::read(event["qos"].as_u64().unwrap_or(u64::MAX), payload)
+}
+
+impl Report {
+    /// Reads a message. One that is not JSON of the agreed form fails the test.
+    #[track_caller]
+    pub(crate) fn read(qos: u64, payload: String) -> Report {
+        let message: Message = serde_json::from_str(&payload)
+            .unwrap_or_else(|error| panic!("a report that can't be read: {error}: {payload}"));
+        let progress = message.report.progress;
+        Report {
+            qos,
+            state: progress.as_ref().map(|progress| progress.state.clone()),
+            version: message.report.version,
+            percent: progress.as_ref().and_then(|progress| progress.percent.as_ref()?.parse().ok()),
+            code: progress.as_ref().and_then(|progress| progress.result_code.parse().ok()),
+            text: progress.map(|progress| progress.result_msg),
+            payload,
+        }
     }
 }
 

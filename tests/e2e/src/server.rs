@@ -8,7 +8,7 @@ use std::thread;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::{Identity, Log, LIMIT};
+use crate::{Identity, Log, ReservedPort, LIMIT};
 
 /// One request's head.
 #[derive(Clone, Debug)]
@@ -23,6 +23,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// The value of the header that is spelled exactly so.
+    pub fn header_spelled(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
     /// The header's value; names in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -57,6 +62,8 @@ impl Gate {
 enum Framing {
     /// `Content-Length`.
     Length(usize),
+    /// One of the lines says it.
+    Said(usize),
     /// Chunks of this many bytes.
     Chunked(usize),
     /// The end of the connection.
@@ -68,6 +75,7 @@ enum Framing {
 pub struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
+    lines: Vec<Vec<u8>>,
     body: Vec<u8>,
     framing: Framing,
     cut: Option<usize>,
@@ -81,6 +89,7 @@ impl Answer {
         Answer {
             status,
             headers: Vec::new(),
+            lines: Vec::new(),
             body: Vec::new(),
             framing: Framing::Length(0),
             cut: None,
@@ -108,6 +117,18 @@ impl Answer {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// With these bytes as one more line of the head, whatever they are.
+    pub fn line(mut self, bytes: &[u8]) -> Self {
+        self.lines.push(bytes.to_owned());
+        self
+    }
+
+    /// With this line instead of the one with the length.
+    pub fn length_line(mut self, bytes: &[u8]) -> Self {
+        self.framing = Framing::Said(self.body.len());
+        self.line(bytes)
     }
 
     /// With the length it has.
@@ -162,9 +183,15 @@ impl Answer {
             Framing::Length(length) => head.push_str(&format!("Content-Length: {length}\r\n")),
             Framing::Chunked(_) => head.push_str("Transfer-Encoding: chunked\r\n"),
             Framing::Close => head.push_str("Connection: close\r\n"),
+            Framing::Said(_) => (),
         }
-        head.push_str("\r\n");
-        head.into_bytes()
+        let mut head = head.into_bytes();
+        for line in &self.lines {
+            head.extend_from_slice(line);
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        head
     }
 
     /// Sends it. True when another request may follow on the connection.
@@ -195,7 +222,7 @@ impl Answer {
         }
         stream.flush()?;
         Ok(match self.framing {
-            Framing::Length(length) => length == self.body.len(),
+            Framing::Length(length) | Framing::Said(length) => length == self.body.len(),
             Framing::Chunked(_) => true,
             Framing::Close => false,
         })
@@ -230,13 +257,22 @@ impl Server {
         Server::start(None, Arc::new(script))
     }
 
+    /// Over HTTP, on a port that was reserved.
+    pub fn http_on(port: &ReservedPort, script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Server {
+        Server::start_on(&port.address(), None, Arc::new(script))
+    }
+
     /// Over HTTPS.
     pub fn https(identity: &Identity, script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Server {
         Server::start(Some(identity.config()), Arc::new(script))
     }
 
     fn start(tls: Option<Arc<ServerConfig>>, script: Arc<Script>) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Server::start_on("127.0.0.1:0", tls, script)
+    }
+
+    fn start_on(address: &str, tls: Option<Arc<ServerConfig>>, script: Arc<Script>) -> Server {
+        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("its address");
         let server =
             Server { address, tls: tls.is_some(), stop: Arc::new(AtomicBool::new(false)), requests: Log::default() };
@@ -253,6 +289,11 @@ impl Server {
             }
         });
         server
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// A URL on this server.
