@@ -141,10 +141,12 @@ impl<'a> Run<'a> {
         let enough = 10_000 + 10 * all + 200 * self.answers.len();
         for _ in 0..enough {
             let step = self.transfer.next(self.now);
-            match self.transfer.take_note() {
-                Some(Note::Redirected(text)) => self.outcome.redirects.push(text),
-                Some(Note::Interrupted(text)) => self.outcome.broken_chunk |= text.starts_with("malformed chunk"),
-                None => {}
+            while let Some(note) = self.transfer.take_note() {
+                match note {
+                    Note::Redirected(text) => self.outcome.redirects.push(text),
+                    Note::Interrupted(text) => self.outcome.broken_chunk |= text.starts_with("malformed chunk"),
+                    Note::Changed(_) | Note::FetchedTwice(_) => {}
+                }
             }
             match step {
                 Step::Connect => self.connect(),
