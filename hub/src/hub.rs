@@ -16,10 +16,9 @@ use crate::events::{DeviceRow, Event, Reporter};
 use crate::fault::{self, Faults};
 use crate::model::{Change, Device, Problem, ProblemKind, Scope};
 use crate::ota::{self, Outgoing};
+use crate::ports::store::{Outcome, Store, Stored};
 use crate::ports::Downlink;
 use crate::site::{is_version, Access, Served, Site};
-use crate::store::firmware::Stored;
-use crate::store::{self, Store};
 use crate::tls::certs::Authority;
 
 /// Changes kept for a watcher that reads slowly.
@@ -38,7 +37,7 @@ pub enum Verdict {
 pub struct Parts {
     pub events: Reporter,
     pub faults: Arc<Faults>,
-    pub store: Arc<Store>,
+    pub store: Arc<dyn Store>,
     pub site: Site,
     pub authority: Arc<Authority>,
     pub downlink: Arc<dyn Downlink>,
@@ -54,23 +53,23 @@ pub struct Hub {
     pub events: Reporter,
     /// How it misbehaves.
     pub faults: Arc<Faults>,
-    pub(crate) store: Arc<Store>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) site: Site,
     pub(crate) authority: Arc<Authority>,
     pub(crate) downlink: Arc<dyn Downlink>,
     pub(crate) verdicts: mpsc::UnboundedSender<Verdict>,
     pub(crate) offer: Option<String>,
     pub(crate) awaited: BTreeSet<String>,
-    /// Those of them that are.
+    /// The awaited devices that are done.
     pub(crate) done: Mutex<BTreeSet<String>>,
     pub(crate) changes: broadcast::Sender<Change>,
     /// The other processes' changes as far as they were noticed.
     pub(crate) seen: AtomicI64,
     /// Held from looking how things are until watchers are told: what they hear last is the latest.
-    pub(crate) announcing: Mutex<()>,
+    pub(crate) notifying: Mutex<()>,
     /// Held from looking whether a job is unfinished until its command has gone out: a device hears the commands of
     /// several orders in the orders' sequence.
-    pub(crate) telling: Mutex<()>,
+    pub(crate) sending: Mutex<()>,
 }
 
 /// Why a file is not served.
@@ -105,8 +104,8 @@ impl Hub {
             done: Mutex::default(),
             changes,
             seen,
-            announcing: Mutex::default(),
-            telling: Mutex::default(),
+            notifying: Mutex::default(),
+            sending: Mutex::default(),
         }
     }
 
@@ -127,17 +126,16 @@ impl Hub {
 
     /// What a request's target opens; `None`: nothing there.
     pub fn open(&self, target: &str) -> Result<Option<Served>, Refused> {
-        let found = self.store.read(|db| match self.site.access(target, now_ms() / 1000) {
-            Access::File(name) => {
-                store::firmware::by_file_name(db, name).map_err(|error| Refused::Broken(error.into()))
-            }
+        let found = match self.site.access(target, now_ms() / 1000) {
+            Access::File(name) => self.store.firmware_of_file(name),
             Access::Plain(version) => match self.offer.as_deref().filter(|offer| is_version(version, offer)) {
-                Some(offer) => store::firmware::in_place(db, offer).map_err(|error| Refused::Broken(error.into())),
+                Some(offer) => self.store.firmware_in_place(offer),
                 None => Ok(None),
             },
-            Access::Forbidden(reason) => Err(Refused::Forbidden(reason)),
+            Access::Forbidden(reason) => return Err(Refused::Forbidden(reason)),
             Access::Unknown => Ok(None),
-        })?;
+        };
+        let found = found.map_err(Refused::Broken)?;
         let Some(stored) = found else {
             return Ok(None);
         };
@@ -167,9 +165,9 @@ impl Hub {
 
     /// The device with this client id. A database that does not answer knows none.
     pub fn device(&self, client_id: &str) -> Option<devices::Device> {
-        let found = self.store.read(|db| store::devices::find(db, client_id));
-        found.unwrap_or_else(|error| {
-            self.warn(&Problem::from(error).detail);
+        let found = self.store.find_device(client_id);
+        found.unwrap_or_else(|problem| {
+            self.warn(&problem.detail);
             None
         })
     }
@@ -179,10 +177,10 @@ impl Hub {
         let outcome = match command {
             Command::Devices => self.list(),
             Command::UpgradeAll => self.device_list().map_err(|problem| problem.detail).and_then(|d| self.upgrade(&d)),
-            Command::Upgrade(client_id) => match self.store.read(|db| store::devices::get(db, &client_id)) {
+            Command::Upgrade(client_id) => match self.store.device(&client_id) {
                 Ok(Some(device)) => self.upgrade(&[device]),
                 Ok(None) => Err(format!("unknown device {client_id}")),
-                Err(error) => Err(Problem::from(error).detail),
+                Err(problem) => Err(problem.detail),
             },
             Command::Send(client_id, payload) => self.send_raw(&client_id, payload),
             Command::Drop(client_id) => self.cut(&client_id),
@@ -207,8 +205,8 @@ impl Hub {
     fn upgrade(&self, devices: &[Device]) -> Result<(), String> {
         let products: BTreeSet<&str> = devices.iter().map(|device| device.product_id.as_str()).collect();
         for product_id in products {
-            let found = self.store.read(|db| self.firmware_for(db, product_id));
-            let stored = found.map_err(|error| Problem::from(error).detail)?.ok_or_else(|| {
+            let found = self.firmware_for(product_id);
+            let stored = found.map_err(|problem| problem.detail)?.ok_or_else(|| {
                 format!("there is no firmware for product {product_id}: start the hub with --firmware and --version")
             })?;
             let wanted = devices.iter().filter(|device| device.product_id == product_id).cloned().collect();
@@ -221,17 +219,17 @@ impl Hub {
     }
 
     /// What a product is upgraded to where nobody says to what.
-    fn firmware_for(&self, db: &rusqlite::Connection, product_id: &str) -> rusqlite::Result<Option<Stored>> {
+    fn firmware_for(&self, product_id: &str) -> Outcome<Option<Stored>> {
         match &self.offer {
-            Some(version) => store::firmware::by_version(db, product_id, version),
-            None => store::firmware::newest(db, product_id),
+            Some(version) => self.store.firmware_of_version(product_id, version),
+            None => self.store.newest_firmware(product_id),
         }
     }
 
     /// Sends a device an update command of a fault rule.
     pub fn fault_command(&self, client_id: &str, command: &fault::Command) {
         let good = self.device(client_id).and_then(|device| {
-            let stored = self.store.read(|db| self.firmware_for(db, &device.product_id)).ok()??;
+            let stored = self.firmware_for(&device.product_id).ok()??;
             self.update_command(&device, &stored)
         });
         match good {
@@ -263,7 +261,7 @@ impl Hub {
     }
 
     fn list(&self) -> Result<(), String> {
-        let told = self.store.read(store::devices::told).map_err(|error| Problem::from(error).detail)?;
+        let told = self.store.told().map_err(|problem| problem.detail)?;
         let devices = told
             .into_iter()
             .map(|(client_id, version, state, percent)| DeviceRow {

@@ -22,6 +22,7 @@ mod model;
 mod once;
 mod ota;
 mod ports;
+mod problems;
 mod random;
 mod remote;
 mod run;

@@ -8,6 +8,8 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::error::Fatal;
+
 /// A firmware that devices of a product can be upgraded to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Firmware {
@@ -399,5 +401,11 @@ impl Problem {
         self.code = Some(code);
         self.values = values.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
         self
+    }
+}
+
+impl From<Fatal> for Problem {
+    fn from(fatal: Fatal) -> Self {
+        Problem::new(ProblemKind::Internal, fatal.to_string())
     }
 }

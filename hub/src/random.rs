@@ -1,4 +1,4 @@
-//! Secrets out of nothing.
+//! Random bytes for secrets and names.
 
 use crate::error::{Fatal, Result};
 

@@ -32,12 +32,11 @@ use crate::http::server;
 use crate::hub::{now_ms, Hub, Parts, Verdict};
 use crate::model::Addresses;
 use crate::once::{Furnished, Test};
+use crate::ports::store::{Store, Stored};
 use crate::remote;
 use crate::site::Site;
 use crate::start::{import, Data};
 use crate::state_file::{write_whole, StateFile, TOKEN_VARIABLE};
-use crate::store::firmware::Stored;
-use crate::store::{self, Store};
 use crate::tls::psk;
 
 /// How often to look whether another hub has changed something, and of how many looks one is a sweep.
@@ -185,7 +184,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     let console_token = console_token(args.console_token_file.as_deref())?;
     let folder = Folder::open(args.state.as_deref())?;
     let Data { store, authority, signing_key, firmware_folder } = Data::open(folder.path(), folder.kept().is_some())?;
-    import(&store, &devices)?;
+    import(&*store, &devices)?;
     let client_certs = authority.clients(&devices)?;
     let server_tls = TlsAcceptor::from(authority.server_config(&args.host, false)?);
     let mutual_tls = TlsAcceptor::from(authority.server_config(&args.host, true)?);
@@ -218,7 +217,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     };
     let offered = match &file {
         None => None,
-        Some(file) => Some(offer(&args, &store, &site, &devices, file)?),
+        Some(file) => Some(offer(&args, &*store, &site, &devices, file)?),
     };
     let mut ready = Ready {
         mqtt_psk: psk_socket.as_ref().map(|socket| reached(&args.host, socket)),
@@ -248,7 +247,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     let (verdicts, verdict) = mpsc::unbounded_channel();
     let client_ids: Vec<String> = match args.devices {
         Some(_) => devices.iter().map(|(id, _)| id.to_owned()).collect(),
-        None => store.read(store::devices::client_ids).context(|| "cannot read the devices".to_owned())?,
+        None => store.client_ids().map_err(|problem| Fatal::new(problem.detail))?,
     };
     let (witness, witnessed) = mpsc::unbounded_channel();
     let events = match &test {
@@ -377,12 +376,12 @@ fn check_public_url(url: &str) -> Result<()> {
 }
 
 /// Puts the firmware of the command line on offer, and returns it as it is for the first product.
-fn offer(args: &RunArgs, store: &Store, site: &Site, devices: &Devices, file: &Measured) -> Result<Stored> {
+fn offer(args: &RunArgs, store: &dyn Store, site: &Site, devices: &Devices, file: &Measured) -> Result<Stored> {
     let products = match args.devices {
         Some(_) => devices.products(),
-        None => store.read(store::devices::products).context(|| "cannot read the devices".to_owned())?,
+        None => store.device_products().map_err(|problem| Fatal::new(problem.detail))?,
     };
-    let stored = desk::offer(store, &products, file, args.upgrade_on_report);
+    let stored = store.offer(&products, file, args.upgrade_on_report, now_ms());
     let stored = stored.map_err(|problem| Fatal::new(problem.detail))?;
     if args.firmware_base_url.is_some() && args.firmware_url.is_none() {
         // The server knows that folder only.
@@ -417,7 +416,7 @@ async fn upkeep(hub: Arc<Hub>) {
         looks = looks.wrapping_add(1);
         // Both may wait for the database.
         let work = spawn_blocking(move || {
-            hub.look_around();
+            hub.notice_other_hubs();
             if looks % SWEEP == 0 {
                 hub.sweep();
             }

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
 use crate::firmware::escape;
-use crate::store::firmware::Stored;
+use crate::ports::store::Stored;
 
 /// Stands where the object store puts its owner's account.
 const ACCOUNT: &str = "/100000000001_";

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use crate::desk;
 use crate::devices::Devices;
 use crate::error::{Context, Fatal, Result};
+use crate::ports::store::Store;
 use crate::random;
 use crate::state_file::write_whole;
-use crate::store::{self, Durability, Store};
+use crate::store::Database;
 use crate::tls::certs::Authority;
 
 /// Bytes in the key that signs URLs.
@@ -18,7 +19,7 @@ const SIGNING_KEY: usize = 20;
 
 /// What is in a data folder.
 pub struct Data {
-    pub store: Arc<Store>,
+    pub store: Arc<dyn Store>,
     pub authority: Arc<Authority>,
     /// Signs URLs.
     pub signing_key: Vec<u8>,
@@ -30,45 +31,25 @@ impl Data {
     /// Opens a folder. One that is not `kept` beyond this run need not survive a power cut.
     pub fn open(folder: &Path, kept: bool) -> Result<Self> {
         fs::create_dir_all(folder).context(|| format!("cannot make the folder {}", folder.display()))?;
-        let store = Store::open(&folder.join("hub.db"), kept)?;
+        let store = Database::open(&folder.join("hub.db"), kept)?;
         let firmware_folder = folder.join("firmware");
         desk::tidy(&firmware_folder)?;
         // Of two hubs that start at once in an empty folder, one makes the keys and the other waits for them here.
-        let keys = store.write(Durability::Relaxed, |_| -> std::result::Result<_, Failure> {
-            Ok((Authority::open(folder)?, signing_key(&folder.join("signing.key"))?))
-        });
-        let (authority, signing_key) = keys.map_err(|Failure(fatal)| fatal)?;
+        let mut keys = None;
+        store
+            .exclusively(&mut || {
+                let signing_key = || signing_key(&folder.join("signing.key"));
+                keys = Some(Authority::open(folder).and_then(|authority| Ok((authority, signing_key()?))));
+            })
+            .map_err(|problem| Fatal::new(problem.detail))?;
+        let (authority, signing_key) = keys.unwrap_or_else(|| Err(Fatal::new("the keys were not made")))?;
         Ok(Data { store: Arc::new(store), authority: Arc::new(authority), signing_key, firmware_folder })
     }
 }
 
-/// Either kind of trouble in a transaction.
-struct Failure(Fatal);
-
-impl From<Fatal> for Failure {
-    fn from(fatal: Fatal) -> Self {
-        Failure(fatal)
-    }
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Failure(Fatal::new(format!("cannot use the database: {error}")))
-    }
-}
-
 /// Adds the devices of a list to those that are there.
-pub fn import(store: &Store, devices: &Devices) -> Result<()> {
-    let outcome = store.write(Durability::Full, |db| -> std::result::Result<(), Failure> {
-        for (client_id, device) in devices.iter() {
-            if !store::devices::import(db, client_id, device)? {
-                let text = format!("--devices: another device of the data folder has the client id {client_id}");
-                return Err(Failure(Fatal::new(text)));
-            }
-        }
-        Ok(())
-    });
-    outcome.map_err(|Failure(fatal)| fatal)
+pub fn import(store: &dyn Store, devices: &Devices) -> Result<()> {
+    store.import(devices).map_err(|problem| Fatal::new(problem.detail))
 }
 
 fn signing_key(path: &Path) -> Result<Vec<u8>> {

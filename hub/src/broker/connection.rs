@@ -413,13 +413,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         if message.qos == QoS::ExactlyOnce {
             return broken("published with QoS 2, which the platform does not have");
         }
-        let aftermath = self.hub.take_in(&self.client_id, &message);
+        let Some(received) = self.hub.receive(&self.client_id, &message) else {
+            // Not acknowledged: the device must go on saying it.
+            return Ok(());
+        };
         // Nothing is acknowledged that a hub that is killed now would not remember.
         if message.qos == QoS::AtLeastOnce {
             self.wire.queue(&Packet::PubAck(PubAck::new(message.pkid)));
             self.wire.flush().await?;
         }
-        self.hub.tell_of(aftermath);
+        self.hub.report(received);
         Ok(())
     }
 

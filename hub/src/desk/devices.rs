@@ -1,22 +1,18 @@
 //! Devices and what they prove themselves with.
 
 use base64::prelude::{Engine, BASE64_STANDARD};
-use rusqlite::Connection;
 
-use super::{no_device, Outcome};
 use crate::devices::{check_device_name, check_product_id, decode_key, MAX_DEVICE_NAME, MAX_KEY, MAX_PRODUCT_ID};
 use crate::hub::{now_ms, Hub};
 use crate::model::*;
-use crate::service::Touched;
-use crate::store::devices::{self, Credential};
-use crate::store::{upgrades, Durability};
+use crate::ports::store::{Credential, Outcome};
 
 /// Bytes in a secret made here, as many as the platform's have.
 const SECRET: usize = 16;
 
-/// A credential, and what is shown of it once.
+/// What is shown of a credential once.
+#[derive(Default)]
 struct Made {
-    credential: Credential,
     secret: Option<String>,
     certificate: Option<Certificate>,
 }
@@ -34,34 +30,26 @@ impl Hub {
             return Err(Problem::invalid("A device with a certificate has no secret."));
         }
         let client_id = format!("{product_id}{device_name}");
-        let added = self.store.write(Durability::Full, |db| {
-            if let Some(there) = devices::find(db, &client_id)? {
-                // Two devices of different products can make one client id.
-                return Err(Problem::conflict(format!(
-                    "There is already a device with the client id {client_id}: {} of product {}.",
-                    there.device_name, there.product_id
-                ))
-                .coded(
-                    ProblemCode::ClientIdTaken,
-                    &[("client_id", &client_id), ("product", &there.product_id), ("name", &there.device_name)],
-                ));
-            }
-            let made = self.make(&client_id, proof, secret)?;
-            devices::add(db, &client_id, &product_id, &device_name, &made.credential)?;
-            show(db, &client_id, made)
+        let mut made = None;
+        let device = self.store.add_device(&client_id, &product_id, &device_name, &mut || {
+            let (credential, shown) = self.make(&client_id, proof, secret.clone())?;
+            made = Some(shown);
+            Ok(credential)
         })?;
+        let added = show(device, made);
         self.change(Change::Device { device: added.device.clone() });
         Ok(added)
     }
 
     /// A new secret or certificate for a device; the one before ends at once.
     pub fn renew_device(&self, client_id: &str) -> Outcome<NewDevice> {
-        let mut renewed = self.store.write(Durability::Full, |db| {
-            let device = devices::get(db, client_id)?.ok_or_else(|| no_device(client_id))?;
-            let made = self.make(client_id, device.proof, None)?;
-            devices::set_credential(db, client_id, &made.credential)?;
-            show(db, client_id, made)
+        let mut made = None;
+        let device = self.store.renew_device(client_id, &mut |proof| {
+            let (credential, shown) = self.make(client_id, proof, None)?;
+            made = Some(shown);
+            Ok(credential)
         })?;
+        let mut renewed = show(device, made);
         self.send_away(client_id);
         renewed.device.online = self.is_online(client_id);
         self.change(Change::Device { device: renewed.device.clone() });
@@ -70,24 +58,14 @@ impl Hub {
 
     /// Removes a device and cuts its connection.
     pub fn remove_device(&self, client_id: &str) -> Outcome<()> {
-        let mut touched = Touched::default();
-        self.store.write(Durability::Full, |db| {
-            if !devices::remove(db, client_id)? {
-                return Err(no_device(client_id));
-            }
-            if let Some(job) = upgrades::cancel_device(db, client_id, now_ms())? {
-                touched.jobs.insert(job.id);
-                touched.upgrades.insert(job.upgrade_id);
-            }
-            Ok(())
-        })?;
+        let touched = self.store.remove_device(client_id, now_ms())?;
         self.send_away(client_id);
         self.change(Change::DeviceRemoved { client_id: client_id.to_owned() });
-        self.announce(&touched);
+        self.notify(&touched);
         Ok(())
     }
 
-    fn make(&self, client_id: &str, proof: Proof, secret: Option<String>) -> Outcome<Made> {
+    fn make(&self, client_id: &str, proof: Proof, secret: Option<String>) -> Outcome<(Credential, Made)> {
         match proof {
             Proof::Secret => {
                 let key = match secret.as_deref() {
@@ -98,13 +76,13 @@ impl Hub {
                     None => crate::random::bytes(SECRET)?,
                 };
                 let secret = Some(BASE64_STANDARD.encode(&key));
-                Ok(Made { credential: Credential::Key(key), secret, certificate: None })
+                Ok((Credential::Key(key), Made { secret, certificate: None }))
             }
             Proof::Certificate => {
                 let client = self.authority.renew_client(client_id)?;
                 let certificate =
                     Some(Certificate { certificate: client.certificate, private_key: client.private_key });
-                Ok(Made { credential: Credential::Certificate(client.serial), secret: None, certificate })
+                Ok((Credential::Certificate(client.serial), Made { secret: None, certificate }))
             }
         }
     }
@@ -118,8 +96,8 @@ pub(super) fn check_product(product_id: &str) -> Outcome<()> {
     })
 }
 
-fn show(db: &Connection, client_id: &str, made: Made) -> Outcome<NewDevice> {
-    let device = devices::get(db, client_id)?.ok_or_else(|| no_device(client_id))?;
+fn show(device: Device, made: Option<Made>) -> NewDevice {
     let device = Device { online: Some(false), ..device };
-    Ok(NewDevice { device, secret: made.secret, certificate: made.certificate })
+    let Made { secret, certificate } = made.unwrap_or_default();
+    NewDevice { device, secret, certificate }
 }

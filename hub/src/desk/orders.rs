@@ -2,25 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::{no_firmware, no_upgrade, Outcome};
 use crate::firmware::check_version;
 use crate::hub::{now_ms, Hub};
 use crate::model::*;
 use crate::ota::rules;
-use crate::service::Touched;
-use crate::store::firmware::Stored;
-use crate::store::upgrades::{self, NewUpgrade};
-use crate::store::{self, Durability};
+use crate::ports::store::{NewOrder, Outcome, Stored};
 
 impl Hub {
     /// Gives an order. Devices that are there are told at once, the others when they come.
     pub fn order_upgrade(&self, what: OrderUpgrade) -> Outcome<Upgrade> {
         check(&what)?;
-        let (stored, devices) = self.store.read(|db| -> Outcome<_> {
-            let stored = store::firmware::get(db, what.firmware_id)?.ok_or_else(|| no_firmware(what.firmware_id))?;
-            let devices = store::devices::of_product(db, &stored.firmware.product_id)?;
-            Ok((stored, devices))
-        })?;
+        let (stored, devices) = self.store.firmware_and_devices(what.firmware_id)?;
         let wanted = select(&what, &stored.firmware, devices)?;
         self.place(&stored, what.scope, &what.from_versions, wanted)
     }
@@ -40,27 +32,11 @@ impl Hub {
             )
             .coded(ProblemCode::FirmwareServerOff, &[]));
         }
-        let mut touched = Touched::default();
-        let (id, jobs) = self.store.write(Durability::Full, |db| -> Outcome<_> {
-            let firmware_id = stored.firmware.id;
-            // It may have been removed a moment ago.
-            store::firmware::get(db, firmware_id)?.ok_or_else(|| no_firmware(firmware_id))?;
-            let order = NewUpgrade { firmware_id, scope, from_versions, again: false };
-            let id = upgrades::add(db, &order, now)?;
-            touched.upgrades.insert(id);
-            for device in &devices {
-                let (job, replaced) = upgrades::add_job(db, id, &device.client_id, device.version.as_deref(), now)?;
-                touched.jobs.insert(job);
-                if let Some(replaced) = replaced {
-                    touched.jobs.insert(replaced.id);
-                    touched.upgrades.insert(replaced.upgrade_id);
-                }
-            }
-            Ok((id, upgrades::upgrade_jobs(db, id)?))
-        })?;
-        self.tell(&jobs)?;
-        self.announce(&touched);
-        self.store.read(|db| upgrades::get(db, id))?.ok_or_else(|| no_upgrade(id))
+        let order = NewOrder { firmware_id: stored.firmware.id, scope, from_versions, devices: &devices };
+        let (id, jobs, touched) = self.store.add_order(&order, now)?;
+        self.send_commands(&jobs)?;
+        self.notify(&touched);
+        self.store.upgrade(id)
     }
 
     /// Calls off what has not begun: jobs that wait end, jobs that run go on.
@@ -68,14 +44,8 @@ impl Hub {
     /// A device that was told and has reported nothing has not begun as far as anybody knows. Where it upgrades all the
     /// same, its job comes to life again.
     pub fn cancel_upgrade(&self, id: i64) -> Outcome<Upgrade> {
-        let mut touched = Touched::default();
-        touched.upgrades.insert(id);
-        let upgrade = self.store.write(Durability::Full, |db| -> Outcome<_> {
-            upgrades::get(db, id)?.ok_or_else(|| no_upgrade(id))?;
-            touched.jobs.extend(upgrades::cancel(db, id, now_ms())?);
-            upgrades::get(db, id)?.ok_or_else(|| no_upgrade(id))
-        })?;
-        self.announce(&touched);
+        let (upgrade, touched) = self.store.cancel_upgrade(id, now_ms())?;
+        self.notify(&touched);
         Ok(upgrade)
     }
 }

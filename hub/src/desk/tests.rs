@@ -17,6 +17,7 @@ use crate::events::Reporter;
 use crate::fault::Faults;
 use crate::firmware::Measured;
 use crate::hub::Parts;
+use crate::ports::store::Stored;
 use crate::ports::Uplink;
 use crate::site::Site;
 use crate::start::{import, Data};
@@ -58,7 +59,7 @@ fn desk() -> Desk {
     let (hub, broker) = hub(&folder, Some("http://localhost:1"));
     let list = r#"{"devices":[{"productId":"P1","deviceName":"a"},{"productId":"P1","deviceName":"b"},
         {"productId":"P1","deviceName":"c"},{"productId":"P2","deviceName":"x"}]}"#;
-    import(&hub.store, &Devices::parse(list).expect("good list")).expect("import");
+    import(&*hub.store, &Devices::parse(list).expect("good list")).expect("import");
     Desk { folder, hub, broker }
 }
 
@@ -200,8 +201,36 @@ fn a_full_disk_is_told_of() {
     let error = full.write_all(b"x").expect_err("no room");
     let problem = upload::trouble(&error);
     assert_eq!(problem.kind, ProblemKind::NoSpace);
-    let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
-    assert_eq!(Problem::from(rusqlite::Error::SqliteFailure(full, None)).kind, ProblemKind::NoSpace);
+}
+
+#[test]
+fn a_report_that_is_not_kept_is_not_acknowledged() {
+    let desk = desk();
+    let database = rusqlite::Connection::open(desk.folder.path().join("hub.db")).expect("the hub's database");
+    let full = "CREATE TRIGGER full BEFORE UPDATE ON devices BEGIN SELECT RAISE(FAIL, 'full'); END";
+    database.execute_batch(full).expect("a trigger");
+    let payload = r#"{"type":"report_version","report":{"version":"1.0"}}"#;
+    let report = Publish::new("$ota/report/P1/a", QoS::AtLeastOnce, payload);
+    assert!(!desk.hub.device_message("P1a", &report));
+    database.execute_batch("DROP TRIGGER full").expect("no trigger");
+    assert!(desk.hub.device_message("P1a", &report));
+    // What makes no sense would make none the next time.
+    assert!(desk.hub.device_message("P1a", &Publish::new("$ota/report/P1/a", QoS::AtLeastOnce, "nonsense")));
+}
+
+#[test]
+fn a_long_reason_of_a_failure_is_shown() {
+    let desk = desk();
+    desk.version("a", "1.0");
+    let firmware = desk.firmware("2.0");
+    desk.hub.order_upgrade(order(&firmware, Scope::All)).expect("order");
+    let reason = format!("certificate of {}.example.com expired 2026-03-01", "ota".repeat(300));
+    let progress = format!(r#"{{"state":"fail","result_code":"-5","result_msg":"{reason}"}}"#);
+    let report = format!(r#"{{"progress":{progress},"version":"2.0"}}"#);
+    desk.say("a", format!(r#"{{"type":"report_progress","report":{report}}}"#));
+    let job = desk.hub.device_jobs("P1a").expect("jobs").remove(0);
+    let kept = job.result_msg.expect("a reason");
+    assert!(kept.len() >= 256 && reason.starts_with(&kept), "{kept}");
 }
 
 #[test]
@@ -438,13 +467,13 @@ fn watchers_are_told() {
     desk.hub.remove_device("P1a").expect("removed");
     assert_eq!(kinds(&mut changes), ["firmware removed", "device removed"]);
 
-    desk.hub.look_around();
+    desk.hub.notice_other_hubs();
     kinds(&mut changes);
-    desk.hub.look_around();
+    desk.hub.notice_other_hubs();
     assert_eq!(kinds(&mut changes), [] as [&str; 0]);
     let (other, _) = hub(&desk.folder, None);
     other.remove_device("P1b").expect("removed");
-    desk.hub.look_around();
+    desk.hub.notice_other_hubs();
     assert_eq!(kinds(&mut changes), ["reset"]);
 }
 
@@ -495,7 +524,7 @@ fn the_command_line_offers_a_file_where_it_lies() {
     std::fs::write(&path, b"abc").expect("write");
     let products = ["P1".to_owned(), "P2".to_owned()];
     let put = |version: &str, on_report| {
-        offer(&desk.hub.store, &products, &Measured::load(&path, version).expect("file"), on_report)
+        desk.hub.store.offer(&products, &Measured::load(&path, version).expect("file"), on_report, now_ms())
     };
     let first = put("2.0", true).expect("an offer");
     assert_eq!(first.iter().map(|stored| stored.firmware.product_id.as_str()).collect::<Vec<_>>(), ["P1", "P2"]);
@@ -512,8 +541,7 @@ fn the_command_line_offers_a_file_where_it_lies() {
 
     std::fs::write(&path, b"abcd").expect("write");
     let again = put("2.0", true).expect("another file");
-    let of =
-        |stored: &[store::firmware::Stored]| stored.first().map(|stored| (stored.firmware.id, stored.firmware.size));
+    let of = |stored: &[Stored]| stored.first().map(|stored| (stored.firmware.id, stored.firmware.size));
     assert_eq!(of(&first).map(|(id, _)| (id, 4)), of(&again));
     put("3.0", true).expect("another version");
     desk.version("a", "1.0");

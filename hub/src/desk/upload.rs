@@ -7,17 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use md5::{Digest, Md5};
-use rusqlite::Connection;
 use tempfile::NamedTempFile;
 use tokio::sync::broadcast;
 
 use super::devices::check_product;
-use super::Outcome;
 use crate::error::{Context, Result};
 use crate::firmware::{check_version, file_name, MAX_VERSION};
 use crate::hub::{now_ms, Hub};
 use crate::model::*;
-use crate::store::{self, Durability, Store};
+use crate::ports::store::{Outcome, Store};
 
 /// Longest file name that file systems take.
 const MAX_FILE_NAME: usize = 255;
@@ -30,7 +28,7 @@ const DRAFT_AGE: Duration = Duration::from_secs(3600);
 
 /// A firmware file on its way in. Dropped before [`Upload::finish`], nothing of it stays.
 pub struct Upload {
-    store: Arc<Store>,
+    store: Arc<dyn Store>,
     changes: broadcast::Sender<Change>,
     what: AddFirmware,
     announced: Option<u64>,
@@ -50,7 +48,7 @@ impl Upload {
             _ => {}
         }
         let file_name = file_name(&what.product_id, &what.version);
-        hub.store.read(|db| check_free(db, &what, &file_name))?;
+        hub.store.check_firmware(&what, &file_name)?;
         let path = hub.site.uploaded(&file_name);
         if path.file_name().is_none_or(|name| name.len() > MAX_FILE_NAME) {
             return Err(Problem::invalid(
@@ -109,15 +107,16 @@ impl Upload {
             md5,
             created_at: now_ms(),
         };
+        let mut draft = Some(draft);
         let mut placed = None;
-        let added = store.write(Durability::Full, |db| {
-            check_free(db, &what, &file_name)?;
-            let id = store::firmware::add(db, &firmware, &file_name, None)?;
+        let added = store.add_firmware(&firmware, &file_name, &mut || {
+            let Some(draft) = draft.take() else {
+                return Ok(());
+            };
             // What may be there belongs to no firmware: its hub was killed at this very point.
             readable(draft.as_file()).and_then(|()| Ok(draft.persist(&path)?)).map_err(|error| trouble(&error))?;
             placed = Some(&path);
-            sync_folder(&path).map_err(|error| trouble(&error))?;
-            Ok(id)
+            sync_folder(&path).map_err(|error| trouble(&error))
         });
         match (added, placed) {
             (Ok(id), _) => {
@@ -157,25 +156,6 @@ fn check(what: &AddFirmware) -> Outcome<()> {
     let is_md5 = |md5: &String| md5.len() == 32 && md5.bytes().all(|byte| byte.is_ascii_hexdigit());
     if what.md5.as_ref().is_some_and(|md5| !is_md5(md5)) {
         return Err(Problem::invalid("The MD5 must have 32 hex digits."));
-    }
-    Ok(())
-}
-
-fn check_free(db: &Connection, what: &AddFirmware, file_name: &str) -> Outcome<()> {
-    let AddFirmware { product_id, version, .. } = what;
-    if store::firmware::by_version(db, product_id, version)?.is_some() {
-        return Err(Problem::conflict(format!(
-            "Product {product_id} already has firmware {version}. Remove it first, or give this one another version."
-        ))
-        .coded(ProblemCode::FirmwareExists, &[("product", product_id), ("version", version)]));
-    }
-    if let Some(other) = store::firmware::by_file_name(db, file_name)? {
-        let other = other.firmware;
-        return Err(Problem::conflict(format!(
-            "Firmware {} of product {} has the same file name: give this one another version.",
-            other.version, other.product_id
-        ))
-        .coded(ProblemCode::FileNameTaken, &[("product", &other.product_id), ("version", &other.version)]));
     }
     Ok(())
 }

@@ -350,27 +350,25 @@ impl Service {
         }
     }
 
-    /// Deals with a message unless it is another hub's.
-    fn deal_with(&self, uplink: &dyn Uplink, message: &Publish) {
+    /// Deals with a message unless it is another hub's. False: it must not be acknowledged.
+    fn deal_with(&self, uplink: &dyn Uplink, message: &Publish) -> bool {
         let ours = |client_id: &String| match &self.place {
             Some((_, place)) if !is_shared(&self.filters) => {
                 owner(client_id, self.members.load(Ordering::Relaxed)) == Some(place.number)
             }
             _ => true,
         };
-        if let Some(client_id) = sender(message).filter(ours) {
-            uplink.device_message(&client_id, message);
-        }
+        sender(message).filter(ours).is_none_or(|client_id| uplink.device_message(&client_id, message))
     }
 
     fn take(&mut self, uplink: &dyn Uplink, packet: Packet) -> std::result::Result<(), String> {
         match packet {
             Packet::Publish(message) => {
-                self.deal_with(uplink, &message);
+                let kept = self.deal_with(uplink, &message);
                 while let Ok(answer) = self.queue.try_recv() {
                     self.outgoing.push_back(Outgoing::Message(answer));
                 }
-                if message.qos == QoS::AtLeastOnce {
+                if kept && message.qos == QoS::AtLeastOnce {
                     self.outgoing.push_back(Outgoing::Ack(PubAck::new(message.pkid)));
                 }
             }
@@ -447,11 +445,12 @@ async fn drain(
                     let theirs = |client_id: &String| {
                         shared || owner(client_id, others | 1 << place.number) == Some(place.number)
                     };
+                    let mut kept = true;
                     if let Some(client_id) = sender(&message).filter(theirs) {
-                        uplink.device_message(&client_id, &message);
+                        kept = uplink.device_message(&client_id, &message);
                         count += 1;
                     }
-                    if message.qos == QoS::AtLeastOnce {
+                    if kept && message.qos == QoS::AtLeastOnce {
                         link.queue(&Packet::PubAck(PubAck::new(message.pkid)));
                     }
                     if !subscribed {

@@ -179,7 +179,7 @@ async fn a_report_is_acknowledged_behind_its_answer() {
     let (client, mut peer) = start(&listener, args, folder.path()).await;
     let data = Data::open(folder.path(), false).expect("data");
     let list = crate::devices::Devices::parse(r#"{"devices":[{"productId":"P1","deviceName":"a"}]}"#).expect("list");
-    crate::start::import(&data.store, &list).expect("import");
+    crate::start::import(&*data.store, &list).expect("import");
     let report = r#"{"type": "report_version", "report":{"version":"1.0"}}"#;
     let report = Publish { pkid: 9, ..Publish::new("$ota/report/P1/a", QoS::AtLeastOnce, report) };
     peer.write(&Packet::Publish(report)).await;

@@ -5,13 +5,7 @@ use rusqlite::{params, Connection, OptionalExtension, Row};
 use super::upgrades::{job_row, latest_job, JOB};
 use crate::devices;
 use crate::model::{Device, Proof};
-
-/// What a device has to prove who it is.
-pub enum Credential {
-    Key(Vec<u8>),
-    /// A certificate with this serial number.
-    Certificate(String),
-}
+use crate::ports::store::{Credential, Told};
 
 /// Adds a device of a list, or gives it what the list says.
 pub fn import(db: &Connection, client_id: &str, device: &devices::Device) -> rusqlite::Result<bool> {
@@ -143,9 +137,6 @@ pub fn set_state(db: &Connection, client_id: &str, state: &str, percent: Option<
     db.prepare_cached(sql)?.execute(params![client_id, state, percent, now])?;
     Ok(())
 }
-
-/// A device as the command `devices` shows it: client id, version, state and percentage.
-pub type Told = (String, Option<String>, Option<String>, Option<u8>);
 
 /// What each device told last, in order of client id.
 pub fn told(db: &Connection) -> rusqlite::Result<Vec<Told>> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{params, Connection, OptionalExtension, Row};
 
 use crate::model::Firmware;
+use crate::ports::store::Stored;
 
 /// Columns of [`firmware_row`], of table `f`.
 pub(super) const FIRMWARE: &str = "f.id, f.product_id, f.version, f.name, f.size, f.md5, f.created_at";
@@ -22,15 +23,6 @@ pub(super) fn firmware_row(row: &Row<'_>, at: usize) -> rusqlite::Result<Firmwar
         md5: row.get(at + 5)?,
         created_at: row.get(at + 6)?,
     })
-}
-
-/// A firmware with where its file is.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    pub firmware: Firmware,
-    pub file_name: String,
-    /// `None`: in the firmware folder.
-    pub path: Option<PathBuf>,
 }
 
 fn stored_row(row: &Row<'_>) -> rusqlite::Result<Stored> {

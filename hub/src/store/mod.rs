@@ -1,12 +1,14 @@
 //! What the hub keeps: devices, firmware, orders and jobs in one SQLite database, the one truth of everything that
 //! outlives a connection. Two hub processes may share it.
 //!
-//! The submodules are functions on a connection or a transaction; [`Store::read`] and [`Store::write`] give them one.
+//! This is the only place that knows SQLite. `database` has the methods of [`crate::ports::store::Store`]; the other
+//! submodules are functions on a connection or a transaction, which [`Database::read`] and [`Database::write`] give them.
 
-pub mod devices;
-pub mod firmware;
+mod database;
+mod devices;
+mod firmware;
 mod schema;
-pub mod upgrades;
+mod upgrades;
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -18,6 +20,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use crate::error::{Context, Fatal, Result};
 use crate::model::{Problem, ProblemCode, ProblemKind};
+use crate::ports::store::Outcome;
 use schema::Trouble;
 
 /// How long to wait for another process that holds the database.
@@ -25,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a power cut may take with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
+enum Durability {
     /// Nothing.
     Full,
     /// The last moments; a crash of the hub still takes nothing.
@@ -33,13 +36,13 @@ pub enum Durability {
 }
 
 /// The database. Any thread may call it.
-pub struct Store {
+pub struct Database {
     db: Mutex<Connection>,
     /// Worth syncing at all.
     kept: bool,
 }
 
-impl Store {
+impl Database {
     /// Opens the database, or makes it. One that is not `kept` beyond this run need not survive a power cut.
     pub fn open(path: &Path, kept: bool) -> Result<Self> {
         let what = || format!("cannot use the database {}", path.display());
@@ -55,7 +58,7 @@ impl Store {
             }
             Trouble::Sqlite(error) => Fatal::new(format!("{}: {}", what(), in_words(&error))),
         };
-        Store::open_file(path, kept).map_err(explain)
+        Database::open_file(path, kept).map_err(explain)
     }
 
     fn open_file(path: &Path, kept: bool) -> std::result::Result<Self, Trouble> {
@@ -72,7 +75,7 @@ impl Store {
             let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
             return Err(rusqlite::Error::SqliteFailure(code, Some(state)).into());
         }
-        Ok(Store { db: Mutex::new(db), kept })
+        Ok(Database { db: Mutex::new(db), kept })
     }
 
     fn db(&self) -> MutexGuard<'_, Connection> {
@@ -80,43 +83,58 @@ impl Store {
     }
 
     /// Looks something up.
-    pub fn read<T, E>(&self, work: impl FnOnce(&Connection) -> std::result::Result<T, E>) -> std::result::Result<T, E> {
-        work(&self.db())
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> std::result::Result<T, Failed>) -> Outcome<T> {
+        Ok(work(&self.db())?)
     }
 
     /// Changes something: all of it, or nothing where `work` fails.
-    pub fn write<T, E: From<rusqlite::Error>>(
+    fn write<T>(
         &self,
         durability: Durability,
-        work: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, E>,
-    ) -> std::result::Result<T, E> {
+        work: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, Failed>,
+    ) -> Outcome<T> {
         let mut db = self.db();
         let full = self.kept && durability == Durability::Full;
         if full {
-            db.pragma_update(None, "synchronous", "FULL")?;
+            db.pragma_update(None, "synchronous", "FULL").map_err(Failed::from)?;
         }
         let outcome = transact(&mut db, work);
         if full {
-            db.pragma_update(None, "synchronous", "NORMAL")?;
+            db.pragma_update(None, "synchronous", "NORMAL").map_err(Failed::from)?;
         }
-        outcome
-    }
-
-    /// Another number than before means that another process has changed something.
-    pub fn foreign_changes(&self) -> rusqlite::Result<i64> {
-        self.db().prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+        Ok(outcome?)
     }
 }
 
-fn transact<T, E: From<rusqlite::Error>>(
+fn transact<T>(
     db: &mut Connection,
-    work: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, E>,
-) -> std::result::Result<T, E> {
+    work: impl FnOnce(&Transaction<'_>) -> std::result::Result<T, Failed>,
+) -> std::result::Result<T, Failed> {
     // Two processes that both read first and write then would fail each other.
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let value = work(&transaction)?;
     transaction.commit()?;
     Ok(value)
+}
+
+/// Why a transaction came to nothing.
+#[derive(Debug)]
+enum Failed {
+    Sqlite(rusqlite::Error),
+    /// What was asked for cannot be done.
+    Refused(Problem),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Failed::Sqlite(error)
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Failed::Refused(problem)
+    }
 }
 
 /// Writers then do not disturb readers, and a commit need not wait for the disk.
@@ -152,8 +170,12 @@ fn in_words(error: &rusqlite::Error) -> String {
     }
 }
 
-impl From<rusqlite::Error> for Problem {
-    fn from(error: rusqlite::Error) -> Self {
+impl From<Failed> for Problem {
+    fn from(failed: Failed) -> Self {
+        let error = match failed {
+            Failed::Refused(problem) => return problem,
+            Failed::Sqlite(error) => error,
+        };
         let detail = format!("The hub's database: {}.", in_words(&error));
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Problem::new(ProblemKind::NoSpace, detail).coded(ProblemCode::NoSpace, &[]),

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::devices::{Device, Devices};
 use crate::model::{Firmware, Scope, State};
+use crate::ports::conformance;
+use crate::ports::store::Store;
 use upgrades::NewUpgrade;
 
 struct Place {
@@ -22,26 +24,30 @@ fn place() -> Place {
     Place { _folder: folder, path }
 }
 
-fn open(path: &Path) -> Store {
-    Store::open(path, true).expect("a database")
+fn open(path: &Path) -> Database {
+    Database::open(path, true).expect("a database")
 }
 
 fn complaint(path: &Path) -> String {
-    Store::open(path, true).err().expect("must be refused").to_string()
+    Database::open(path, true).err().expect("must be refused").to_string()
 }
 
-fn change<T>(store: &Store, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> T {
-    store.write(Durability::Full, work).expect("a change")
+fn change<T>(store: &Database, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> T {
+    store.write(Durability::Full, |db| Ok(work(db)?)).expect("a change")
 }
 
-fn import(store: &Store, names: &[&str]) {
+fn look<T>(store: &Database, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> T {
+    store.read(|db| Ok(work(db)?)).expect("an answer")
+}
+
+fn import(store: &Database, names: &[&str]) {
     for name in names {
         let device = Device { product_id: "P1".to_owned(), device_name: (*name).to_owned(), key: None, serial: None };
         assert!(change(store, |db| devices::import(db, &format!("P1{name}"), &device)));
     }
 }
 
-fn firmware(store: &Store, version: &str) -> i64 {
+fn firmware(store: &Database, version: &str) -> i64 {
     let firmware = Firmware {
         id: 0,
         product_id: "P1".to_owned(),
@@ -54,7 +60,7 @@ fn firmware(store: &Store, version: &str) -> i64 {
     change(store, |db| firmware::add(db, &firmware, &format!("P1_{version}"), None))
 }
 
-fn order(store: &Store, firmware_id: i64, scope: Scope) -> i64 {
+fn order(store: &Database, firmware_id: i64, scope: Scope) -> i64 {
     let versions = ["1.0".to_owned(), "ü\"".to_owned()];
     change(store, |db| {
         upgrades::add(db, &NewUpgrade { firmware_id, scope, from_versions: &versions, again: false }, 10)
@@ -74,7 +80,7 @@ fn a_database_is_made_and_found_again() {
     drop(store);
     fs::set_permissions(&place.path, Permissions::from_mode(0o644)).expect("permissions");
     let store = open(&place.path);
-    assert!(store.read(|db| devices::find(db, "P1a")).expect("answer").is_some());
+    assert!(look(&store, |db| devices::find(db, "P1a")).is_some());
     assert_eq!(fs::metadata(&place.path).expect("file").permissions().mode() & 0o777, 0o600);
 }
 
@@ -142,7 +148,7 @@ fn hubs_that_start_at_once_share_a_database() {
     for thread in threads {
         thread.join().expect("no thread fails");
     }
-    assert_eq!(open(&place.path).read(devices::list).expect("devices").len(), 100);
+    assert_eq!(look(&open(&place.path), devices::list).len(), 100);
 }
 
 #[test]
@@ -165,10 +171,10 @@ fn what_fails_changes_nothing() {
         for (client_id, device) in list.iter() {
             devices::import(db, client_id, device)?;
         }
-        Err::<(), _>(rusqlite::Error::InvalidQuery)
+        Err::<(), _>(rusqlite::Error::InvalidQuery.into())
     });
     assert!(outcome.is_err());
-    assert_eq!(store.read(devices::list).map(|devices| devices.len()), Ok(0));
+    assert_eq!(look(&store, devices::list).len(), 0);
 }
 
 #[test]
@@ -180,7 +186,7 @@ fn one_client_id_is_one_device() {
     assert!(!change(&store, |db| devices::import(db, "P12a", &other)));
     let same = Device { product_id: "P1".to_owned(), device_name: "2a".to_owned(), key: Some(vec![7]), serial: None };
     assert!(change(&store, |db| devices::import(db, "P12a", &same)));
-    let found = store.read(|db| devices::find(db, "P12a")).expect("answer").expect("device");
+    let found = look(&store, |db| devices::find(db, "P12a")).expect("device");
     assert_eq!((found.product_id.as_str(), found.key), ("P1", Some(vec![7])));
 }
 
@@ -192,15 +198,15 @@ fn a_removed_firmware_stays_in_the_history_and_makes_room() {
     let upgrade = order(&store, first, Scope::Chosen);
     let twice = store.write(Durability::Full, |db| {
         let there = firmware::get(db, first)?.expect("firmware").firmware;
-        firmware::add(db, &there, "P1_other", None)
+        Ok(firmware::add(db, &there, "P1_other", None)?)
     });
     assert!(twice.is_err());
     change(&store, |db| firmware::remove(db, first, 20));
     let second = firmware(&store, "2.0");
     assert!(second > first);
-    let list = store.read(firmware::list).expect("list");
+    let list = look(&store, firmware::list);
     assert_eq!(list.iter().map(|firmware| firmware.id).collect::<Vec<_>>(), [second]);
-    let upgrade = store.read(|db| upgrades::get(db, upgrade)).expect("answer").expect("order");
+    let upgrade = look(&store, |db| upgrades::get(db, upgrade)).expect("order");
     assert_eq!((upgrade.firmware.id, upgrade.firmware.size), (first, u64::from(u32::MAX)));
     assert_eq!(upgrade.from_versions, ["1.0", "ü\""]);
 }
@@ -214,34 +220,29 @@ fn a_later_job_ends_the_one_before() {
     let (one, two) = (order(&store, firmware_id, Scope::Chosen), order(&store, firmware_id, Scope::All));
     let (job, former) = change(&store, |db| upgrades::add_job(db, one, "P1a", Some("1.0"), 11));
     assert_eq!(former, None);
-    assert_eq!(store.read(|db| upgrades::needing(db, firmware_id)), Ok(Some(one)));
+    assert_eq!(look(&store, |db| upgrades::needing(db, firmware_id)), Some(one));
     let (later, former) = change(&store, |db| upgrades::add_job(db, two, "P1a", None, 12));
     assert_eq!(former.map(|job| job.id), Some(job));
-    let states: Vec<(i64, State)> = store
-        .read(|db| upgrades::device_jobs(db, "P1a"))
-        .expect("jobs")
-        .iter()
-        .map(|job| (job.id, job.state))
-        .collect();
+    let states: Vec<(i64, State)> =
+        look(&store, |db| upgrades::device_jobs(db, "P1a")).iter().map(|job| (job.id, job.state)).collect();
     assert_eq!(states, [(later, State::Waiting), (job, State::Cancelled)]);
 
     change(&store, |db| upgrades::set_sent(db, later, 13));
     change(&store, |db| upgrades::set_sent(db, job, 13));
-    let told = store.read(|db| upgrades::unanswered(db, 13, 2)).expect("jobs");
+    let told = look(&store, |db| upgrades::unanswered(db, 13, 2));
     assert_eq!(told.iter().map(|job| (job.id, job.updated_at)).collect::<Vec<_>>(), [(later, 13)]);
-    assert!(store.read(|db| upgrades::unanswered(db, 13, 1)).expect("jobs").is_empty());
-    assert!(store.read(|db| upgrades::unanswered(db, 12, 2)).expect("jobs").is_empty());
+    assert!(look(&store, |db| upgrades::unanswered(db, 13, 1)).is_empty());
+    assert!(look(&store, |db| upgrades::unanswered(db, 12, 2)).is_empty());
 
-    let counts: Vec<_> =
-        store.read(upgrades::list).expect("orders").iter().map(|order| (order.id, order.counts)).collect();
-    let of = |id| store.read(|db| upgrades::get(db, id)).expect("answer").expect("order").counts;
+    let counts: Vec<_> = look(&store, upgrades::list).iter().map(|order| (order.id, order.counts)).collect();
+    let of = |id| look(&store, |db| upgrades::get(db, id)).expect("order").counts;
     assert_eq!(counts, [(two, of(two)), (one, of(one))]);
     assert_eq!((of(two).running, of(one).cancelled), (1, 1));
 
     assert_eq!(change(&store, |db| upgrades::cancel(db, two, 14)), [later]);
     assert_eq!(change(&store, |db| upgrades::cancel(db, two, 15)), [] as [i64; 0]);
     assert_eq!(of(two).cancelled, 1);
-    assert_eq!(store.read(|db| upgrades::needing(db, firmware_id)), Ok(None));
+    assert_eq!(look(&store, |db| upgrades::needing(db, firmware_id)), None);
 }
 
 #[test]
@@ -254,12 +255,28 @@ fn devices_come_with_their_latest_jobs() {
     for id in ["P1a", "P1aa", "P1c", "P1a", "P1z"] {
         change(&store, |db| upgrades::add_job(db, order, id, None, 11));
     }
-    let list = store.read(devices::list).expect("devices");
+    let list = look(&store, devices::list);
     let seen: Vec<_> =
         list.iter().map(|device| (device.client_id.as_str(), device.job.as_ref().map(|job| job.id))).collect();
     assert_eq!(seen, [("P1a", Some(4)), ("P1b", None), ("P1c", Some(3))]);
-    let one = store.read(|db| devices::get(db, "P1a")).expect("answer").expect("device");
+    let one = look(&store, |db| devices::get(db, "P1a")).expect("device");
     assert_eq!(list.first(), Some(&one));
-    let standing = store.read(|db| upgrades::standing(db, "P1", "P1b")).expect("orders");
+    let standing = look(&store, |db| upgrades::standing(db, "P1", "P1b"));
     assert_eq!(standing.iter().map(|order| (order.upgrade_id, order.had_job)).collect::<Vec<_>>(), [(order, false)]);
+}
+
+#[test]
+fn the_database_is_a_store() {
+    conformance::check(&mut || {
+        let place = place();
+        let store = open(&place.path);
+        (Box::new(store), Box::new(place))
+    });
+}
+
+#[test]
+fn a_full_disk_is_told_of() {
+    let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+    let failed = Failed::from(rusqlite::Error::SqliteFailure(full, None));
+    assert_eq!(Problem::from(failed).kind, ProblemKind::NoSpace);
 }

@@ -9,14 +9,14 @@ use mbedtls::ssl::{Config, Context, Version};
 use tokio::net::TcpStream;
 
 use crate::error::{Context as _, Result};
-use crate::store::{devices, Store};
+use crate::ports::store::Store;
 
 mod callback;
 
 /// Makes TLS sessions out of TCP connections.
 #[derive(Clone)]
 pub struct Acceptor {
-    store: Arc<Store>,
+    store: Arc<dyn Store>,
     rng: Arc<CtrDrbg>,
     suites: Arc<Vec<i32>>,
 }
@@ -30,7 +30,7 @@ pub struct Failure {
 
 /// The keys for one handshake, and the identity it used.
 struct Keys {
-    store: Arc<Store>,
+    store: Arc<dyn Store>,
     identity: OnceLock<String>,
 }
 
@@ -39,7 +39,7 @@ impl Keys {
     fn find(&self, identity: &[u8]) -> Option<Vec<u8>> {
         let identity = String::from_utf8_lossy(identity).into_owned();
         // A database that does not answer lets nobody in.
-        let device = self.store.read(|db| devices::find(db, &identity)).ok().flatten();
+        let device = self.store.find_device(&identity).ok().flatten();
         let key = device.and_then(|device| device.key);
         let _ = self.identity.set(identity);
         key
@@ -48,7 +48,7 @@ impl Keys {
 
 impl Acceptor {
     /// An acceptor for the devices that have a secret.
-    pub fn new(store: Arc<Store>) -> Result<Self> {
+    pub fn new(store: Arc<dyn Store>) -> Result<Self> {
         let entropy = Arc::new(OsEntropy::new());
         let rng = CtrDrbg::new(entropy, None).context(|| "cannot seed the random generator".to_owned())?;
         let suites = [

@@ -1,6 +1,10 @@
-//! Where the hub ends and MQTT begins: what brings messages to devices, and what takes in what they say.
+//! What the hub needs of the world: what brings messages to devices, what takes in what they say, and a store.
 
 use rumqttc::mqttbytes::v4::Publish;
+
+#[cfg(test)]
+pub mod conformance;
+pub mod store;
 
 /// The way to the devices: the hub's own broker, or its connection to somebody else's. No call waits for the network.
 pub trait Downlink: Send + Sync {
@@ -31,8 +35,9 @@ pub trait Downlink: Send + Sync {
 
 /// What takes in what devices say.
 pub trait Uplink: Send + Sync {
-    /// A device has published a message. It has been dealt with when this returns, so it may be acknowledged.
-    fn device_message(&self, client_id: &str, message: &Publish);
+    /// A device has published a message. True: it has been dealt with, so it may be acknowledged. False: what it says
+    /// could not be kept (the disk may be full), so the device must go on saying it.
+    fn device_message(&self, client_id: &str, message: &Publish) -> bool;
 
     /// Something a person should know.
     fn warn(&self, text: &str);

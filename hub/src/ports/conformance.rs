@@ -1,0 +1,167 @@
+//! What every store must do, whatever is behind it.
+
+use std::any::Any;
+
+use super::store::{Credential, NewOrder, Store};
+use crate::devices::Devices;
+use crate::model::{AddFirmware, Change, Firmware, Problem, ProblemCode, ProblemKind, Proof, Scope, State};
+use crate::ota::message::Progress;
+
+/// An empty store, and what must live as long as it does.
+pub type Opened = (Box<dyn Store>, Box<dyn Any>);
+
+/// Runs the whole suite; each part gets a store of its own.
+pub fn check(open: &mut dyn FnMut() -> Opened) {
+    for part in [devices, firmware, orders, reports, claims] {
+        let (store, _keep) = open();
+        import(&*store);
+        part(&*store);
+    }
+}
+
+fn import(store: &dyn Store) {
+    let list = r#"{"devices":[{"productId":"P1","deviceName":"a"},{"productId":"P1","deviceName":"b"}]}"#;
+    store.import(&Devices::parse(list).expect("good list")).expect("imported");
+}
+
+fn key() -> Result<Credential, Problem> {
+    Ok(Credential::Key(vec![1, 2, 3]))
+}
+
+fn add_firmware(store: &dyn Store, version: &str) -> i64 {
+    store.add_firmware(&a_firmware(version), &format!("P1_{version}"), &mut || Ok(())).expect("added")
+}
+
+fn a_firmware(version: &str) -> Firmware {
+    Firmware {
+        id: 0,
+        product_id: "P1".to_owned(),
+        version: version.to_owned(),
+        name: String::new(),
+        size: 3,
+        md5: "0".repeat(32),
+        created_at: 1,
+    }
+}
+
+fn order(store: &dyn Store, firmware_id: i64, scope: Scope, now: u64) -> i64 {
+    let devices = store.devices().expect("devices");
+    let order = NewOrder { firmware_id, scope, from_versions: &[], devices: &devices };
+    store.add_order(&order, now).expect("ordered").0
+}
+
+fn code<T>(outcome: Result<T, Problem>) -> Option<ProblemCode> {
+    outcome.err().and_then(|problem| problem.code)
+}
+
+fn states(store: &dyn Store, upgrade: i64) -> Vec<State> {
+    let (_, jobs) = store.upgrade_jobs(upgrade).expect("jobs");
+    jobs.iter().map(|job| job.state).collect()
+}
+
+fn devices(store: &dyn Store) {
+    assert_eq!(store.client_ids().as_deref(), Ok(&["P1a".to_owned(), "P1b".to_owned()][..]));
+    let added = store.add_device("P1c", "P1", "c", &mut key).expect("added");
+    assert_eq!((added.client_id.as_str(), added.proof), ("P1c", Proof::Secret));
+    let mut asked = false;
+    let taken = store.add_device("P1c", "P", "1c", &mut || {
+        asked = true;
+        key()
+    });
+    assert_eq!((code(taken), asked), (Some(ProblemCode::ClientIdTaken), false));
+    let unmade = store.add_device("P1d", "P1", "d", &mut || Err(Problem::new(ProblemKind::Internal, "no key")));
+    assert!(unmade.is_err());
+    assert_eq!(store.find_device("P1d").map(|device| device.is_none()), Ok(true));
+    store.renew_device("P1c", &mut |_| Ok(Credential::Key(vec![9]))).expect("renewed");
+    let found = store.find_device("P1c").expect("answer").expect("device");
+    assert_eq!(found.key, Some(vec![9]));
+
+    let upgrade = order(store, add_firmware(store, "2.0"), Scope::Chosen, 5);
+    let touched = store.remove_device("P1c", 6).expect("removed");
+    assert_eq!((touched.jobs.len(), touched.upgrades.contains(&upgrade)), (1, true));
+    assert_eq!(states(store, upgrade), [State::Waiting, State::Waiting, State::Cancelled]);
+    assert_eq!(code(store.remove_device("P1c", 7)), Some(ProblemCode::DeviceUnknown));
+    assert_eq!(code(store.renew_device("P1c", &mut |_| key())), Some(ProblemCode::DeviceUnknown));
+}
+
+fn firmware(store: &dyn Store) {
+    let unplaced =
+        store.add_firmware(&a_firmware("2.0"), "P1_2.0", &mut || Err(Problem::new(ProblemKind::NoSpace, "full")));
+    assert!(unplaced.is_err());
+    assert_eq!(store.firmware_list(), Ok(Vec::new()));
+    let first = add_firmware(store, "2.0");
+    let again = |version: &str, file: &str| code(store.add_firmware(&a_firmware(version), file, &mut || Ok(())));
+    assert_eq!(again("2.0", "P1_2.0x"), Some(ProblemCode::FirmwareExists));
+    assert_eq!(again("2.1", "P1_2.0"), Some(ProblemCode::FileNameTaken));
+    let what = AddFirmware { product_id: "P1".to_owned(), version: "2.0".to_owned(), name: String::new(), md5: None };
+    assert_eq!(code(store.check_firmware(&what, "P1_2.0")), Some(ProblemCode::FirmwareExists));
+
+    let upgrade = order(store, first, Scope::All, 5);
+    assert_eq!(code(store.remove_firmware(first, 6)), Some(ProblemCode::FirmwareNeeded));
+    store.cancel_upgrade(upgrade, 7).expect("cancelled");
+    store.remove_firmware(first, 8).expect("removed");
+    assert_eq!(code(store.remove_firmware(first, 9)), Some(ProblemCode::FirmwareUnknown));
+    // The history still knows it.
+    assert_eq!(store.upgrade(upgrade).map(|upgrade| upgrade.firmware.id), Ok(first));
+    assert!(add_firmware(store, "2.0") > first);
+}
+
+fn orders(store: &dyn Store) {
+    let firmware = add_firmware(store, "2.0");
+    let first = order(store, firmware, Scope::Chosen, 5);
+    let second = order(store, firmware, Scope::Chosen, 6);
+    assert_eq!(states(store, first), [State::Cancelled; 2]);
+    assert_eq!(states(store, second), [State::Waiting; 2]);
+    let gone = NewOrder { firmware_id: firmware + 1, scope: Scope::All, from_versions: &[], devices: &[] };
+    assert_eq!(code(store.add_order(&gone, 7)), Some(ProblemCode::FirmwareUnknown));
+    assert_eq!(store.upgrades().map(|upgrades| upgrades.len()), Ok(2));
+    let (upgrade, touched) = store.cancel_upgrade(second, 8).expect("cancelled");
+    assert_eq!((upgrade.counts.cancelled, touched.jobs.len()), (2, 2));
+    assert_eq!(code(store.cancel_upgrade(second + 1, 9)), Some(ProblemCode::UpgradeUnknown));
+    let changes = store.changes(&touched).expect("changes");
+    assert!(matches!(changes.as_slice(), [Change::Upgrade { .. }, Change::Job { .. }, Change::Job { .. }]));
+}
+
+fn report(state: &str) -> Progress {
+    let state = state.to_owned();
+    let result_msg = Some("cause".to_owned());
+    Progress { version: "2.0".to_owned(), state, percent: Some(7), result_code: Some(-5), result_msg }
+}
+
+fn reports(store: &dyn Store) {
+    let upgrade = order(store, add_firmware(store, "2.0"), Scope::All, 5);
+    let (tell, touched) = store.report_version("P1a", "P1", "1.0", 6).expect("kept");
+    let job = tell.expect("a job");
+    assert_eq!((job.upgrade_id, job.client_id.as_str()), (upgrade, "P1a"));
+    assert!(touched.devices.contains("P1a") && touched.jobs.contains(&job.id));
+    store.set_sent(&[job.id], 7).expect("kept");
+    let touched = store.report_progress("P1a", &report("downloading"), 8).expect("kept");
+    assert!(touched.jobs.contains(&job.id) && touched.upgrades.contains(&upgrade));
+    // A report counts more than a command that has gone out.
+    store.set_sent(&[job.id], 9).expect("kept");
+    assert_eq!(states(store, upgrade), [State::Downloading, State::Waiting]);
+    store.report_progress("P1a", &report("fail"), 10).expect("kept");
+    let job = store.job(job.id).expect("answer").expect("job");
+    assert_eq!((job.state, job.result_code, job.result_msg.as_deref()), (State::Failed, Some(-5), Some("cause")));
+    let (tell, _) = store.report_version("P1b", "P1", "2.0", 11).expect("kept");
+    assert_eq!((tell, states(store, upgrade)), (None, vec![State::Failed, State::Done]));
+    // A device that came after the order is taken by it, once.
+    store.add_device("P1c", "P1", "c", &mut key).expect("added");
+    let (tell, _) = store.report_version("P1c", "P1", "1.0", 12).expect("kept");
+    assert_eq!(tell.map(|job| job.upgrade_id), Some(upgrade));
+}
+
+fn claims(store: &dyn Store) {
+    order(store, add_firmware(store, "2.0"), Scope::Chosen, 5);
+    assert_eq!(store.waiting(4).map(|jobs| jobs.len()), Ok(0));
+    assert_eq!(store.waiting(5).map(|jobs| jobs.len()), Ok(2));
+    let taken = store.claim(5, 0, 3, 6).expect("jobs");
+    assert_eq!(taken.len(), 2);
+    // The other hub finds none.
+    assert_eq!(store.claim(5, 0, 3, 6).map(|jobs| jobs.len()), Ok(0));
+    let ids: Vec<i64> = taken.iter().map(|job| job.id).collect();
+    store.set_sent(&ids, 7).expect("kept");
+    assert_eq!(store.claim(0, 7, 2, 8).map(|jobs| jobs.len()), Ok(2));
+    store.set_sent(&ids, 9).expect("kept");
+    assert_eq!(store.claim(0, 9, 2, 10).map(|jobs| jobs.len()), Ok(0));
+}

@@ -1,0 +1,58 @@
+//! Problems that more than one part of the hub finds, in one wording each.
+
+use crate::devices::Device;
+use crate::model::{Firmware, Problem, ProblemCode};
+
+/// There is no such firmware.
+pub fn no_firmware(id: i64) -> Problem {
+    Problem::unknown(format!("There is no firmware {id}.")).coded(ProblemCode::FirmwareUnknown, &[("id", &id)])
+}
+
+/// There is no such device.
+pub fn no_device(client_id: &str) -> Problem {
+    Problem::unknown(format!("There is no device {client_id:?}."))
+        .coded(ProblemCode::DeviceUnknown, &[("client_id", &client_id)])
+}
+
+/// There is no such order.
+pub fn no_upgrade(id: i64) -> Problem {
+    Problem::unknown(format!("There is no upgrade {id}.")).coded(ProblemCode::UpgradeUnknown, &[("id", &id)])
+}
+
+/// Two devices of different products can make one client id.
+pub fn client_id_taken(client_id: &str, there: &Device) -> Problem {
+    Problem::conflict(format!(
+        "There is already a device with the client id {client_id}: {} of product {}.",
+        there.device_name, there.product_id
+    ))
+    .coded(
+        ProblemCode::ClientIdTaken,
+        &[("client_id", &client_id), ("product", &there.product_id), ("name", &there.device_name)],
+    )
+}
+
+/// The version is taken.
+pub fn firmware_exists(product_id: &str, version: &str) -> Problem {
+    Problem::conflict(format!(
+        "Product {product_id} already has firmware {version}. Remove it first, or give this one another version."
+    ))
+    .coded(ProblemCode::FirmwareExists, &[("product", &product_id), ("version", &version)])
+}
+
+/// The file name is taken.
+pub fn file_name_taken(other: &Firmware) -> Problem {
+    Problem::conflict(format!(
+        "Firmware {} of product {} has the same file name: give this one another version.",
+        other.version, other.product_id
+    ))
+    .coded(ProblemCode::FileNameTaken, &[("product", &other.product_id), ("version", &other.version)])
+}
+
+/// An order that stands, or one with an unfinished job.
+pub fn firmware_needed(upgrade: i64, firmware: &Firmware) -> Problem {
+    let Firmware { product_id, version, .. } = firmware;
+    Problem::conflict(format!(
+        "Upgrade {upgrade} still needs firmware {version} of product {product_id}: cancel it, or wait for its end."
+    ))
+    .coded(ProblemCode::FirmwareNeeded, &[("upgrade", &upgrade), ("product", product_id), ("version", version)])
+}
