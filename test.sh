@@ -41,7 +41,7 @@ lint() {
     cargo fmt --manifest-path fuzz/Cargo.toml -- --check || return
     # The checks of our own can fail, and don't.
     python3 tools/lint/tests.py && tools/lint/references.py && tools/lint/modules.py && tools/lint/sources.py &&
-        tools/lint/shell.sh || return
+        tools/lint/shell.sh && tools/lint/c_format.sh || return
     cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings || return
     cargo clippy --locked --workspace --all-targets -- -D warnings || return
     local set

@@ -19,11 +19,11 @@
 #include "qcloud_iot_export.h"
 #include "utils_getopt.h"
 
-#define YIELD_MS        200
-#define PUBLISH_EVERY   1000 /* ms */
-#define WAIT_LIMIT_MS   10000
-#define MAX_TOPIC       128
-#define MAX_MESSAGE     128
+#define YIELD_MS      200
+#define PUBLISH_EVERY 1000 /* ms */
+#define WAIT_LIMIT_MS 10000
+#define MAX_TOPIC     128
+#define MAX_MESSAGE   128
 
 typedef struct {
     char    *dev_info_file; /* NULL: the platform's default */

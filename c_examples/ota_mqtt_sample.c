@@ -614,8 +614,8 @@ static void show_progress(Firmware *fw, bool last)
     uint64_t kb_per_s = elapsed > 0 ? (uint64_t)(fw->downloaded - fw->shown) / elapsed : 0;
     if (bar) {
         static const char full[] = "########################################";
-        printf("\r[%-40.*s] %3u%%  %" PRIu32 "/%" PRIu32 " bytes  %" PRIu64 " kB/s   %s", (int)(percent * 40 / 100), full,
-               percent, fw->downloaded, fw->size, kb_per_s, last ? "\n" : "");
+        printf("\r[%-40.*s] %3u%%  %" PRIu32 "/%" PRIu32 " bytes  %" PRIu64 " kB/s   %s", (int)(percent * 40 / 100),
+               full, percent, fw->downloaded, fw->size, kb_per_s, last ? "\n" : "");
         fflush(stdout);
     } else {
         Log_i("downloaded %" PRIu32 " of %" PRIu32 " bytes, %u%%, %" PRIu64 " kB/s", fw->downloaded, fw->size, percent,

@@ -26,7 +26,8 @@
 #include "qcloud_iot_export.h"
 #include "utils_getopt.h"
 
-namespace {
+namespace
+{
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
@@ -48,7 +49,8 @@ std::runtime_error failure(const std::string &what, int code)
 }
 
 /* An MQTT connection. Stays where it was made: the library holds a pointer to it for its events. */
-class Mqtt {
+class Mqtt
+{
   public:
     explicit Mqtt(DeviceInfo &device)
     {
@@ -74,7 +76,10 @@ class Mqtt {
     Mqtt(const Mqtt &)            = delete;
     Mqtt &operator=(const Mqtt &) = delete;
 
-    void *get() const { return client_.get(); }
+    void *get() const
+    {
+        return client_.get();
+    }
 
     /* Serves the connection for up to `ms`; the library reconnects on its own. */
     void run(uint32_t ms)
@@ -143,7 +148,8 @@ struct Command {
     uint32_t    size;
 };
 
-class Ota {
+class Ota
+{
   public:
     Ota(Mqtt &mqtt, const DeviceInfo &device)
         : mqtt_(mqtt), ota_(IOT_OTA_Init(device.product_id, device.device_name, mqtt.get()))
@@ -171,8 +177,7 @@ class Ota {
     }
 
     /* Hands every block to `sink`. */
-    template <typename Sink>
-    void download(const Command &command, Sink &&sink)
+    template <typename Sink> void download(const Command &command, Sink &&sink)
     {
         std::array<char, block_size> block;
         int                          rc = IOT_OTA_StartDownload(ota_.get(), 0, command.size);
@@ -223,7 +228,8 @@ class Ota {
     std::unique_ptr<void, Destroy> ota_;
 };
 
-class File {
+class File
+{
   public:
     explicit File(std::string path) : path_(std::move(path)), file_(std::fopen(path_.c_str(), "wb"))
     {
@@ -259,7 +265,8 @@ class File {
 std::string file_name(std::string text)
 {
     const std::string fit = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-    std::replace_if(text.begin(), text.end(), [&](char c) { return fit.find(c) == std::string::npos; }, '_');
+    std::replace_if(
+        text.begin(), text.end(), [&](char c) { return fit.find(c) == std::string::npos; }, '_');
     return text;
 }
 

@@ -321,10 +321,10 @@ HIDDEN void qcloud_call_print(const char *line)
 
 /* The program's callbacks: calls from inside them are outermost ones again. */
 #if CATCHES
-#define LEND_BEGIN                   \
-    uintptr_t before = outermost;    \
+#define LEND_BEGIN                    \
+    uintptr_t before = outermost;     \
     int       state  = callers_state; \
-                                     \
+                                      \
     outermost = 0
 #define LEND_END            \
     outermost     = before; \

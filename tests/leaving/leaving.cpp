@@ -25,7 +25,8 @@ extern "C" {
 #include "check.h"
 #include "qcloud_iot_export.h"
 
-namespace {
+namespace
+{
 
 char product[] = "PRODUCTID0";
 char device[]  = "device";
@@ -383,7 +384,14 @@ void log_handler_leaves()
     }
     CHECK_INT(caught, 7);
     misdeed = end_thread;
-    CHECK_INT(pthread_create(&thread, nullptr, [](void *) -> void * { IOT_MQTT_Yield(nullptr, 1); return nullptr; }, nullptr), 0);
+    CHECK_INT(pthread_create(
+                  &thread, nullptr,
+                  [](void *) -> void * {
+                      IOT_MQTT_Yield(nullptr, 1);
+                      return nullptr;
+                  },
+                  nullptr),
+              0);
     CHECK_INT(pthread_join(thread, &result), 0);
     CHECK(result == (void *)7);
     IOT_Log_Set_MessageHandler(nullptr);

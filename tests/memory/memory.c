@@ -159,7 +159,7 @@ int main(int argc, char **argv)
     live("without faults", 0);
     memory_pool_fail(0, 0);
     memory_pool.peak = 0;
-    in_use_before = memory_pool.in_use;
+    in_use_before    = memory_pool.in_use;
     live("without faults", 0);
     all = memory_pool.count;
     printf("%u allocations, %zu bytes at most\n", all, memory_pool.peak);

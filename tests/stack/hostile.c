@@ -176,8 +176,8 @@ int hostile_start(void)
     memset(&address, 0, sizeof(address));
     address.sin_family      = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        listen(listener, 8) != 0 || getsockname(listener, (struct sockaddr *)&address, &size) != 0 ||
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(listener, 8) != 0 ||
+        getsockname(listener, (struct sockaddr *)&address, &size) != 0 ||
         pthread_create(&thread, NULL, accept_all, (void *)(intptr_t)listener) != 0) {
         give_up("server");
     }

@@ -331,9 +331,11 @@ int main(int argc, char **argv)
               repeat("{\"type\":\"update_firmware\",\"file_size\":1,\"md5sum\":\"00000000000000000000000000000000\","
                      "\"version\":\"2\",\"url\":\"http://h/",
                      "x", 10000, "\"}"));
-    on_download("a head of 60,000 bytes", repeat("HTTP/1.1 200 OK\r\n", "X-Line: abcdefghijklmnopqrstuvwxyz\r\n", 1700, "\r\n"));
+    on_download("a head of 60,000 bytes",
+                repeat("HTTP/1.1 200 OK\r\n", "X-Line: abcdefghijklmnopqrstuvwxyz\r\n", 1700, "\r\n"));
     on_download("one header line of 60,000 bytes", repeat("HTTP/1.1 200 OK\r\nX: ", "y", 60000, "\r\n\r\n"));
-    on_download("a redirect to itself", repeat("HTTP/1.1 302 Found\r\nLocation: /", "f", 1, "\r\nContent-Length: 0\r\n\r\n"));
+    on_download("a redirect to itself",
+                repeat("HTTP/1.1 302 Found\r\nLocation: /", "f", 1, "\r\nContent-Length: 0\r\n\r\n"));
     on_download("no HTTP", repeat("", "\x01", 70000, ""));
     on_download("small chunks", repeat("HTTP/1.1 206 X\r\nContent-Range: bytes 0-999999/1000000\r\n"
                                        "Transfer-Encoding: chunked\r\n\r\n",

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# shellcheck over every shell script that git knows or would add (.shellcheckrc).
+# Runs shellcheck over every shell script that git knows or would add (.shellcheckrc).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -38,11 +38,11 @@ static inline void hal_leave(int before)
     }
 }
 
-#define HAL_WHOLE(type, call)         \
-    int  before = hal_enter();        \
-    type result = call;               \
-                                      \
-    hal_leave(before);                \
+#define HAL_WHOLE(type, call)  \
+    int  before = hal_enter(); \
+    type result = call;        \
+                               \
+    hal_leave(before);         \
     return result
 
 #endif
