@@ -136,10 +136,10 @@ sort -u "$work/members" | while read -r member; do
 done | sort >"$work/all.names"
 sort -u -o "$work/sdk.members" "$work/sdk.members"
 
-# C code doesn't unwind, and nothing may unwind through it: Rust functions that it calls end the program first. Our own
-# C files, which a firmware's functions are called from, keep their tables.
+# Other people's C code doesn't unwind, and nothing may unwind through it: Rust functions that it calls end the program first. Our own
+# C files, which a firmware's functions are called from, keep their tables: callout.c ends unwinding by them.
 if [ "${KEEP_DEBUG:-0}" = 0 ]; then
-    grep -v -e '\.rcgu\.o$' -e '-hal_[a-z]*\.o$' -e 'varargs\.o$' "$work/all.names" >"$work/c.names" || true
+    grep -v -e '\.rcgu\.o$' -e '-hal_[a-z]*\.o$' -e 'varargs\.o$' -e 'callout\.o$' "$work/all.names" >"$work/c.names" || true
     (
         cd "$work/objects"
         xargs "$AR" crs ../c.a <../c.names
