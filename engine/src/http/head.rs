@@ -55,9 +55,7 @@ impl<'a> Head<'a> {
             return Err(format!("its head has more than {MAX_LINES} lines"));
         }
         let mut fields = Vec::new();
-        if fields.try_reserve_exact(lines).is_err() {
-            return Err("there is no memory for its head".to_owned());
-        }
+        fields.try_reserve_exact(lines).map_err(|_| "there is no memory for its head")?;
         fields.resize(lines, EMPTY_HEADER);
 
         let mut response = Response::new(&mut fields);

@@ -4,9 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use e2e::{
-    failures, reports, Answer, Authority, Build, Desk, Firmware, Identity, Process, ReservedPort, Server, Validity,
-};
+use e2e::{reports, Answer, Authority, Build, Desk, Firmware, Identity, Process, ReservedPort, Server, Validity};
 use tempfile::TempDir;
 
 const SIZE: usize = 50_000;
