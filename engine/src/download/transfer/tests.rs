@@ -1,6 +1,7 @@
 //! Whole exchanges against a scripted server, in virtual time.
 
 mod headers;
+mod ranges;
 
 use super::*;
 use crate::services::ota::OtaError;
@@ -319,6 +320,31 @@ fn answers_that_break_off_without_progress_are_given_up_after_five() {
 }
 
 #[test]
+fn a_connection_that_ends_before_the_request_is_sent_is_made_again() {
+    let mut transfer = transfer("http://h/f", 0, 10);
+    assert_eq!(transfer.next(Millis(0)), Step::Connect);
+    transfer.connected();
+    transfer.wrote(5);
+    transfer.closed("reset");
+    assert!(matches!(transfer.next(Millis(0)), Step::Wait(_)));
+    let Some(Note::Interrupted(text)) = transfer.take_note() else { panic!("no word of it") };
+    assert!(text.starts_with("connection to h lost: reset at byte 0"), "{text}");
+}
+
+#[test]
+fn a_lack_of_memory_ends_the_attempt_and_no_more() {
+    let mut transfer = transfer("http://h/f", 0, 10);
+    assert_eq!(transfer.next(Millis(0)), Step::Connect);
+    transfer.connected();
+    transfer.wrote(transfer.outgoing().len());
+    assert_eq!(transfer.next(Millis(0)), Step::ReadHead);
+    assert!(transfer.room(usize::MAX / 2).is_empty());
+    assert!(matches!(transfer.next(Millis(0)), Step::Wait(_)));
+    let Some(Note::Interrupted(text)) = transfer.take_note() else { panic!("no word of it") };
+    assert!(text.starts_with("no memory for what the server sends"), "{text}");
+}
+
+#[test]
 fn silence_ends_as_a_time_out() {
     let scripts = (0..6).map(|_| silent_after("HTTP/1.1 ")).collect();
     let end = failure(Run::new(16, 64).drive(&mut transfer("http://h/f", 0, 10), scripts));
@@ -393,53 +419,13 @@ fn wrong_answers_hand_out_not_one_byte() {
         (b"HTTP/1.1 401 No\r\n\r\n0123456789".to_vec(), OtaError::FetchAuthFail),
         (b"HTTP/1.1 403 No\r\nContent-Length: 10\r\n\r\n0123456789".to_vec(), OtaError::FetchAuthFail),
         (b"HTTP/1.1 404 No\r\nContent-Length: 10\r\n\r\n0123456789".to_vec(), OtaError::FetchNotExist),
+        (b"HTTP/1.1 404 No\r\nContent-Length: x\r\n\r\n".to_vec(), OtaError::FetchNotExist),
         (b"HTTP/1.1 410 No\r\nContent-Length: 10\r\n\r\n0123456789".to_vec(), OtaError::FetchNotExist),
     ] {
         let mut run = Run::new(16, 64);
         let name = String::from_utf8_lossy(&answer).into_owned();
         let end = failure(run.drive(&mut transfer("http://h/f", 4, 10), vec![says(answer)]));
         assert_eq!((end.error, run.got.len(), run.connects.len()), (error, 0, 1), "{name}");
-    }
-}
-
-/// What can hardly be right is asked for once more: a cache may have been filled meanwhile.
-#[test]
-fn a_range_that_can_not_be_right_is_asked_for_once_more() {
-    let file = firmware(10);
-    let later = partial(&file, 5, "");
-    let no_range = b"HTTP/1.1 206 P\r\nContent-Length: 6\r\n\r\nxxxxxx".to_vec();
-    let short = b"HTTP/1.1 206 P\r\nContent-Range: bytes 4-9/10\r\nContent-Length: 5\r\n\r\nxxxxx".to_vec();
-    for answer in [later, no_range, short] {
-        let mut run = Run::new(16, 64);
-        let scripts = (0..6).map(|_| says(answer.clone())).collect();
-        let end = failure(run.drive(&mut transfer("http://h/f", 4, 10), scripts));
-        assert_eq!((end.error, run.got.len(), run.connects.len()), (OtaError::FetchFailed, 0, 2), "{}", end.text);
-
-        let mut run = Run::new(16, 64);
-        let scripts = vec![says(answer), says(partial(&file, 4, ""))];
-        assert_eq!(run.drive(&mut transfer("http://h/f", 4, 10), scripts), Step::Finished);
-        assert_eq!(run.got, &file[4..]);
-    }
-}
-
-/// Case range_begins_earlier.
-#[test]
-fn a_range_that_begins_earlier_is_skipped_into() {
-    let file = firmware(10_000);
-    for begin in [0, 1, 4096, 4999, 5000] {
-        for chunk in [1, 100, 5000] {
-            let mut transfer = transfer("http://h/f", 0, 10_000);
-            let first = partial(&file, 0, "");
-            let scripts = vec![says(&first[..first.len() - 5000]), says(partial(&file, begin, ""))];
-            let mut run = Run::new(chunk, 64);
-            assert_eq!(run.drive(&mut transfer, scripts), Step::Finished, "{begin}");
-            assert!(run.got == file, "{begin} {chunk}");
-            assert!(run.requests[1].contains("Range: bytes=5000-9999"));
-            assert!(matches!(transfer.take_note(), Some(Note::Interrupted(_))));
-            let twice =
-                (begin < 5000).then(|| Note::FetchedTwice(format!("{} bytes were fetched twice", 5000 - begin)));
-            assert_eq!((transfer.take_note(), transfer.take_note()), (twice, None));
-        }
     }
 }
 
