@@ -21,7 +21,7 @@ use crate::broker::listener::{self, Proof};
 use crate::broker::Broker;
 use crate::cli::{Listen, RunArgs, Scheme};
 use crate::commands::Command;
-use crate::desk;
+use crate::data_folder::{import, Data};
 use crate::devices::Devices;
 use crate::error::{Context, Fatal, Result};
 use crate::events::{Event, Ready, Reporter};
@@ -32,16 +32,17 @@ use crate::http::server;
 use crate::hub::{now_ms, Hub, Parts, Verdict};
 use crate::model::Addresses;
 use crate::once::{Furnished, Test};
+use crate::operations;
 use crate::ports::store::{Store, Stored};
 use crate::remote;
 use crate::site::Site;
-use crate::start::{import, Data};
 use crate::state_file::{write_whole, StateFile, TOKEN_VARIABLE};
 use crate::tls::psk;
 
-/// How often to look whether another hub has changed something, and of how many looks one is a sweep.
-const LOOK: Duration = Duration::from_millis(250);
-const SWEEP: u32 = 4;
+/// How often the hub checks whether another hub has changed something.
+const CHECK_EVERY: Duration = Duration::from_millis(250);
+/// Every so many checks it also looks for jobs that nobody has told of.
+const CHECKS_PER_SWEEP: u32 = 4;
 
 /// Runs the hub. An error is a problem at start.
 pub fn run(args: Box<RunArgs>) -> Result<ExitCode> {
@@ -387,7 +388,7 @@ fn offer(args: &RunArgs, store: &dyn Store, site: &Site, devices: &Devices, file
         // The server knows that folder only.
         for stored in stored.iter().filter(|stored| stored.path.is_some()) {
             let target = site.uploaded(&stored.file_name);
-            desk::copy(&file.path, &target).context(|| format!("cannot make {}", target.display()))?;
+            operations::copy(&file.path, &target).context(|| format!("cannot make {}", target.display()))?;
         }
     }
     let Some(first) = stored.into_iter().next() else {
@@ -407,17 +408,17 @@ fn offer(args: &RunArgs, store: &dyn Store, site: &Site, devices: &Devices, file
 
 /// What has to be looked after while the hub runs.
 async fn upkeep(hub: Arc<Hub>) {
-    let mut looks = 0_u32;
-    let mut ticks = tokio::time::interval(LOOK);
+    let mut checks = 0_u32;
+    let mut ticks = tokio::time::interval(CHECK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let hub = hub.clone();
-        looks = looks.wrapping_add(1);
+        checks = checks.wrapping_add(1);
         // Both may wait for the database.
         let work = spawn_blocking(move || {
             hub.notice_other_hubs();
-            if looks % SWEEP == 0 {
+            if checks % CHECKS_PER_SWEEP == 0 {
                 hub.sweep();
             }
         });

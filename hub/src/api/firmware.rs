@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 use super::extract::{Path, Query};
 use super::failure::Failure;
 use super::{body, Console};
-use crate::desk::Upload;
 use crate::model::{AddFirmware, Firmware, FirmwareList, Problem, ProblemCode, ProblemKind};
+use crate::operations::Upload;
 
 /// Parts of a file that wait for the disk.
 const PARTS: usize = 8;

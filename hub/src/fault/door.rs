@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// As many connections may wait as with `TcpListener::bind`.
 const BACKLOG: u32 = 1024;
 
-/// Closes the doors that hang on it.
+/// Closes every listener that was made with it, for a time.
 #[derive(Default)]
 pub struct Latch(watch::Sender<Option<Instant>>);
 

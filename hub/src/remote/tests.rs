@@ -8,11 +8,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::data_folder::Data;
 use crate::events::Reporter;
 use crate::fault::Faults;
 use crate::hub::{Hub, Parts};
 use crate::site::Site;
-use crate::start::Data;
 
 /// Far more than anything here takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -179,7 +179,7 @@ async fn a_report_is_acknowledged_behind_its_answer() {
     let (client, mut peer) = start(&listener, args, folder.path()).await;
     let data = Data::open(folder.path(), false).expect("data");
     let list = crate::devices::Devices::parse(r#"{"devices":[{"productId":"P1","deviceName":"a"}]}"#).expect("list");
-    crate::start::import(&*data.store, &list).expect("import");
+    crate::data_folder::import(&*data.store, &list).expect("import");
     let report = r#"{"type": "report_version", "report":{"version":"1.0"}}"#;
     let report = Publish { pkid: 9, ..Publish::new("$ota/report/P1/a", QoS::AtLeastOnce, report) };
     peer.write(&Packet::Publish(report)).await;

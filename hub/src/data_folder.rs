@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::desk;
 use crate::devices::Devices;
 use crate::error::{Context, Fatal, Result};
+use crate::operations;
 use crate::ports::store::Store;
 use crate::random;
 use crate::state_file::write_whole;
@@ -33,7 +33,7 @@ impl Data {
         fs::create_dir_all(folder).context(|| format!("cannot make the folder {}", folder.display()))?;
         let store = Database::open(&folder.join("hub.db"), kept)?;
         let firmware_folder = folder.join("firmware");
-        desk::tidy(&firmware_folder)?;
+        operations::tidy(&firmware_folder)?;
         // Of two hubs that start at once in an empty folder, one makes the keys and the other waits for them here.
         let mut keys = None;
         store

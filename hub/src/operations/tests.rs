@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::broker::{Attachment, Broker};
+use crate::data_folder::{import, Data};
 use crate::devices::Devices;
 use crate::events::Reporter;
 use crate::fault::Faults;
@@ -20,7 +21,6 @@ use crate::hub::Parts;
 use crate::ports::store::Stored;
 use crate::ports::Uplink;
 use crate::site::Site;
-use crate::start::{import, Data};
 
 struct Desk {
     folder: TempDir,
