@@ -1,7 +1,7 @@
 //! The library's memory: all of it comes from `HAL_Malloc`, so that a platform with its own allocator knows every byte.
 //!
-//! Where `HAL_Malloc` has nothing, what is small gets by with the [`reserve`], and the call that runs is to fail soon: the
-//! standard library ends the process where it can't have the memory that it needs.
+//! Where `HAL_Malloc` has nothing, what is small gets by with the reserve (`reserve.rs`), and the call that runs is to
+//! fail soon: the standard library ends the process where it can't have the memory that it needs.
 //!
 //! A block is cleared before it goes back. Keys, passwords and signed URLs, and the copies that parsers and growing buffers
 //! make of them, so never lie in free memory, and no type can be forgotten.
