@@ -184,7 +184,7 @@ check_checks() {
     found 'another enumerator' layouts all_match $mqtt 's/QOS1 = 1/QOS1 = 3/'
     found 'a missing function' layouts all_match $mqtt '/IOT_MQTT_Yield(/d'
     found 'another signature' layouts all_match $mqtt \
-        's/IOT_MQTT_Yield(void \*pClient, uint32_t/IOT_MQTT_Yield(void *pClient, int32_t/'
+        's/uint32_t timeout_ms);/int32_t timeout_ms);/'
     found 'another constant' layouts all_match qcloud_iot_common.h 's/8883/8884/'
     found 'another default' defaults initialisers $mqtt 's/KEEP_ALIVE_INTERNAL, 1, 1,/KEEP_ALIVE_INTERNAL, 1, 0,/'
     check 'an integer for an enum is found' spoils exact_types $mqtt 's/QoS *qos;/unsigned int qos;/'
