@@ -1,27 +1,24 @@
 /*
  * How much stack each entry point uses, whatever comes from outside: each runs on a thread whose stack was painted before.
  * Prints the bytes; more than the bound for input from outside fails. The platform's name look-up and TLS handshake are
- * told apart: connections here go to an address, over HAL_TLS_* of the program's own without TLS.
+ * told apart: connections here go to an address, over HAL_TLS_* of the program's own without TLS
+ * (stack_tls.c measures the handshake).
  *
  *   stack [BOUND]      (bytes; default 49152)
  */
 
 #define _DEFAULT_SOURCE
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "check.h"
 #include "hostile.h"
 #include "lite-utils.h"
+#include "painted.h"
 #include "qcloud_iot_export.h"
 #include "qcloud_iot_import.h"
 #include "utils_getopt.h"
 #include "utils_timer.h"
-
-#define STACK (1024 * 1024)
-#define PAINT 0xa5
 
 static char product[] = "PRODUCTID0";
 static char device[]  = "device";
@@ -40,21 +37,10 @@ static char  key[] = "a.b.c";
 
 static size_t used_by(void *(*body)(void *))
 {
-    unsigned char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    pthread_attr_t attr;
-    pthread_t      thread;
-    size_t         untouched = 0;
+    Painted painted;
 
-    memset(stack, PAINT, STACK);
-    CHECK_INT(pthread_attr_init(&attr), 0);
-    CHECK_INT(pthread_attr_setstack(&attr, stack, STACK), 0);
-    CHECK_INT(pthread_create(&thread, &attr, body, NULL), 0);
-    CHECK_INT(pthread_join(thread, NULL), 0);
-    while (untouched < STACK && stack[untouched] == PAINT) {
-        untouched++;
-    }
-    munmap(stack, STACK);
-    return STACK - untouched;
+    painted_start(&painted, body, NULL);
+    return painted_join(&painted);
 }
 
 static void measure(const char *name, void *(*body)(void *))
