@@ -95,7 +95,7 @@ fn a_device_that_is_up_to_date_waits() {
     let sample = desk.sample().args(&["-v", "2.0.0"]).start();
     sample.wait_for(&["waiting for an update command"]);
     // The cloud's answer to the report, which orders nothing.
-    sample.wait_for(&["the cloud knows our version"]);
+    sample.wait_for(&["Report version success!"]);
     assert!(desk.hub.events_of("ordered").is_empty());
 }
 
