@@ -26,12 +26,15 @@ fn connecting() -> Vec<Row> {
         ("CONNECT cuts the connection", "cut@connect"),
         ("no CONNACK", "no-answer@connect"),
         ("half a CONNACK", "half@connect"),
-        ("the subscription is refused", "refuse-subscription"),
         ("no SUBACK", "no-answer@subscribe"),
         ("half a SUBACK", "half@subscribe"),
     ] {
         rows.push(Row::new(name, &[&format!("mqtt:{rule}#1")], FailsUnheard));
     }
+    rows.extend([
+        Row::new("the subscription is refused once", &["mqtt:refuse-subscription#1"], Right),
+        Row::new("the subscription is refused, and once more", &["mqtt:refuse-subscription#1-2"], FailsUnheard),
+    ]);
     rows
 }
 

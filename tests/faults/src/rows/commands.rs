@@ -21,12 +21,13 @@ pub fn rows() -> Vec<Row> {
         "url-array",
         "no-version",
         "version-long",
+        "half",
     ] {
         let rule = format!("mqtt:command={kind}@version#1");
         rows.push(Row::new(&format!("an update command that can't be followed: {kind}"), &[&rule], RightAfter(-5)));
     }
     // No update command at all: nothing to report on.
-    for kind in ["half", "nested", "text:", "text:[]", "text:{\"type\":7}", "text:{\"type\":\"update\"}"] {
+    for kind in ["nested", "text:", "text:[]", "text:{\"type\":7}", "text:{\"type\":\"update\"}"] {
         let rule = format!("mqtt:command={kind}@version#1");
         rows.push(Row::new(&format!("a message that is no update command: {kind}"), &[&rule], Right).requests(1));
     }
