@@ -19,13 +19,14 @@
 
 #include "qcloud_iot_export.h"
 
-#define BLOCK_SIZE        5000
-#define COMMAND_LIMIT_MS  20000
-#define ACK_LIMIT_MS      30000
-#define KEEP_ALIVE_MS     4000
-#define NEW_CLIENT_AFTER  25 /* attempts */
-#define CANCEL_EVERY      10 /* attempts */
-#define CANCEL_AT_PERCENT 30
+#define BLOCK_SIZE         5000
+#define CONSTRUCT_LIMIT_MS 10000 /* a broker that is away comes back */
+#define COMMAND_LIMIT_MS   90000 /* waits between connections that break again and again grow to a minute */
+#define ACK_LIMIT_MS       30000
+#define KEEP_ALIVE_MS      4000
+#define NEW_CLIENT_AFTER   25 /* attempts */
+#define CANCEL_EVERY       10 /* attempts */
+#define CANCEL_AT_PERCENT  30
 
 typedef enum {
     ATTEMPT_OK,
@@ -99,6 +100,7 @@ static bool wait_connected(Device *device)
 static bool connect_device(Device *device)
 {
     MQTTInitParams params = DEFAULT_MQTTINIT_PARAMS;
+    uint32_t       start  = HAL_GetTimeMs();
 
     if (device->client == NULL) {
         params.product_id             = device->info.product_id;
@@ -107,7 +109,10 @@ static bool connect_device(Device *device)
         params.keep_alive_interval_ms = KEEP_ALIVE_MS;
         params.event_handle.h_fp      = on_mqtt_event;
         params.event_handle.context   = device;
-        device->client                = IOT_MQTT_Construct(&params);
+        while (!g_stop && (device->client = IOT_MQTT_Construct(&params)) == NULL &&
+               ms_since(start) < CONSTRUCT_LIMIT_MS) {
+            HAL_SleepMs(500);
+        }
     }
     if (device->client != NULL && device->ota == NULL && wait_connected(device)) {
         device->ota = IOT_OTA_Init(device->info.product_id, device->info.device_name, device->client);
