@@ -1,6 +1,9 @@
 //! Where the `Location` of a redirect leads: RFC 3986 section 5.2, with raw bytes, blanks and backslashes taken as
 //! browsers take them (WHATWG URL section 4.4).
 
+/// The longest scheme that a message names, in characters: "gopher".
+const MAX_SHOWN_SCHEME: usize = 6;
+
 /// A reference that has been resolved.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Resolved {
@@ -89,7 +92,9 @@ pub fn is_tls(scheme: &str) -> Result<bool, String> {
     } else if scheme.eq_ignore_ascii_case("http") {
         Ok(false)
     } else {
-        Err(format!("begins with {scheme}:, only http:// and https:// are possible"))
+        // What is longer than the schemes that one meets may be something else, such as the name before a password.
+        let shown = if scheme.len() <= MAX_SHOWN_SCHEME { format!("{scheme}:") } else { "another scheme".to_owned() };
+        Err(format!("begins with {shown}, only http:// and https:// are possible"))
     }
 }
 

@@ -311,6 +311,8 @@ mod tests {
         }
         let other = Url::parse("ftp://h/f").unwrap_err();
         assert_eq!(other, "begins with ftp:, only http:// and https:// are possible");
+        let user = Url::parse("secretuser:password@h/f").unwrap_err();
+        assert_eq!(user, "begins with another scheme, only http:// and https:// are possible");
     }
 
     #[test]
