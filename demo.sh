@@ -36,11 +36,9 @@ export CARGO_TARGET_DIR=$PWD/target
 cargo build --release --locked -p hub
 
 work=$(mktemp -d)
-hub_pid=
-device_pid=
 finish() {
     local pid
-    for pid in $device_pid $hub_pid; do
+    for pid in $(jobs -p); do
         if kill "$pid" 2>/dev/null; then wait "$pid" 2>/dev/null || true; fi
     done
     rm -rf "$work"
@@ -94,12 +92,13 @@ awk -v bytes="$SIZE" -v ns="$((end - begin))" -v from="$RUNNING_VERSION" -v to="
 # The device goes on with the version it has now, and waits for the next order.
 run_device() {
     cd "$work"
-    local version=$TARGET_VERSION sample_pid=
-    trap 'kill "$sample_pid" 2>/dev/null; exit 0' TERM
+    local version=$TARGET_VERSION
+    # ctrl-C reaches this shell, too, but not a sample that it runs in the background. A sample that was just started is in
+    # the shell's list only, and may be too young to take the signal: so the list is asked, and the signal repeated.
+    trap 'while kill $(jobs -pr) 2>/dev/null; do sleep 0.1; done; exit 0' INT TERM
     while true; do
         "$sample" -c device_info.json -v "$version" >device.log &
-        sample_pid=$!
-        if wait "$sample_pid"; then
+        if wait "$!"; then
             version=$(sed -n 's/.*upgrade to version \(.*\) succeeded.*/\1/p' device.log)
             echo "runs version $version now"
         else
@@ -109,13 +108,11 @@ run_device() {
     done
 }
 run_device > >(sed -u 's/^/[device] /') 2>&1 &
-device_pid=$!
 trap 'exit 0' INT TERM
 cat <<END
 == The hub and the device go on. The console: $(value console)
    Add a firmware file there and order the upgrade; ctrl-C ends everything.
 END
 wait "$hub_pid" || true
-hub_pid=
 echo "The hub ended; its message stands above." >&2
 exit 1
