@@ -128,10 +128,13 @@ int IOT_OTA_Destroy(void *handle);
  * the bytes that are there with IOT_OTA_ResetClientMD5 and IOT_OTA_UpdateClientMd5 before. With `offset` equal to
  * `size` nothing is fetched, the next IOT_OTA_FetchYield returns 0 and the firmware is complete.
  *
- * Returns 0; IOT_OTA_ERR_INVALID_STATE unless an update command is being followed; IOT_OTA_ERR_INVALID_PARAM for an
- * offset beyond the size; QCLOUD_ERR_HTTP_* or QCLOUD_ERR_FAILURE when the server can't be reached.
+ * Returns 0, also where the server can't be reached yet: IOT_OTA_FetchYield goes on trying. IOT_OTA_ERR_INVALID_STATE
+ * unless an update command is being followed; IOT_OTA_ERR_INVALID_PARAM for an offset beyond the size; QCLOUD_ERR_HTTP_*
+ * or QCLOUD_ERR_FAILURE for what no time mends, such as a certificate for another host.
  */
-int IOT_OTA_StartDownload(void *handle, uint32_t offset, uint32_t size);
+int IOT_OTA_StartDownload(void *handle,
+                          uint32_t offset,
+                          uint32_t size);
 
 /** Adds `size` bytes of firmware that are stored already to the MD5. */
 void IOT_OTA_UpdateClientMd5(void *handle, char *buff, uint32_t size);

@@ -4,11 +4,10 @@ use std::ffi::{c_char, c_int, c_void};
 use std::slice;
 
 use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
-use iot_abi::ota::IOT_OTA_ERR_INVALID_PARAM;
 use iot_engine::services::ota::OtaError;
 
-use super::{handle, required_str};
-use crate::drive::services::ota::Ota;
+use super::ota::with_ota;
+use super::required_str;
 use crate::drive::trust;
 
 export! {
@@ -42,23 +41,22 @@ export! {
     /// # Safety
     /// `text` is NULL or a string.
     pub unsafe fn IOT_Ext_OTA_SetFailReason(handle: *mut c_void, text: *const c_char) -> c_int {
-        let Some(ota) = handle::required::<Ota>(NAME, "handle", "an OTA handle", handle) else {
-            return IOT_OTA_ERR_INVALID_PARAM;
-        };
         // SAFETY: the caller's promise.
-        match unsafe { required_str(NAME, "text", text) } {
+        with_ota(NAME, handle, |ota| match unsafe { required_str(NAME, "text", text) } {
             Ok(text) => {
                 ota.set_failure_reason(text);
                 QCLOUD_RET_SUCCESS
             }
             Err(_) => ota.note(OtaError::InvalidParam).code(),
-        }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::ptr;
+
+    use iot_abi::ota::IOT_OTA_ERR_INVALID_PARAM;
 
     use super::*;
 

@@ -79,8 +79,9 @@ export! {
     /// the bytes that are there with IOT_OTA_ResetClientMD5 and IOT_OTA_UpdateClientMd5 before. With `offset` equal to
     /// `size` nothing is fetched, the next IOT_OTA_FetchYield returns 0 and the firmware is complete.
     ///
-    /// Returns 0; IOT_OTA_ERR_INVALID_STATE unless an update command is being followed; IOT_OTA_ERR_INVALID_PARAM for an
-    /// offset beyond the size; QCLOUD_ERR_HTTP_* or QCLOUD_ERR_FAILURE when the server can't be reached.
+    /// Returns 0, also where the server can't be reached yet: IOT_OTA_FetchYield goes on trying. IOT_OTA_ERR_INVALID_STATE
+    /// unless an update command is being followed; IOT_OTA_ERR_INVALID_PARAM for an offset beyond the size; QCLOUD_ERR_HTTP_*
+    /// or QCLOUD_ERR_FAILURE for what no time mends, such as a certificate for another host.
     pub fn IOT_OTA_StartDownload(handle: *mut c_void, offset: u32, size: u32) -> c_int {
         with_ota_and_memory(NAME, handle, |ota| {
             ota.start_download(offset, size).map_or_else(|error| code(&error), |()| QCLOUD_RET_SUCCESS)
@@ -295,7 +296,7 @@ export! {
 }
 
 /// Runs `body` with the object behind `handle`.
-fn with_ota(name: &'static str, handle: *mut c_void, body: impl FnOnce(&Ota) -> c_int) -> c_int {
+pub(super) fn with_ota(name: &'static str, handle: *mut c_void, body: impl FnOnce(&Ota) -> c_int) -> c_int {
     handle::required::<Ota>(name, "handle", KIND, handle).map_or(IOT_OTA_ERR_INVALID_PARAM, |ota| body(&ota))
 }
 

@@ -1,5 +1,6 @@
 //! What each HTTP answer means (wire.md section 4). The body is firmware only where the status says so.
 
+use crate::http::framing::number;
 use crate::http::Head;
 use crate::services::ota::Failure;
 
@@ -150,18 +151,14 @@ impl ContentRange {
         let rest = rest.trim_start_matches(['=', ':', ' ', '\t']);
         let (range, total) = rest.split_once('/')?;
         let (begin, end) = range.split_once('-')?;
+        let position = |text: &str| number(text.trim().as_bytes());
         let total = match total.trim() {
             "*" => None,
-            total => Some(number(total)?),
+            total => Some(position(total)?),
         };
-        let (begin, end) = (number(begin)?, number(end)?);
+        let (begin, end) = (position(begin)?, position(end)?);
         (begin <= end && total.is_none_or(|total| end < total)).then_some(ContentRange { begin, end, total })
     }
-}
-
-fn number(text: &str) -> Option<u64> {
-    let text = text.trim();
-    text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 #[cfg(test)]

@@ -75,7 +75,8 @@ fn encoded(reference: &[u8]) -> Result<String, String> {
 /// Longer words before a colon are no scheme.
 const LONGEST_SCHEME: usize = 32;
 
-const NO_MEMORY: &str = "is longer than the memory holds";
+/// Follows the word "url".
+pub const NO_MEMORY: &str = "is longer than the memory holds";
 
 fn escape(byte: u8, text: &mut String) {
     text.push('%');

@@ -202,7 +202,7 @@ fn target(text: &str) -> Result<String, String> {
     let slash = if text.starts_with('/') { "" } else { "/" };
     let spaces = text.bytes().filter(|byte| *byte == b' ').count();
     let mut target = String::new();
-    target.try_reserve_exact(slash.len() + text.len() + 2 * spaces).map_err(|_| "is longer than the memory holds")?;
+    target.try_reserve_exact(slash.len() + text.len() + 2 * spaces).map_err(|_| reference::NO_MEMORY)?;
     target.push_str(slash);
     for (index, part) in text.split(' ').enumerate() {
         target.push_str(if index > 0 { "%20" } else { "" });

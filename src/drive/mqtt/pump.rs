@@ -87,6 +87,7 @@ impl Token {
 
 impl Held for Token {
     fn give_back(&self) {
+        // Another thread may have taken it over.
         let _ = self.owner.compare_exchange(this_thread(), 0, Ordering::Release, Ordering::Relaxed);
     }
 }
@@ -100,8 +101,7 @@ pub(super) struct Pumping<'a> {
 impl Drop for Pumping<'_> {
     fn drop(&mut self) {
         if let Some(token) = self.token {
-            // Another thread may have taken it over.
-            let _ = token.owner.compare_exchange(this_thread(), 0, Ordering::Release, Ordering::Relaxed);
+            token.give_back();
         }
     }
 }

@@ -76,8 +76,10 @@ impl CloudMessage {
             // Where it goes wrong behind everything that a command needs, the command is better followed than lost. A text
             // that was cut short is not: its last value may be, too.
             let is_cut = matches!(error, json::Error::Syntax(_, at) if at >= text.len());
-            if let Some(command) = fields.update().ok().filter(|_| !is_cut && fields.is_update()) {
-                return Ok(CloudMessage::Update(command));
+            if !is_cut && fields.is_update() {
+                if let Ok(command) = fields.update() {
+                    return Ok(CloudMessage::Update(command));
+                }
             }
             let reason = error.to_string();
             let is_update = text.windows(UPDATE.len()).any(|piece| piece == UPDATE.as_bytes());
