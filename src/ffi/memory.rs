@@ -50,6 +50,22 @@ pub(crate) fn to_hal_string(text: &[u8]) -> *mut c_char {
     copy.cast()
 }
 
+/// Writes `text` and its NUL into the `size` bytes at `buf`, cut where they don't fit. Writes nothing where `size` is 0.
+///
+/// # Safety
+/// `buf` is writable for `size` bytes, which `text` is no part of.
+pub(crate) unsafe fn write_text(buf: *mut c_char, size: usize, text: &str) {
+    let Some(room) = size.checked_sub(1) else {
+        return;
+    };
+    let count = text.len().min(room);
+    // SAFETY: both fit into `size`, and the caller's promise.
+    unsafe {
+        ptr::copy_nonoverlapping(text.as_ptr(), buf.cast::<u8>(), count);
+        buf.add(count).write(0);
+    }
+}
+
 /// `value` in memory of the caller's kind. `None`, with an `ERR` line, when there is no memory.
 pub(crate) fn to_hal_object<T>(value: T) -> Option<*mut T> {
     const { assert!(align_of::<T>() <= align_of::<usize>() && !std::mem::needs_drop::<T>()) };
@@ -78,4 +94,19 @@ pub(crate) unsafe fn bytes_from_c<'a>(text: *const c_char) -> Option<&'a [u8]> {
     }
     // SAFETY: the caller's promise.
     Some(unsafe { CStr::from_ptr(text) }.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_where_it_does_not_fit() {
+        for (size, expected) in [(0, b"xxxx"), (1, b"\0xxx"), (3, b"ab\0x"), (4, b"abc\0")] {
+            let mut buf = *b"xxxx";
+            // SAFETY: writable for `size` bytes.
+            unsafe { write_text(buf.as_mut_ptr().cast(), size, "abc") };
+            assert_eq!(&buf, expected);
+        }
+    }
 }

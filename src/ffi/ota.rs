@@ -248,42 +248,42 @@ export! {
             if buf_len == 0 {
                 return invalid(NAME, ota, "buf_len is 0");
             }
-            if let Err(error) = ota.has_command() {
-                log::error!(target: NAME, "there is no update command");
-                return error.code();
-            }
-            // SAFETY: the caller's promise.
-            let result = unsafe {
-                match r#type {
-                    IOT_OTAG_FETCHED_SIZE => ota.fetched_size().map(|size| number(buf, buf_len, size)),
-                    IOT_OTAG_FILE_SIZE => ota.file_size().map(|size| number(buf, buf_len, size)),
-                    IOT_OTAG_MD5SUM => ota.md5sum().map(|md5sum| text(buf, buf_len, &md5sum)),
-                    IOT_OTAG_VERSION => ota.version().map(|version| text(buf, buf_len, &version)),
-                    IOT_OTAG_CHECK_FIRMWARE if !is_number(buf, buf_len) => Ok(false),
-                    IOT_OTAG_CHECK_FIRMWARE => match ota.check_firmware() {
-                        Ok(matches) => Ok(number(buf, buf_len, u32::from(matches))),
-                        Err(_) => {
-                            log::error!(target: NAME, "the firmware is not complete");
-                            return QCLOUD_ERR_FAILURE;
-                        }
-                    },
-                    other => {
-                        invalid(NAME, ota, &format!("type {other} is unknown"));
-                        return QCLOUD_ERR_FAILURE;
-                    }
-                }
+            let no_number = || {
+                invalid(NAME, ota, &format!("buf for type {} must be an aligned uint32_t, buf_len 4", r#type));
+                QCLOUD_ERR_FAILURE
             };
-            match result {
-                Ok(true) => QCLOUD_RET_SUCCESS,
-                Ok(false) => {
-                    invalid(NAME, ota, &format!("buf for type {} must be an aligned uint32_t, buf_len 4", r#type));
-                    QCLOUD_ERR_FAILURE
+            // SAFETY: the caller's promise.
+            let number = |value| match unsafe { write_number(buf, buf_len, value) } {
+                true => QCLOUD_RET_SUCCESS,
+                false => no_number(),
+            };
+            let text = |value: String| {
+                // SAFETY: the caller's promise.
+                unsafe { memory::write_text(buf.cast(), buf_len, &value) };
+                QCLOUD_RET_SUCCESS
+            };
+            let answer = ota.has_command().and_then(|()| match r#type {
+                IOT_OTAG_FETCHED_SIZE => ota.fetched_size().map(number),
+                IOT_OTAG_FILE_SIZE => ota.file_size().map(number),
+                IOT_OTAG_MD5SUM => ota.md5sum().map(text),
+                IOT_OTAG_VERSION => ota.version().map(text),
+                IOT_OTAG_CHECK_FIRMWARE if !is_number(buf, buf_len) => Ok(no_number()),
+                IOT_OTAG_CHECK_FIRMWARE => Ok(ota.check_firmware().map_or_else(
+                    |_| {
+                        log::error!(target: NAME, "the firmware is not complete");
+                        QCLOUD_ERR_FAILURE
+                    },
+                    |matches| number(u32::from(matches)),
+                )),
+                other => {
+                    invalid(NAME, ota, &format!("type {other} is unknown"));
+                    Ok(QCLOUD_ERR_FAILURE)
                 }
-                Err(error) => {
-                    log::error!(target: NAME, "there is no update command");
-                    error.code()
-                }
-            }
+            });
+            answer.unwrap_or_else(|error| {
+                log::error!(target: NAME, "there is no update command");
+                error.code()
+            })
         })
     }
 }
@@ -345,27 +345,13 @@ fn is_number(buf: *const c_void, len: usize) -> bool {
 ///
 /// # Safety
 /// `buf` is writable for `len` bytes.
-unsafe fn number(buf: *mut c_void, len: usize, value: u32) -> bool {
+unsafe fn write_number(buf: *mut c_void, len: usize, value: u32) -> bool {
     let fits = is_number(buf, len);
     if fits {
         // SAFETY: large enough, aligned, and the caller's promise.
         unsafe { buf.cast::<u32>().write(value) };
     }
     fits
-}
-
-/// Writes `value`, cut to `len` with its NUL. `len` is not 0.
-///
-/// # Safety
-/// `buf` is writable for `len` bytes.
-unsafe fn text(buf: *mut c_void, len: usize, value: &str) -> bool {
-    let count = value.len().min(len - 1);
-    // SAFETY: `count` and the NUL fit into `len`; a fresh string does not overlap the caller's buffer.
-    unsafe {
-        ptr::copy_nonoverlapping(value.as_ptr(), buf.cast::<u8>(), count);
-        buf.cast::<u8>().add(count).write(0);
-    }
-    true
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::ffi::{c_int, c_long, c_void};
 
 use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
+use iot_engine::services::question::Answered;
 #[cfg(target_pointer_width = "64")]
 use iot_engine::services::system_time::message::now_ms;
-use iot_engine::services::system_time::Exchanged;
+use iot_engine::services::system_time::Answer;
 
 use super::handle;
 use super::log::null_argument;
@@ -29,7 +30,7 @@ export! {
         }
         // A `long` of 32 bits ends in 2038.
         let (code, seconds) = match ask(NAME, pClient) {
-            Ok(exchange) => match c_long::try_from(exchange.answer.seconds) {
+            Ok(answered) => match c_long::try_from(answered.answer.seconds) {
                 Ok(seconds) => (QCLOUD_RET_SUCCESS, seconds),
                 Err(_) => (QCLOUD_ERR_FAILURE, 0),
             },
@@ -51,8 +52,8 @@ export! {
     /// None beyond that of a C function: `pClient` is looked up, not followed.
     pub unsafe fn IOT_Sync_NTPTime(pClient: *mut c_void) -> c_int {
         match ask(NAME, pClient) {
-            Ok(exchange) => {
-                let code = set_clock(&exchange);
+            Ok(answered) => {
+                let code = set_clock(&answered);
                 if code != QCLOUD_RET_SUCCESS {
                     ::log::error!(target: NAME, "the platform did not set its clock ({code})");
                 }
@@ -63,7 +64,7 @@ export! {
     }
 }
 
-fn ask(function: &'static str, client: *mut c_void) -> Result<Exchanged, c_int> {
+fn ask(function: &'static str, client: *mut c_void) -> Result<Answered<Answer>, c_int> {
     let client = handle::required::<Client>(function, "pClient", "an MQTT client", client).ok_or(QCLOUD_ERR_INVAL)?;
     ask_the_cloud(&client).map_err(|error| {
         ::log::error!(target: function, "the cloud did not tell the time: {error}");
@@ -72,15 +73,15 @@ fn ask(function: &'static str, client: *mut c_void) -> Result<Exchanged, c_int> 
 }
 
 #[cfg(target_pointer_width = "64")]
-fn set_clock(exchange: &Exchanged) -> c_int {
-    let now_ms = now_ms(&exchange.answer, exchange.round_trip_ms);
+fn set_clock(answered: &Answered<Answer>) -> c_int {
+    let now_ms = now_ms(&answered.answer, answered.round_trip_ms);
     timer::set_clock_ms(now_ms)
 }
 
 /// Milliseconds since 1970 don't fit here.
 #[cfg(not(target_pointer_width = "64"))]
-fn set_clock(exchange: &Exchanged) -> c_int {
-    match usize::try_from(exchange.answer.seconds) {
+fn set_clock(answered: &Answered<Answer>) -> c_int {
+    match usize::try_from(answered.answer.seconds) {
         Ok(seconds) => timer::set_clock_s(seconds),
         Err(_) => QCLOUD_ERR_FAILURE,
     }

@@ -1,6 +1,7 @@
 //! The services of the cloud that a device uses over its MQTT session: a folder each, with its topics, messages and
-//! session. [`exchange`] is what they share.
+//! session. [`exchange`] and [`question`] are what they share.
 
 pub mod exchange;
 pub mod ota;
+pub mod question;
 pub mod system_time;

@@ -2,4 +2,5 @@
 
 pub(crate) mod channel;
 pub mod ota;
+pub(crate) mod question;
 pub mod system_time;

@@ -1,12 +1,42 @@
-//! Values and keys by their paths (`LITE_json_*`, behaviour.md section 6).
+//! Values by their keys; values and keys by their paths (`LITE_json_*`, behaviour.md section 6).
 
-use super::{Error, Object};
+use super::{Error, Object, Value};
 
 /// How deep objects may lie in each other for [`keys_of`].
 pub const MAX_DEPTH: usize = 128;
 /// How long a dotted path may become in [`keys_of`], in bytes. Without a limit one long key around many short ones would
 /// make the answer much larger than the text.
 pub const MAX_PATH: usize = 1024;
+
+/// The values of `keys` in the object that `source` holds, each `None` where its key is missing. Where a key comes twice,
+/// its first value counts.
+///
+/// # Errors
+/// `source` is not a JSON object up to its end.
+pub fn values<'a, const N: usize>(source: &'a [u8], keys: [&str; N]) -> Result<[Option<Value<'a>>; N], Error> {
+    match Object::open(source)?.values(keys) {
+        (values, None) => Ok(values),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+impl<'a> Object<'a> {
+    /// As [`values`], of what is left of the object: the values up to the first error, and that error.
+    pub fn values<const N: usize>(mut self, keys: [&str; N]) -> ([Option<Value<'a>>; N], Option<Error>) {
+        let mut values = [None; N];
+        let mut read = || {
+            while let Some(key) = self.next_key()? {
+                let value = self.value()?;
+                if let Some(index) = keys.iter().position(|wanted| key.is(wanted.as_bytes())) {
+                    values[index].get_or_insert(value);
+                }
+            }
+            Ok(())
+        };
+        let error = read().err();
+        (values, error)
+    }
+}
 
 /// The source text of the value at `path`, keys joined by dots: `report.progress.state`. A string comes without its
 /// quotes and with its escapes as they are; everything else as it stands. `None` where nothing lies at `path`.

@@ -317,3 +317,19 @@ mod against_serde {
         }
     }
 }
+
+#[test]
+fn values_of_a_few_keys_are_the_first_of_their_name() {
+    let text = br#"{"b":{"a":9},"\u0061":1,"c":null,"a":2,"x":[3]}"#;
+    let [a, c, missing] = values(text, ["a", "c", "d"]).unwrap();
+    assert_eq!((a.unwrap().whole(), c.unwrap().kind(), missing), (Some(1), Kind::Null, None));
+}
+
+#[test]
+fn values_before_an_error_are_still_told() {
+    let text = br#"{"a":1,"b":2,"c":tru}"#;
+    assert!(values(text, ["a"]).is_err());
+    let ([a, c], error) = Object::open(text).unwrap().values(["a", "c"]);
+    assert_eq!((a.unwrap().whole(), c), (Some(1), None));
+    assert!(matches!(error, Some(Error::Syntax(_, 17..))), "{error:?}");
+}

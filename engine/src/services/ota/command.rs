@@ -47,7 +47,6 @@ pub enum CloudMessage {
 }
 
 /// The values of the keys that are known, as they may stand in any message. Unknown keys are ignored.
-#[derive(Default)]
 struct Fields<'a> {
     kind: Option<Value<'a>>,
     result_code: Option<Value<'a>>,
@@ -70,9 +69,9 @@ impl CloudMessage {
     /// What is wrong with it, where not even the type can be told or a version answer has no result.
     pub fn parse(payload: &[u8]) -> Result<Self, String> {
         let text = json::message(payload);
-        let mut fields = Fields::default();
-        let mut object = Object::open(text).map_err(|error| error.to_string())?;
-        if let Err(error) = fields.read(&mut object) {
+        let object = Object::open(text).map_err(|error| error.to_string())?;
+        let (fields, error) = Fields::read(object);
+        if let Some(error) = error {
             // Where it goes wrong behind everything that a command needs, the command is better followed than lost. A text
             // that was cut short is not: its last value may be, too.
             let is_cut = matches!(error, json::Error::Syntax(_, at) if at >= text.len());
@@ -99,24 +98,12 @@ impl CloudMessage {
 }
 
 impl<'a> Fields<'a> {
-    fn read(&mut self, object: &mut Object<'a>) -> Result<(), json::Error> {
-        while let Some(key) = object.next_key()? {
-            let value = object.value()?;
-            let field = [
-                ("type", &mut self.kind),
-                ("result_code", &mut self.result_code),
-                ("result_msg", &mut self.result_msg),
-                ("url", &mut self.url),
-                ("version", &mut self.version),
-                ("md5sum", &mut self.md5sum),
-                ("file_size", &mut self.file_size),
-            ];
-            if let Some((_, field)) = field.into_iter().find(|(name, _)| key.is(name.as_bytes())) {
-                // The first of its name counts.
-                field.get_or_insert(value);
-            }
-        }
-        Ok(())
+    /// The fields as far as the text is JSON, and what is wrong behind them.
+    fn read(object: Object<'a>) -> (Self, Option<json::Error>) {
+        let keys = ["type", "result_code", "result_msg", "url", "version", "md5sum", "file_size"];
+        let (values, error) = object.values(keys);
+        let [kind, result_code, result_msg, url, version, md5sum, file_size] = values;
+        (Fields { kind, result_code, result_msg, url, version, md5sum, file_size }, error)
     }
 
     fn is_update(&self) -> bool {

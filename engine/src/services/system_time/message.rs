@@ -1,6 +1,6 @@
 //! The question and the answer (behaviour.md section 7).
 
-use crate::helpers::json::{self, Object};
+use crate::helpers::json;
 
 /// The question.
 pub const REQUEST: &str = r#"{"type": "get", "resource": ["time"]}"#;
@@ -19,15 +19,8 @@ pub struct Answer {
 /// Reads the cloud's answer. `None` for any other message.
 #[must_use]
 pub fn parse(payload: &[u8]) -> Option<Answer> {
-    let mut object = Object::open(json::message(payload)).ok()?;
-    let (mut kind, mut time, mut received, mut sent) = (None, None, None, None);
-    while let Some(key) = object.next_key().ok()? {
-        let value = object.value().ok()?;
-        let fields = [("type", &mut kind), ("time", &mut time), ("ntptime1", &mut received), ("ntptime2", &mut sent)];
-        if let Some((_, field)) = fields.into_iter().find(|(name, _)| key.is(name.as_bytes())) {
-            field.get_or_insert(value);
-        }
-    }
+    let keys = ["type", "time", "ntptime1", "ntptime2"];
+    let [kind, time, received, sent] = json::values(json::message(payload), keys).ok()?;
     let moment = |value: Option<json::Value<'_>>| u64::try_from(value?.whole()?).ok();
     let seconds = moment(time)?;
     let whole = seconds.checked_mul(1_000)?;

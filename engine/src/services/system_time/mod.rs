@@ -1,11 +1,9 @@
 //! Asking the cloud for the time (behaviour.md section 7).
 
 pub mod message;
-pub mod session;
 pub mod topics;
 
 pub use message::Answer;
-pub use session::{Exchanged, Received, Session};
 pub use topics::Topics;
 
 /// How long to wait for an answer, in milliseconds.
