@@ -27,6 +27,10 @@ SOURCES = {
 RUST_DEFINITION = re.compile(
     r'(?:^    pub (?:unsafe )?fn|#\[no_mangle\]\s+pub static(?: mut)?) (\w+)', re.M
 )
+# What of the platform is Rust: each HAL_* that calls it, and the Rust function with the name that it has in the log.
+C_CALLER = re.compile(r"^HAL_WEAK [^;{]*?\b(HAL_\w+)\([^;{]*\)\s*\{(.*?)^\}", re.M | re.S)
+PLATFORM_CALL = re.compile(r"\b(iot_platform_\w+)\(")
+PLATFORM_EXPORT = re.compile(r'\bexport! \{\s+"(\w+)"(?: or [^;]+)?;.*?\bfn (iot_platform_\w+)\(', re.S)
 C_DEFINITION = re.compile(r"^(?!static\b|extern\b|#|typedef\b)\w[\w\s*]*?\b(\w+)\([^;{]*\)\s*\{", re.M)
 
 # The option behind each switch of config.h.
@@ -138,8 +142,30 @@ def page():
     return "\n".join(lines) + "\n"
 
 
+def misnamed():
+    """Where the platform's Rust functions and the HAL_* that call them differ."""
+    callers, exports = {}, {}
+    for path in sorted(ROOT.glob("platform/*/weak/*.c")):
+        for name, body in C_CALLER.findall(path.read_text()):
+            for callee in PLATFORM_CALL.findall(body):
+                callers.setdefault(callee, set()).add(name)
+    for path in sorted(ROOT.glob("platform/*/src/*.rs")):
+        text = path.read_text()
+        if path.name != "edge.rs":
+            exports.update((name, told) for told, name in PLATFORM_EXPORT.findall(text))
+            if "#[no_mangle]" in text:
+                yield f"{path.relative_to(ROOT)} exports a function without export!"
+    for name in sorted(callers.keys() - exports.keys()):
+        yield f"no export! defines {name}, which C code calls"
+    for name, told in sorted(exports.items()):
+        known_as = callers.get(name, {name})
+        if told not in known_as:
+            yield f"{name} calls itself {told} in the log, and is {' or '.join(sorted(known_as))}"
+
+
 def contradictions(lib, config):
     """Where the archives differ from the page."""
+    yield from misnamed()
     switches = json.loads((HERE / f"data/{config}.json").read_text())["config_macros"]
     defined = definitions()
     for archive in SOURCES:
@@ -174,6 +200,8 @@ def main():
         sys.exit(1 if found else 0)
     if not args.check:
         PAGE.write_text(page())
+    elif found := list(misnamed()):
+        sys.exit("\n".join(found))
     elif not PAGE.exists() or PAGE.read_text() != page():
         sys.exit("docs/compatibility.md is out of date: run tests/abi/compatibility.py")
 

@@ -65,13 +65,13 @@ fn cut(text: &str, size: usize) -> usize {
     (0..=size.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
 }
 
-/// Takes the calling thread's text, without a NUL. Returns its length, 0 where there is none.
-///
-/// # Safety
-/// `text` is NULL or has room for `size` bytes, `is_lasting` is NULL or writable.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_take_cause(text: *mut u8, size: usize, is_lasting: *mut c_int) -> usize {
-    crate::guard("iot_platform_take_cause", 0, || {
+export! {
+    "iot_platform_take_cause" or 0;
+    /// Takes the calling thread's text, without a NUL. Returns its length, 0 where there is none.
+    ///
+    /// # Safety
+    /// `text` is NULL or has room for `size` bytes, `is_lasting` is NULL or writable.
+    pub unsafe fn iot_platform_take_cause(text: *mut u8, size: usize, is_lasting: *mut c_int) -> usize {
         KEPT.with_borrow_mut(|kept| {
             let kept_text = std::str::from_utf8(&kept.text[..kept.len]).unwrap_or_default();
             let len = if text.is_null() { 0 } else { cut(kept_text, size) };
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn iot_platform_take_cause(text: *mut u8, size: usize, is_
             kept.len = 0;
             len
         })
-    })
+    }
 }
 
 #[cfg(test)]

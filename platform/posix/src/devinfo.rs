@@ -16,7 +16,7 @@ use iot_abi::export::GatewayDeviceInfo;
 #[cfg(feature = "gateway")]
 use crate::identity::SubDevice;
 use crate::identity::{self, Document, Identity};
-use crate::{guard, log};
+use crate::log;
 
 /// The file used as long as [`iot_platform_set_dev_info_file`] names no other.
 const DEFAULT_FILE: &str = "./device_info.json";
@@ -33,34 +33,32 @@ fn fail(func: &str, text: &str) -> c_int {
     QCLOUD_ERR_DEV_INFO
 }
 
-/// Sets the file the other functions use. Returns 0 or `QCLOUD_ERR_INVAL`.
-///
-/// # Safety
-/// `file_name` is NULL or NUL-terminated.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_set_dev_info_file(file_name: *const c_char) -> c_int {
-    const FUNC: &str = "HAL_SetDevInfoFile";
-    guard(FUNC, QCLOUD_ERR_DEV_INFO, || {
+export! {
+    "HAL_SetDevInfoFile" or QCLOUD_ERR_DEV_INFO;
+    /// Sets the file the other functions use. Returns 0 or `QCLOUD_ERR_INVAL`.
+    ///
+    /// # Safety
+    /// `file_name` is NULL or NUL-terminated.
+    pub unsafe fn iot_platform_set_dev_info_file(file_name: *const c_char) -> c_int {
         // SAFETY: the caller's promise.
         let Some(file) = (unsafe { path(file_name) }) else {
-            log::error(FUNC, "file name is missing");
+            log::error(NAME, "file name is missing");
             return QCLOUD_ERR_INVAL;
         };
         *FILE.lock().unwrap_or_else(PoisonError::into_inner) = Some(file.to_owned());
         QCLOUD_RET_SUCCESS
-    })
+    }
 }
 
-/// Fills the `DeviceInfo` at `dev_info`. Returns 0, `QCLOUD_ERR_INVAL` or `QCLOUD_ERR_DEV_INFO` (logged).
-///
-/// # Safety
-/// `dev_info` is NULL or points to a writable `DeviceInfo`.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_get_dev_info(dev_info: *mut c_void) -> c_int {
-    const FUNC: &str = "HAL_GetDevInfo";
-    guard(FUNC, QCLOUD_ERR_DEV_INFO, || {
+export! {
+    "HAL_GetDevInfo" or QCLOUD_ERR_DEV_INFO;
+    /// Fills the `DeviceInfo` at `dev_info`. Returns 0, `QCLOUD_ERR_INVAL` or `QCLOUD_ERR_DEV_INFO` (logged).
+    ///
+    /// # Safety
+    /// `dev_info` is NULL or points to a writable `DeviceInfo`.
+    pub unsafe fn iot_platform_get_dev_info(dev_info: *mut c_void) -> c_int {
         if dev_info.is_null() {
-            log::error(FUNC, "dev_info is NULL");
+            log::error(NAME, "dev_info is NULL");
             return QCLOUD_ERR_INVAL;
         }
         match load() {
@@ -69,22 +67,21 @@ pub unsafe extern "C" fn iot_platform_get_dev_info(dev_info: *mut c_void) -> c_i
                 fill(unsafe { cleared(dev_info) }, &identity);
                 QCLOUD_RET_SUCCESS
             }
-            Err(text) => fail(FUNC, &text),
+            Err(text) => fail(NAME, &text),
         }
-    })
+    }
 }
 
-/// Fills the `DeviceInfo` at `dev_info` from a file, see [`iot_platform_get_dev_info`].
-///
-/// # Safety
-/// `file_name` is NULL or NUL-terminated; `dev_info` is NULL or points to a writable `DeviceInfo`.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_get_dev_info_from_file(file_name: *const c_char, dev_info: *mut c_void) -> c_int {
-    const FUNC: &str = "HAL_GetDevInfoFromFile";
-    guard(FUNC, QCLOUD_ERR_DEV_INFO, || {
+export! {
+    "HAL_GetDevInfoFromFile" or QCLOUD_ERR_DEV_INFO;
+    /// Fills the `DeviceInfo` at `dev_info` from a file, see [`iot_platform_get_dev_info`].
+    ///
+    /// # Safety
+    /// `file_name` is NULL or NUL-terminated; `dev_info` is NULL or points to a writable `DeviceInfo`.
+    pub unsafe fn iot_platform_get_dev_info_from_file(file_name: *const c_char, dev_info: *mut c_void) -> c_int {
         // SAFETY: the caller's promise.
         let (Some(file), false) = (unsafe { path(file_name) }, dev_info.is_null()) else {
-            log::error(FUNC, "file name or dev_info is NULL");
+            log::error(NAME, "file name or dev_info is NULL");
             return QCLOUD_ERR_INVAL;
         };
         match Document::read(file).and_then(|document| document.identity()) {
@@ -93,44 +90,42 @@ pub unsafe extern "C" fn iot_platform_get_dev_info_from_file(file_name: *const c
                 fill(unsafe { cleared(dev_info) }, &identity);
                 QCLOUD_RET_SUCCESS
             }
-            Err(text) => fail(FUNC, &text),
+            Err(text) => fail(NAME, &text),
         }
-    })
+    }
 }
 
-/// Stores the `DeviceInfo` at `dev_info`. Returns 0, `QCLOUD_ERR_INVAL` or `QCLOUD_ERR_DEV_INFO` (logged; the file is
-/// as before).
-///
-/// # Safety
-/// `dev_info` is NULL or points to a valid `DeviceInfo`.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_set_dev_info(dev_info: *mut c_void) -> c_int {
-    const FUNC: &str = "HAL_SetDevInfo";
-    guard(FUNC, QCLOUD_ERR_DEV_INFO, || {
+export! {
+    "HAL_SetDevInfo" or QCLOUD_ERR_DEV_INFO;
+    /// Stores the `DeviceInfo` at `dev_info`. Returns 0, `QCLOUD_ERR_INVAL` or `QCLOUD_ERR_DEV_INFO` (logged; the file is
+    /// as before).
+    ///
+    /// # Safety
+    /// `dev_info` is NULL or points to a valid `DeviceInfo`.
+    pub unsafe fn iot_platform_set_dev_info(dev_info: *mut c_void) -> c_int {
         if dev_info.is_null() {
-            log::error(FUNC, "dev_info is NULL");
+            log::error(NAME, "dev_info is NULL");
             return QCLOUD_ERR_INVAL;
         }
         // SAFETY: the caller's promise; arrays of char, which need no alignment.
         let info = unsafe { &*dev_info.cast::<DeviceInfo>() };
         match identity_of(info).and_then(|identity| save(&identity)) {
             Ok(()) => QCLOUD_RET_SUCCESS,
-            Err(text) => fail(FUNC, &text),
+            Err(text) => fail(NAME, &text),
         }
-    })
+    }
 }
 
-/// Fills the `GatewayDeviceInfo` at `gw_dev_info`; its first sub-device too where `sub_dev_info` is not NULL, which sets
-/// `sub_dev_num` to 1. Returns as [`iot_platform_get_dev_info`] does.
-///
-/// # Safety
-/// `gw_dev_info` is NULL or points to a `GatewayDeviceInfo` whose `sub_dev_info` is NULL or has room for one device.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_get_gw_dev_info(gw_dev_info: *mut c_void) -> c_int {
-    const FUNC: &str = "HAL_GetGwDevInfo";
-    guard(FUNC, QCLOUD_ERR_DEV_INFO, || {
+export! {
+    "HAL_GetGwDevInfo" or QCLOUD_ERR_DEV_INFO;
+    /// Fills the `GatewayDeviceInfo` at `gw_dev_info`; its first sub-device too where `sub_dev_info` is not NULL, which sets
+    /// `sub_dev_num` to 1. Returns as [`iot_platform_get_dev_info`] does.
+    ///
+    /// # Safety
+    /// `gw_dev_info` is NULL or points to a `GatewayDeviceInfo` whose `sub_dev_info` is NULL or has room for one device.
+    pub unsafe fn iot_platform_get_gw_dev_info(gw_dev_info: *mut c_void) -> c_int {
         if gw_dev_info.is_null() {
-            log::error(FUNC, "gateway info is NULL");
+            log::error(NAME, "gateway info is NULL");
             return QCLOUD_ERR_INVAL;
         }
         #[cfg(feature = "gateway")]
@@ -138,12 +133,12 @@ pub unsafe extern "C" fn iot_platform_get_gw_dev_info(gw_dev_info: *mut c_void) 
             // SAFETY: the caller's promise.
             match unsafe { get_gateway(&mut *gw_dev_info.cast::<GatewayDeviceInfo>()) } {
                 Ok(()) => QCLOUD_RET_SUCCESS,
-                Err(text) => fail(FUNC, &text),
+                Err(text) => fail(NAME, &text),
             }
         }
         #[cfg(not(feature = "gateway"))]
-        fail(FUNC, "this platform is built without gateway support")
-    })
+        fail(NAME, "this platform is built without gateway support")
+    }
 }
 
 /// # Safety

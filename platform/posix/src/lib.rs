@@ -12,7 +12,8 @@
 //! assert!(iot_platform_get_time_ms().wrapping_sub(begin) >= 5);
 //! ```
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
+#[macro_use]
+pub mod edge;
 
 pub mod addresses;
 pub mod cause;
@@ -30,21 +31,3 @@ pub mod time;
 #[cfg(test)]
 #[path = "../../testing/log_double.rs"]
 mod log_double;
-
-/// Runs the body of a function called from C: a panic is logged and becomes `fallback`, none crosses into C.
-pub fn guard<T>(func: &str, fallback: T, body: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
-        log::error(func, "internal error (a panic was caught)");
-        fallback
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_panic_becomes_the_functions_error_and_a_line_in_the_log() {
-        assert_eq!(super::guard("HAL_X", -1, || 5), 5);
-        assert_eq!(super::guard("HAL_X", -1, || panic!("a bug")), -1);
-        assert_eq!(crate::log_double::take(), ["ERR internal error (a panic was caught)"]);
-    }
-}

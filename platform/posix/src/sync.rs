@@ -11,71 +11,81 @@ use crate::log;
 /// `HAL_Mutex*` with threads: plain POSIX locks.
 #[cfg(feature = "multithread")]
 mod mutex {
-    use super::{c_int, c_void, log, QCLOUD_ERR_INVAL};
+    use super::{c_int, c_void, log, QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL};
 
-    /// Makes a lock, not recursive.
-    #[no_mangle]
-    pub extern "C" fn iot_platform_mutex_create() -> *mut c_void {
-        // Boxed before it is initialised: a lock must not move.
-        let mutex = Box::into_raw(Box::new(libc::PTHREAD_MUTEX_INITIALIZER));
-        mutex.cast()
+    export! {
+        "HAL_MutexCreate" or std::ptr::null_mut();
+        /// Makes a lock, not recursive.
+        pub fn iot_platform_mutex_create() -> *mut c_void {
+            // Boxed before it is initialised: a lock must not move.
+            let mutex = Box::into_raw(Box::new(libc::PTHREAD_MUTEX_INITIALIZER));
+            mutex.cast()
+        }
     }
 
-    /// Frees a lock that nobody holds.
-    ///
-    /// # Safety
-    /// `mutex` is NULL or from [`iot_platform_mutex_create`], and used no more.
-    #[no_mangle]
-    pub unsafe extern "C" fn iot_platform_mutex_destroy(mutex: *mut c_void) {
-        if is_null(mutex, "HAL_MutexDestroy") {
-            return;
-        }
-        // SAFETY: the caller's promise; the box was made in create.
-        unsafe {
-            let status = libc::pthread_mutex_destroy(mutex.cast());
-            if status != 0 {
-                // Freeing a held lock would leave its holder with freed memory.
-                log::error("HAL_MutexDestroy", "the lock is in use and was not freed");
+    export! {
+        "HAL_MutexDestroy" or ();
+        /// Frees a lock that nobody holds.
+        ///
+        /// # Safety
+        /// `mutex` is NULL or from [`iot_platform_mutex_create`], and used no more.
+        pub unsafe fn iot_platform_mutex_destroy(mutex: *mut c_void) {
+            if is_null(mutex, NAME) {
                 return;
             }
-            drop(Box::from_raw(mutex.cast::<libc::pthread_mutex_t>()));
+            // SAFETY: the caller's promise; the box was made in create.
+            unsafe {
+                let status = libc::pthread_mutex_destroy(mutex.cast());
+                if status != 0 {
+                    // Freeing a held lock would leave its holder with freed memory.
+                    log::error(NAME, "the lock is in use and was not freed");
+                    return;
+                }
+                drop(Box::from_raw(mutex.cast::<libc::pthread_mutex_t>()));
+            }
         }
     }
 
-    /// Takes a lock.
-    ///
-    /// # Safety
-    /// `mutex` is NULL or from [`iot_platform_mutex_create`].
-    #[no_mangle]
-    pub unsafe extern "C" fn iot_platform_mutex_lock(mutex: *mut c_void) {
-        if !is_null(mutex, "HAL_MutexLock") {
+    export! {
+        "HAL_MutexLock" or ();
+        /// Takes a lock.
+        ///
+        /// # Safety
+        /// `mutex` is NULL or from [`iot_platform_mutex_create`].
+        pub unsafe fn iot_platform_mutex_lock(mutex: *mut c_void) {
+            if !is_null(mutex, NAME) {
+                // SAFETY: the caller's promise.
+                unsafe { libc::pthread_mutex_lock(mutex.cast()) };
+            }
+        }
+    }
+
+    export! {
+        "HAL_MutexTryLock" or QCLOUD_ERR_FAILURE;
+        /// Takes a lock if it is free. Returns 0 when it was, else the system's error number.
+        ///
+        /// # Safety
+        /// `mutex` is NULL or from [`iot_platform_mutex_create`].
+        pub unsafe fn iot_platform_mutex_try_lock(mutex: *mut c_void) -> c_int {
+            if is_null(mutex, NAME) {
+                return QCLOUD_ERR_INVAL;
+            }
             // SAFETY: the caller's promise.
-            unsafe { libc::pthread_mutex_lock(mutex.cast()) };
+            unsafe { libc::pthread_mutex_trylock(mutex.cast()) }
         }
     }
 
-    /// Takes a lock if it is free. Returns 0 when it was, else the system's error number.
-    ///
-    /// # Safety
-    /// `mutex` is NULL or from [`iot_platform_mutex_create`].
-    #[no_mangle]
-    pub unsafe extern "C" fn iot_platform_mutex_try_lock(mutex: *mut c_void) -> c_int {
-        if is_null(mutex, "HAL_MutexTryLock") {
-            return QCLOUD_ERR_INVAL;
-        }
-        // SAFETY: the caller's promise.
-        unsafe { libc::pthread_mutex_trylock(mutex.cast()) }
-    }
-
-    /// Gives a lock back.
-    ///
-    /// # Safety
-    /// `mutex` is NULL or from [`iot_platform_mutex_create`] and held by the calling thread.
-    #[no_mangle]
-    pub unsafe extern "C" fn iot_platform_mutex_unlock(mutex: *mut c_void) {
-        if !is_null(mutex, "HAL_MutexUnlock") {
-            // SAFETY: the caller's promise.
-            unsafe { libc::pthread_mutex_unlock(mutex.cast()) };
+    export! {
+        "HAL_MutexUnlock" or ();
+        /// Gives a lock back.
+        ///
+        /// # Safety
+        /// `mutex` is NULL or from [`iot_platform_mutex_create`] and held by the calling thread.
+        pub unsafe fn iot_platform_mutex_unlock(mutex: *mut c_void) {
+            if !is_null(mutex, NAME) {
+                // SAFETY: the caller's promise.
+                unsafe { libc::pthread_mutex_unlock(mutex.cast()) };
+            }
         }
     }
 
@@ -90,31 +100,41 @@ mod mutex {
 /// `HAL_Mutex*` without threads: nothing to do, with a value that is not NULL and points nowhere.
 #[cfg(not(feature = "multithread"))]
 mod mutex {
-    use super::{c_int, c_void};
+    use super::{c_int, c_void, QCLOUD_ERR_FAILURE};
 
-    /// A value that stands for a lock.
-    #[no_mangle]
-    pub extern "C" fn iot_platform_mutex_create() -> *mut c_void {
-        std::ptr::without_provenance_mut(usize::MAX)
+    export! {
+        "HAL_MutexCreate" or std::ptr::null_mut();
+        /// A value that stands for a lock.
+        pub fn iot_platform_mutex_create() -> *mut c_void {
+            std::ptr::without_provenance_mut(usize::MAX)
+        }
     }
 
-    /// Does nothing.
-    #[no_mangle]
-    pub extern "C" fn iot_platform_mutex_destroy(_mutex: *mut c_void) {}
-
-    /// Does nothing.
-    #[no_mangle]
-    pub extern "C" fn iot_platform_mutex_lock(_mutex: *mut c_void) {}
-
-    /// Returns 0.
-    #[no_mangle]
-    pub extern "C" fn iot_platform_mutex_try_lock(_mutex: *mut c_void) -> c_int {
-        0
+    export! {
+        "HAL_MutexDestroy" or ();
+        /// Does nothing.
+        pub fn iot_platform_mutex_destroy(_mutex: *mut c_void) {}
     }
 
-    /// Does nothing.
-    #[no_mangle]
-    pub extern "C" fn iot_platform_mutex_unlock(_mutex: *mut c_void) {}
+    export! {
+        "HAL_MutexLock" or ();
+        /// Does nothing.
+        pub fn iot_platform_mutex_lock(_mutex: *mut c_void) {}
+    }
+
+    export! {
+        "HAL_MutexTryLock" or QCLOUD_ERR_FAILURE;
+        /// Returns 0.
+        pub fn iot_platform_mutex_try_lock(_mutex: *mut c_void) -> c_int {
+            0
+        }
+    }
+
+    export! {
+        "HAL_MutexUnlock" or ();
+        /// Does nothing.
+        pub fn iot_platform_mutex_unlock(_mutex: *mut c_void) {}
+    }
 }
 
 pub use mutex::*;
@@ -125,62 +145,70 @@ struct Semaphore {
     posted: Condvar,
 }
 
-/// Makes a semaphore with count 0.
-#[no_mangle]
-pub extern "C" fn iot_platform_semaphore_create() -> *mut c_void {
-    Box::into_raw(Box::new(Semaphore { count: Mutex::new(0), posted: Condvar::new() })).cast()
-}
-
-/// Frees a semaphore that nobody waits for.
-///
-/// # Safety
-/// `sem` is NULL or from [`iot_platform_semaphore_create`], and used no more.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_semaphore_destroy(sem: *mut c_void) {
-    if !sem.is_null() {
-        // SAFETY: the caller's promise; the box was made in create.
-        drop(unsafe { Box::from_raw(sem.cast::<Semaphore>()) });
+export! {
+    "HAL_SemaphoreCreate" or std::ptr::null_mut();
+    /// Makes a semaphore with count 0.
+    pub fn iot_platform_semaphore_create() -> *mut c_void {
+        Box::into_raw(Box::new(Semaphore { count: Mutex::new(0), posted: Condvar::new() })).cast()
     }
 }
 
-/// Adds one to the count.
-///
-/// # Safety
-/// `sem` is NULL or from [`iot_platform_semaphore_create`].
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_semaphore_post(sem: *mut c_void) {
-    // SAFETY: the caller's promise.
-    let Some(sem) = (unsafe { sem.cast::<Semaphore>().as_ref() }) else {
-        log::error("HAL_SemaphorePost", "semaphore is NULL");
-        return;
-    };
-    let mut count = sem.count.lock().unwrap_or_else(PoisonError::into_inner);
-    *count = count.saturating_add(1);
-    drop(count);
-    sem.posted.notify_one();
+export! {
+    "HAL_SemaphoreDestroy" or ();
+    /// Frees a semaphore that nobody waits for.
+    ///
+    /// # Safety
+    /// `sem` is NULL or from [`iot_platform_semaphore_create`], and used no more.
+    pub unsafe fn iot_platform_semaphore_destroy(sem: *mut c_void) {
+        if !sem.is_null() {
+            // SAFETY: the caller's promise; the box was made in create.
+            drop(unsafe { Box::from_raw(sem.cast::<Semaphore>()) });
+        }
+    }
 }
 
-/// Takes one from the count within `timeout_ms` milliseconds. Returns 0, or `QCLOUD_ERR_FAILURE` when the time is over.
-///
-/// # Safety
-/// `sem` is NULL or from [`iot_platform_semaphore_create`].
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_semaphore_wait(sem: *mut c_void, timeout_ms: u32) -> c_int {
-    // SAFETY: the caller's promise.
-    let Some(sem) = (unsafe { sem.cast::<Semaphore>().as_ref() }) else {
-        log::error("HAL_SemaphoreWait", "semaphore is NULL");
-        return QCLOUD_ERR_INVAL;
-    };
-    let count = sem.count.lock().unwrap_or_else(PoisonError::into_inner);
-    let (mut count, _) = sem
-        .posted
-        .wait_timeout_while(count, Duration::from_millis(u64::from(timeout_ms)), |count| *count == 0)
-        .unwrap_or_else(PoisonError::into_inner);
-    if *count == 0 {
-        return QCLOUD_ERR_FAILURE;
+export! {
+    "HAL_SemaphorePost" or ();
+    /// Adds one to the count.
+    ///
+    /// # Safety
+    /// `sem` is NULL or from [`iot_platform_semaphore_create`].
+    pub unsafe fn iot_platform_semaphore_post(sem: *mut c_void) {
+        // SAFETY: the caller's promise.
+        let Some(sem) = (unsafe { sem.cast::<Semaphore>().as_ref() }) else {
+            log::error(NAME, "semaphore is NULL");
+            return;
+        };
+        let mut count = sem.count.lock().unwrap_or_else(PoisonError::into_inner);
+        *count = count.saturating_add(1);
+        drop(count);
+        sem.posted.notify_one();
     }
-    *count -= 1;
-    QCLOUD_RET_SUCCESS
+}
+
+export! {
+    "HAL_SemaphoreWait" or QCLOUD_ERR_FAILURE;
+    /// Takes one from the count within `timeout_ms` milliseconds. Returns 0, or `QCLOUD_ERR_FAILURE` when the time is over.
+    ///
+    /// # Safety
+    /// `sem` is NULL or from [`iot_platform_semaphore_create`].
+    pub unsafe fn iot_platform_semaphore_wait(sem: *mut c_void, timeout_ms: u32) -> c_int {
+        // SAFETY: the caller's promise.
+        let Some(sem) = (unsafe { sem.cast::<Semaphore>().as_ref() }) else {
+            log::error(NAME, "semaphore is NULL");
+            return QCLOUD_ERR_INVAL;
+        };
+        let count = sem.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut count, _) = sem
+            .posted
+            .wait_timeout_while(count, Duration::from_millis(u64::from(timeout_ms)), |count| *count == 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        if *count == 0 {
+            return QCLOUD_ERR_FAILURE;
+        }
+        *count -= 1;
+        QCLOUD_RET_SUCCESS
+    }
 }
 
 #[cfg(test)]

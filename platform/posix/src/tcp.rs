@@ -8,7 +8,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, RawFd};
 
 use crate::cause::Cause;
 use crate::net::{self, Deadline, Interest};
-use crate::{addresses, connect, guard, log};
+use crate::{addresses, connect, log};
 use iot_abi::error::{
     QCLOUD_ERR_INVAL, QCLOUD_ERR_TCP_NOTHING_TO_READ, QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_ERR_TCP_READ_FAIL,
     QCLOUD_ERR_TCP_READ_TIMEOUT, QCLOUD_ERR_TCP_WRITE_FAIL, QCLOUD_ERR_TCP_WRITE_TIMEOUT, QCLOUD_RET_SUCCESS,
@@ -17,17 +17,16 @@ use iot_abi::error::{
 /// Time limit of a connect, all addresses together: `HAL_TCP_Connect` has no parameter for it.
 const CONNECT_TIMEOUT_MS: u32 = 10_000;
 
-/// Connects to `host`, NUL-terminated. Returns the handle, 0 on failure (logged).
-///
-/// # Safety
-/// `host` is NULL or a NUL-terminated string.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_tcp_connect(host: *const c_char, port: u16) -> usize {
-    const FUNC: &str = "HAL_TCP_Connect";
-    guard(FUNC, 0, || {
+export! {
+    "HAL_TCP_Connect" or 0;
+    /// Connects to `host`, NUL-terminated. Returns the handle, 0 on failure (logged).
+    ///
+    /// # Safety
+    /// `host` is NULL or a NUL-terminated string.
+    pub unsafe fn iot_platform_tcp_connect(host: *const c_char, port: u16) -> usize {
         // SAFETY: the caller's promise.
         let Some(host) = (unsafe { host_name(host) }) else {
-            Cause::lasting("the host name is missing or not valid UTF-8".to_owned()).tell(FUNC);
+            Cause::lasting("the host name is missing or not valid UTF-8".to_owned()).tell(NAME);
             return 0;
         };
         match connect::connect(host, port, &Deadline::after_ms(CONNECT_TIMEOUT_MS)) {
@@ -37,11 +36,11 @@ pub unsafe extern "C" fn iot_platform_tcp_connect(host: *const c_char, port: u16
                 usize::try_from(fd).unwrap_or(0)
             }
             Err(cause) => {
-                cause.tell(FUNC);
+                cause.tell(NAME);
                 0
             }
         }
-    })
+    }
 }
 
 /// A non-empty host name from C.
@@ -57,42 +56,39 @@ pub unsafe fn host_name<'a>(host: *const c_char) -> Option<&'a str> {
     unsafe { CStr::from_ptr(host) }.to_str().ok().filter(|host| !host.is_empty())
 }
 
-/// Closes the connection. Returns 0, or `QCLOUD_ERR_INVAL` where `fd` is no handle.
-#[no_mangle]
-pub extern "C" fn iot_platform_tcp_disconnect(fd: usize) -> c_int {
-    guard("HAL_TCP_Disconnect", QCLOUD_ERR_INVAL, || match raw_fd(fd) {
-        Some(fd) => {
-            addresses::unwatch(fd);
-            // SAFETY: an open descriptor is the caller's to give away; one that is not open makes each call fail.
-            unsafe {
-                net::finish(BorrowedFd::borrow_raw(fd));
-                libc::close(fd);
-            }
-            QCLOUD_RET_SUCCESS
+export! {
+    "HAL_TCP_Disconnect" or QCLOUD_ERR_INVAL;
+    /// Closes the connection. Returns 0, or `QCLOUD_ERR_INVAL` where `fd` is no handle.
+    pub fn iot_platform_tcp_disconnect(fd: usize) -> c_int {
+        let Some(fd) = raw_fd(fd) else {
+            log::error(NAME, "not a connection handle");
+            return QCLOUD_ERR_INVAL;
+        };
+        addresses::unwatch(fd);
+        // SAFETY: an open descriptor is the caller's to give away; one that is not open makes each call fail.
+        unsafe {
+            net::finish(BorrowedFd::borrow_raw(fd));
+            libc::close(fd);
         }
-        None => {
-            log::error("HAL_TCP_Disconnect", "not a connection handle");
-            QCLOUD_ERR_INVAL
-        }
-    })
+        QCLOUD_RET_SUCCESS
+    }
 }
 
-/// Reads until `len` bytes are in or `timeout_ms` is over (hal.md). Sets `*read_len` whatever it returns.
-///
-/// # Safety
-/// `data` is NULL or has room for `len` bytes, `read_len` is NULL or writable.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_tcp_read(
-    fd: usize,
-    data: *mut u8,
-    len: u32,
-    timeout_ms: u32,
-    read_len: *mut usize,
-) -> c_int {
-    const FUNC: &str = "HAL_TCP_Read";
-    guard(FUNC, QCLOUD_ERR_TCP_READ_FAIL, || {
+export! {
+    "HAL_TCP_Read" or QCLOUD_ERR_TCP_READ_FAIL;
+    /// Reads until `len` bytes are in or `timeout_ms` is over (hal.md). Sets `*read_len` whatever it returns.
+    ///
+    /// # Safety
+    /// `data` is NULL or has room for `len` bytes, `read_len` is NULL or writable.
+    pub unsafe fn iot_platform_tcp_read(
+        fd: usize,
+        data: *mut u8,
+        len: u32,
+        timeout_ms: u32,
+        read_len: *mut usize,
+    ) -> c_int {
         let (Some(fd), false, false) = (raw_fd(fd), data.is_null(), read_len.is_null()) else {
-            log::error(FUNC, "null pointer or not a connection handle");
+            log::error(NAME, "null pointer or not a connection handle");
             return QCLOUD_ERR_INVAL;
         };
         // SAFETY: the caller's promise; u32 fits usize on every supported target.
@@ -100,25 +96,24 @@ pub unsafe extern "C" fn iot_platform_tcp_read(
         // SAFETY: the caller's promise.
         unsafe { *read_len = n };
         code
-    })
+    }
 }
 
-/// Writes until all of `data` is sent or `timeout_ms` is over (hal.md). Sets `*written_len` whatever it returns.
-///
-/// # Safety
-/// `data` is NULL or has `len` bytes, `written_len` is NULL or writable.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_tcp_write(
-    fd: usize,
-    data: *const u8,
-    len: u32,
-    timeout_ms: u32,
-    written_len: *mut usize,
-) -> c_int {
-    const FUNC: &str = "HAL_TCP_Write";
-    guard(FUNC, QCLOUD_ERR_TCP_WRITE_FAIL, || {
+export! {
+    "HAL_TCP_Write" or QCLOUD_ERR_TCP_WRITE_FAIL;
+    /// Writes until all of `data` is sent or `timeout_ms` is over (hal.md). Sets `*written_len` whatever it returns.
+    ///
+    /// # Safety
+    /// `data` is NULL or has `len` bytes, `written_len` is NULL or writable.
+    pub unsafe fn iot_platform_tcp_write(
+        fd: usize,
+        data: *const u8,
+        len: u32,
+        timeout_ms: u32,
+        written_len: *mut usize,
+    ) -> c_int {
         let (Some(fd), false, false) = (raw_fd(fd), data.is_null(), written_len.is_null()) else {
-            log::error(FUNC, "null pointer or not a connection handle");
+            log::error(NAME, "null pointer or not a connection handle");
             return QCLOUD_ERR_INVAL;
         };
         // SAFETY: the caller's promise.
@@ -126,7 +121,7 @@ pub unsafe extern "C" fn iot_platform_tcp_write(
         // SAFETY: the caller's promise.
         unsafe { *written_len = n };
         code
-    })
+    }
 }
 
 fn raw_fd(handle: usize) -> Option<RawFd> {

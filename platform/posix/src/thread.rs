@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
 use iot_abi::import::ThreadParams;
 
-use crate::{guard, log};
+use crate::log;
 
 /// Stack sizes in C code written for small systems (4 kB and the like) do not hold a TLS handshake here, and an unused
 /// stack costs address space only.
@@ -39,23 +39,22 @@ extern "C-unwind" fn run(start: *mut c_void) -> *mut c_void {
     std::ptr::null_mut()
 }
 
-/// Starts a detached thread that calls `params->thread_func(params->user_arg)` and stores the lower half of its id.
-/// Nothing of `params` is used after the return. The priority is left alone: ordinary Linux threads have none.
-/// Returns 0, `QCLOUD_ERR_INVAL` or `QCLOUD_ERR_FAILURE` (logged).
-///
-/// # Safety
-/// `params` is NULL or valid, with a name that is NULL or NUL-terminated.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_thread_create(params: *mut ThreadParams) -> c_int {
-    const FUNC: &str = "HAL_ThreadCreate";
-    guard(FUNC, QCLOUD_ERR_FAILURE, || {
+export! {
+    "HAL_ThreadCreate" or QCLOUD_ERR_FAILURE;
+    /// Starts a detached thread that calls `params->thread_func(params->user_arg)` and stores the lower half of its id.
+    /// Nothing of `params` is used after the return. The priority is left alone: ordinary Linux threads have none.
+    /// Returns 0, `QCLOUD_ERR_INVAL` or `QCLOUD_ERR_FAILURE` (logged).
+    ///
+    /// # Safety
+    /// `params` is NULL or valid, with a name that is NULL or NUL-terminated.
+    pub unsafe fn iot_platform_thread_create(params: *mut ThreadParams) -> c_int {
         // SAFETY: the caller's promise.
         let Some(params) = (unsafe { params.as_mut() }) else {
-            log::error(FUNC, "params is NULL");
+            log::error(NAME, "params is NULL");
             return QCLOUD_ERR_INVAL;
         };
         let Some(func) = params.thread_func else {
-            log::error(FUNC, "thread_func is NULL");
+            log::error(NAME, "thread_func is NULL");
             return QCLOUD_ERR_INVAL;
         };
         let name = (!params.thread_name.is_null()).then(|| {
@@ -77,11 +76,11 @@ pub unsafe extern "C" fn iot_platform_thread_create(params: *mut ThreadParams) -
                 // SAFETY: no thread was started, so the box is still ours.
                 drop(unsafe { Box::from_raw(start) });
                 let reason = crate::net::io_text(&std::io::Error::from_raw_os_error(status));
-                log::error(FUNC, &format!("can't start a thread: {reason}"));
+                log::error(NAME, &format!("can't start a thread: {reason}"));
                 QCLOUD_ERR_FAILURE
             }
         }
-    })
+    }
 }
 
 /// # Safety

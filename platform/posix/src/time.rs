@@ -8,7 +8,7 @@ use std::io;
 use iot_abi::error::QCLOUD_ERR_FAILURE;
 use iot_abi::import::{Timer, TIME_FORMAT_STR_LEN};
 
-use crate::{guard, log};
+use crate::log;
 
 /// Milliseconds of the monotonic clock, which setting the wall clock does not touch.
 fn monotonic_ms() -> i64 {
@@ -24,17 +24,21 @@ fn clock(id: libc::clockid_t) -> libc::timespec {
     now
 }
 
-/// Milliseconds since some moment in the past; wraps at 2^32.
-#[no_mangle]
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the wrap is the promise
-pub extern "C" fn iot_platform_get_time_ms() -> u32 {
-    monotonic_ms() as u32
+export! {
+    "HAL_GetTimeMs";
+    /// Milliseconds since some moment in the past; wraps at 2^32.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the wrap is the promise
+    pub fn iot_platform_get_time_ms() -> u32 {
+        monotonic_ms() as u32
+    }
 }
 
-/// Sleeps `ms` milliseconds, signals notwithstanding.
-#[no_mangle]
-pub extern "C" fn iot_platform_sleep_ms(ms: u32) {
-    std::thread::sleep(std::time::Duration::from_millis(u64::from(ms)));
+export! {
+    "HAL_SleepMs";
+    /// Sleeps `ms` milliseconds, signals notwithstanding.
+    pub fn iot_platform_sleep_ms(ms: u32) {
+        std::thread::sleep(std::time::Duration::from_millis(u64::from(ms)));
+    }
 }
 
 /// The end stored in a caller's timer, in milliseconds of the monotonic clock; 0 for one that never ran.
@@ -81,123 +85,139 @@ unsafe fn timer_mut<'a>(timer: *mut Timer, func: &str) -> Option<&'a mut Timer> 
     timer
 }
 
-/// Whether the time is over; true for a timer that never ran.
-///
-/// # Safety
-/// `timer` is NULL or a valid timer that nobody else uses meanwhile.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_timer_expired(timer: *mut Timer) -> bool {
-    // SAFETY: the caller's promise.
-    unsafe { timer_mut(timer, "HAL_Timer_expired") }.is_none_or(|timer| left_ms(timer) == 0)
-}
-
-/// Starts the timer for `timeout_ms` milliseconds.
-///
-/// # Safety
-/// `timer` is NULL or a valid timer that nobody else uses meanwhile.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_timer_countdown_ms(timer: *mut Timer, timeout_ms: c_uint) {
-    // SAFETY: the caller's promise.
-    if let Some(timer) = unsafe { timer_mut(timer, "HAL_Timer_countdown_ms") } {
-        set_end_ms(timer, monotonic_ms() + i64::from(timeout_ms));
+export! {
+    "HAL_Timer_expired" or true;
+    /// Whether the time is over; true for a timer that never ran.
+    ///
+    /// # Safety
+    /// `timer` is NULL or a valid timer that nobody else uses meanwhile.
+    pub unsafe fn iot_platform_timer_expired(timer: *mut Timer) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { timer_mut(timer, NAME) }.is_none_or(|timer| left_ms(timer) == 0)
     }
 }
 
-/// Starts the timer for `timeout` seconds.
-///
-/// # Safety
-/// `timer` is NULL or a valid timer that nobody else uses meanwhile.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_timer_countdown(timer: *mut Timer, timeout: c_uint) {
-    // SAFETY: the caller's promise.
-    if let Some(timer) = unsafe { timer_mut(timer, "HAL_Timer_countdown") } {
-        set_end_ms(timer, monotonic_ms() + i64::from(timeout) * 1000);
-    }
-}
-
-/// Milliseconds left, 0 when the time is over.
-///
-/// # Safety
-/// `timer` is NULL or a valid timer that nobody else uses meanwhile.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_timer_remain(timer: *mut Timer) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { timer_mut(timer, "HAL_Timer_remain") }
-        .map_or(0, |timer| c_int::try_from(left_ms(timer)).unwrap_or(c_int::MAX))
-}
-
-/// Makes a timer that has expired.
-///
-/// # Safety
-/// `timer` is NULL or writable and used by nobody else meanwhile.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_timer_init(timer: *mut Timer) {
-    if timer.is_null() {
-        log::error("HAL_Timer_init", "timer is NULL");
-        return;
-    }
-    // SAFETY: the caller's promise; the fields are plain integers, so all bits zero is a valid timer.
-    unsafe { std::ptr::write_bytes(timer, 0, 1) };
-}
-
-/// Writes the local time as `YYYY-MM-DD HH:MM:SS` into `time_str` and returns it; NULL for NULL.
-///
-/// # Safety
-/// `time_str` is NULL or has room for `TIME_FORMAT_STR_LEN` bytes.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_timer_current(time_str: *mut c_char) -> *mut c_char {
-    if time_str.is_null() {
-        return time_str; // No log line: writing one takes the time first.
-    }
-    let seconds = clock(libc::CLOCK_REALTIME).tv_sec;
-    // SAFETY: an all-zero tm is valid; localtime_r writes only to it; strftime writes at most the size given.
-    unsafe {
-        let mut local: libc::tm = std::mem::zeroed();
-        libc::localtime_r(&seconds, &mut local);
-        if libc::strftime(time_str, TIME_FORMAT_STR_LEN, c"%Y-%m-%d %H:%M:%S".as_ptr(), &local) == 0 {
-            *time_str = 0;
+export! {
+    "HAL_Timer_countdown_ms" or ();
+    /// Starts the timer for `timeout_ms` milliseconds.
+    ///
+    /// # Safety
+    /// `timer` is NULL or a valid timer that nobody else uses meanwhile.
+    pub unsafe fn iot_platform_timer_countdown_ms(timer: *mut Timer, timeout_ms: c_uint) {
+        // SAFETY: the caller's promise.
+        if let Some(timer) = unsafe { timer_mut(timer, NAME) } {
+            set_end_ms(timer, monotonic_ms() + i64::from(timeout_ms));
         }
     }
-    time_str
 }
 
-/// Seconds of UTC since 1970.
-#[no_mangle]
-pub extern "C" fn iot_platform_timer_current_sec() -> c_long {
-    clock(libc::CLOCK_REALTIME).tv_sec as c_long
+export! {
+    "HAL_Timer_countdown" or ();
+    /// Starts the timer for `timeout` seconds.
+    ///
+    /// # Safety
+    /// `timer` is NULL or a valid timer that nobody else uses meanwhile.
+    pub unsafe fn iot_platform_timer_countdown(timer: *mut Timer, timeout: c_uint) {
+        // SAFETY: the caller's promise.
+        if let Some(timer) = unsafe { timer_mut(timer, NAME) } {
+            set_end_ms(timer, monotonic_ms() + i64::from(timeout) * 1000);
+        }
+    }
 }
 
-/// Sets the wall clock to `timestamp_sec` seconds since 1970. Returns 0, or `QCLOUD_ERR_FAILURE` (logged), for
-/// instance without the right to.
-#[no_mangle]
-pub extern "C" fn iot_platform_timer_set_systime_sec(timestamp_sec: usize) -> c_int {
-    set_clock("HAL_Timer_set_systime_sec", timestamp_sec, 0)
+export! {
+    "HAL_Timer_remain" or 0;
+    /// Milliseconds left, 0 when the time is over.
+    ///
+    /// # Safety
+    /// `timer` is NULL or a valid timer that nobody else uses meanwhile.
+    pub unsafe fn iot_platform_timer_remain(timer: *mut Timer) -> c_int {
+        // SAFETY: the caller's promise.
+        unsafe { timer_mut(timer, NAME) }
+            .map_or(0, |timer| c_int::try_from(left_ms(timer)).unwrap_or(c_int::MAX))
+    }
 }
 
-/// Sets the wall clock to `timestamp_ms` milliseconds since 1970, see [`iot_platform_timer_set_systime_sec`].
-#[no_mangle]
-pub extern "C" fn iot_platform_timer_set_systime_ms(timestamp_ms: usize) -> c_int {
-    set_clock("HAL_Timer_set_systime_ms", timestamp_ms / 1000, timestamp_ms % 1000)
+export! {
+    "HAL_Timer_init" or ();
+    /// Makes a timer that has expired.
+    ///
+    /// # Safety
+    /// `timer` is NULL or writable and used by nobody else meanwhile.
+    pub unsafe fn iot_platform_timer_init(timer: *mut Timer) {
+        if timer.is_null() {
+            log::error(NAME, "timer is NULL");
+            return;
+        }
+        // SAFETY: the caller's promise; the fields are plain integers, so all bits zero is a valid timer.
+        unsafe { std::ptr::write_bytes(timer, 0, 1) };
+    }
+}
+
+export! {
+    "HAL_Timer_current" or std::ptr::null_mut();
+    /// Writes the local time as `YYYY-MM-DD HH:MM:SS` into `time_str` and returns it; NULL for NULL.
+    ///
+    /// # Safety
+    /// `time_str` is NULL or has room for `TIME_FORMAT_STR_LEN` bytes.
+    pub unsafe fn iot_platform_timer_current(time_str: *mut c_char) -> *mut c_char {
+        if time_str.is_null() {
+            return time_str; // No log line: writing one takes the time first.
+        }
+        let seconds = clock(libc::CLOCK_REALTIME).tv_sec;
+        // SAFETY: an all-zero tm is valid; localtime_r writes only to it; strftime writes at most the size given.
+        unsafe {
+            let mut local: libc::tm = std::mem::zeroed();
+            libc::localtime_r(&seconds, &mut local);
+            if libc::strftime(time_str, TIME_FORMAT_STR_LEN, c"%Y-%m-%d %H:%M:%S".as_ptr(), &local) == 0 {
+                *time_str = 0;
+            }
+        }
+        time_str
+    }
+}
+
+export! {
+    "HAL_Timer_current_sec";
+    /// Seconds of UTC since 1970.
+    pub fn iot_platform_timer_current_sec() -> c_long {
+        clock(libc::CLOCK_REALTIME).tv_sec as c_long
+    }
+}
+
+export! {
+    "HAL_Timer_set_systime_sec" or QCLOUD_ERR_FAILURE;
+    /// Sets the wall clock to `timestamp_sec` seconds since 1970. Returns 0, or `QCLOUD_ERR_FAILURE` (logged), for
+    /// instance without the right to.
+    pub fn iot_platform_timer_set_systime_sec(timestamp_sec: usize) -> c_int {
+        set_clock(NAME, timestamp_sec, 0)
+    }
+}
+
+export! {
+    "HAL_Timer_set_systime_ms" or QCLOUD_ERR_FAILURE;
+    /// Sets the wall clock to `timestamp_ms` milliseconds since 1970, see [`iot_platform_timer_set_systime_sec`].
+    pub fn iot_platform_timer_set_systime_ms(timestamp_ms: usize) -> c_int {
+        set_clock(NAME, timestamp_ms / 1000, timestamp_ms % 1000)
+    }
 }
 
 fn set_clock(func: &str, seconds: usize, ms: usize) -> c_int {
-    guard(func, QCLOUD_ERR_FAILURE, || {
-        let Ok(seconds) = libc::time_t::try_from(seconds) else {
-            log::error(func, "time is out of range");
-            return QCLOUD_ERR_FAILURE;
-        };
-        // SAFETY: an all-zero timeval is valid.
-        let mut time: libc::timeval = unsafe { std::mem::zeroed() };
-        time.tv_sec = seconds;
-        time.tv_usec = (ms * 1000) as libc::suseconds_t;
-        // SAFETY: `time` is valid, no time zone is given.
-        if unsafe { libc::settimeofday(&time, std::ptr::null()) } == 0 {
-            return 0;
-        }
-        let reason = crate::net::io_text(&io::Error::last_os_error());
-        log::error(func, &format!("can't set the system time: {reason}"));
-        QCLOUD_ERR_FAILURE
-    })
+    let Ok(seconds) = libc::time_t::try_from(seconds) else {
+        log::error(func, "time is out of range");
+        return QCLOUD_ERR_FAILURE;
+    };
+    // SAFETY: an all-zero timeval is valid.
+    let mut time: libc::timeval = unsafe { std::mem::zeroed() };
+    time.tv_sec = seconds;
+    time.tv_usec = (ms * 1000) as libc::suseconds_t;
+    // SAFETY: `time` is valid, no time zone is given.
+    if unsafe { libc::settimeofday(&time, std::ptr::null()) } == 0 {
+        return 0;
+    }
+    let reason = crate::net::io_text(&io::Error::last_os_error());
+    log::error(func, &format!("can't set the system time: {reason}"));
+    QCLOUD_ERR_FAILURE
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ use std::ffi::{c_char, c_int};
 use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_SSL_READ, QCLOUD_ERR_SSL_WRITE};
 use iot_abi::import::SSLConnectParams;
 use iot_platform_posix::cause::Cause;
-use iot_platform_posix::{guard, log, tcp};
+use iot_platform_posix::{export, log, tcp};
 
 use crate::connection::Connection;
 use crate::params::Params;
@@ -45,23 +45,22 @@ use crate::params::Params;
 #[path = "../../testing/log_double.rs"]
 mod log_double;
 
-/// Connects to `host`, TCP and handshake within `params->timeout_ms` together. Returns the handle, 0 on failure
-/// (logged with the cause).
-///
-/// # Safety
-/// `params` is NULL or valid as `SSLConnectParams` says, `host` is NULL or NUL-terminated.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_tls_connect(
-    params: *mut SSLConnectParams,
-    host: *const c_char,
-    port: c_int,
-) -> usize {
-    const FUNC: &str = "HAL_TLS_Connect";
-    guard(FUNC, 0, || {
+export! {
+    "HAL_TLS_Connect" or 0;
+    /// Connects to `host`, TCP and handshake within `params->timeout_ms` together. Returns the handle, 0 on failure
+    /// (logged with the cause).
+    ///
+    /// # Safety
+    /// `params` is NULL or valid as `SSLConnectParams` says, `host` is NULL or NUL-terminated.
+    pub unsafe fn iot_platform_tls_connect(
+        params: *mut SSLConnectParams,
+        host: *const c_char,
+        port: c_int,
+    ) -> usize {
         // SAFETY: the caller's promises.
         let (params, host) = unsafe { (params.as_ref(), tcp::host_name(host)) };
         let (Some(params), Some(host), Ok(port @ 1..)) = (params, host, u16::try_from(port)) else {
-            Cause::lasting("parameters, host or port are missing or invalid".to_owned()).tell(FUNC);
+            Cause::lasting("parameters, host or port are missing or invalid".to_owned()).tell(NAME);
             return 0;
         };
         // SAFETY: the caller's promise.
@@ -71,47 +70,46 @@ pub unsafe extern "C" fn iot_platform_tls_connect(
         match result {
             Ok(connection) => Box::into_raw(Box::new(connection)) as usize,
             Err(cause) => {
-                cause.tell(FUNC);
+                cause.tell(NAME);
                 0
             }
         }
-    })
+    }
 }
 
-/// Says goodbye, closes and frees the connection. 0 is ignored.
-///
-/// # Safety
-/// `handle` is 0 or from [`iot_platform_tls_connect`], and used no more by any thread.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_tls_disconnect(handle: usize) {
-    guard("HAL_TLS_Disconnect", (), || {
+export! {
+    "HAL_TLS_Disconnect" or ();
+    /// Says goodbye, closes and frees the connection. 0 is ignored.
+    ///
+    /// # Safety
+    /// `handle` is 0 or from [`iot_platform_tls_connect`], and used no more by any thread.
+    pub unsafe fn iot_platform_tls_disconnect(handle: usize) {
         if handle != 0 {
             // SAFETY: the caller's promise; the box was made in connect.
             drop(unsafe { Box::from_raw(handle as *mut Connection) });
         }
-    });
+    }
 }
 
-/// Reads until `len` bytes are in or `timeout_ms` is over (hal.md). Sets `*read_len` whatever it returns. May run
-/// beside a write on the same handle.
-///
-/// # Safety
-/// `handle` is 0 or from [`iot_platform_tls_connect`], `data` is NULL or has room for `len` bytes, `read_len` is NULL or
-/// writable.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_tls_read(
-    handle: usize,
-    data: *mut u8,
-    len: usize,
-    timeout_ms: u32,
-    read_len: *mut usize,
-) -> c_int {
-    const FUNC: &str = "HAL_TLS_Read";
-    guard(FUNC, QCLOUD_ERR_SSL_READ, || {
+export! {
+    "HAL_TLS_Read" or QCLOUD_ERR_SSL_READ;
+    /// Reads until `len` bytes are in or `timeout_ms` is over (hal.md). Sets `*read_len` whatever it returns. May run
+    /// beside a write on the same handle.
+    ///
+    /// # Safety
+    /// `handle` is 0 or from [`iot_platform_tls_connect`], `data` is NULL or has room for `len` bytes, `read_len` is NULL or
+    /// writable.
+    pub unsafe fn iot_platform_tls_read(
+        handle: usize,
+        data: *mut u8,
+        len: usize,
+        timeout_ms: u32,
+        read_len: *mut usize,
+    ) -> c_int {
         // SAFETY: the caller's promise.
         let connection = unsafe { (handle as *const Connection).as_ref() };
         let (Some(connection), false, false) = (connection, data.is_null(), read_len.is_null()) else {
-            log::error(FUNC, "null handle or pointer");
+            log::error(NAME, "null handle or pointer");
             return QCLOUD_ERR_INVAL;
         };
         // SAFETY: the caller's promise.
@@ -120,29 +118,28 @@ pub unsafe extern "C" fn iot_platform_tls_read(
         // SAFETY: the caller's promise.
         unsafe { *read_len = n };
         code
-    })
+    }
 }
 
-/// Writes until all of `data` is sent or `timeout_ms` is over (hal.md). Sets `*written_len` whatever it returns. May
-/// run beside a read on the same handle.
-///
-/// # Safety
-/// `handle` is 0 or from [`iot_platform_tls_connect`], `data` is NULL or has `len` bytes, `written_len` is NULL or
-/// writable.
-#[no_mangle]
-pub unsafe extern "C" fn iot_platform_tls_write(
-    handle: usize,
-    data: *mut u8,
-    len: usize,
-    timeout_ms: u32,
-    written_len: *mut usize,
-) -> c_int {
-    const FUNC: &str = "HAL_TLS_Write";
-    guard(FUNC, QCLOUD_ERR_SSL_WRITE, || {
+export! {
+    "HAL_TLS_Write" or QCLOUD_ERR_SSL_WRITE;
+    /// Writes until all of `data` is sent or `timeout_ms` is over (hal.md). Sets `*written_len` whatever it returns. May
+    /// run beside a read on the same handle.
+    ///
+    /// # Safety
+    /// `handle` is 0 or from [`iot_platform_tls_connect`], `data` is NULL or has `len` bytes, `written_len` is NULL or
+    /// writable.
+    pub unsafe fn iot_platform_tls_write(
+        handle: usize,
+        data: *mut u8,
+        len: usize,
+        timeout_ms: u32,
+        written_len: *mut usize,
+    ) -> c_int {
         // SAFETY: the caller's promise.
         let connection = unsafe { (handle as *const Connection).as_ref() };
         let (Some(connection), false, false) = (connection, data.is_null(), written_len.is_null()) else {
-            log::error(FUNC, "null handle or pointer");
+            log::error(NAME, "null handle or pointer");
             return QCLOUD_ERR_INVAL;
         };
         // SAFETY: the caller's promise.
@@ -151,7 +148,7 @@ pub unsafe extern "C" fn iot_platform_tls_write(
         // SAFETY: the caller's promise.
         unsafe { *written_len = n };
         code
-    })
+    }
 }
 
 #[cfg(test)]
