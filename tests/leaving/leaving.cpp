@@ -19,19 +19,16 @@
 
 extern "C" {
 #include "cloud.h"
+#include "device.h"
 #include "plain_tls.h"
 #include "server.h"
 }
 #include "check.h"
-#include "qcloud_iot_export.h"
 
 namespace
 {
 
-char product[] = "PRODUCTID0";
-char device[]  = "device";
-char secret[]  = "MDEyMzQ1Njc4OWFiY2RlZg==";
-char topic[]   = "PRODUCTID0/device/echo";
+char topic[] = DEVICE_PRODUCT "/" DEVICE_NAME CLOUD_ECHO;
 
 /* What the message handler does besides counting; back to nothing after it was done once. */
 std::atomic<void (*)()> misdeed;
@@ -60,19 +57,9 @@ void on_message(void *, MQTTMessage *, void *)
     do_once();
 }
 
-MQTTInitParams parameters()
-{
-    MQTTInitParams params = DEFAULT_MQTTINIT_PARAMS;
-
-    params.product_id    = product;
-    params.device_name   = device;
-    params.device_secret = secret;
-    return params;
-}
-
 void *connect_client()
 {
-    MQTTInitParams  params    = parameters();
+    MQTTInitParams  params    = device_params();
     void           *client    = IOT_MQTT_Construct(&params);
     SubscribeParams subscribe = DEFAULT_SUB_PARAMS;
 
@@ -167,7 +154,7 @@ int silent_port(int *fd)
 
 void *construct_for_ever(void *)
 {
-    MQTTInitParams params = parameters();
+    MQTTInitParams params = device_params();
 
     params.command_timeout = 20000;
     for (;;) {

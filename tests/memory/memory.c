@@ -12,16 +12,11 @@
 
 #include "check.h"
 #include "cloud.h"
+#include "device.h"
 #include "memory_pool.h"
-#include "qcloud_iot_export.h"
 #include "server.h"
 
-static char product[] = "PRODUCTID0";
-static char device[]  = "device";
-#ifndef AUTH_MODE_CERT
-static char secret[] = "MDEyMzQ1Njc4OWFiY2RlZg==";
-#endif
-static char echo[] = "PRODUCTID0/device/echo";
+static char echo[] = DEVICE_PRODUCT "/" DEVICE_NAME CLOUD_ECHO;
 
 static unsigned messages;
 static size_t   in_use_before;
@@ -31,21 +26,6 @@ static void on_message(void *client, MQTTMessage *message, void *context)
     (void)client;
     (void)context;
     messages += message->payload_len == 5;
-}
-
-static void *connect_client(int *error)
-{
-    MQTTInitParams params = DEFAULT_MQTTINIT_PARAMS;
-    void          *client;
-
-    params.product_id  = product;
-    params.device_name = device;
-#ifndef AUTH_MODE_CERT
-    params.device_secret = secret;
-#endif
-    client = IOT_MQTT_Construct(&params);
-    *error = params.err_code;
-    return client;
 }
 
 /* What must work where there is memory, and may fail where there is none. True: all of it worked. */
@@ -105,7 +85,7 @@ static bool upgrade(void *client, void *ota)
 static void live(const char *what, unsigned which)
 {
     int   error  = 0;
-    void *client = connect_client(&error);
+    void *client = device_connect(&error);
     void *ota;
 
     if (client == NULL) {
@@ -114,7 +94,7 @@ static void live(const char *what, unsigned which)
         }
         CHECK_INT(error, QCLOUD_ERR_MALLOC);
         memory_pool_fail(0, 0);
-        client = connect_client(&error);
+        client = device_connect(&error);
     }
     CHECK(client != NULL);
     if (!talk(client)) {
@@ -169,7 +149,7 @@ int main(int argc, char **argv)
             void *client;
 
             memory_pool.limit = size;
-            client            = connect_client(&error);
+            client            = device_connect(&error);
             CHECK(client != NULL || error == QCLOUD_ERR_MALLOC);
             if (client != NULL) {
                 talk(client);

@@ -9,29 +9,24 @@
 #include <string.h>
 
 #include "check.h"
-#include "hostile.h"
+#include "cloud.h"
+#include "device.h"
 #include "memory_pool.h"
-#include "qcloud_iot_export.h"
-
-static char product[] = "PRODUCTID0";
-static char device[]  = "device";
-#ifndef AUTH_MODE_CERT
-static char secret[] = "MDEyMzQ1Njc4OWFiY2RlZg==";
-#endif
+#include "server.h"
 
 static char  command[512];
 static char *large;
 
 static void report_and_take_command(void *client, void *ota)
 {
-    hostile_message     = command;
-    hostile_message_len = strlen(command);
+    cloud_script.message.data = command;
+    cloud_script.message.len  = strlen(command);
     CHECK(IOT_OTA_ReportVersion(ota, "1.0.0") >= 0);
     for (int round = 0; round < 100 && !IOT_OTA_IsFetching(ota); round++) {
         IOT_MQTT_Yield(client, 20);
     }
     CHECK_INT(IOT_OTA_IsFetching(ota), 1);
-    hostile_message_len = 0;
+    cloud_script.message.len = 0;
 }
 
 static void upgrade(void *client, void *ota)
@@ -41,8 +36,8 @@ static void upgrade(void *client, void *ota)
     uint32_t          right = 0;
 
     report_and_take_command(client, ota);
-    hostile_answer     = answer;
-    hostile_answer_len = strlen(answer);
+    cloud_script.answer.data = answer;
+    cloud_script.answer.len  = strlen(answer);
     CHECK_INT(IOT_OTA_StartDownload(ota, 0, 5), 0);
     for (int round = 0; round < 100 && !IOT_OTA_IsFetchFinish(ota); round++) {
         IOT_OTA_FetchYield(ota, block, sizeof(block), 1);
@@ -64,9 +59,9 @@ static void long_head(void *client, void *ota, size_t len, size_t room)
         memcpy(large + at + 78, "\r\n", 2);
     }
     memcpy(large + len - 4, "\r\n\r\n", 4);
-    hostile_answer     = large;
-    hostile_answer_len = len;
-    memory_pool.limit  = memory_pool.in_use + room;
+    cloud_script.answer.data = large;
+    cloud_script.answer.len  = len;
+    memory_pool.limit        = memory_pool.in_use + room;
     IOT_OTA_StartDownload(ota, 0, 5);
     for (int round = 0; round < 2; round++) {
         IOT_OTA_FetchYield(ota, block, sizeof(block), 1);
@@ -79,15 +74,15 @@ static void long_head(void *client, void *ota, size_t len, size_t room)
 static void long_message(void *client, void *ota, size_t len, size_t room)
 {
     memset(large, 'y', len);
-    hostile_message     = large;
-    hostile_message_len = len;
-    memory_pool.limit   = memory_pool.in_use + room;
+    cloud_script.message.data = large;
+    cloud_script.message.len  = len;
+    memory_pool.limit         = memory_pool.in_use + room;
     IOT_OTA_ReportVersion(ota, "1.0.0");
     for (int round = 0; round < 5; round++) {
         IOT_MQTT_Yield(client, 50);
     }
-    memory_pool.limit   = 0;
-    hostile_message_len = 0;
+    memory_pool.limit        = 0;
+    cloud_script.message.len = 0;
     CHECK(IOT_MQTT_IsConnected(client));
     upgrade(client, ota);
 }
@@ -95,8 +90,8 @@ static void long_message(void *client, void *ota, size_t len, size_t room)
 int main(void)
 {
     static const size_t rooms[] = {500, 2000, 8000, 20000, 32000, 64000, 100000};
-    MQTTInitParams      params  = DEFAULT_MQTTINIT_PARAMS;
-    int                 port    = hostile_start();
+    int                 port    = server_start();
+    int                 error;
     void               *client, *ota;
 
     IOT_Log_Set_Level(eLOG_DISABLE);
@@ -105,12 +100,7 @@ int main(void)
              "{\"type\":\"update_firmware\",\"file_size\":5,\"md5sum\":\"5d41402abc4b2a76b9719d911017c592\","
              "\"version\":\"2.0.0\",\"url\":\"http://127.0.0.1:%d/f\"}",
              port);
-    params.product_id  = product;
-    params.device_name = device;
-#ifndef AUTH_MODE_CERT
-    params.device_secret = secret;
-#endif
-    client = IOT_MQTT_Construct(&params);
+    client = device_connect(&error);
     ota    = IOT_OTA_Init(product, device, client);
     CHECK(ota != NULL);
     upgrade(client, ota);
@@ -122,5 +112,6 @@ int main(void)
     }
     CHECK_INT(IOT_OTA_Destroy(ota), 0);
     CHECK_INT(IOT_MQTT_Destroy(&client), 0);
+    server_stop();
     return check_result();
 }

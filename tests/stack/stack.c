@@ -12,20 +12,16 @@
 #include <stdlib.h>
 
 #include "check.h"
-#include "hostile.h"
+#include "cloud.h"
+#include "device.h"
 #include "lite-utils.h"
 #include "painted.h"
-#include "qcloud_iot_export.h"
 #include "qcloud_iot_import.h"
+#include "server.h"
 #include "utils_getopt.h"
 #include "utils_timer.h"
 
-static char product[] = "PRODUCTID0";
-static char device[]  = "device";
-#ifndef AUTH_MODE_CERT
-static char secret[] = "MDEyMzQ1Njc4OWFiY2RlZg==";
-#endif
-static char topic[] = "PRODUCTID0/device/data";
+static char topic[] = DEVICE_PRODUCT "/" DEVICE_NAME "/data";
 
 static size_t bound = 48 * 1024;
 static size_t base; /* what a thread uses that does nothing */
@@ -78,14 +74,9 @@ static void *nothing(void *unused)
 
 static void *construct(void *unused)
 {
-    MQTTInitParams params = DEFAULT_MQTTINIT_PARAMS;
+    int error;
 
-    params.product_id  = product;
-    params.device_name = device;
-#ifndef AUTH_MODE_CERT
-    params.device_secret = secret;
-#endif
-    client = IOT_MQTT_Construct(&params);
+    client = device_connect(&error);
     CHECK(client != NULL);
     return unused;
 }
@@ -237,12 +228,12 @@ static void on_update(const char *name, char *message)
 {
     char line[128];
 
-    hostile_message     = message;
-    hostile_message_len = strlen(message);
+    cloud_script.message.data = message;
+    cloud_script.message.len  = strlen(message);
     report_version(NULL);
     snprintf(line, sizeof(line), "IOT_MQTT_Yield, %s", name);
     measure(line, yield);
-    hostile_message_len = 0;
+    cloud_script.message.len = 0;
     free(message);
 }
 
@@ -264,8 +255,8 @@ static void on_download(const char *name, char *answer)
 {
     char line[128];
 
-    hostile_answer     = answer;
-    hostile_answer_len = strlen(answer);
+    cloud_script.answer.data = answer;
+    cloud_script.answer.len  = strlen(answer);
     on_update("an update command", command("/f"));
     CHECK_INT(IOT_OTA_IsFetching(ota), 1);
     snprintf(line, sizeof(line), "IOT_OTA_StartDownload, %s", name);
@@ -282,7 +273,8 @@ int main(int argc, char **argv)
         bound = strtoul(argv[1], NULL, 10);
     }
     IOT_Log_Set_Level(eLOG_ERROR);
-    port = hostile_start();
+    port                      = server_start();
+    cloud_script.message.data = "";
     used_by(nothing);
     base = used_by(nothing);
     printf("bytes of stack, besides the %zu of a thread that does nothing\n", base);
@@ -328,6 +320,7 @@ int main(int argc, char **argv)
                                        "1\r\nx\r\n", 10000, ""));
     measure("IOT_OTA_Ioctl, reports", others);
     measure("IOT_OTA_Destroy, IOT_MQTT_Destroy", destroy);
+    server_stop();
     printf("%6zu  at most, of %zu\n", largest, bound);
     return check_result();
 }

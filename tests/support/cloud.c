@@ -12,6 +12,7 @@
 #define CHUNK_FRAMED (CHUNK_HEAD + CHUNK + CHUNK_TAIL)
 
 CloudFirmware cloud_firmware;
+CloudScript   cloud_script;
 CloudFaults   cloud_faults;
 CloudSeen     cloud_seen;
 
@@ -66,6 +67,29 @@ static bool send_publish(CloudPeer *peer, const char *topic, size_t topic_len, c
            send_bytes(peer, payload, len);
 }
 
+/* The scripted message. It goes out as a body, since it may be longer than any buffer. */
+static bool send_script(CloudPeer *peer, const char *topic)
+{
+    unsigned char head[7]   = {0x30}; /* QoS 0 */
+    size_t        topic_len = strlen(topic);
+    size_t        rest      = 2 + topic_len + cloud_script.message.len;
+    size_t        head_len  = 1;
+
+    if (cloud_script.message.len == 0) {
+        return true;
+    }
+    do {
+        head[head_len++] = (unsigned char)((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
+        rest >>= 7;
+    } while (rest > 0);
+    head[head_len++] = (unsigned char)(topic_len / 256);
+    head[head_len++] = (unsigned char)(topic_len % 256);
+    peer->said       = cloud_script.message.data;
+    peer->body_len   = cloud_script.message.len;
+    peer->body_sent  = 0;
+    return send_bytes(peer, head, head_len) && send_bytes(peer, topic, topic_len);
+}
+
 static bool contains(const char *text, size_t len, const char *what)
 {
     size_t what_len = strlen(what);
@@ -117,6 +141,9 @@ static bool on_report(CloudPeer *peer, const char *device, size_t device_len, co
     }
     reporter = peer;
     snprintf(reporter_topic, sizeof(reporter_topic), "$ota/update/%.*s", (int)device_len, device);
+    if (cloud_script.message.data != NULL) {
+        return send_script(peer, reporter_topic);
+    }
     if (take(&cloud_faults.refused_reports)) {
         return send_publish(peer, reporter_topic, strlen(reporter_topic), refused, strlen(refused));
     }
@@ -246,6 +273,12 @@ static int http_step(CloudPeer *peer)
         cloud_seen.offsets[cloud_seen.requests] = peer->offset;
     }
     cloud_seen.requests++;
+    if (cloud_script.answer.data != NULL) {
+        peer->said     = cloud_script.answer.data;
+        peer->body_len = cloud_script.answer.len;
+        peer->closing  = true;
+        return 1;
+    }
     if (strstr(request, CLOUD_MOVED) != NULL) {
         /* A short answer, and the connection stays open: whoever asks for more than the head waits for nothing. */
         return send_bytes(peer, moved, strlen(moved)) ? 1 : -1;
@@ -320,8 +353,9 @@ static unsigned char chunked_byte(const CloudPeer *peer, uint64_t position)
 void cloud_take_body(CloudPeer *peer, unsigned char *out, size_t len)
 {
     for (size_t i = 0; i < len; i++, peer->body_sent++) {
-        out[i] = peer->framing == CLOUD_CHUNKED ? chunked_byte(peer, peer->body_sent)
-                                                : cloud_firmware_byte(peer->offset + (uint32_t)peer->body_sent);
+        out[i] = peer->said != NULL               ? (unsigned char)peer->said[peer->body_sent]
+                 : peer->framing == CLOUD_CHUNKED ? chunked_byte(peer, peer->body_sent)
+                                                  : cloud_firmware_byte(peer->offset + (uint32_t)peer->body_sent);
     }
 }
 
@@ -335,7 +369,10 @@ bool cloud_receive(CloudPeer *peer, const void *data, size_t len)
     memcpy(peer->in + peer->in_len, data, len);
     peer->in_len += len;
     do {
-        step = peer->in_len == 0 ? 0 : peer->in[0] == 'G' ? http_step(peer) : mqtt_step(peer);
+        /* What comes in the meantime must not be answered in the middle of a message. */
+        bool busy = peer->said != NULL && peer->body_sent < peer->body_len;
+
+        step = peer->in_len == 0 || busy ? 0 : peer->in[0] == 'G' ? http_step(peer) : mqtt_step(peer);
     } while (step > 0);
     return step == 0;
 }

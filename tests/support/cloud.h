@@ -1,9 +1,9 @@
 /*
  * The cloud of these tests: an MQTT broker that answers a version report with an update command, and an HTTP server that
- * has the firmware. Bytes in, bytes out: network.c (in memory) and server.c (sockets) carry them.
+ * has the firmware. Bytes in, bytes out: platform/network.c (in memory) and server.c (sockets) carry them.
  */
-#ifndef TESTS_PLATFORM_CLOUD_H_
-#define TESTS_PLATFORM_CLOUD_H_
+#ifndef TESTS_SUPPORT_CLOUD_H_
+#define TESTS_SUPPORT_CLOUD_H_
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +28,20 @@ typedef struct {
 
 /* What the cloud offers; not changed while a device is at it. */
 extern CloudFirmware cloud_firmware;
+
+typedef struct {
+    const char *data;
+    size_t      len;
+} CloudBytes;
+
+/* What the cloud says instead, whole and of any length, where `data` is not NULL: all that a device hears of its version
+ * report, and all that it reads in answer to a request. */
+typedef struct {
+    CloudBytes message; /* without a byte: nothing */
+    CloudBytes answer;
+} CloudScript;
+
+extern CloudScript cloud_script;
 
 /* What the cloud does wrong. Each fault passes. */
 typedef struct {
@@ -62,6 +76,7 @@ typedef struct {
     unsigned char out[4096]; /* to be sent before the body */
     size_t        out_len;
     size_t        out_sent;
+    const char   *said;     /* the body is this text of a CloudScript */
     uint64_t      body_len; /* framing included */
     uint64_t      body_sent;
     uint32_t      offset; /* of the firmware byte the body begins with */
@@ -72,7 +87,8 @@ typedef struct {
 
 void cloud_open(CloudPeer *peer);
 
-/* Takes what the device sent. False: it is neither MQTT nor HTTP as this cloud knows it. */
+/* Takes what the device sent; without bytes, goes on after a body. False: it is neither MQTT nor HTTP as this cloud knows
+ * it. */
 bool cloud_receive(CloudPeer *peer, const void *data, size_t len);
 
 /* Copies bytes of the body from `body_sent` on and moves it; `len` must not go past body_len. */
@@ -80,4 +96,4 @@ void cloud_take_body(CloudPeer *peer, unsigned char *out, size_t len);
 
 unsigned char cloud_firmware_byte(uint32_t position);
 
-#endif /* TESTS_PLATFORM_CLOUD_H_ */
+#endif /* TESTS_SUPPORT_CLOUD_H_ */

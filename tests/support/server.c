@@ -62,7 +62,7 @@ static void send_some(unsigned i)
             peer->body_sent += (uint64_t)count;
         }
     }
-    if (count < 0 || (peer->closing && !wants_to_send(peer))) {
+    if (count < 0 || (!wants_to_send(peer) && !cloud_receive(peer, "", 0)) || (peer->closing && !wants_to_send(peer))) {
         close_connection(i);
     }
 }
@@ -131,7 +131,7 @@ static void *serve(void *unused)
     }
 }
 
-void server_start(void)
+int server_start(void)
 {
     struct sockaddr_in address;
     socklen_t          size = sizeof(address);
@@ -154,6 +154,7 @@ void server_start(void)
     if (pthread_create(&thread, NULL, serve, NULL) != 0) {
         give_up("thread");
     }
+    return ntohs(address.sin_port);
 }
 
 void server_stop(void)
