@@ -1,12 +1,11 @@
 //! An MQTT server that does what a test tells it, over plain TCP: for the build without TLS.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::net::TcpStream;
 use std::thread;
 use std::time::Instant;
 
+use crate::listener::Listener;
 use crate::report::Report;
 use crate::{Device, Log};
 
@@ -117,30 +116,18 @@ type Script = dyn Fn(&Packet) -> Reaction + Send + Sync;
 
 /// The broker. It ends with this value.
 pub struct Broker {
-    address: SocketAddr,
-    stop: Arc<AtomicBool>,
+    listener: Listener,
     packets: Log<Packet>,
 }
 
 impl Broker {
     /// Starts it. `script` is asked about each packet.
     pub fn start(script: impl Fn(&Packet) -> Reaction + Send + Sync + 'static) -> Broker {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("its address");
-        let broker = Broker { address, stop: Arc::default(), packets: Log::default() };
-        let (stop, packets, script) = (broker.stop.clone(), broker.packets.clone(), Arc::new(script));
-        thread::spawn(move || {
-            for (index, stream) in listener.incoming().enumerate() {
-                if stop.load(Ordering::Acquire) {
-                    return;
-                }
-                let Ok(stream) = stream else { continue };
-                let (packets, script) = (packets.clone(), script.clone());
-                // A device that goes away is what some tests are about.
-                thread::spawn(move || drop(serve(&stream, index + 1, &*script, &packets)));
-            }
-        });
-        broker
+        let packets = Log::default();
+        let seen = packets.clone();
+        let listener =
+            Listener::start(Listener::ANYWHERE, move |number, stream| serve(&stream, number, &script, &seen));
+        Broker { listener, packets }
     }
 
     /// One that sends `command` to a device that reports its version.
@@ -154,7 +141,7 @@ impl Broker {
 
     /// `127.0.0.1:PORT`.
     pub fn address(&self) -> String {
-        self.address.to_string()
+        self.listener.address.to_string()
     }
 
     /// What came.
@@ -174,9 +161,7 @@ impl Broker {
         }
         found
     }
-}
 
-impl Broker {
     /// The failures it reported.
     #[track_caller]
     pub fn failures(&self, device: &Device) -> Vec<Report> {
@@ -188,9 +173,6 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        // Wakes the thread that accepts; it may be gone already.
-        drop(TcpStream::connect(self.address));
         if thread::panicking() {
             let all = self.packets.all();
             let lines =
@@ -201,7 +183,6 @@ impl Drop for Broker {
 }
 
 fn serve(mut stream: &TcpStream, connection: usize, script: &Script, packets: &Log<Packet>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     loop {
         let (first, body) = read_packet(&mut stream)?;
         let packet = Packet { connection, at: Instant::now(), kind: first >> 4, flags: first & 15, body };

@@ -16,6 +16,7 @@ mod field;
 mod firmware;
 mod hub;
 mod late;
+mod listener;
 mod log;
 mod mosquitto;
 mod nginx;

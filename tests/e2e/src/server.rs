@@ -1,13 +1,13 @@
 //! A web server that does what a test tells it, bad manners included.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use crate::listener::Listener;
 use crate::{Identity, Log, ReservedPort, LIMIT};
 
 /// One request's head.
@@ -243,9 +243,8 @@ impl Answer {
 
 /// The server. It ends with this value; what a test failed on is printed with the requests it got.
 pub struct Server {
-    address: SocketAddr,
+    listener: Listener,
     tls: bool,
-    stop: Arc<AtomicBool>,
     requests: Log<Request>,
 }
 
@@ -268,38 +267,25 @@ impl Server {
     }
 
     fn start(tls: Option<Arc<ServerConfig>>, script: Arc<Script>) -> Server {
-        Server::start_on("127.0.0.1:0", tls, script)
+        Server::start_on(Listener::ANYWHERE, tls, script)
     }
 
     fn start_on(address: &str, tls: Option<Arc<ServerConfig>>, script: Arc<Script>) -> Server {
-        let listener = TcpListener::bind(address).expect("a free port");
-        let address = listener.local_addr().expect("its address");
-        let server =
-            Server { address, tls: tls.is_some(), stop: Arc::new(AtomicBool::new(false)), requests: Log::default() };
-        let (stop, requests) = (server.stop.clone(), server.requests.clone());
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(stream) = stream else { continue };
-                if stop.load(Ordering::Acquire) {
-                    return;
-                }
-                let (tls, script, requests) = (tls.clone(), script.clone(), requests.clone());
-                // A client that goes away, or that can't do TLS with us, is what some tests are about.
-                thread::spawn(move || drop(accept(stream, tls, &script, &requests)));
-            }
-        });
-        server
+        let requests = Log::default();
+        let (is_tls, seen) = (tls.is_some(), requests.clone());
+        let listener = Listener::start(address, move |_, stream| accept(stream, tls.clone(), &script, &seen));
+        Server { listener, tls: is_tls, requests }
     }
 
     /// Where it listens.
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.listener.address.port()
     }
 
     /// A URL on this server.
     pub fn url(&self, path: &str) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        format!("{scheme}://localhost:{}{path}", self.address.port())
+        format!("{scheme}://localhost:{}{path}", self.listener.address.port())
     }
 
     /// The requests it got.
@@ -315,9 +301,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        // Wakes the thread that accepts; it may be gone already.
-        drop(TcpStream::connect(self.address));
         if thread::panicking() {
             eprintln!("---- requests to {} ----\n{:#?}", self.url("/"), self.requests.all());
         }
@@ -330,7 +313,6 @@ fn accept(
     script: &Arc<Script>,
     requests: &Log<Request>,
 ) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let Some(tls) = tls else {
         return serve(&mut &stream, script, requests).map(drop);
     };
