@@ -1,4 +1,4 @@
-//! What a program abandons that leaves a callback by `longjmp`, over this library's frames.
+//! What is abandoned where a program leaves a callback by `longjmp`, over this library's frames.
 //!
 //! Nothing runs when that happens. So whoever holds something while the program's code runs notes it here, together with
 //! the place of its frame on the stack. The next call of the same thread, or the thread's end, finds notes whose frames

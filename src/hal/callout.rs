@@ -1,5 +1,5 @@
-//! Calls out of the library, each with a frame that ends unwinding (`callout.c`): `HAL_*`, the program's callbacks, and
-//! what the calling thread was left by.
+//! Calls out of the library, to `HAL_*` and to the program's callbacks, each with a frame that ends unwinding
+//! (`callout.c`). The cancellation or exception that such a frame has ended goes on when our call returns.
 //!
 //! This module is the only one that names `HAL_*`.
 
@@ -12,7 +12,7 @@ use iot_abi::import::ThreadParams;
 use iot_abi::import::Timer;
 use iot_abi::raw;
 
-/// Declares functions under their own names that are linked under `qcloud_call_` and the name.
+/// Declares functions under their own names. Each is linked as `qcloud_call_` and its name.
 macro_rules! calls {
     ($($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
         extern "C" {

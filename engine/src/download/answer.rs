@@ -92,8 +92,8 @@ fn other_size(size: u64, asked: &Asked) -> Verdict {
     Verdict::Fail(Failure::failed(format!("the file on the server has {size} bytes, announced were {announced}")))
 }
 
-/// What a server says about which file it is. Nodes of one object store differ in it, so that it only goes into the
-/// log: size and MD5 of the command decide (behaviour.md section 5).
+/// What a server says about which file it is. Nodes of one object store differ in it, so it goes into the log only:
+/// size and MD5 of the command decide (behaviour.md section 5).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Validators([Option<String>; 2]);
 

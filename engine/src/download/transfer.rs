@@ -17,7 +17,7 @@ const STALL_MS: u64 = 30_000;
 const MAX_REDIRECTS: u32 = 5;
 
 /// What the driver is to do next. Any step but `Write`, `ReadHead`, `ReadBody` and `Data` means that an open
-/// connection is of no more use, and any but `Await` that an attempt to connect is.
+/// connection is of no more use. Any step but `Await` means the same of an attempt to connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Begin to connect to [`Transfer::url`], then call [`Transfer::connecting`], [`Transfer::connected`] or

@@ -61,8 +61,8 @@ pub fn without_url_secrets(payload: &[u8]) -> String {
     shown
 }
 
-/// The character that `text` begins with, as JSON reads it, and how many bytes it takes. A quote with a backslash is none
-/// that ends a string: it comes as a letter.
+/// The character that `text` begins with, as JSON reads it, and how many bytes it takes. A quote with a backslash
+/// does not end the string, so it comes as a letter.
 fn unit(text: &str) -> Option<(char, usize)> {
     let mut characters = text.chars();
     let first = characters.next()?;

@@ -155,7 +155,8 @@ fn split_port(host_and_port: &str) -> Result<(&str, Option<u16>), String> {
     }
 }
 
-/// The host, and where it is an address with a zone (RFC 6874), that without brackets and escape.
+/// The host as it goes into a request. Where it has a zone (RFC 6874), also the address with it, without brackets and
+/// escape.
 fn without_zone(host: &str) -> Result<(String, Option<String>), String> {
     let Some((address, zone)) = without_brackets(host).split_once("%25").filter(|_| host.starts_with('[')) else {
         return Ok((host.to_owned(), None));

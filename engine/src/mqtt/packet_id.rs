@@ -31,8 +31,9 @@ impl PacketIds {
 
 /// The last incoming QoS 1 messages, to tell a repeat.
 ///
-/// A server may use an id again as soon as it is acknowledged (MQTT 3.1.1 section 4.3.2), the lowest free one for each
-/// message even. So a repeat is what says so itself (DUP) and is the same message as the last one with its id.
+/// A server may use an id again as soon as it is acknowledged (MQTT 3.1.1 section 4.3.2). Some
+/// take the lowest free id for each message. So a repeat is a message that says so itself (DUP) and equals the last one
+/// with its id.
 #[derive(Debug)]
 pub struct SeenIds {
     seen: VecDeque<(u16, u64)>,

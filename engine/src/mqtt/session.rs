@@ -31,7 +31,7 @@ use subscriptions::Subscription;
 
 /// A connection that lived for so long was of use.
 const PROVED_MS: u64 = 10_000;
-/// So many connections in a row may end sooner and start the back-off anew all the same, because of an acknowledgement.
+/// An acknowledgement makes a connection of use that ended sooner, but not more than so many of them in a row.
 /// Two devices with one client id throw each other out for ever, each time after their subscriptions were granted.
 const MAX_SHORT_LIVED: u32 = 2;
 

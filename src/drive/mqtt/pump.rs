@@ -15,7 +15,7 @@ use crate::hal::Platform;
 const SLICE_MS: u64 = 500;
 /// Wait between two attempts to become the pumping thread.
 const TURN_MS: u64 = 10;
-/// How long a callback may run before another thread that wants to pump does so.
+/// How long a callback may run before another thread takes the pumping over.
 const AWAY_MS: u64 = 10_000;
 
 /// The right to pump, held by one thread at a time, any number of times.

@@ -30,7 +30,8 @@ pub(super) fn whole(text: &[u8], notation: Whole) -> Option<i64> {
         return None;
     }
     let digits = before.iter().chain(behind).map(|digit| i64::from(digit - b'0'));
-    // How many of the digits stand before the point once the exponent has moved it; more than there are: zeros follow.
+    // How many of the digits stand before the point once the exponent has moved it. Zeros follow
+    // where that is more than there are.
     let point = i64::try_from(before.len()).unwrap_or(i64::MAX).saturating_add(exponent);
     let mut magnitude = 0_i64;
     let mut count = 0_i64;

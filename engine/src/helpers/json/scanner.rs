@@ -318,8 +318,8 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Reads a value, or of a container that is not empty what stands before its first value. False: that value comes
-    /// next.
+    /// Reads a value. Of a container that is not empty, reads only what stands before its first value, and returns false:
+    /// that value comes next.
     fn begin_value(&mut self, open: &mut Open) -> Result<bool, Error> {
         let (is_object, end) = match self.peek() {
             Some(b'{') => (true, b'}'),

@@ -15,7 +15,8 @@ const WINDOW_BYTES: usize = 10_000;
 /// it.
 const GRACE_MS: u64 = 1000;
 
-/// Watches how fast a packet comes in that is skipped: its length may be none, and then it swallows all that follows.
+/// Watches how fast a skipped packet comes in. What was read as its length may be something else: then the packet swallows
+/// all that follows.
 #[derive(Debug)]
 pub(super) struct Slow {
     deadline: Millis,

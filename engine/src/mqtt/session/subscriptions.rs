@@ -172,7 +172,7 @@ impl<H: Clone> Session<H> {
             return Err(Refusal::NotConnected);
         }
         if self.subscriptions.iter().any(|known| known.filter == filter) {
-            // A service needs the filter: the server keeps it, and the program is told what it would be told else.
+            // A service needs the filter, so the server keeps it. The program hears of an UNSUBACK all the same.
             let id = self.next_id();
             self.events.push_back(Event::Unsubscribed(id));
             return Ok(id);
