@@ -12,6 +12,7 @@ pub enum Unit {
     PerSecond,
     PercentOfACore,
     Events,
+    OfTheLimit,
 }
 
 impl Unit {
@@ -24,6 +25,7 @@ impl Unit {
             Unit::PerSecond => "a second",
             Unit::PercentOfACore => "% of a core",
             Unit::Events => "events",
+            Unit::OfTheLimit => "of the limit of its run",
         }
     }
 }
