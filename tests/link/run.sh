@@ -38,6 +38,14 @@ run_shared() { # PROGRAM LIB_DIR
     LD_LIBRARY_PATH=$2 "./$1"
 }
 
+# The program has less in it than program.c linked by the C SDK's line, both without symbols.
+collected() {
+    against_output program.c
+    "$CC" -s program.o -L"$lib" "${group[@]}" -lpthread -o whole
+    "$OBJCOPY" --strip-all "$1" collected
+    [ "$(stat -c %s collected)" -lt "$(stat -c %s whole)" ] || fail "$1 has what it does not reach"
+}
+
 # Installs into $prefix, by way of another folder: what is installed must not know where it was.
 install() {
     "$CMAKE" --install "$LINK_BUILD" --prefix "$LINK_WORK/first" >/dev/null
@@ -112,6 +120,10 @@ pkg_config)
     # shellcheck disable=SC2046
     "$CC" -static program.o $(pkg-config --static --libs libiot_sdk) -o with_static 2>warnings || fail "$(cat warnings)"
     run_static with_static
+    # shellcheck disable=SC2046
+    "$CC" program.o -L"$prefix/lib" -Wl,-Bstatic $(pkg-config --static --libs libiot_sdk) -Wl,-Bdynamic -o archives
+    run_static archives
+    collected archives
     ;;
 find_package)
     install
@@ -119,6 +131,7 @@ find_package)
         -DPROGRAM="$here/program.c" -DCHECKS="$LINK_SOURCE/tests/c" >log 2>&1 || fail "$(cat log)"
     "$CMAKE" --build build >log 2>&1 || fail "$(cat log)"
     run_static build/with_static
+    collected build/with_static
     # CMake leaves the way to the library in the program.
     run_shared build/with_shared ""
     ;;
