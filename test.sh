@@ -2,12 +2,12 @@
 # Runs everything that is tested. Installs what is missing (as root or with sudo). Ends with a line per part.
 #
 #   ./test.sh           all parts
-#   ./test.sh PART...   some of: lint unit headers abi ctest e2e demo faults console instructions sanitize fuzz coverage deny
+#   ./test.sh PART...   some of: lint unit headers abi ctest sizes e2e demo faults console instructions sanitize fuzz coverage deny
 set -uo pipefail
 cd "$(dirname "$0")" || exit
 source tools/need.sh
 
-ALL=(lint unit headers abi ctest e2e demo faults console instructions sanitize fuzz coverage deny)
+ALL=(lint unit headers abi ctest sizes e2e demo faults console instructions sanitize fuzz coverage deny)
 parts=("$@")
 [ ${#parts[@]} -eq 0 ] && parts=("${ALL[@]}")
 
@@ -83,7 +83,7 @@ build_mode() {
 modes_built=
 build_modes() {
     [ -n "$modes_built" ] && return
-    build_mode key && build_mode notls -DFEATURE_AUTH_WITH_NOTLS=ON && build_mode cert -DFEATURE_AUTH_MODE=CERT &&
+    build_mode key -DIOT_BUILD_BENCH=ON && build_mode notls -DFEATURE_AUTH_WITH_NOTLS=ON && build_mode cert -DFEATURE_AUTH_MODE=CERT &&
         modes_built=yes
 }
 
@@ -139,6 +139,11 @@ sanitize() {
     tests/sanitizers/run.sh c && tests/sanitizers/run.sh address && tests/sanitizers/run.sh thread
 }
 
+sizes() {
+    [ -n "$modes_built" ] || build_mode key -DIOT_BUILD_BENCH=ON || return
+    tests/sizes/check.sh build/key/output
+}
+
 instructions() {
     tests/instructions/check.sh
 }
@@ -155,7 +160,7 @@ summary=()
 for part in "${parts[@]}"; do
     case $part in
     ctest) run=ctest_part ;;
-    lint | unit | headers | abi | e2e | demo | faults | console | instructions | sanitize | fuzz | coverage | deny) run=$part ;;
+    lint | unit | headers | abi | sizes | e2e | demo | faults | console | instructions | sanitize | fuzz | coverage | deny) run=$part ;;
     *)
         echo "test.sh: no part '$part'; there are: ${ALL[*]}" >&2
         exit 2

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Sizes of stripped programs out of a build in KEY mode with IOT_BUILD_BENCH=ON, in bytes. Fails where one is larger than
+# `bounds` allows.
+#
+#   tests/sizes/check.sh OUTPUT_DIR            compares
+#   tests/sizes/check.sh --write OUTPUT_DIR    writes new bounds: 2 % more than what was found
+#
+# Exceeded: find what came in (nm -S --size-sort on the program before stripping), and take it out or, where it is worth
+# its size, write new bounds and say why in the commit. Lower by more than 5 %: write new bounds, so that it stays so.
+# Another compiler gives other sizes: new bounds come from the machine that ./test.sh is run on.
+set -euo pipefail
+bounds=$(cd "$(dirname "$0")" && pwd)/bounds
+source=$(cd "$(dirname "$0")/../.." && pwd)
+write=
+if [ "${1:-}" = --write ]; then
+    write=yes
+    shift
+fi
+[ $# -eq 1 ] || { echo "usage: check.sh [--write] OUTPUT_DIR" >&2; exit 2; }
+output=$(cd "$1" && pwd)
+CC=${CC:-gcc}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Of the program $1, stripped.
+size_of() {
+    strip -o "$work/stripped" "$1" && stat -c %s "$work/stripped"
+}
+
+# glibc warns of getaddrinfo, which loads name services at run time.
+"$CC" -std=c99 -O2 -static -I "$output/include" -I "$output/include/exports" "$source/c_examples/ota_mqtt_sample.c" \
+    -L"$output/lib" -Wl,--gc-sections -Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group -lpthread \
+    -o "$work/static" 2>"$work/warnings" || { cat "$work/warnings" >&2; exit 1; }
+
+sample=$(size_of "$output/bin/ota_mqtt_sample")
+static_sample=$(size_of "$work/static")
+with=$(size_of "$output/bin/own_tls")
+without=$(size_of "$output/bin/own_tls_alone")
+
+failed=0
+found=
+check() { # NAME SIZE
+    local bound
+    found+="$1 $(($2 + $2 / 50))"$'\n'
+    if [ -n "$write" ]; then
+        echo "$1: $2 bytes"
+        return
+    fi
+    bound=$(awk -v name="$1" '$1 == name { print $2 }' "$bounds")
+    if [ -z "$bound" ]; then
+        echo "$1: $2 bytes, no bound in $bounds" >&2
+        failed=1
+    elif [ "$2" -gt "$bound" ]; then
+        echo "$1: $2 bytes, more than $bound; the head of tests/sizes/check.sh says what to do" >&2
+        failed=1
+    elif [ "$2" -lt $((bound - bound / 20)) ]; then
+        echo "$1: $2 bytes, at most $bound: lower the bound with --write"
+    else
+        echo "$1: $2 bytes, at most $bound"
+    fi
+}
+# The sample with the C library shared, and without any shared library.
+check sample "$sample"
+check static_sample "$static_sample"
+# What the library adds to the sample whose platform brings TLS (bench/CMakeLists.txt).
+check library_adds $((with - without))
+[ -z "$write" ] || printf '# Bytes that each may have, see check.sh.\n%s' "$found" >"$bounds"
+exit $failed
