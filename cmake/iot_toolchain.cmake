@@ -10,6 +10,7 @@ set(iot_targets
     "i686-linux-gnu=i686-unknown-linux-gnu"
     "powerpc64le-linux-gnu=powerpc64le-unknown-linux-gnu"
     "riscv64-linux-gnu=riscv64gc-unknown-linux-gnu"
+    "s390x-linux-gnu=s390x-unknown-linux-gnu"
     "x86_64-linux-gnu=x86_64-unknown-linux-gnu")
 
 # The folder and the prefix with its dash, "" for a host compiler: /opt/t/bin/arm-linux-gnueabihf-gcc-12 gives

@@ -126,12 +126,14 @@ HIDDEN int qcloud_leave(int before);
 /* Whether the calling thread could be cancelled when it called in. */
 static __thread int callers_state = PTHREAD_CANCEL_DISABLE;
 
+#if CATCHES
 static void put_off(void)
 {
     int ignored;
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ignored);
 }
+#endif
 
 /* The program's callbacks run as cancellable as the thread was when it called in, where that is safe. */
 static void __attribute__((noinline)) permit(void)
