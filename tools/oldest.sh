@@ -9,6 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/need.sh
+source tools/debian_rust.sh
 need_rust
 target=${CARGO_TARGET_DIR:-$PWD/target}
 # What users build. Tests may use what they like.
@@ -16,7 +17,7 @@ crates=(-p iot-bundle -p hub)
 library=(abi engine platform platform/posix platform/tls bundle)
 
 compiler() {
-    local version folder packages
+    local version folder
     version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
     folder=$target/oldest/rust-$version
     if [[ $(rustc --version) == "rustc $version."* ]]; then
@@ -24,18 +25,11 @@ compiler() {
         return
     fi
     if ! "$folder/cargo" --version >/dev/null 2>&1; then
-        rm -rf "$folder"
-        mkdir -p "$folder/packages"
-        if packages=$(debian "$version"); then
-            (cd "$folder/packages" && xargs apt-get download <<<"$packages")
-            for package in "$folder"/packages/*.deb; do
-                dpkg -x "$package" "$folder/root"
-            done
-            rm -r "$folder/packages"
-            wrap "$folder" "$folder/root/usr/bin"
+        if debian_rust "$version" "$folder"; then
+            :
         elif command -v rustup >/dev/null; then
             rustup toolchain install --profile minimal "$version"
-            wrap "$folder" "$(dirname "$(rustup which --toolchain "$version" cargo)")"
+            wrap_rust "$folder" "$(dirname "$(rustup which --toolchain "$version" cargo)")"
         else
             echo "oldest: Rust $version is neither in Debian's archive here nor is there a rustup" >&2
             return 1
@@ -44,29 +38,6 @@ compiler() {
     # A folder of its own: another compiler shares nothing with the usual builds.
     RUSTC=$folder/rustc CARGO_TARGET_DIR=$target/oldest/build "$folder/cargo" check --locked "${crates[@]}"
     "$folder/rustc" --version
-}
-
-# The packages of that Rust and what they need that is not everywhere. Fails where the archive has another version only.
-debian() {
-    local full
-    command -v apt-cache >/dev/null || return
-    full=$(apt-cache madison rustc-web | awk -v version="$1" -F ' *[|] *' 'index($2, version ".") == 1 { print $2; exit }')
-    [ -n "$full" ] || return
-    local llvm
-    llvm=$(apt-cache show "libstd-rust-web-$1=$full" | grep -oE 'libllvm[0-9]+' | head -n 1)
-    printf '%s\n' "rustc-web=$full" "cargo-web=$full" "libstd-rust-web-dev=$full" "libstd-rust-web-$1=$full" \
-        "$llvm" libhttp-parser2.9 libpcre3
-}
-
-# wrap FOLDER BIN: FOLDER/cargo and FOLDER/rustc, which find their libraries.
-wrap() {
-    local name libraries
-    libraries=$(find "$1" -name '*.so*' -printf '%h\n' | sort -u | paste -sd :)
-    for name in cargo rustc; do
-        printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' "$libraries" "$2/$name" >"$1/$name"
-        chmod +x "$1/$name"
-    done
-    "$1/cargo" --version && "$1/rustc" --version
 }
 
 dependencies() {
