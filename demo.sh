@@ -30,9 +30,10 @@ RUNNING_VERSION=1.0.0
 need cmake=cmake gcc=gcc g++=g++ make=make pkg-config=pkg-config '/usr/lib/llvm-*/lib/libclang.so=libclang-dev'
 need_rust
 
-echo "== Building the library, the C sample and the hub (the first time takes some minutes)"
+echo "== Building, 1 of 2: the library and the C sample (the first time takes some minutes)"
 export CARGO_TARGET_DIR=$PWD/target
 ./cmake_build.sh -DBUILD_TESTING=OFF -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR"
+echo "== Building, 2 of 2: the hub (the first time takes some minutes)"
 cargo build --release --locked -p hub
 
 work=$(mktemp -d)
