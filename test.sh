@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs everything that is tested. Installs what is missing (as root or with sudo). Ends with a line per part.
 #
-#   ./test.sh           all parts
+#   ./test.sh           all parts but targets
+#   ./test.sh targets   cross builds under qemu, beside the others
 #   ./test.sh PART...   some of: lint unit headers abi ctest sizes e2e demo faults console instructions sanitize fuzz coverage deny
 set -uo pipefail
 cd "$(dirname "$0")" || exit
@@ -17,7 +18,7 @@ for part in "${parts[@]}"; do
     # These need no more, or see to it themselves: a machine without servers runs the crates' tests.
     lint) need python3=python3 shellcheck=shellcheck clang-format=clang-format ;;
     fuzz | deny) need python3=python3 /usr/lib/python3/dist-packages/pip=python3-pip ;;
-    unit | headers | coverage) ;;
+    unit | headers | coverage | targets) ;;
     *)
         need python3=python3 valgrind=valgrind mosquitto=mosquitto nginx=nginx-light \
             /usr/include/mbedtls/ssl.h=libmbedtls-dev
@@ -148,6 +149,10 @@ instructions() {
     tests/instructions/check.sh
 }
 
+targets() {
+    tests/targets/run.sh
+}
+
 deny() {
     need_cargo_tool cargo-deny 0.20.2 ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee || return
     # Also the crates of other targets, which the builds above did not need. Advisories come from a database on the
@@ -160,9 +165,9 @@ summary=()
 for part in "${parts[@]}"; do
     case $part in
     ctest) run=ctest_part ;;
-    lint | unit | headers | abi | sizes | e2e | demo | faults | console | instructions | sanitize | fuzz | coverage | deny) run=$part ;;
+    lint | unit | headers | abi | sizes | e2e | demo | faults | console | instructions | sanitize | fuzz | coverage | deny | targets) run=$part ;;
     *)
-        echo "test.sh: no part '$part'; there are: ${ALL[*]}" >&2
+        echo "test.sh: no part '$part'; there are: ${ALL[*]} targets" >&2
         exit 2
         ;;
     esac
