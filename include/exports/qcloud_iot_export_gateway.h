@@ -54,52 +54,93 @@ typedef struct _SubdevBindList {
     int bind_num;
 } SubdevBindList;
 
-/** Connects a gateway. Returns its handle, NULL on failure. */
-extern void *IOT_Gateway_Construct(GatewayInitParam *init_param);
-
-/** Closes a gateway and frees it. Returns 0 or an error code. */
-extern int IOT_Gateway_Destroy(void *client);
-
-/** Tells the cloud that a device is online. Returns 0 or an error code. */
-extern int IOT_Gateway_Subdev_Online(void *client, GatewayParam *param);
-
-/** Tells the cloud that a device is offline. Returns 0 or an error code. */
-extern int IOT_Gateway_Subdev_Offline(void *client, GatewayParam *param);
-
-/** Binds a device to the gateway. Returns 0 or an error code. */
-extern int IOT_Gateway_Subdev_Bind(void *client, GatewayParam *param, DeviceInfo *pBindSubDevInfo);
-
-/** Ends the binding of a device. Returns 0 or an error code. */
-extern int IOT_Gateway_Subdev_Unbind(void *client, GatewayParam *param, DeviceInfo *pSubDevInfo);
-
-/** As IOT_MQTT_Publish, for a device behind the gateway. */
-extern int IOT_Gateway_Publish(void *client, char *topic_name, PublishParams *params);
-
-/** As IOT_MQTT_Subscribe, for a device behind the gateway. */
-extern int IOT_Gateway_Subscribe(void *client, char *topic_filter, SubscribeParams *params);
-
-/** As IOT_MQTT_Unsubscribe, for a device behind the gateway. */
-extern int IOT_Gateway_Unsubscribe(void *client, char *topic_filter);
-
-/** Whether the server granted a subscription. */
-extern int IOT_Gateway_IsSubReady(void *client, char *topic_filter);
-
-/** As IOT_MQTT_Yield. */
-extern int IOT_Gateway_Yield(void *client, uint32_t timeout_ms);
-
-/** The gateway's MQTT client; belongs to the gateway. */
-extern void *IOT_Gateway_Get_Mqtt_Client(void *handle);
+/**
+ * Connects a gateway as IOT_MQTT_Construct does and subscribes to the answers of the cloud. Returns its handle, or NULL;
+ * the reason is then in `init_param->init_param.err_code`.
+ *
+ * Texts are copied. Events go to `init_param->init_param.event_handle`, with the MQTT client as their client. The gateway
+ * is ended with IOT_Gateway_Destroy.
+ */
+void *IOT_Gateway_Construct(GatewayInitParam *init_param);
 
 /**
- * Asks for the bound devices. Returns 0 or an error code. Free the list with
- * IOT_Gateway_Subdev_DestoryBindList.
+ * Disconnects the gateway and frees it with its MQTT client. Its devices are not put offline first; lists of bound
+ * devices stay valid. Returns 0, QCLOUD_ERR_INVAL for a NULL or unknown gateway.
+ *
+ * Not to be called from inside one of its callbacks.
  */
-extern int IOT_Gateway_Subdev_GetBindList(void *client,
-                                          GatewayParam *param,
-                                          SubdevBindList *subdev_bindlist);
+int IOT_Gateway_Destroy(void *client);
 
-/** Frees the list of bound devices. */
-extern void IOT_Gateway_Subdev_DestoryBindList(SubdevBindList *subdev_bindlist);
+/**
+ * Tells the cloud that the device behind the gateway is online. Drives the client while it waits, up to 20 s.
+ *
+ * Returns 0; QCLOUD_ERR_GATEWAY_SUBDEV_ONLINE where it is already; the cloud's result, such as -1 for a device that is
+ * not bound; QCLOUD_ERR_INVAL for NULL, an unknown gateway or names that are empty or too long; QCLOUD_ERR_FAILURE when
+ * the request could not be sent or no answer came, which the log tells apart.
+ */
+int IOT_Gateway_Subdev_Online(void *client, GatewayParam *param);
+
+/**
+ * Tells the cloud that the device behind the gateway is offline. Drives the client while it waits, up to 20 s.
+ *
+ * Returns as IOT_Gateway_Subdev_Online; QCLOUD_ERR_GATEWAY_SESSION_NO_EXIST where it was not put online. Where the cloud
+ * refuses, the device stays online.
+ */
+int IOT_Gateway_Subdev_Offline(void *client,
+                               GatewayParam *param);
+
+/**
+ * Binds a device to the gateway, with the proof that its secret (KEY mode) or its certificate file (CERT mode) gives.
+ * Drives the client while it waits, up to 20 s.
+ *
+ * Returns 0; the cloud's result, such as 809 for a device that is bound already; QCLOUD_ERR_INVAL for NULL, an unknown
+ * gateway, names that are empty or too long, or an empty secret; QCLOUD_ERR_FAILURE when the certificate file can't be
+ * read, the request could not be sent or no answer came.
+ */
+int IOT_Gateway_Subdev_Bind(void *client, GatewayParam *param, DeviceInfo *pBindSubDevInfo);
+
+/**
+ * Ends the binding of a device. Drives the client while it waits, up to 20 s.
+ *
+ * Returns 0; the cloud's result, such as -1 for a device that is not bound; else as IOT_Gateway_Subdev_Online.
+ */
+int IOT_Gateway_Subdev_Unbind(void *client, GatewayParam *param, DeviceInfo *pSubDevInfo);
+
+/**
+ * Asks for the devices that are bound to the gateway. Drives the client while it waits, up to 20 s.
+ *
+ * Returns 0 with the list in `*subdev_bindlist`, whose former content is overwritten, the last device of the cloud's
+ * answer first; the caller frees it with IOT_Gateway_Subdev_DestoryBindList. Otherwise the list stays as it was:
+ * QCLOUD_ERR_INVAL for NULL, an unknown gateway or names that are empty or too long, QCLOUD_ERR_FAILURE when the request
+ * could not be sent or no answer came, QCLOUD_ERR_MALLOC without memory.
+ */
+int IOT_Gateway_Subdev_GetBindList(void *client,
+                                   GatewayParam *param,
+                                   SubdevBindList *subdev_bindlist);
+
+/** Frees a list of IOT_Gateway_Subdev_GetBindList and empties it. A list that is empty is left as it is. */
+void IOT_Gateway_Subdev_DestoryBindList(SubdevBindList *subdev_bindlist);
+
+/** As IOT_MQTT_Publish, on the gateway's MQTT client. */
+int IOT_Gateway_Publish(void *client, char *topic_name, PublishParams *params);
+
+/** As IOT_MQTT_Subscribe, on the gateway's MQTT client. */
+int IOT_Gateway_Subscribe(void *client, char *topic_filter, SubscribeParams *params);
+
+/** As IOT_MQTT_Unsubscribe, on the gateway's MQTT client. */
+int IOT_Gateway_Unsubscribe(void *client, char *topic_filter);
+
+/** 1 when the server has granted the subscription to `topic_filter`, else 0, also for a NULL or unknown gateway. */
+int IOT_Gateway_IsSubReady(void *client, char *topic_filter);
+
+/** As IOT_MQTT_Yield, on the gateway's MQTT client. */
+int IOT_Gateway_Yield(void *client, uint32_t timeout_ms);
+
+/**
+ * The gateway's MQTT client, for IOT_MQTT_StartLoop, OTA and other services; NULL for an unknown gateway. It belongs to
+ * the gateway and ends with it: never call IOT_MQTT_Destroy on it.
+ */
+void *IOT_Gateway_Get_Mqtt_Client(void *handle);
 
 /** No identity. */
 #define DEFAULT_GATEWAY_PARAMS \

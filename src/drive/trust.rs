@@ -2,7 +2,7 @@
 //! (wire.md section 5).
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use iot_engine::helpers::pem;
@@ -54,13 +54,31 @@ pub fn set_roots(pem: Option<&[u8]>) -> Result<(), String> {
 fn roots(built_in: &'static str) -> Result<Arc<str>, String> {
     if let Some(path) = overrides::read(overrides::CA_FILE) {
         let name = format!("trusted roots {path} ({})", overrides::CA_FILE);
-        let mut file = Vec::new();
-        let read = File::open(&path).and_then(|opened| opened.take(MAX_FILE + 1).read_to_end(&mut file));
-        read.map_err(|error| format!("{name}: {error}"))?;
+        let file = read(&path).map_err(|error| format!("{name}: {error}"))?;
         return usable(&file, &name);
     }
     let own = OWN_ROOTS.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok(own.unwrap_or_else(|| Arc::from(built_in)))
+}
+
+/// What a device's certificate file holds.
+///
+/// # Errors
+/// Why it can't be read.
+#[cfg(all(feature = "auth-mode-cert", feature = "gateway"))]
+pub fn certificate_file(path: &str) -> Result<Vec<u8>, String> {
+    let file = read(path).map_err(|error| error.to_string())?;
+    if file.len() as u64 > MAX_FILE {
+        return Err(format!("more than {} kB", MAX_FILE / 1024));
+    }
+    Ok(file)
+}
+
+/// At most one byte more than [`MAX_FILE`].
+fn read(path: &str) -> io::Result<Vec<u8>> {
+    let mut file = Vec::new();
+    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut file)?;
+    Ok(file)
 }
 
 /// The certificates in `file`, as PEM that a platform can be handed. `name` begins the text that says why it can't be.

@@ -14,6 +14,8 @@ mod edge;
 
 pub(crate) mod code;
 pub mod ext;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod getopt;
 pub mod handle;
 pub mod json;

@@ -26,7 +26,7 @@ use crate::hal::platform::HalPlatform;
 use crate::hal::Security;
 
 /// Why the last `IOT_MQTT_Construct` failed, 0 if it did not.
-static LAST_ERROR: AtomicI32 = AtomicI32::new(QCLOUD_RET_SUCCESS);
+pub(super) static LAST_ERROR: AtomicI32 = AtomicI32::new(QCLOUD_RET_SUCCESS);
 
 export! {
     /// Connects to the cloud and returns the client, or NULL; the reason is then in `pParams->err_code`.
@@ -51,7 +51,7 @@ export! {
     }
 }
 
-unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c_int> {
+pub(super) unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c_int> {
     // SAFETY: the texts in `params` are NULL or end with a NUL.
     let (product_id, device_name) = unsafe {
         (
@@ -160,7 +160,7 @@ unsafe fn device_info(params: &MQTTInitParams, identity: &Identity) -> Box<Share
 }
 
 /// Copies `text` into a zeroed field, leaving room for the NUL.
-fn fill(field: &mut [c_char], text: impl Iterator<Item = u8>) {
+pub(super) fn fill(field: &mut [c_char], text: impl Iterator<Item = u8>) {
     let room = field.len().saturating_sub(1);
     for (to, from) in field[..room].iter_mut().zip(text) {
         *to = from as c_char;
@@ -168,8 +168,8 @@ fn fill(field: &mut [c_char], text: impl Iterator<Item = u8>) {
 }
 
 /// The bytes of a fixed field, up to its NUL. A char is a byte, whatever its sign.
-#[cfg(feature = "auth-mode-cert")]
-fn text(field: &[c_char]) -> impl Iterator<Item = u8> + '_ {
+#[cfg(any(feature = "auth-mode-cert", feature = "gateway"))]
+pub(super) fn text(field: &[c_char]) -> impl Iterator<Item = u8> + '_ {
     field.iter().map(|c| *c as u8).take_while(|byte| *byte != 0)
 }
 

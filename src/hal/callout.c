@@ -291,6 +291,9 @@ PROCEDURE(HAL_Timer_countdown, (void *timer, unsigned int timeout), (timer, time
 FUNCTION(int, zero, HAL_Timer_remain, (void *timer), (timer))
 PROCEDURE(HAL_Timer_init, (void *timer), (timer))
 FUNCTION(char *, zero, HAL_Timer_current, (char *text), (text))
+#ifdef QCLOUD_GATEWAY
+FUNCTION(long, zero, HAL_Timer_current_sec, (void), ())
+#endif
 FUNCTION(int, minus, HAL_Timer_set_systime_sec, (size_t seconds), (seconds))
 FUNCTION(int, minus, HAL_Timer_set_systime_ms, (size_t ms), (ms))
 FUNCTION(uintptr_t, zero, HAL_TCP_Connect, (const char *host, uint16_t port), (host, port))

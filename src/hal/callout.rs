@@ -42,6 +42,8 @@ calls! {
     fn HAL_Timer_remain(timer: *mut Timer) -> c_int;
     fn HAL_Timer_init(timer: *mut Timer);
     fn HAL_Timer_current(time_str: *mut c_char) -> *mut c_char;
+    #[cfg(feature = "gateway")]
+    fn HAL_Timer_current_sec() -> std::ffi::c_long;
     #[cfg(not(target_pointer_width = "64"))]
     fn HAL_Timer_set_systime_sec(timestamp_sec: usize) -> c_int;
     #[cfg(target_pointer_width = "64")]

@@ -74,6 +74,16 @@ pub fn local_time(buffer: &mut [u8; TIME_SIZE]) -> &[u8] {
     CStr::from_bytes_until_nul(buffer).map_or(&[], CStr::to_bytes)
 }
 
+/// UTC seconds since 1970. A `long` of 32 bits is read without its sign, so it is right until 2106.
+#[cfg(feature = "gateway")]
+pub fn utc_seconds() -> u64 {
+    // SAFETY: no precondition.
+    let seconds = unsafe { super::callout::HAL_Timer_current_sec() };
+    // One of 64 bits needs no more.
+    #[allow(clippy::useless_conversion)]
+    u64::from(seconds as std::ffi::c_ulong)
+}
+
 /// Sets the platform's clock to milliseconds since 1970. Returns the platform's code.
 #[cfg(target_pointer_width = "64")]
 pub fn set_clock_ms(ms: u64) -> c_int {

@@ -107,6 +107,11 @@ impl<K, R> Exchange<K, R> {
         self.waiting.iter().any(|waiting| waiting.key == *key)
     }
 
+    /// The requests that wait, the oldest first.
+    pub fn waiting(&self) -> impl Iterator<Item = (&K, &R)> {
+        self.waiting.iter().map(|waiting| (&waiting.key, &waiting.request))
+    }
+
     /// Ends every wait, for instance because the service ends. Returns the requests in the order of their beginning.
     pub fn end(&mut self) -> impl Iterator<Item = (K, R)> + '_ {
         self.waiting.drain(..).map(|waiting| (waiting.key, waiting.request))

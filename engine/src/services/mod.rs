@@ -2,6 +2,7 @@
 //! session. [`exchange`] and [`question`] are what they share.
 
 pub mod exchange;
+pub mod gateway;
 pub mod ota;
 pub mod question;
 pub mod system_time;

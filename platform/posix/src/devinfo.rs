@@ -8,6 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+#[cfg(feature = "gateway")]
+use iot_abi::error::QCLOUD_ERR_FAILURE;
 use iot_abi::error::{QCLOUD_ERR_DEV_INFO, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
 use iot_abi::export::DeviceInfo;
 #[cfg(feature = "gateway")]
@@ -118,47 +120,72 @@ export! {
 
 export! {
     "HAL_GetGwDevInfo" or QCLOUD_ERR_DEV_INFO;
-    /// Fills the `GatewayDeviceInfo` at `gw_dev_info`; its first sub-device too where `sub_dev_info` is not NULL, which sets
-    /// `sub_dev_num` to 1. Returns as [`iot_platform_get_dev_info`] does.
+    /// Fills the `GatewayDeviceInfo` at `gw_dev_info`: the gateway, and one device behind it in memory of `allocate`, which
+    /// the caller frees. Returns 0; `QCLOUD_ERR_FAILURE` where the gateway's part can't be read; `QCLOUD_ERR_DEV_INFO` where
+    /// the device's can't, or for NULL (gateway.md section 5).
     ///
     /// # Safety
-    /// `gw_dev_info` is NULL or points to a `GatewayDeviceInfo` whose `sub_dev_info` is NULL or has room for one device.
-    pub unsafe fn iot_platform_get_gw_dev_info(gw_dev_info: *mut c_void) -> c_int {
+    /// `gw_dev_info` is NULL or points to a `GatewayDeviceInfo`, whose content may be anything; `allocate` is NULL or
+    /// `HAL_Malloc`.
+    pub unsafe fn iot_platform_get_gw_dev_info(
+        gw_dev_info: *mut c_void,
+        allocate: Option<unsafe extern "C" fn(u32) -> *mut c_void>,
+    ) -> c_int {
         if gw_dev_info.is_null() {
-            log::error(NAME, "gateway info is NULL");
-            return QCLOUD_ERR_INVAL;
+            return fail(NAME, "gateway info is NULL");
         }
         #[cfg(feature = "gateway")]
         {
             // SAFETY: the caller's promise.
-            match unsafe { get_gateway(&mut *gw_dev_info.cast::<GatewayDeviceInfo>()) } {
-                Ok(()) => QCLOUD_RET_SUCCESS,
-                Err(text) => fail(NAME, &text),
-            }
+            unsafe { get_gateway(NAME, gw_dev_info.cast::<GatewayDeviceInfo>(), allocate) }
         }
         #[cfg(not(feature = "gateway"))]
-        fail(NAME, "this platform is built without gateway support")
+        {
+            let _ = allocate;
+            fail(NAME, "this platform is built without gateway support")
+        }
     }
 }
 
 /// # Safety
-/// `info.sub_dev_info` is NULL or has room for one device.
+/// `info` may be written; `allocate` as above.
 #[cfg(feature = "gateway")]
-unsafe fn get_gateway(info: &mut GatewayDeviceInfo) -> Result<(), String> {
-    let gateway = load()?;
-    if !info.sub_dev_info.is_null() {
-        let SubDevice { product_id, device_name } = load_sub_device()?;
-        let mut sub_device = empty();
-        set(&mut sub_device.product_id, &product_id);
-        set(&mut sub_device.device_name, &device_name);
-        set(&mut sub_device.client_id, &format!("{product_id}{device_name}"));
-        // SAFETY: the caller's promise.
-        unsafe { info.sub_dev_info.write(sub_device) };
-        info.sub_dev_num = 1;
+unsafe fn get_gateway(
+    func: &str,
+    info: *mut GatewayDeviceInfo,
+    allocate: Option<unsafe extern "C" fn(u32) -> *mut c_void>,
+) -> c_int {
+    let gateway = match load() {
+        Ok(gateway) => gateway,
+        Err(text) => {
+            log::error(func, &text);
+            return QCLOUD_ERR_FAILURE;
+        }
+    };
+    let size = u32::try_from(size_of::<DeviceInfo>()).unwrap_or(u32::MAX);
+    // SAFETY: the caller's promise.
+    let device = allocate.map_or(std::ptr::null_mut(), |allocate| unsafe { allocate(size) }).cast::<DeviceInfo>();
+    let mut gw_info = empty();
+    fill(&mut gw_info, &gateway);
+    // SAFETY: the caller's promise.
+    unsafe {
+        info.write(GatewayDeviceInfo { gw_info, sub_dev_info: device, sub_dev_num: u32::from(!device.is_null()) })
+    };
+    if device.is_null() {
+        return fail(func, "no memory for the device behind the gateway");
     }
-    info.gw_info = empty();
-    fill(&mut info.gw_info, &gateway);
-    Ok(())
+    let mut sub_device = empty();
+    let loaded = load_sub_device();
+    if let Ok(SubDevice { product_id, device_name }) = &loaded {
+        set(&mut sub_device.product_id, product_id);
+        set(&mut sub_device.device_name, device_name);
+    }
+    // SAFETY: room for one, and nobody else knows it yet.
+    unsafe { device.write(sub_device) };
+    match loaded {
+        Ok(_) => QCLOUD_RET_SUCCESS,
+        Err(text) => fail(func, &text),
+    }
 }
 
 /// # Safety

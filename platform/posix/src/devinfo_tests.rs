@@ -135,7 +135,7 @@ fn null_and_missing_file() {
     unsafe {
         assert_eq!(iot_platform_get_dev_info(std::ptr::null_mut()), QCLOUD_ERR_INVAL);
         assert_eq!(iot_platform_set_dev_info(std::ptr::null_mut()), QCLOUD_ERR_INVAL);
-        assert_eq!(iot_platform_get_gw_dev_info(std::ptr::null_mut()), QCLOUD_ERR_INVAL);
+        assert_eq!(iot_platform_get_gw_dev_info(std::ptr::null_mut(), None), QCLOUD_ERR_DEV_INFO);
         assert_eq!(iot_platform_set_dev_info_file(std::ptr::null()), QCLOUD_ERR_INVAL);
         assert_eq!(iot_platform_get_dev_info_from_file(name.as_ptr(), std::ptr::null_mut()), QCLOUD_ERR_INVAL);
         assert_eq!(iot_platform_get_dev_info_from_file(std::ptr::null(), (&raw mut info).cast()), QCLOUD_ERR_INVAL);
@@ -205,12 +205,33 @@ fn stored_identity_is_read_back_and_other_keys_stay() {
         #[cfg(feature = "gateway")]
         {
             fs::write(&file, good().to_string()).unwrap();
-            let mut sub = empty();
-            let mut gateway = GatewayDeviceInfo { gw_info: empty(), sub_dev_info: &mut sub, sub_dev_num: 0 };
-            assert_eq!(iot_platform_get_gw_dev_info((&raw mut gateway).cast()), 0);
-            assert_eq!(gateway.sub_dev_num, 1);
-            assert_eq!(field(&gateway.gw_info.client_id), "0123456789dev");
-            assert_eq!(field(&sub.client_id), "SUBPRODUCTsub");
+            let mut gateway = std::mem::MaybeUninit::<GatewayDeviceInfo>::uninit();
+            assert_eq!(iot_platform_get_gw_dev_info(gateway.as_mut_ptr().cast(), Some(lend)), 0);
+            let info = gateway.assume_init_ref();
+            assert_eq!((info.sub_dev_num, field(&info.gw_info.client_id).as_str()), (1, "0123456789dev"));
+            let sub = &*info.sub_dev_info;
+            assert_eq!((field(&sub.product_id).as_str(), field(&sub.device_name).as_str()), ("SUBPRODUCT", "sub"));
+            assert_eq!(field(&sub.client_id), "");
+
+            // The gateway's part is there whatever becomes of the device's.
+            let mut bad = good();
+            bad["subDev"]["sub_devName"] = "x".repeat(49).into();
+            fs::write(&file, bad.to_string()).unwrap();
+            assert_eq!(iot_platform_get_gw_dev_info(gateway.as_mut_ptr().cast(), Some(lend)), QCLOUD_ERR_DEV_INFO);
+            assert_eq!(field(&(*gateway.assume_init_ref().sub_dev_info).device_name), "");
+            assert_eq!(iot_platform_get_gw_dev_info(gateway.as_mut_ptr().cast(), None), QCLOUD_ERR_DEV_INFO);
+            let info = gateway.assume_init_ref();
+            assert!(info.sub_dev_info.is_null() && info.sub_dev_num == 0);
+            assert_eq!(field(&info.gw_info.client_id), "0123456789dev");
+            fs::write(&file, "{}").unwrap();
+            assert_eq!(iot_platform_get_gw_dev_info(gateway.as_mut_ptr().cast(), Some(lend)), QCLOUD_ERR_FAILURE);
         }
     }
+}
+
+/// Memory for one device, which the test process keeps.
+#[cfg(feature = "gateway")]
+unsafe extern "C" fn lend(size: u32) -> *mut c_void {
+    assert_eq!(size as usize, size_of::<DeviceInfo>());
+    Box::into_raw(Box::new(empty())).cast()
 }

@@ -83,7 +83,7 @@ int main(void)
     CHECK(HAL_GetDevInfo(timer) == -1003);
     CHECK(HAL_GetDevInfoFromFile(NULL, NULL) == -1002);
     CHECK(HAL_SetDevInfo(NULL) == -1002);
-    CHECK(HAL_GetGwDevInfo(NULL) == -1002);
+    CHECK(HAL_GetGwDevInfo(NULL) == -1003);
 
     CHECK(HAL_TCP_Connect("", 1) == 0);
     CHECK(HAL_TCP_Read(0, &byte, 1, 0, &n) == -1002);

@@ -15,7 +15,7 @@ const STEP_MS: u64 = 20;
 
 /// Why what was waited for does not come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub enum Ended {
     /// The server refused the subscription.
     Refused,
     /// The time is over.

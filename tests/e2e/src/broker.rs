@@ -44,7 +44,7 @@ impl Packet {
     }
 
     /// Topic, packet id where there is one, and payload of a message.
-    fn message(&self) -> (String, Option<[u8; 2]>, Vec<u8>) {
+    pub fn message(&self) -> (String, Option<[u8; 2]>, Vec<u8>) {
         let end = 2 + usize::from(u16::from_be_bytes([self.body[0], self.body[1]]));
         let topic = String::from_utf8_lossy(&self.body[2..end]).into_owned();
         match self.qos() {

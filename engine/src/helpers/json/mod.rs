@@ -17,7 +17,7 @@ mod scanner;
 mod text;
 
 pub use lookup::{keys_of, value_of, values, without_backslashes, MAX_DEPTH, MAX_PATH};
-pub use scanner::{Kind, Object, Value};
+pub use scanner::{Items, Kind, Object, Value};
 pub use text::{quoted, Text};
 
 use std::fmt;

@@ -387,3 +387,38 @@ impl<'a> Object<'a> {
         }
     }
 }
+
+/// An array on the way through its items. Nothing behind the item that was read last has been looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Items<'a>(Object<'a>);
+
+impl<'a> Items<'a> {
+    /// Opens the array that `text` holds.
+    ///
+    /// # Errors
+    /// It begins with something else.
+    pub fn open(text: &'a [u8]) -> Result<Self, Error> {
+        let mut cursor = Object { text, at: 0, is_first: true };
+        cursor.skip_blanks();
+        cursor.expect(b'[', "no opening bracket")?;
+        Ok(Items(cursor))
+    }
+
+    /// The next item; `None` at the end of the array.
+    ///
+    /// # Errors
+    /// The text is not JSON up to the item's end.
+    pub fn next_item(&mut self) -> Result<Option<Value<'a>>, Error> {
+        let cursor = &mut self.0;
+        cursor.skip_blanks();
+        let is_first = std::mem::replace(&mut cursor.is_first, false);
+        if cursor.peek() == Some(b']') {
+            return Ok(None);
+        }
+        if !is_first {
+            cursor.expect(b',', "no comma between items")?;
+            cursor.skip_blanks();
+        }
+        cursor.value().map(Some)
+    }
+}
