@@ -1,7 +1,7 @@
 //! Any content of the device's identity file, through the platform's C functions.
 #![no_main]
 
-use std::ffi::{c_char, c_int, CStr, CString};
+use std::ffi::{c_char, c_int, c_void, CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -82,18 +82,30 @@ fn check(info: &DeviceInfo, json: &Value) {
     assert!(!product_id.is_empty() && !device_name.is_empty());
 }
 
+/// Memory for one device.
+unsafe extern "C" fn allocate(size: u32) -> *mut c_void {
+    assert_eq!(size as usize, size_of::<DeviceInfo>());
+    Box::into_raw(Box::new(zeroed())).cast()
+}
+
 fn gateway(info: &DeviceInfo, json: &Value) {
-    let mut sub_device = zeroed();
-    let mut gateway = GatewayDeviceInfo { gw_info: zeroed(), sub_dev_info: &raw mut sub_device, sub_dev_num: 0 };
-    // SAFETY: there is room for one sub-device.
-    let code = unsafe { iot_platform_get_gw_dev_info((&raw mut gateway).cast()) };
+    let mut gateway = GatewayDeviceInfo { gw_info: zeroed(), sub_dev_info: std::ptr::null_mut(), sub_dev_num: 0 };
+    // SAFETY: the struct is valid.
+    let code = unsafe { iot_platform_get_gw_dev_info((&raw mut gateway).cast(), Some(allocate)) };
+    // The gateway's part was read before.
+    assert!(code == 0 || code == QCLOUD_ERR_DEV_INFO);
+    assert_eq!(gateway.sub_dev_num, 1);
+    assert_eq!(text(&gateway.gw_info.product_id), text(&info.product_id));
+    // SAFETY: made by `allocate`, and freed once.
+    let sub_device = unsafe { Box::from_raw(gateway.sub_dev_info) };
     if code == 0 {
-        assert_eq!(gateway.sub_dev_num, 1);
-        assert_eq!(text(&gateway.gw_info.product_id), text(&info.product_id));
         assert_eq!(json["subDev"]["sub_productId"], text(&sub_device.product_id));
         assert_eq!(json["subDev"]["sub_devName"], text(&sub_device.device_name));
     } else {
-        assert_eq!((code, gateway.sub_dev_num), (QCLOUD_ERR_DEV_INFO, 0));
+        assert_eq!(
+            (text(&sub_device.product_id), text(&sub_device.device_name)),
+            (text(&zeroed().product_id), text(&zeroed().device_name))
+        );
     }
 }
 
