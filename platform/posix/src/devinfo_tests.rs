@@ -209,7 +209,7 @@ fn stored_identity_is_read_back_and_other_keys_stay() {
             assert_eq!(iot_platform_get_gw_dev_info(gateway.as_mut_ptr().cast(), Some(lend)), 0);
             let info = gateway.assume_init_ref();
             assert_eq!((info.sub_dev_num, field(&info.gw_info.client_id).as_str()), (1, "0123456789dev"));
-            let sub = &*info.sub_dev_info;
+            let sub = Box::from_raw(info.sub_dev_info);
             assert_eq!((field(&sub.product_id).as_str(), field(&sub.device_name).as_str()), ("SUBPRODUCT", "sub"));
             assert_eq!(field(&sub.client_id), "");
 
@@ -218,7 +218,8 @@ fn stored_identity_is_read_back_and_other_keys_stay() {
             bad["subDev"]["sub_devName"] = "x".repeat(49).into();
             fs::write(&file, bad.to_string()).unwrap();
             assert_eq!(iot_platform_get_gw_dev_info(gateway.as_mut_ptr().cast(), Some(lend)), QCLOUD_ERR_DEV_INFO);
-            assert_eq!(field(&(*gateway.assume_init_ref().sub_dev_info).device_name), "");
+            let sub = Box::from_raw(gateway.assume_init_ref().sub_dev_info);
+            assert_eq!(field(&sub.device_name), "");
             assert_eq!(iot_platform_get_gw_dev_info(gateway.as_mut_ptr().cast(), None), QCLOUD_ERR_DEV_INFO);
             let info = gateway.assume_init_ref();
             assert!(info.sub_dev_info.is_null() && info.sub_dev_num == 0);
@@ -229,7 +230,7 @@ fn stored_identity_is_read_back_and_other_keys_stay() {
     }
 }
 
-/// Memory for one device, which the test process keeps.
+/// Memory for one device, which the test gives back as a box.
 #[cfg(feature = "gateway")]
 unsafe extern "C" fn lend(size: u32) -> *mut c_void {
     assert_eq!(size as usize, size_of::<DeviceInfo>());
