@@ -165,6 +165,8 @@ fn a_cut_after_the_request_has_online_sent_again_and_bind_not() {
         }));
         assert_eq!(gateway.ask(client.identity(), operation, &device("d"), None), result);
         assert_eq!(*asked.lock().unwrap(), sent);
+        // It holds the server, which holds it.
+        machine.mqtt.world().on_packet = None;
     }
 }
 
