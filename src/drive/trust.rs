@@ -2,7 +2,7 @@
 //! (wire.md section 5).
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use iot_engine::helpers::pem;
@@ -61,31 +61,28 @@ fn roots(built_in: &'static str) -> Result<Arc<str>, String> {
     Ok(own.unwrap_or_else(|| Arc::from(built_in)))
 }
 
-/// What a device's certificate file holds.
+/// What a file of certificates holds.
 ///
 /// # Errors
 /// Why it can't be read.
-#[cfg(all(feature = "auth-mode-cert", feature = "gateway"))]
-pub fn certificate_file(path: &str) -> Result<Vec<u8>, String> {
-    let file = read(path).map_err(|error| error.to_string())?;
-    if file.len() as u64 > MAX_FILE {
-        return Err(format!("more than {} kB", MAX_FILE / 1024));
-    }
+pub fn read(path: &str) -> Result<Vec<u8>, String> {
+    let mut file = Vec::new();
+    let read = File::open(path).and_then(|opened| opened.take(MAX_FILE + 1).read_to_end(&mut file));
+    read.map_err(|error| error.to_string())?;
+    within_limit(&file)?;
     Ok(file)
 }
 
-/// At most one byte more than [`MAX_FILE`].
-fn read(path: &str) -> io::Result<Vec<u8>> {
-    let mut file = Vec::new();
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut file)?;
-    Ok(file)
+fn within_limit(file: &[u8]) -> Result<(), String> {
+    if file.len() as u64 > MAX_FILE {
+        return Err(format!("more than {} kB", MAX_FILE / 1024));
+    }
+    Ok(())
 }
 
 /// The certificates in `file`, as PEM that a platform can be handed. `name` begins the text that says why it can't be.
 fn usable(file: &[u8], name: &str) -> Result<Arc<str>, String> {
-    if file.len() as u64 > MAX_FILE {
-        return Err(format!("{name}: more than {} kB", MAX_FILE / 1024));
-    }
+    within_limit(file).map_err(|why| format!("{name}: {why}"))?;
     let pem = pem::certificates(file).map_err(|why| format!("{name}: {why}"))?;
     if pem.len() > MAX_PEM {
         let size = pem.len();

@@ -12,7 +12,7 @@ use iot_abi::error::{
 };
 use iot_abi::export::DeviceInfo;
 use iot_abi::gateway::{GatewayInitParam, GatewayParam, SubdevBindInfo, SubdevBindList};
-use iot_abi::mqtt::{PublishParams, SubscribeParams};
+use iot_abi::mqtt::{MQTTInitParams, PublishParams, SubscribeParams};
 use iot_engine::identity::Identity;
 use iot_engine::services::gateway::message::Proof;
 use iot_engine::services::gateway::{signature, Bound, Operation};
@@ -53,7 +53,7 @@ export! {
     }
 }
 
-unsafe fn construct(function: &'static str, params: &iot_abi::mqtt::MQTTInitParams) -> Result<Arc<Gateway>, c_int> {
+unsafe fn construct(function: &'static str, params: &MQTTInitParams) -> Result<Arc<Gateway>, c_int> {
     // SAFETY: the caller's promise.
     let client = unsafe { mqtt::construct(params) }?;
     Gateway::new(client.clone()).map(Arc::new).map_err(|ended| {
@@ -262,12 +262,10 @@ fn key_of(function: &'static str, info: &DeviceInfo) -> Result<Vec<u8>, c_int> {
         ::log::error!(target: function, "dev_cert_file_name is empty or not UTF-8");
         return Err(QCLOUD_ERR_INVAL);
     }
-    crate::drive::trust::certificate_file(&path).map(|file| signature::certificate_key(&file).into_bytes()).map_err(
-        |why| {
-            ::log::error!(target: function, "the device's certificate {path}: {why}");
-            QCLOUD_ERR_FAILURE
-        },
-    )
+    crate::drive::trust::read(&path).map(|file| signature::certificate_key(&file).into_bytes()).map_err(|why| {
+        ::log::error!(target: function, "the device's certificate {path}: {why}");
+        QCLOUD_ERR_FAILURE
+    })
 }
 
 /// The cloud's result.
@@ -290,27 +288,11 @@ fn ask(
 }
 
 fn unanswered(function: &'static str, why: &Unanswered) -> c_int {
+    ::log::error!(target: function, "{why}");
     match why {
-        Unanswered::AlreadyOnline => {
-            ::log::error!(target: function, "the device is online already");
-            QCLOUD_ERR_GATEWAY_SUBDEV_ONLINE
-        }
-        Unanswered::NotOnline => {
-            ::log::error!(target: function, "the device was not put online");
-            QCLOUD_ERR_GATEWAY_SESSION_NO_EXIST
-        }
-        Unanswered::TooMany => {
-            ::log::error!(target: function, "too many requests wait for their answers");
-            QCLOUD_ERR_FAILURE
-        }
-        Unanswered::NotSent(error) => {
-            ::log::error!(target: function, "the request could not be sent: {error}");
-            QCLOUD_ERR_FAILURE
-        }
-        Unanswered::NoAnswer(ended) => {
-            ::log::error!(target: function, "no answer of the cloud: {ended}");
-            QCLOUD_ERR_FAILURE
-        }
+        Unanswered::AlreadyOnline => QCLOUD_ERR_GATEWAY_SUBDEV_ONLINE,
+        Unanswered::NotOnline => QCLOUD_ERR_GATEWAY_SESSION_NO_EXIST,
+        Unanswered::TooMany | Unanswered::NotSent(_) | Unanswered::NoAnswer(_) => QCLOUD_ERR_FAILURE,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A gateway's calls about the devices behind it (gateway.md section 2).
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
@@ -32,6 +33,18 @@ pub enum Unanswered {
     NotSent(Error),
     /// No answer came in time, or the link went for good.
     NoAnswer(Ended),
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unanswered::AlreadyOnline => f.write_str("the device is online already"),
+            Unanswered::NotOnline => f.write_str("the device was not put online"),
+            Unanswered::TooMany => f.write_str("too many requests wait for their answers"),
+            Unanswered::NotSent(error) => write!(f, "the request could not be sent: {error}"),
+            Unanswered::NoAnswer(ended) => write!(f, "no answer of the cloud: {ended}"),
+        }
+    }
 }
 
 /// The part of a gateway that the cloud's messages reach.

@@ -3,7 +3,7 @@
 use super::message::{self, Bound, Operation, Proof};
 use super::ANSWER_TIMEOUT_MS;
 use crate::identity::Identity;
-use crate::services::exchange::{Exchange, Settled};
+use crate::services::exchange::{Exchange, Refused, Settled};
 use crate::time::Millis;
 
 /// How many requests may wait at once.
@@ -100,6 +100,7 @@ impl Session {
         proof: Option<&Proof>,
     ) -> Result<(Ticket, String), Hindrance> {
         let key = Key { operation, device: Some(device.clone()) };
+        // First: how that call ends may change what is known of the device.
         if self.requests.is_waiting(&key) {
             return Err(Hindrance::Busy);
         }
@@ -119,9 +120,6 @@ impl Session {
     /// As [`ask`](Self::ask).
     pub fn ask_for_list(&mut self, now: Millis) -> Result<(Ticket, String), Hindrance> {
         let key = Key { operation: Operation::List, device: None };
-        if self.requests.is_waiting(&key) {
-            return Err(Hindrance::Busy);
-        }
         self.begin(now, key, message::LIST.to_owned(), true)
     }
 
@@ -130,7 +128,10 @@ impl Session {
         self.outcomes.try_reserve(self.requests.waiting().count() + 1).map_err(|_| Hindrance::Full)?;
         let ticket = Ticket(self.next_ticket);
         let request = Request { ticket, repeated: is_repeated.then(|| text.clone()) };
-        self.requests.begin(now, key, ANSWER_TIMEOUT_MS, request).map_err(|_| Hindrance::Full)?;
+        self.requests.begin(now, key, ANSWER_TIMEOUT_MS, request).map_err(|refused| match refused {
+            Refused::Pending => Hindrance::Busy,
+            Refused::Full => Hindrance::Full,
+        })?;
         self.next_ticket += 1;
         Ok((ticket, text))
     }
