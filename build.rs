@@ -17,6 +17,9 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_GATEWAY").is_some() {
         build.define("QCLOUD_GATEWAY", None);
     }
+    if std::env::var_os("CARGO_FEATURE_BROADCAST").is_some() {
+        build.define("QCLOUD_MESSAGES", None);
+    }
     // Unwinding passes through the frames of callout.c.
     build.flag_if_supported("-fasynchronous-unwind-tables");
     build.std("c99").extra_warnings(true).warnings_into_errors(true).compile("iot_sdk_c");

@@ -14,8 +14,15 @@ extern "C" {
 /** Receives a broadcast message of msgLen bytes, not terminated by a NUL; valid during the call only. */
 typedef void (*OnBroadcastMessageCallback)(void *pClient, const char *msg, uint32_t msgLen);
 
-/** Receives the messages to all devices of the client's product. Returns 0 or an error code. */
-extern int IOT_Broadcast_Subscribe(void *pClient, OnBroadcastMessageCallback callback);
+/**
+ * Receives the messages to all devices of the client's product. Drives the client while it waits for the server, up
+ * to 1.5 s. Called again it only sets another callback; NULL drops the messages. The subscription is one of the
+ * client's ten; IOT_MQTT_Unsubscribe takes it away.
+ *
+ * Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL for a NULL or unknown client; QCLOUD_ERR_FAILURE when the server
+ * refuses or does not answer, or without a link.
+ */
+int IOT_Broadcast_Subscribe(void *pClient, OnBroadcastMessageCallback callback);
 
 #endif /* BROADCAST_ENABLED */
 

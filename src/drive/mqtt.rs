@@ -12,6 +12,8 @@ mod settings;
 mod trace;
 
 use std::any::Any;
+#[cfg(feature = "inbox")]
+use std::sync::atomic::AtomicU32;
 #[cfg(feature = "multithread")]
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +21,7 @@ use std::sync::Arc;
 
 use iot_engine::identity::Identity;
 use iot_engine::mqtt::polling::PollBudget;
-use iot_engine::mqtt::{Config, Session};
+use iot_engine::mqtt::{Config, LinkState, Session};
 pub use iot_engine::mqtt::{Message, QoS};
 use iot_engine::time::Millis;
 pub use settings::Settings;
@@ -70,6 +72,12 @@ pub trait Subscriber: Send + Sync {
     /// The addresses of the C handlers behind this subscriber. Two subscriptions to one filter with the same ones are
     /// one subscription (behaviour.md section 3).
     fn handlers(&self) -> Option<(usize, usize)> {
+        None
+    }
+
+    /// What a service looks for to find its own subscription among the program's.
+    #[cfg(feature = "inbox")]
+    fn mark(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         None
     }
 
@@ -202,6 +210,8 @@ pub struct Client {
     #[cfg(feature = "multithread")]
     fetcher: AtomicU64,
     poll_budget: Mutex<PollBudget>,
+    #[cfg(feature = "inbox")]
+    reconnects: AtomicU32,
     last_fault: Mutex<Option<Error>>,
     #[cfg(feature = "multithread")]
     pump_loop: pump_loop::PumpLoop,
@@ -226,6 +236,8 @@ impl Client {
             #[cfg(feature = "multithread")]
             fetcher: AtomicU64::new(0),
             poll_budget: Mutex::new(PollBudget::default()),
+            #[cfg(feature = "inbox")]
+            reconnects: AtomicU32::new(0),
             last_fault: Mutex::new(None),
             #[cfg(feature = "multithread")]
             pump_loop: pump_loop::PumpLoop::new(),
@@ -347,9 +359,33 @@ impl Client {
         self.session.lock().is_subscribed(filter)
     }
 
+    /// The mark of the program's first subscription to `filter` that has a `T` for one.
+    #[cfg(feature = "inbox")]
+    pub(crate) fn find_marked<T: Any + Send + Sync>(&self, filter: &str) -> Option<Arc<T>> {
+        let marked = |subscriber: &Arc<dyn Subscriber>| subscriber.mark()?.downcast::<T>().ok();
+        self.session.lock().find_subscription(filter, marked)
+    }
+
     /// Whether the connection is up.
     pub fn is_connected(&self) -> bool {
-        self.session.lock().link() == iot_engine::mqtt::LinkState::Up
+        self.session.lock().link() == LinkState::Up
+    }
+
+    /// How often the link was made again, for [`link_lost`](Self::link_lost).
+    #[cfg(feature = "inbox")]
+    pub(crate) fn reconnects(&self) -> u32 {
+        self.reconnects.load(Ordering::Acquire)
+    }
+
+    /// Whether the link has been lost since there were so many `reconnects`, and how it is now: about to be made again, or
+    /// down for good. An answer to what was sent before does not come then.
+    #[cfg(feature = "inbox")]
+    pub(crate) fn link_lost(&self, reconnects: u32) -> Option<Error> {
+        match self.session.lock().link() {
+            LinkState::Up if self.reconnects() == reconnects => None,
+            LinkState::Down | LinkState::Closed => Some(Error::NotConnected),
+            _ => Some(Error::Reconnecting),
+        }
     }
 
     /// Tells the client that an OTA download begins or ends: in between, `yield_for` handles what is readable now

@@ -90,7 +90,7 @@ export! {
 
 /// The handle of the gateway's MQTT client.
 fn client_of(gateway: &Gateway) -> *mut c_void {
-    Arc::as_ptr(gateway.client()).cast_mut().cast()
+    handle::of(gateway.client())
 }
 
 fn required(function: &'static str, client: *mut c_void) -> Option<Arc<Gateway>> {

@@ -46,9 +46,14 @@ fn table() -> MutexGuard<'static, Table> {
     HANDLES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The handle that `object` has once it is registered.
+pub fn of<T>(object: &Arc<T>) -> *mut c_void {
+    Arc::as_ptr(object).cast_mut().cast::<c_void>()
+}
+
 /// Registers `object` and returns its handle, never NULL.
 pub fn insert<T: Any + Send + Sync>(object: Arc<T>) -> *mut c_void {
-    let handle = Arc::as_ptr(&object).cast_mut().cast::<c_void>();
+    let handle = of(&object);
     table().insert(handle, object);
     handle
 }

@@ -12,6 +12,8 @@ use std::ffi::{c_char, CStr};
 #[macro_use]
 mod edge;
 
+#[cfg(feature = "broadcast")]
+pub mod broadcast;
 pub(crate) mod code;
 pub mod ext;
 #[cfg(feature = "gateway")]
@@ -21,6 +23,8 @@ pub mod handle;
 pub mod json;
 pub mod log;
 pub mod memory;
+#[cfg(feature = "broadcast")]
+mod messages;
 pub mod mqtt;
 pub mod ota;
 pub mod system;

@@ -366,6 +366,22 @@ HIDDEN void qcloud_call_on_event(void (*callback)(void *, unsigned int, void *),
     LEND_END;
 }
 
+#ifdef QCLOUD_MESSAGES
+/* OnBroadcastMessageCallback. */
+HIDDEN void qcloud_call_on_bytes(void (*callback)(void *, const char *, uint32_t), void *client, const char *bytes,
+                                 uint32_t len);
+HIDDEN void qcloud_call_on_bytes(void (*callback)(void *, const char *, uint32_t), void *client, const char *bytes,
+                                 uint32_t len)
+{
+    LEND_BEGIN;
+    CATCH(zero);
+    permit();
+    callback(client, bytes, len);
+    STAY;
+    LEND_END;
+}
+#endif
+
 /* LogMessageHandler. One that was left counts as one that printed the line. */
 HIDDEN int qcloud_call_on_line(bool (*callback)(const char *), const char *line);
 HIDDEN int qcloud_call_on_line(bool (*callback)(const char *), const char *line)

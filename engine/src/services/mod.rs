@@ -1,6 +1,7 @@
 //! The services of the cloud that a device uses over its MQTT session: a folder each, with its topics, messages and
 //! session. [`exchange`] and [`question`] are what they share.
 
+pub mod broadcast;
 pub mod exchange;
 pub mod gateway;
 pub mod ota;

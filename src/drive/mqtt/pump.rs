@@ -355,6 +355,8 @@ impl Client {
             Event::Connected => {}
             Event::Disconnected => self.notify(Notice::Disconnected),
             Event::Reconnected { session_present } => {
+                #[cfg(feature = "inbox")]
+                self.reconnects.fetch_add(1, Ordering::AcqRel);
                 log::info!(target: "mqtt_session", "MQTT is connected again");
                 self.notify(Notice::Reconnected);
                 let services = self.session.lock().services();

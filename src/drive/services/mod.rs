@@ -1,8 +1,12 @@
 //! The services of the cloud over an MQTT client: a file or folder each.
 
+#[cfg(feature = "broadcast")]
+pub mod broadcast;
 pub(crate) mod channel;
 #[cfg(feature = "gateway")]
 pub mod gateway;
+#[cfg(feature = "inbox")]
+pub(crate) mod inbox;
 pub mod ota;
 pub(crate) mod question;
 pub mod system_time;

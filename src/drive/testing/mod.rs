@@ -7,6 +7,8 @@ mod clock;
 mod cloud;
 mod machine;
 pub(crate) mod mqtt_server;
+#[cfg(feature = "inbox")]
+pub(crate) mod program;
 pub(crate) mod web_server;
 
 pub(crate) use clock::Clock;

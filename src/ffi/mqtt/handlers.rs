@@ -10,12 +10,8 @@ use iot_abi::raw;
 use iot_engine::mqtt::Message;
 
 use crate::drive::mqtt::{Client, Listener, Notice, Subscriber, SubscriptionEvent};
+use crate::ffi::handle;
 use crate::hal::callout;
-
-/// A client's handle, for a C callback.
-fn handle_of(client: &Arc<Client>) -> *mut c_void {
-    Arc::as_ptr(client).cast_mut().cast::<c_void>()
-}
 
 /// Packet ids travel to C as pointers.
 fn id_as_pointer(id: u16) -> *mut c_void {
@@ -73,7 +69,7 @@ impl CListener {
         unsafe {
             callout::three_pointers(
                 std::mem::transmute::<EventHandler, callout::ThreePointers>(self.handler),
-                handle_of(client),
+                handle::of(client),
                 self.context,
                 ptr::from_mut(&mut event).cast(),
             );
@@ -134,7 +130,7 @@ impl Subscriber for CSubscriber {
             unsafe {
                 callout::three_pointers(
                     std::mem::transmute::<MessageHandler, callout::ThreePointers>(handler),
-                    handle_of(client),
+                    handle::of(client),
                     view.cast(),
                     self.user_data,
                 );
@@ -158,7 +154,7 @@ impl Subscriber for CSubscriber {
             SubscriptionEvent::ClientDestroyed => MQTTEventType::MQTT_EVENT_CLIENT_DESTROY,
         };
         // SAFETY: as in `deliver`.
-        unsafe { callout::on_event(handler, handle_of(client), event as raw::MQTTEventType, self.user_data) };
+        unsafe { callout::on_event(handler, handle::of(client), event as raw::MQTTEventType, self.user_data) };
     }
 
     fn takes_messages(&self) -> bool {

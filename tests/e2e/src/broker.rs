@@ -13,6 +13,8 @@ use crate::{Device, Log};
 pub const CONNECT: u8 = 1;
 /// Message.
 pub const PUBLISH: u8 = 3;
+/// The answer to a message of QoS 1.
+pub const PUBACK: u8 = 4;
 /// The first answer to a message of QoS 2.
 pub const PUBREC: u8 = 5;
 /// The last answer to a message of QoS 2.

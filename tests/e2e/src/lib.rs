@@ -29,7 +29,7 @@ mod secrets;
 mod server;
 mod street;
 
-pub use broker::{publish, Broker, Packet, Reaction, CONNECT, PUBCOMP, PUBLISH, PUBREC, SUBSCRIBE};
+pub use broker::{publish, Broker, Packet, Reaction, CONNECT, PUBACK, PUBCOMP, PUBLISH, PUBREC, SUBSCRIBE};
 pub use build::{missing, Build};
 pub use desk::Desk;
 pub use device::Device;

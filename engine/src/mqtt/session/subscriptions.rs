@@ -216,6 +216,13 @@ impl<H: Clone> Session<H> {
         self.subscriptions.iter().any(|subscription| subscription.filter == filter && subscription.ready)
     }
 
+    /// What `look` finds first in the program's subscriptions to `filter`.
+    #[must_use]
+    pub fn find_subscription<T>(&self, filter: &str, look: impl Fn(&H) -> Option<T>) -> Option<T> {
+        let is_meant = |known: &&Subscription<H>| known.owner == Owner::Program && known.filter == filter;
+        self.subscriptions.iter().filter(is_meant).find_map(|known| look(&known.handler))
+    }
+
     /// Whether a SUBACK for the subscription with this key is in.
     #[must_use]
     pub fn is_ready(&self, key: u64) -> bool {
