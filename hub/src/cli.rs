@@ -7,22 +7,22 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hub_mqtt::remote::BrokerOptions;
 
+use crate::cert::CertArgs;
 use crate::client;
 use crate::once::args::OnceArgs;
-use crate::remote::BrokerArgs;
-use crate::tls::certs::CertArgs;
 
 /// The cloud on your desk: an MQTT broker, an OTA service and a firmware server for tests and demos.
 #[derive(Parser)]
 #[command(name = "hub", version)]
 pub struct Cli {
     #[command(subcommand)]
-    pub command: Command,
+    pub action: Action,
 }
 
 #[derive(Subcommand)]
-pub enum Command {
+pub enum Action {
     /// Run the hub until it is told to stop.
     Run(Box<RunArgs>),
     /// Make (or find) a client certificate for mutual TLS and print where it is.
@@ -61,6 +61,48 @@ impl FromStr for Listen {
 pub enum Scheme {
     Http,
     Https,
+}
+
+/// Options for an existing broker.
+#[derive(Args)]
+#[command(next_help_heading = "An existing broker")]
+pub struct BrokerArgs {
+    /// Serve the devices of an existing broker (mqtt://HOST[:PORT], over TLS mqtts://HOST[:PORT]) instead of listening for MQTT
+    #[arg(long, value_name = "URL", conflicts_with_all = ["mqtt_psk", "mqtt", "mqtt_cert"])]
+    pub broker: Option<String>,
+    /// CAs the broker's certificate may be signed by, PEM (default: the system's)
+    #[arg(long, value_name = "FILE", requires = "broker")]
+    pub broker_ca: Option<PathBuf>,
+    /// The hub's client certificate for the broker, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["broker", "broker_key"])]
+    pub broker_cert: Option<PathBuf>,
+    /// The key of --broker-cert, PEM
+    #[arg(long, value_name = "FILE", requires = "broker_cert")]
+    pub broker_key: Option<PathBuf>,
+    /// The hub's user name at the broker; its password is in --broker-password-file or the variable HUB_BROKER_PASSWORD
+    #[arg(long, value_name = "NAME", requires = "broker")]
+    pub broker_user: Option<String>,
+    /// A file that holds the password of --broker-user and nothing else
+    #[arg(long, value_name = "FILE", requires = "broker_user")]
+    pub broker_password_file: Option<PathBuf>,
+    /// Share by $share/NAME/... (default: where the broker can, by a name of the data folder's own); off: never by the broker
+    #[arg(long, value_name = "NAME", requires = "broker")]
+    pub broker_group: Option<String>,
+}
+
+impl BrokerArgs {
+    /// The same without the command line.
+    pub fn options(&self) -> BrokerOptions {
+        BrokerOptions {
+            broker: self.broker.clone(),
+            broker_ca: self.broker_ca.clone(),
+            broker_cert: self.broker_cert.clone(),
+            broker_key: self.broker_key.clone(),
+            broker_user: self.broker_user.clone(),
+            broker_password_file: self.broker_password_file.clone(),
+            broker_group: self.broker_group.clone(),
+        }
+    }
 }
 
 #[derive(Args)]

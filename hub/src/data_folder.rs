@@ -5,14 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::devices::Devices;
-use crate::error::{Context, Fatal, Result};
-use crate::operations;
-use crate::ports::store::Store;
-use crate::random;
 use crate::state_file::write_whole;
-use crate::store::Database;
-use crate::tls::certs::Authority;
+use hub_core::devices::Devices;
+use hub_core::error::{Context, Fatal, Result};
+use hub_core::operations;
+use hub_core::ports::store::Store;
+use hub_core::random;
+use hub_mqtt::tls::certs::Authority;
+use hub_store::Database;
 
 /// Bytes in the key that signs URLs.
 const SIGNING_KEY: usize = 20;
@@ -67,5 +67,22 @@ fn signing_key(path: &Path) -> Result<Vec<u8>> {
             Ok(key)
         }
         Err(error) => Err(error).context(what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_keeps_its_keys() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let open = || Data::open(folder.path(), false);
+        let ca = |data: &Data| fs::read(data.authority.ca_file()).expect("the CA");
+        let (first, second) = (open().expect("data"), open().expect("the same"));
+        assert_eq!(first.signing_key.len(), SIGNING_KEY);
+        assert_eq!((first.signing_key == second.signing_key, ca(&first) == ca(&second)), (true, true));
+        fs::write(folder.path().join("signing.key"), "short").expect("write");
+        assert!(open().err().is_some_and(|error| error.to_string().contains("5 bytes")));
     }
 }

@@ -16,28 +16,31 @@ use tokio::task::spawn_blocking;
 use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 
-use crate::api::{self, Access, Console};
-use crate::broker::listener::{self, Proof};
-use crate::broker::Broker;
+use hub_core::devices::Devices;
+use hub_core::error::{Context, Fatal, Result};
+use hub_core::events::{Event, Ready};
+use hub_core::firmware::Measured;
+use hub_core::hub::{now_ms, Hub, Parts};
+use hub_core::model::Addresses;
+use hub_core::operations;
+use hub_core::ports::store::{Store, Stored};
+use hub_core::ports::{Events, Verdict};
+use hub_core::site::Site;
+use hub_fault::listener::{InterruptibleListener, Interruption};
+use hub_fault::{Faults, Stage};
+use hub_http::api::{self, Access, Console};
+use hub_http::firmware;
+use hub_mqtt::broker::listener::{self, Proof};
+use hub_mqtt::broker::{Broker, Side};
+use hub_mqtt::remote;
+use hub_mqtt::tls::psk;
+
 use crate::cli::{Listen, RunArgs, Scheme};
-use crate::commands::Command;
+use crate::commands::{carry_out, StdinCommand};
 use crate::data_folder::{import, Data};
-use crate::devices::Devices;
-use crate::error::{Context, Fatal, Result};
-use crate::events::{Event, Ready, Reporter};
-use crate::fault::door::{Door, Latch};
-use crate::fault::{Faults, Stage};
-use crate::firmware::Measured;
-use crate::http::server;
-use crate::hub::{now_ms, Hub, Parts, Verdict};
-use crate::model::Addresses;
 use crate::once::{Furnished, Test};
-use crate::operations;
-use crate::ports::store::{Store, Stored};
-use crate::remote;
-use crate::site::Site;
+use crate::reporter::Reporter;
 use crate::state_file::{write_whole, StateFile, TOKEN_VARIABLE};
-use crate::tls::psk;
 
 /// How often the hub checks whether another hub has changed something.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
@@ -97,8 +100,8 @@ struct Socket {
 }
 
 impl Socket {
-    fn door(self, latch: &Latch) -> Result<Door> {
-        Door::new(self.listener, latch).context(|| format!("cannot listen on {}", self.address))
+    fn interruptible(self, interruption: &Interruption) -> Result<InterruptibleListener> {
+        InterruptibleListener::new(self.listener, interruption).context(|| format!("cannot listen on {}", self.address))
     }
 }
 
@@ -239,34 +242,37 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         test.furnish(&mut ready)?;
     }
 
-    faults.set_stage(Stage {
-        authority: authority.clone(),
-        host: args.host.clone(),
-        http: ready.http.clone(),
-        https: ready.https.clone(),
-    });
     let (verdicts, verdict) = mpsc::unbounded_channel();
     let client_ids: Vec<String> = match args.devices {
         Some(_) => devices.iter().map(|(id, _)| id.to_owned()).collect(),
         None => store.client_ids().map_err(|problem| Fatal::new(problem.detail))?,
     };
     let (witness, witnessed) = mpsc::unbounded_channel();
-    let events = match &test {
+    let events: Arc<dyn Events> = Arc::new(match &test {
         Some(_) => Reporter::once(args.json, witness),
         None => Reporter::new(args.json),
-    };
+    });
+    let (flawed_authority, host) = (authority.clone(), args.host.clone());
+    faults.set_stage(Stage {
+        events: events.clone(),
+        flawed_tls: Box::new(move |flaw, client_certificates| {
+            let config = flawed_authority.flawed_server_config(&host, flaw, client_certificates);
+            config.ok().map(TlsAcceptor::from)
+        }),
+        http: ready.http.clone(),
+        https: ready.https.clone(),
+    });
     let parts = |downlink| Parts {
         events,
-        faults: faults.clone(),
         store: store.clone(),
         site,
-        authority,
+        certificates: authority,
         downlink,
         verdicts,
         offer: file.map(|file| file.version),
         awaited: client_ids.iter().cloned().collect(),
     };
-    let hub = match remote::connect(&args.broker, folder.kept()).await? {
+    let hub = match remote::connect(&args.broker.options(), folder.kept()).await? {
         Some((client, service)) => {
             let hub = Arc::new(Hub::new(parts(Arc::new(client))));
             tokio::spawn(service.serve(hub.clone()));
@@ -276,6 +282,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
             let broker = Arc::new(Broker::default());
             let acceptor = psk::Acceptor::new(store.clone())?;
             let hub = Arc::new(Hub::new(parts(broker.clone())));
+            let side = Side { hub: hub.clone(), broker, faults: faults.clone() };
             let listeners = [
                 (psk_socket, Proof::Psk(acceptor)),
                 (tcp_socket, Proof::Password),
@@ -283,8 +290,8 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
             ];
             for (socket, proof) in listeners {
                 if let Some(socket) = socket {
-                    let door = socket.door(&faults.mqtt_latch)?;
-                    tokio::spawn(listener::accept(hub.clone(), broker.clone(), door, proof));
+                    let socket = socket.interruptible(&faults.mqtt_interruption)?;
+                    tokio::spawn(listener::accept(side.clone(), socket, proof));
                 }
             }
             hub
@@ -292,8 +299,8 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     };
     for (socket, tls) in [(http_socket, None), (https_socket, Some(server_tls))] {
         if let Some(socket) = socket {
-            let door = socket.door(&faults.http_latch)?;
-            tokio::spawn(server::accept(hub.clone(), door, tls));
+            let socket = socket.interruptible(&faults.http_interruption)?;
+            tokio::spawn(firmware::accept(hub.clone(), faults.clone(), socket, tls));
         }
     }
     if let Some(socket) = console_socket {
@@ -320,10 +327,10 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         let content = serde_json::to_vec(&ready).context(|| path.display().to_string())?;
         write_whole(path, &content)?;
     }
-    hub.events.emit(&Event::Ready(Box::new(ready.clone())));
+    hub.emit(&Event::Ready(Box::new(ready.clone())));
     match test {
         Some(test) => test.run(&ready, &args.faults, client_ids, witnessed, signals.any()).await,
-        None => Ok(signals.wait(&hub, commands(), verdict, args.exit_when_done).await),
+        None => Ok(signals.wait(&hub, &faults, commands(), verdict, args.exit_when_done).await),
     }
 }
 
@@ -419,7 +426,7 @@ async fn upkeep(hub: Arc<Hub>) {
         let work = spawn_blocking(move || {
             hub.notice_other_hubs();
             if checks % CHECKS_PER_SWEEP == 0 {
-                hub.sweep();
+                hub.sweep(now_ms());
             }
         });
         // A panic has been told of on standard error.
@@ -472,6 +479,7 @@ impl Signals {
     async fn wait(
         mut self,
         hub: &Hub,
+        faults: &Faults,
         mut commands: mpsc::UnboundedReceiver<String>,
         mut verdicts: mpsc::UnboundedReceiver<Verdict>,
         exit_when_done: bool,
@@ -480,10 +488,10 @@ impl Signals {
             tokio::select! {
                 _ = self.interrupt.recv() => return ExitCode::SUCCESS,
                 _ = self.terminate.recv() => return ExitCode::SUCCESS,
-                Some(line) = commands.recv() => match Command::parse(&line) {
+                Some(line) = commands.recv() => match StdinCommand::parse(&line) {
                     None => {}
-                    Some(Ok(Command::Quit)) => return ExitCode::SUCCESS,
-                    Some(Ok(command)) => hub.command(command),
+                    Some(Ok(StdinCommand::Quit)) => return ExitCode::SUCCESS,
+                    Some(Ok(command)) => carry_out(hub, faults, command),
                     Some(Err(text)) => hub.warn(&text),
                 },
                 Some(verdict) = verdicts.recv() => match verdict {

@@ -12,8 +12,8 @@ use rustix::fs::{flock, FlockOperation};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use crate::error::{Context, Result};
-use crate::events::Ready;
+use hub_core::error::{Context, Result};
+use hub_core::events::Ready;
 
 /// The first hub's file.
 const NAME: &str = "hub.json";

@@ -12,8 +12,8 @@ use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use super::args::Target;
 use super::trouble::Trouble;
-use crate::firmware::escape;
 use crate::state_file::{self, TOKEN_VARIABLE};
+use hub_core::firmware::escape;
 
 /// How long to try to connect.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -7,9 +7,9 @@ use serde_json::{json, Value};
 use tempfile::NamedTempFile;
 
 use super::trouble::Trouble;
-use crate::devices::is_client_id;
-use crate::model::{Device, NewDevice};
 use crate::state_file::write_whole;
+use hub_core::devices::is_client_id;
+use hub_core::model::{Device, NewDevice};
 
 /// Where a device's program looks for the files that `device_info.json` names: below the folder it runs in.
 const CERTS: &str = "certs";

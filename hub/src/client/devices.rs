@@ -10,7 +10,7 @@ use super::device_info::DeviceInfo;
 use super::display::state_name;
 use super::output;
 use super::trouble::Trouble;
-use crate::model::{AddDevice, Device, DeviceList, NewDevice, Proof};
+use hub_core::model::{AddDevice, Device, DeviceList, NewDevice, Proof};
 
 /// Carries the command out.
 pub fn run(args: &args::Devices) -> Result<ExitCode, Trouble> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
-use crate::model::{Change, Counts, Job, Scope, State, Upgrade};
+use hub_core::model::{Change, Counts, Job, Scope, State, Upgrade};
 
 /// How often a device's progress makes a line where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);

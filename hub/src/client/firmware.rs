@@ -8,7 +8,7 @@ use super::connection::{part, Connection};
 use super::output;
 use super::trouble::Trouble;
 use super::upload::Source;
-use crate::model::{Firmware, FirmwareList};
+use hub_core::model::{Firmware, FirmwareList};
 
 /// Carries the command out.
 pub fn run(args: &args::Firmware) -> Result<ExitCode, Trouble> {

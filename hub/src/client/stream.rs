@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 
 use super::trouble::Trouble;
-use crate::model::Change;
+use hub_core::model::Change;
 
 /// Changes one by one.
 pub struct Changes<R>(BufReader<R>);

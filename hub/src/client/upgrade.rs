@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::display::{describe_job, describe_upgrade};
 use super::trouble::Trouble;
 use super::{firmware, output, watch};
-use crate::model::{OrderUpgrade, Scope, Upgrade, UpgradeJobs, UpgradeList};
+use hub_core::model::{OrderUpgrade, Scope, Upgrade, UpgradeJobs, UpgradeList};
 
 /// Carries the command out.
 pub fn run(args: &args::Upgrade) -> Result<ExitCode, Trouble> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::trouble::Trouble;
-use crate::firmware;
+use hub_core::firmware;
 
 /// How often there is a line where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);

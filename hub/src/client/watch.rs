@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::display::Display;
 use super::stream::Changes;
 use super::trouble::Trouble;
-use crate::model::{Change, Counts, Job, Scope, State, Upgrade, UpgradeJobs, UpgradeList};
+use hub_core::model::{Change, Counts, Job, Scope, State, Upgrade, UpgradeJobs, UpgradeList};
 
 /// Carries the command out.
 pub fn run(args: &args::Watch) -> Result<ExitCode, Trouble> {

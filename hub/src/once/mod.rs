@@ -19,11 +19,11 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout_at, Instant};
 
-use crate::devices::Devices;
-use crate::error::{Context, Fatal, Result};
-use crate::events::{CertPaths, Event, OnceReady, Ready};
-use crate::random;
 use crate::state_file::write_whole;
+use hub_core::devices::Devices;
+use hub_core::error::{Context, Fatal, Result};
+use hub_core::events::{CertPaths, Event, OnceReady, Ready};
+use hub_core::random;
 
 use args::{Auth, OnceArgs};
 use program::Program;

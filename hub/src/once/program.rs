@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::error::{Context, Fatal, Result};
+use hub_core::error::{Context, Fatal, Result};
 
 /// How long a program may take to end once it is told to.
 const END_LIMIT: Duration = Duration::from_secs(5);

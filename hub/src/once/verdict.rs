@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use crate::events::Event;
+use hub_core::events::Event;
 
 /// Where a device must get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,7 +294,7 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::Listener;
+    use hub_core::events::Listener;
 
     const DEV: &str = "Pdev";
 

@@ -1,0 +1,161 @@
+//! What the hub tells the world. The names are those of its JSON lines.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// Which listener a device came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listener {
+    /// TLS with a pre-shared key.
+    Psk,
+    /// Plain TCP with a password.
+    Tcp,
+    /// TLS with a client certificate.
+    Cert,
+}
+
+/// Where a client certificate is.
+#[derive(Clone, Debug, Serialize)]
+pub struct CertPaths {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// What a test or a user needs to reach the hub; also the content of the ready file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ready {
+    pub mqtt_psk: Option<String>,
+    pub mqtt: Option<String>,
+    pub mqtt_cert: Option<String>,
+    pub http: Option<String>,
+    pub https: Option<String>,
+    /// A URL.
+    pub console: Option<String>,
+    pub ca_file: PathBuf,
+    pub firmware_url: Option<String>,
+    pub version: Option<String>,
+    pub md5: Option<String>,
+    pub file_size: Option<u64>,
+    pub client_certs: BTreeMap<String, CertPaths>,
+    /// The device of `--once`.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub once: Option<OnceReady>,
+}
+
+/// What the device of `hub run --once` needs to know.
+#[derive(Clone, Debug, Serialize)]
+pub struct OnceReady {
+    /// How it comes in.
+    pub auth: &'static str,
+    /// The listener for that.
+    pub endpoint: String,
+    /// Where it runs.
+    pub folder: PathBuf,
+    pub from_version: Option<String>,
+    /// These only where there is one device.
+    pub client_id: Option<String>,
+    pub product_id: Option<String>,
+    pub device_name: Option<String>,
+    pub device_info: Option<PathBuf>,
+}
+
+/// One row of the answer to the command `devices`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeviceRow {
+    pub client_id: String,
+    /// `None` where an existing broker keeps the connections.
+    pub online: Option<bool>,
+    pub version: Option<String>,
+    pub state: Option<String>,
+    pub percent: Option<u8>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    Ready(Box<Ready>),
+    Connected {
+        client_id: String,
+        listener: Listener,
+        username: Option<String>,
+        keep_alive: u16,
+        clean_session: bool,
+    },
+    Refused {
+        client_id: Option<String>,
+        listener: Listener,
+        reason: String,
+    },
+    Disconnected {
+        client_id: String,
+        clean: bool,
+        reason: String,
+    },
+    Subscribed {
+        client_id: String,
+        filter: String,
+        qos: u8,
+    },
+    Unsubscribed {
+        client_id: String,
+        filter: String,
+    },
+    Message {
+        client_id: String,
+        topic: String,
+        qos: u8,
+        payload: String,
+    },
+    /// A device told its running version.
+    Version {
+        client_id: String,
+        version: String,
+    },
+    /// An update command is on its way to a device.
+    Ordered {
+        client_id: String,
+        version: String,
+    },
+    /// A device reported on an upgrade.
+    Upgrade {
+        client_id: String,
+        version: String,
+        state: String,
+        percent: Option<u8>,
+        result_code: Option<i64>,
+        result_msg: Option<String>,
+    },
+    Http {
+        method: String,
+        target: String,
+        range: Option<String>,
+        if_range: Option<String>,
+        accept_encoding: Option<String>,
+        status: u16,
+        bytes: u64,
+        complete: bool,
+        /// Why access was refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
+    },
+    /// A fault rule was due.
+    Fault {
+        rule: String,
+    },
+    Devices {
+        devices: Vec<DeviceRow>,
+    },
+    /// A device, a broker or a person did something that makes no sense.
+    Warning {
+        client_id: Option<String>,
+        text: String,
+    },
+    /// Answers a command.
+    Note {
+        text: String,
+    },
+}

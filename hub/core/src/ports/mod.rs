@@ -1,0 +1,113 @@
+//! What the hub needs of the world, and what the world may ask of it: what brings messages to devices, what takes in what
+//! they say, who is told of what happens, a store, and a CA.
+
+use rumqttc::mqttbytes::v4::Publish;
+
+use crate::devices::Device;
+use crate::error::Result;
+use crate::events::Event;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod store;
+
+/// The way to the devices: the hub's own broker, or its connection to somebody else's. No call waits for the network.
+pub trait Downlink: Send + Sync {
+    /// Sends a message; false where it certainly reaches nobody.
+    fn send(&self, message: Publish) -> bool;
+
+    /// Passes on what a device has published to the devices that have subscribed to it.
+    fn pass_on(&self, message: &Publish);
+
+    /// Whether other hubs may reach the same devices.
+    fn is_shared(&self) -> bool;
+
+    /// Whether a device is connected; `None` where another broker keeps the connections.
+    fn is_online(&self, client_id: &str) -> Option<bool>;
+
+    /// Whether a message on this topic can reach the device now.
+    fn listens(&self, client_id: &str, topic: &str) -> bool;
+
+    /// Cuts a device's connection.
+    ///
+    /// # Errors
+    /// Why it can't, for a person.
+    fn cut(&self, client_id: &str) -> std::result::Result<(), String>;
+
+    /// Cuts a device's connection, and keeps nothing of its session.
+    fn forget(&self, client_id: &str);
+}
+
+/// Who is told of what happens. No call waits for long, or calls the hub.
+pub trait Events: Send + Sync {
+    /// Something has happened.
+    fn emit(&self, event: &Event);
+}
+
+/// What takes in what devices say.
+pub trait Uplink: Send + Sync {
+    /// A device has published a message. True: it has been dealt with, so it may be acknowledged. False: what it says
+    /// could not be kept (the disk may be full), so the device must go on saying it.
+    fn device_message(&self, client_id: &str, message: &Publish) -> bool;
+
+    /// Something a person should know.
+    fn warn(&self, text: &str);
+}
+
+/// What a broker of the hub's own asks beyond that: it lets devices in.
+pub trait Admission: Uplink + Events {
+    /// The device with this client id, where there is one.
+    fn device(&self, client_id: &str) -> Option<Device>;
+
+    /// A device came or went.
+    fn presence(&self, client_id: &str);
+
+    /// [`Uplink::device_message`] in two steps. A message is kept when this returns, so it may be acknowledged; then comes
+    /// [`Admission::report`]. `None`: it could not be kept, so it must not be acknowledged.
+    fn receive(&self, client_id: &str, message: &Publish) -> Option<Received>;
+
+    /// Says what has been received, to people and to those who wait for the end.
+    fn report(&self, received: Received);
+
+    /// The topic a device gets its commands on.
+    fn update_topic(&self, client_id: &str) -> Option<String>;
+
+    /// Sends a device what `spoil` makes of the payload of its update command.
+    fn send_spoilt(&self, client_id: &str, spoil: &dyn Fn(&str) -> String);
+}
+
+/// What is still to be said of a message after its acknowledgement. It comes after, because it may end the hub.
+#[must_use]
+#[derive(Default)]
+pub struct Received {
+    pub(crate) event: Option<Event>,
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// How a run with `--exit-when-done` ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every device is done.
+    Done,
+    /// One device failed.
+    Failed,
+}
+
+/// The CA that devices' certificates come from.
+pub trait Certificates: Send + Sync {
+    /// Makes a certificate for one device in place of the one it had, if any.
+    ///
+    /// # Errors
+    /// The disk does not take it, or the client id is none.
+    fn renew_client(&self, client_id: &str) -> Result<NewClient>;
+}
+
+/// A client certificate just made, in PEM.
+pub struct NewClient {
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key.
+    pub private_key: String,
+    /// In hex.
+    pub serial: String,
+}

@@ -1,0 +1,201 @@
+//! What the hub needs of a store. Each method is one whole transaction: all of it happens, or nothing.
+//!
+//! What a rule says about a report is worked out inside the transaction, so that two hubs on one store agree.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::devices::{self, Devices};
+use crate::firmware::Measured;
+use crate::model::{AddFirmware, Change, Device, Firmware, Job, Problem, Proof, Scope, Upgrade};
+use crate::ota::message::Progress;
+
+/// What a transaction comes to.
+pub type Outcome<T> = Result<T, Problem>;
+
+/// A firmware with where its file is.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// What people are told of it.
+    pub firmware: Firmware,
+    /// Its name in the firmware folder, and in URLs.
+    pub file_name: String,
+    /// `None`: in the firmware folder.
+    pub path: Option<PathBuf>,
+}
+
+/// What a device has to prove who it is.
+pub enum Credential {
+    /// A secret, decoded.
+    Key(Vec<u8>),
+    /// A certificate with this serial number.
+    Certificate(String),
+}
+
+/// A device as the command `devices` shows it: client id, version, state and percentage.
+pub type Told = (String, Option<String>, Option<String>, Option<u8>);
+
+/// What a transaction has changed, by id: what watchers are told of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Client ids.
+    pub devices: BTreeSet<String>,
+    /// Jobs of orders.
+    pub jobs: BTreeSet<i64>,
+    /// Orders.
+    pub upgrades: BTreeSet<i64>,
+}
+
+impl Touched {
+    /// A job has changed, and so its order's counts.
+    pub fn job(&mut self, job: &Job) {
+        self.jobs.insert(job.id);
+        self.upgrades.insert(job.upgrade_id);
+    }
+}
+
+/// An order to be kept.
+pub struct NewOrder<'a> {
+    /// What devices are upgraded to.
+    pub firmware_id: i64,
+    /// Which devices it is for.
+    pub scope: Scope,
+    /// Only devices that run one of these; empty: any.
+    pub from_versions: &'a [String],
+    /// The devices it reaches now.
+    pub devices: &'a [Device],
+}
+
+/// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
+pub trait Store: Send + Sync {
+    /// Adds the devices of a list to those that are there.
+    fn import(&self, devices: &Devices) -> Outcome<()>;
+
+    /// What must be known to let a device in and to reach it.
+    fn find_device(&self, client_id: &str) -> Outcome<Option<devices::Device>>;
+
+    /// One device with its latest job, but for whether it is there.
+    fn device(&self, client_id: &str) -> Outcome<Option<Device>>;
+
+    /// Every device in order of client id with its latest job, but for whether it is there.
+    fn devices(&self) -> Outcome<Vec<Device>>;
+
+    /// Every client id, in order.
+    fn client_ids(&self) -> Outcome<Vec<String>>;
+
+    /// The products there are devices of.
+    fn device_products(&self) -> Outcome<Vec<String>>;
+
+    /// What each device told last, in order of client id.
+    fn told(&self) -> Outcome<Vec<Told>>;
+
+    /// Adds a device with what `make` makes; `make` is not called where the client id is taken.
+    fn add_device(
+        &self,
+        client_id: &str,
+        product_id: &str,
+        device_name: &str,
+        make: &mut dyn FnMut() -> Outcome<Credential>,
+    ) -> Outcome<Device>;
+
+    /// Gives a device another credential of its kind.
+    fn renew_device(&self, client_id: &str, make: &mut dyn FnMut(Proof) -> Outcome<Credential>) -> Outcome<Device>;
+
+    /// Removes a device and calls its unfinished job off.
+    fn remove_device(&self, client_id: &str, now: u64) -> Outcome<Touched>;
+
+    /// Every firmware, newest first.
+    fn firmware_list(&self) -> Outcome<Vec<Firmware>>;
+
+    /// The firmware of a version.
+    fn firmware_of_version(&self, product_id: &str, version: &str) -> Outcome<Option<Stored>>;
+
+    /// The newest firmware of a product.
+    fn newest_firmware(&self, product_id: &str) -> Outcome<Option<Stored>>;
+
+    /// The firmware whose file has this name.
+    fn firmware_of_file(&self, file_name: &str) -> Outcome<Option<Stored>>;
+
+    /// A firmware of this version that lies where its owner keeps it.
+    fn firmware_in_place(&self, version: &str) -> Outcome<Option<Stored>>;
+
+    /// The firmware of an order.
+    fn firmware_of_upgrade(&self, upgrade_id: i64) -> Outcome<Option<Stored>>;
+
+    /// Whether a firmware of this version and file name could be added now; the problem says what is in the way.
+    fn check_firmware(&self, what: &AddFirmware, file_name: &str) -> Outcome<()>;
+
+    /// Adds a firmware of the firmware folder, and returns its id; the one in `firmware` does not count. `place` puts the
+    /// file there, and is not called where the version or the file name is taken.
+    fn add_firmware(
+        &self,
+        firmware: &Firmware,
+        file_name: &str,
+        place: &mut dyn FnMut() -> Outcome<()>,
+    ) -> Outcome<i64>;
+
+    /// Takes a firmware off offer that no unfinished upgrade needs.
+    fn remove_firmware(&self, id: i64, now: u64) -> Outcome<Stored>;
+
+    /// Offers a file where it lies to the devices of these products, and orders the upgrade of all that report another
+    /// version where `on_report` says so. Returns what is on offer for each product.
+    ///
+    /// Given again with another file, the version is that file from now on.
+    fn offer(&self, products: &[String], file: &Measured, on_report: bool, now: u64) -> Outcome<Vec<Stored>>;
+
+    /// A firmware, and the devices of its product without their jobs, in order of client id.
+    fn firmware_and_devices(&self, firmware_id: i64) -> Outcome<(Stored, Vec<Device>)>;
+
+    /// Every order, newest first.
+    fn upgrades(&self) -> Outcome<Vec<Upgrade>>;
+
+    /// An order.
+    fn upgrade(&self, id: i64) -> Outcome<Upgrade>;
+
+    /// An order with its jobs, by client id.
+    fn upgrade_jobs(&self, id: i64) -> Outcome<(Upgrade, Vec<Job>)>;
+
+    /// The jobs a device ever had, newest first.
+    fn device_jobs(&self, client_id: &str) -> Outcome<Vec<Job>>;
+
+    /// The job with this id.
+    fn job(&self, id: i64) -> Outcome<Option<Job>>;
+
+    /// Keeps an order with a waiting job for each device; their unfinished jobs are called off. Returns its id and jobs.
+    fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Vec<Job>, Touched)>;
+
+    /// Ends an order, and its jobs that have not begun.
+    fn cancel_upgrade(&self, id: i64, now: u64) -> Outcome<(Upgrade, Touched)>;
+
+    /// A device reports the version it runs. Returns the job it must be told of now, if there is one.
+    fn report_version(
+        &self,
+        client_id: &str,
+        product_id: &str,
+        version: &str,
+        now: u64,
+    ) -> Outcome<(Option<Job>, Touched)>;
+
+    /// A device reports where its upgrade stands.
+    fn report_progress(&self, client_id: &str, report: &Progress, now: u64) -> Outcome<Touched>;
+
+    /// The commands of these jobs have gone out. Where a device has reported, or a job was called off meanwhile, that
+    /// counts more.
+    fn set_sent(&self, jobs: &[i64], now: u64) -> Outcome<()>;
+
+    /// Jobs that wait since `before` or longer.
+    fn waiting(&self, before: u64) -> Outcome<Vec<Job>>;
+
+    /// Takes the jobs that wait since `before`, and those told at `told_before` or earlier and fewer than `tries` times
+    /// whose devices have not reported since. Other hubs do not find them for a while.
+    fn claim(&self, before: u64, told_before: u64, tries: u32, now: u64) -> Outcome<Vec<Job>>;
+
+    /// How the touched things are now, in the order watchers are told.
+    fn changes(&self, touched: &Touched) -> Outcome<Vec<Change>>;
+
+    /// Another number than before means that another process has changed something.
+    fn foreign_changes(&self) -> Outcome<i64>;
+
+    /// Does `work` while no other hub on this store changes anything.
+    fn exclusively(&self, work: &mut dyn FnMut()) -> Outcome<()>;
+}

@@ -1,0 +1,311 @@
+//! The OTA service at work: each report is one transaction, and what follows from it goes out after the commit.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
+
+use rumqttc::mqttbytes::v4::Publish;
+
+use crate::devices::Device;
+use crate::events::Event;
+use crate::hub::{now_ms, Hub};
+use crate::model::{Change, Job, Problem};
+use crate::ota::answers::{self, Offer};
+use crate::ota::message::{read, Progress, Said};
+use crate::ota::{Address, Outgoing};
+use crate::ports::store::{Stored, Touched};
+use crate::ports::{Admission, Events, Received, Uplink, Verdict};
+
+/// What is kept of a text that a device may have made as long as it likes.
+const MAX_TEXT: usize = 256;
+/// How long a job must have waited before the sweep takes it: longer than its own hub needs.
+const SWEEP_AFTER_MS: u64 = 1000;
+/// On somebody else's broker, a device that says nothing is told again after so long, and so often in all.
+const REPEAT_AFTER_MS: u64 = 60_000;
+const REPEATS: u32 = 3;
+
+impl Uplink for Hub {
+    fn device_message(&self, client_id: &str, message: &Publish) -> bool {
+        let received = self.receive(client_id, message);
+        if let Some(received) = received {
+            self.report(received);
+            return true;
+        }
+        false
+    }
+
+    fn warn(&self, text: &str) {
+        Hub::warn(self, text);
+    }
+}
+
+impl Events for Hub {
+    fn emit(&self, event: &Event) {
+        self.events.emit(event);
+    }
+}
+
+impl Admission for Hub {
+    fn device(&self, client_id: &str) -> Option<Device> {
+        Hub::device(self, client_id)
+    }
+
+    fn presence(&self, client_id: &str) {
+        Hub::presence(self, client_id);
+    }
+
+    fn receive(&self, client_id: &str, message: &Publish) -> Option<Received> {
+        Hub::receive(self, client_id, message)
+    }
+
+    fn report(&self, received: Received) {
+        Hub::report(self, received);
+    }
+
+    fn update_topic(&self, client_id: &str) -> Option<String> {
+        Hub::update_topic(self, client_id)
+    }
+
+    fn send_spoilt(&self, client_id: &str, spoil: &dyn Fn(&str) -> String) {
+        Hub::send_spoilt(self, client_id, spoil);
+    }
+}
+
+impl Hub {
+    /// Takes what a device published: passes it on to other devices and to the service. A report is in the database when
+    /// this returns, so it may be acknowledged; then comes [`Hub::report`]. `None`: the database did not take it (its disk
+    /// may be full), so it must not be acknowledged, and the device says it again.
+    pub fn receive(&self, client_id: &str, message: &Publish) -> Option<Received> {
+        self.events.emit(&Event::Message {
+            client_id: client_id.to_owned(),
+            topic: message.topic.clone(),
+            qos: message.qos as u8,
+            payload: String::from_utf8_lossy(&message.payload).into_owned(),
+        });
+        self.downlink.pass_on(message);
+        let Some(address) = Address::of(&message.topic) else {
+            return Some(Received::default());
+        };
+        let client_id = address.client_id();
+        let warn = |text: String| {
+            self.events.emit(&Event::Warning { client_id: Some(client_id.clone()), text });
+        };
+        let refuse = |text: String| {
+            warn(text);
+            Some(Received::default())
+        };
+        let not_kept = |problem: Problem| {
+            warn(format!("a message could not be kept, so it is not acknowledged: {}", problem.detail));
+            None
+        };
+        let device = match self.store.find_device(&client_id) {
+            Ok(device) => device.filter(|device| device.product_id == address.product_id),
+            Err(problem) => return not_kept(problem),
+        };
+        let Some(device) = device else {
+            return refuse("a report of a device that is not in the list".to_owned());
+        };
+        let outcome = match read(address.service, &message.payload) {
+            Err(text) => return refuse(text),
+            Ok(Said::WhatTime) => {
+                self.send(answers::time(address.product_id, address.device_name, now_ms()));
+                Ok(Received::default())
+            }
+            Ok(Said::Version(version)) => self.version(&client_id, &device, &version),
+            Ok(Said::Progress(progress)) => self.progress(&client_id, progress),
+        };
+        outcome.map_or_else(not_kept, Some)
+    }
+
+    /// Says what has been received, to people and to those who wait for the end.
+    pub fn report(&self, received: Received) {
+        if let Some(event) = received.event {
+            self.events.emit(&event);
+        }
+        if let Some(verdict) = received.verdict {
+            // Nobody listens any more when the hub is already on its way out.
+            let _ = self.verdicts.send(verdict);
+        }
+    }
+
+    fn version(&self, client_id: &str, device: &Device, version: &str) -> Result<Received, Problem> {
+        let (tell, touched) = self.store.report_version(client_id, &device.product_id, clip(version), now_ms())?;
+        let mut event = Some(Event::Version { client_id: client_id.to_owned(), version: version.to_owned() });
+        if tell.is_some() {
+            // What follows is told of after it, and is not the end.
+            event.take().iter().for_each(|event| self.events.emit(event));
+        }
+        self.send(answers::version(&device.product_id, &device.device_name, version));
+        self.send_commands(tell.as_slice())?;
+        self.notify(&touched);
+        Ok(Received { event, verdict: None })
+    }
+
+    fn progress(&self, client_id: &str, report: Progress) -> Result<Received, Problem> {
+        let kept = Progress {
+            state: clip(&report.state).to_owned(),
+            result_msg: report.result_msg.as_deref().map(|text| clip(text).to_owned()),
+            ..report.clone()
+        };
+        let touched = self.store.report_progress(client_id, &kept, now_ms())?;
+        let verdict = self.verdict(client_id, &report);
+        self.notify(&touched);
+        let event = Event::Upgrade {
+            client_id: client_id.to_owned(),
+            version: report.version,
+            state: report.state,
+            percent: report.percent,
+            result_code: report.result_code,
+            result_msg: report.result_msg,
+        };
+        Ok(Received { event: Some(event), verdict })
+    }
+
+    fn verdict(&self, client_id: &str, report: &Progress) -> Option<Verdict> {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        // A command that a device cannot use is reported with whatever version the device made of it.
+        if report.state == "fail" {
+            done.remove(client_id);
+            return Some(Verdict::Failed);
+        }
+        if report.state == "done" && self.offer.as_ref() == Some(&report.version) {
+            done.insert(client_id.to_owned());
+        }
+        (!self.awaited.is_empty() && self.awaited.is_subset(&done)).then_some(Verdict::Done)
+    }
+
+    /// The command for a device to take a firmware; `None` where there is no server to send it to.
+    pub(crate) fn update_command(&self, device: &Device, stored: &Stored) -> Option<Outgoing> {
+        let url = self.site.url(stored, now_ms() / 1000)?;
+        let firmware = &stored.firmware;
+        let offer = Offer { version: &firmware.version, md5: &firmware.md5, size: firmware.size, url: &url };
+        Some(answers::command(&device.product_id, &device.device_name, &offer))
+    }
+
+    /// Sends devices the commands of their jobs. The job of a device that cannot receive goes on waiting.
+    pub(crate) fn send_commands(&self, jobs: &[Job]) -> Result<(), Problem> {
+        let mut firmware: BTreeMap<i64, Option<Stored>> = BTreeMap::new();
+        let mut told = Vec::new();
+        for job in jobs {
+            let stored = match firmware.get(&job.upgrade_id) {
+                Some(stored) => stored,
+                None => {
+                    let stored = self.store.firmware_of_upgrade(job.upgrade_id)?;
+                    firmware.entry(job.upgrade_id).or_insert(stored)
+                }
+            };
+            if stored.as_ref().is_some_and(|stored| self.send_command(job, stored)) {
+                told.push(job.id);
+            }
+        }
+        if !told.is_empty() {
+            self.store.set_sent(&told, now_ms())?;
+        }
+        Ok(())
+    }
+
+    fn send_command(&self, job: &Job, stored: &Stored) -> bool {
+        let Some(device) = self.device(&job.client_id) else {
+            return false;
+        };
+        let Some(command) = self.update_command(&device, stored) else {
+            return false;
+        };
+        let _in_sequence = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        // A newer order may have taken its place, or somebody called it off.
+        let now = self.store.job(job.id);
+        if !now.is_ok_and(|now| now.is_some_and(|now| now.state.is_open())) {
+            return false;
+        }
+        if !self.downlink.listens(&job.client_id, &command.topic) {
+            return false;
+        }
+        // Before the device can say anything about it.
+        self.events.emit(&Event::Ordered { client_id: job.client_id.clone(), version: job.version.clone() });
+        self.send(command)
+    }
+
+    /// Looks for jobs that nobody has told of: their device came without a report, or another hub left them behind.
+    /// `now` is UTC in milliseconds.
+    pub fn sweep(&self, now: u64) {
+        if let Err(problem) = self.try_sweep(now) {
+            self.warn(&problem.detail);
+        }
+    }
+
+    fn try_sweep(&self, now: u64) -> Result<(), Problem> {
+        let since = now.saturating_sub(SWEEP_AFTER_MS);
+        let jobs = if self.downlink.is_shared() {
+            // Every hub could tell these devices; one of them takes each job.
+            self.store.claim(since, now.saturating_sub(REPEAT_AFTER_MS), REPEATS, now)?
+        } else {
+            let mut jobs = self.store.waiting(since)?;
+            jobs.retain(|job| self.is_online(&job.client_id) != Some(false));
+            jobs
+        };
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        self.send_commands(&jobs)?;
+        self.notify_of_jobs(&jobs);
+        Ok(())
+    }
+
+    /// Tells watchers where another process has changed something.
+    pub fn notice_other_hubs(&self) {
+        let Ok(seen) = self.store.foreign_changes() else {
+            return;
+        };
+        if self.seen.swap(seen, Ordering::Relaxed) != seen {
+            self.change(Change::Reset);
+        }
+    }
+
+    /// A device came or went.
+    pub fn presence(&self, client_id: &str) {
+        let mut touched = Touched::default();
+        touched.devices.insert(client_id.to_owned());
+        self.notify(&touched);
+    }
+
+    pub(crate) fn notify_of_jobs(&self, jobs: &[Job]) {
+        let mut touched = Touched::default();
+        jobs.iter().for_each(|job| touched.job(job));
+        self.notify(&touched);
+    }
+
+    /// Tells watchers how things are now.
+    pub(crate) fn notify(&self, touched: &Touched) {
+        if self.changes.receiver_count() == 0 {
+            return;
+        }
+        let _latest_last = self.notifying.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = self.store.changes(touched);
+        // A watcher that may have missed a change must ask for everything again.
+        for change in changes.unwrap_or_else(|_| vec![Change::Reset]) {
+            self.send_change(change);
+        }
+    }
+
+    /// Tells watchers of a change.
+    pub(crate) fn change(&self, change: Change) {
+        let _latest_last = self.notifying.lock().unwrap_or_else(PoisonError::into_inner);
+        self.send_change(change);
+    }
+
+    fn send_change(&self, mut change: Change) {
+        if let Change::Device { device } = &mut change {
+            device.online = self.is_online(&device.client_id);
+        }
+        // Nobody need be watching.
+        let _ = self.changes.send(change);
+    }
+}
+
+/// The beginning of a text.
+fn clip(text: &str) -> &str {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => text.get(..end).unwrap_or_default(),
+        None => text,
+    }
+}

@@ -1,0 +1,291 @@
+//! The hub misbehaves on purpose: `--fault RULE`. What rules there are stands in [`guide`].
+//!
+//! `rule` is the language; `http`, `mqtt` and `connection` are the effects with their names; `packet` and `command` what
+//! the broker may send; `stream` ends connections in other ways than closing them,
+//! `listener` is one that can go away.
+//!
+//! The servers ask [`Faults`] what is due and do it; this crate knows neither of them. [`Stage`] is what it is told of the hub.
+//!
+//! ```
+//! use hub_fault::http::Spoil;
+//! use hub_fault::Faults;
+//!
+//! let faults = Faults::default();
+//! faults.add("http:corrupt=5#2").expect("a rule");
+//! assert!(faults.http_request().is_empty());
+//! assert_eq!(faults.http_request(), [Spoil::Corrupt(5)]);
+//! ```
+
+mod command;
+mod connection;
+pub mod http;
+pub mod listener;
+pub mod mqtt;
+pub mod noise;
+mod packet;
+mod rule;
+pub mod stream;
+
+pub use command::OddCommand;
+pub use connection::{Flaw, OnConnection};
+pub use packet::Stray;
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio_rustls::TlsAcceptor;
+
+use hub_core::events::Event;
+use hub_core::ports::Events;
+
+use http::{HttpEffect, HttpEvent, HttpRule, Spoil};
+use listener::Interruption;
+use mqtt::{MqttEffect, MqttEvent, MqttRule};
+use rule::Written;
+
+/// Every rule in force. Any thread may call it.
+#[derive(Default)]
+pub struct Faults {
+    rules: Mutex<Rules>,
+    /// Has the firmware servers' listeners go away.
+    pub http_interruption: Interruption,
+    /// Has the broker's listeners go away.
+    pub mqtt_interruption: Interruption,
+    stage: OnceLock<Stage>,
+}
+
+/// Makes TLS with a flawed certificate; the second argument says whether clients must have one. `None` where it can't.
+pub type FlawedTls = Box<dyn Fn(Flaw, bool) -> Option<TlsAcceptor> + Send + Sync>;
+
+/// What faults need to know of the hub.
+pub struct Stage {
+    /// Told of every rule that is due.
+    pub events: Arc<dyn Events>,
+    /// Makes the certificates.
+    pub flawed_tls: FlawedTls,
+    /// The HTTP server's URL, without a path.
+    pub http: Option<String>,
+    /// The HTTPS server's URL, without a path.
+    pub https: Option<String>,
+}
+
+#[derive(Default, Clone)]
+struct Rules {
+    http: Vec<Arc<HttpRule>>,
+    mqtt: Vec<Arc<MqttRule>>,
+}
+
+impl Faults {
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a rule. An error says what was wrong with it and what there is.
+    pub fn add(&self, text: &str) -> Result<(), String> {
+        let understood = Written::parse(text).and_then(|rule| match rule.place {
+            "http" => http::parse(text, &rule).map(|rule| self.rules().http.push(Arc::new(rule))),
+            "mqtt" => mqtt::parse(text, &rule).map(|rule| self.rules().mqtt.push(Arc::new(rule))),
+            other => Err(format!("there is no place {other:?}; there are: http, mqtt")),
+        });
+        understood.map_err(|error| format!("bad fault rule {text:?}: {error}"))
+    }
+
+    /// Ends all rules, and lets whoever is away come back. Connections that are under way go on as they are.
+    pub fn clear(&self) {
+        *self.rules() = Rules::default();
+        self.http_interruption.end();
+        self.mqtt_interruption.end();
+    }
+
+    /// Tells of the hub, once it is known.
+    pub fn set_stage(&self, stage: Stage) {
+        let _ = self.stage.set(stage);
+    }
+
+    /// The hub.
+    pub fn stage(&self) -> Option<&Stage> {
+        self.stage.get()
+    }
+
+    /// TLS with a flawed certificate.
+    pub fn acceptor(&self, flaw: Flaw, client_certificates: bool) -> Option<TlsAcceptor> {
+        (self.stage()?.flawed_tls)(flaw, client_certificates)
+    }
+
+    /// Whether answers can be faulty at all.
+    pub fn touches_answers(&self) -> bool {
+        !self.rules().http.is_empty()
+    }
+
+    /// A connection to a firmware server was accepted.
+    pub fn http_connection(&self) -> Option<OnConnection> {
+        self.http(HttpEvent::Connection).into_iter().find_map(|effect| match effect {
+            HttpEffect::Connection(effect) => Some(effect),
+            HttpEffect::Answer(_) => None,
+        })
+    }
+
+    /// A firmware server got a request.
+    pub fn http_request(&self) -> Vec<Spoil> {
+        let effects = self.http(HttpEvent::Request).into_iter();
+        let spoils = effects.filter_map(|effect| match effect {
+            HttpEffect::Answer(spoil) => Some(spoil),
+            HttpEffect::Connection(_) => None,
+        });
+        spoils.collect()
+    }
+
+    fn http(&self, event: HttpEvent) -> Vec<HttpEffect> {
+        let rules = self.rules().http.clone();
+        self.due(&rules, &[event])
+    }
+
+    /// A connection to the broker was accepted.
+    pub fn mqtt_connection(&self) -> Option<OnConnection> {
+        self.mqtt(&[MqttEvent::Connection]).into_iter().find_map(|effect| match effect {
+            MqttEffect::Connection(effect) => Some(effect),
+            _ => None,
+        })
+    }
+
+    /// Something that counts as each of these happened at the broker.
+    pub fn mqtt(&self, happened: &[MqttEvent]) -> Vec<MqttEffect> {
+        let rules = self.rules().mqtt.clone();
+        self.due(&rules, happened)
+    }
+
+    fn due<E: PartialEq, F: Clone>(&self, rules: &[Arc<rule::Rule<E, F>>], happened: &[E]) -> Vec<F> {
+        let mut effects = Vec::new();
+        for rule in rules {
+            if let Some(effect) = rule.happened(happened) {
+                if let Some(stage) = self.stage() {
+                    stage.events.emit(&Event::Fault { rule: rule.to_string() });
+                }
+                effects.push(effect.clone());
+            }
+        }
+        effects
+    }
+}
+
+/// The error for an effect that is in none of the guides.
+fn unknown_effect(name: &str, guides: &[&[(&str, &str)]]) -> String {
+    let names: Vec<&str> =
+        guides.iter().flat_map(|guide| guide.iter()).map(|(example, _)| effect_of(example)).collect();
+    format!("there is no effect {name:?}; there are: {}", names.join(", "))
+}
+
+fn effect_of(example: &str) -> &str {
+    let rest = example.split_once(':').map_or(example, |(_, rest)| rest);
+    rest.split(['=', '@', '#', ',']).next().unwrap_or(rest)
+}
+
+/// What `hub faults` prints.
+pub fn guide() -> String {
+    let mut text = String::from(
+        "A rule: PLACE:EFFECT[=VALUE][,OPTION=VALUE][@EVENT][#OCCASIONS]\n\
+         PLACE      http (both firmware servers) or mqtt (the broker)\n\
+         EVENT      mqtt: connection, packet, connect, subscribe, unsubscribe, publish, puback, pingreq, disconnect;\n\
+         \x20          a report of version, downloading, burning, done, fail; a message or an order to a device\n\
+         OCCASIONS  #2: the second time, #1-3: the first three, #2-: from the second on; none: always\n",
+    );
+    let parts = [
+        ("On a connection (mqtt: or http:)", connection::GUIDE),
+        ("In an answer of a firmware server; bytes count in the file, from 0", http::GUIDE),
+        ("In MQTT", mqtt::GUIDE),
+        ("Kinds of send= besides the following", packet::NUMBERED),
+    ];
+    for (title, entries) in parts {
+        text.push_str(&format!("\n{title}:\n"));
+        for (example, meaning) in entries {
+            text.push_str(&format!("  {example:34} {meaning}\n"));
+        }
+    }
+    let names = |table: Vec<&str>| table.join(", ");
+    text.push_str(&format!("\nKinds of send=: {}\n", names(packet::KINDS.iter().map(|(name, _)| *name).collect())));
+    let commands = names(command::KINDS.iter().map(|(name, _)| *name).collect());
+    text.push_str(&format!("\nKinds of command=: {commands}, text:PAYLOAD\n"));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(rule: &str) -> String {
+        Faults::default().add(rule).expect_err(rule)
+    }
+
+    #[test]
+    fn every_example_of_the_guide_is_a_rule() {
+        let faults = Faults::default();
+        for (example, _) in [connection::GUIDE, http::GUIDE, mqtt::GUIDE].into_iter().flatten() {
+            assert_eq!(faults.add(example), Ok(()), "{example}");
+        }
+        for (example, _) in connection::GUIDE {
+            assert_eq!(faults.add(&example.replace("http:", "mqtt:")), Ok(()), "{example}");
+        }
+        let kinds = packet::KINDS.iter().map(|(name, _)| name).chain(packet::NUMBERED.iter().map(|(name, _)| name));
+        for kind in kinds {
+            assert_eq!(faults.add(&format!("mqtt:send={kind}@version#1")), Ok(()), "{kind}");
+        }
+        for (kind, _) in command::KINDS {
+            assert_eq!(faults.add(&format!("mqtt:command={kind}@order#1")), Ok(()), "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_readme_tells_of_every_effect() {
+        let readme = include_str!("../../README.md");
+        for (example, _) in [connection::GUIDE, http::GUIDE, mqtt::GUIDE].into_iter().flatten() {
+            assert!(readme.contains(&format!("`{}", effect_of(example))), "{example}");
+        }
+    }
+
+    #[test]
+    fn bad_rules_are_told_what_there_is() {
+        assert!(error("smtp:cut=1").contains("there are: http, mqtt"));
+        assert!(error("http:burn").contains("there are:") && error("http:burn").contains("cut-head"));
+        assert!(error("mqtt:burn").contains("refuse-subscription"));
+        assert!(error("http:cert=old").contains("self-signed"));
+        assert!(error("mqtt:cut@lunch").contains("downloading"));
+        assert!(error("mqtt:send=odd@version").contains("type-15"));
+        assert!(error("http:content-range=odd").contains("begin"));
+        for rule in [
+            "http:cut",
+            "http:cut=x",
+            "http:cut=1,for=2",
+            "http:cut=1@connection",
+            "http:page=1",
+            "http:stall=1,until=2",
+            "http:status=99",
+            "http:redirect=elsewhere",
+            "http:length=ten",
+            "mqtt:away",
+            "mqtt:connack=999",
+            "mqtt:twice@publish",
+            "mqtt:send=type-0@order",
+            "mqtt:no-answer@connection",
+            "http:cert",
+            "cut=1",
+            "",
+        ] {
+            let text = error(rule);
+            assert!(text.starts_with(&format!("bad fault rule {rule:?}: ")) && text.len() > rule.len() + 20, "{text}");
+        }
+    }
+
+    #[test]
+    fn effects_come_when_they_are_due() {
+        let faults = Faults::default();
+        for rule in ["http:status=503#2", "http:corrupt=5", "http:refuse#1"] {
+            faults.add(rule).expect(rule);
+        }
+        assert_eq!(faults.http_request(), [Spoil::Corrupt(5)]);
+        let status = Spoil::Status { code: 503, retry_after: None };
+        assert_eq!(faults.http_request(), [status, Spoil::Corrupt(5)]);
+        assert_eq!(faults.http_connection(), Some(OnConnection::Refuse));
+        assert_eq!(faults.http_connection(), None);
+        faults.clear();
+        assert!(faults.http_request().is_empty() && !faults.touches_answers());
+    }
+}

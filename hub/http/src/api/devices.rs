@@ -1,0 +1,58 @@
+//! `/api/devices`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::extract::{Json, Path};
+use super::failure::Failure;
+use super::Console;
+use hub_core::model::{AddDevice, DeviceList, JobList, NewDevice};
+
+/// Every device.
+#[utoipa::path(get, path = "/api/devices", operation_id = "device_list", responses((status = 200, body = DeviceList)))]
+pub async fn list(State(console): State<Arc<Console>>) -> Result<axum::Json<DeviceList>, Failure> {
+    let devices = console.ask(|hub| hub.device_list()).await?;
+    Ok(axum::Json(DeviceList { devices }))
+}
+
+/// Adds a device. The answer holds its secret or certificate for the only time.
+#[utoipa::path(post, path = "/api/devices", operation_id = "add_device", request_body = AddDevice,
+    responses((status = 201, body = NewDevice)))]
+pub async fn add(
+    State(console): State<Arc<Console>>,
+    Json(what): Json<AddDevice>,
+) -> Result<(StatusCode, axum::Json<NewDevice>), Failure> {
+    let device = console.ask(|hub| hub.add_device(what)).await?;
+    Ok((StatusCode::CREATED, axum::Json(device)))
+}
+
+/// Gives a device a new secret or certificate. The one before ends at once.
+#[utoipa::path(post, path = "/api/devices/{client_id}/renew", operation_id = "renew_device",
+    params(("client_id" = String, Path)), responses((status = 200, body = NewDevice)))]
+pub async fn renew(
+    State(console): State<Arc<Console>>,
+    Path(client_id): Path<String>,
+) -> Result<axum::Json<NewDevice>, Failure> {
+    Ok(axum::Json(console.ask(move |hub| hub.renew_device(&client_id)).await?))
+}
+
+/// Removes a device and cuts its connection.
+#[utoipa::path(delete, path = "/api/devices/{client_id}", operation_id = "remove_device",
+    params(("client_id" = String, Path)), responses((status = 204, description = "Removed")))]
+pub async fn remove(State(console): State<Arc<Console>>, Path(client_id): Path<String>) -> Result<StatusCode, Failure> {
+    console.ask(move |hub| hub.remove_device(&client_id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Every upgrade a device ever had.
+#[utoipa::path(get, path = "/api/devices/{client_id}/jobs", operation_id = "device_jobs",
+    params(("client_id" = String, Path)), responses((status = 200, body = JobList)))]
+pub async fn jobs(
+    State(console): State<Arc<Console>>,
+    Path(client_id): Path<String>,
+) -> Result<axum::Json<JobList>, Failure> {
+    let jobs = console.ask(move |hub| hub.device_jobs(&client_id)).await?;
+    Ok(axum::Json(JobList { jobs }))
+}

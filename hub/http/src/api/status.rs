@@ -1,0 +1,29 @@
+//! `/api/hub`: the hub itself.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::Json;
+
+use super::failure::Failure;
+use super::Console;
+use hub_core::model::About;
+
+/// What this hub is and where devices reach it.
+#[utoipa::path(get, path = "/api/hub", responses((status = 200, body = About)))]
+pub async fn about(State(console): State<Arc<Console>>) -> Result<Json<About>, Failure> {
+    let products = console.ask(|hub| {
+        let of_devices = hub.device_list()?.into_iter().map(|device| device.product_id);
+        let of_firmware = hub.firmware_list()?.into_iter().map(|firmware| firmware.product_id);
+        Ok(of_devices.chain(of_firmware).collect::<BTreeSet<String>>())
+    });
+    Ok(Json(About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        broker: console.broker.clone(),
+        max_upload: console.max_upload,
+        products: products.await?.into_iter().collect(),
+        addresses: console.addresses.clone(),
+        ca_pem: console.ca_pem.clone(),
+    }))
+}

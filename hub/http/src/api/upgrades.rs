@@ -1,0 +1,48 @@
+//! `/api/upgrades`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::extract::{Json, Path};
+use super::failure::Failure;
+use super::Console;
+use hub_core::model::{OrderUpgrade, Upgrade, UpgradeJobs, UpgradeList};
+
+/// Every order, also those of the past.
+#[utoipa::path(get, path = "/api/upgrades", operation_id = "upgrade_list",
+    responses((status = 200, body = UpgradeList)))]
+pub async fn list(State(console): State<Arc<Console>>) -> Result<axum::Json<UpgradeList>, Failure> {
+    let upgrades = console.ask(|hub| hub.upgrade_list()).await?;
+    Ok(axum::Json(UpgradeList { upgrades }))
+}
+
+/// Orders an upgrade. Devices that are there are told at once, the others when they come.
+#[utoipa::path(post, path = "/api/upgrades", operation_id = "order_upgrade", request_body = OrderUpgrade,
+    responses((status = 201, body = Upgrade)))]
+pub async fn order(
+    State(console): State<Arc<Console>>,
+    Json(what): Json<OrderUpgrade>,
+) -> Result<(StatusCode, axum::Json<Upgrade>), Failure> {
+    let upgrade = console.ask(|hub| hub.order_upgrade(what)).await?;
+    Ok((StatusCode::CREATED, axum::Json(upgrade)))
+}
+
+/// An order with its jobs.
+#[utoipa::path(get, path = "/api/upgrades/{id}", operation_id = "upgrade_jobs", params(("id" = i64, Path)),
+    responses((status = 200, body = UpgradeJobs)))]
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    Path(id): Path<i64>,
+) -> Result<axum::Json<UpgradeJobs>, Failure> {
+    let (upgrade, jobs) = console.ask(move |hub| hub.upgrade_jobs(id)).await?;
+    Ok(axum::Json(UpgradeJobs { upgrade, jobs }))
+}
+
+/// Calls off what has not begun: jobs that wait end, jobs that run go on.
+#[utoipa::path(post, path = "/api/upgrades/{id}/cancel", operation_id = "cancel_upgrade", params(("id" = i64, Path)),
+    responses((status = 200, body = Upgrade)))]
+pub async fn cancel(State(console): State<Arc<Console>>, Path(id): Path<i64>) -> Result<axum::Json<Upgrade>, Failure> {
+    Ok(axum::Json(console.ask(move |hub| hub.cancel_upgrade(id)).await?))
+}

@@ -1,0 +1,9 @@
+//! The firmware server.
+
+mod body;
+mod decision;
+mod faulty;
+mod range;
+mod server;
+
+pub use server::accept;

@@ -1,0 +1,106 @@
+//! HTTP/1.1 over TCP and TLS.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::{HeaderValue, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::Response;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::body::{Answer, Ticket};
+use super::decision::{decide, event, Request};
+use super::faulty;
+use hub_core::hub::Hub;
+use hub_fault::listener::InterruptibleListener;
+use hub_fault::stream::{play, Handle};
+use hub_fault::Faults;
+
+/// How long a TLS handshake, and the header of a request once begun, may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Serves for ever.
+pub async fn accept(hub: Arc<Hub>, faults: Arc<Faults>, mut listener: InterruptibleListener, tls: Option<TlsAcceptor>) {
+    loop {
+        let stream = listener.accept().await;
+        tokio::spawn(begin(hub.clone(), faults.clone(), stream, tls.clone()));
+    }
+}
+
+async fn begin(hub: Arc<Hub>, faults: Arc<Faults>, stream: TcpStream, tls: Option<TlsAcceptor>) {
+    let (stream, tls) = match faults.http_connection() {
+        None => (stream, tls),
+        Some(effect) => match play(effect, stream, &faults.http_interruption).await {
+            None => return,
+            Some((stream, flaw)) => (stream, tls.and_then(|_| faults.acceptor(flaw, false))),
+        },
+    };
+    let handle = Handle::of(&stream);
+    match tls {
+        None => serve(hub, &faults, stream, handle).await,
+        Some(tls) => {
+            // Whoever fails here (a port scan, a client that does not trust the CA) knows best why.
+            if let Ok(Ok(stream)) = timeout(LIMIT, tls.accept(stream)).await {
+                serve(hub, &faults, stream, handle).await;
+            }
+        }
+    }
+}
+
+async fn serve<S>(hub: Arc<Hub>, faults: &Faults, stream: S, handle: Handle)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    if faults.touches_answers() {
+        return faulty::serve(&hub, faults, stream, handle).await;
+    }
+    drop(handle);
+    let service = service_fn(|request| {
+        let answer = answer(&hub, &request);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    // A connection that breaks is told of by the event of the request it broke.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(LIMIT)
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+fn answer(hub: &Arc<Hub>, request: &hyper::Request<hyper::body::Incoming>) -> Response<Answer> {
+    let header = |name| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let request = Request {
+        method: request.method().to_string(),
+        target: request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned(),
+        range: header(RANGE),
+        if_range: header(IF_RANGE),
+        accept_encoding: header(ACCEPT_ENCODING),
+    };
+    let decision = decide(hub, &request);
+    let text = decision.text();
+    let length = decision.part.map_or(text.len() as u64, |(_, count)| count);
+    let head_only = request.method == "HEAD";
+    let event = event(&request, decision.status.as_u16(), decision.reason);
+    let ticket = Ticket::new(hub.clone(), event, if head_only { 0 } else { length });
+    let body = match (&decision.file, decision.part) {
+        _ if head_only => Answer::text("", ticket),
+        (Some(file), Some((first, count))) => Answer::file(&file.path, first, count, ticket),
+        _ => Answer::text(text, ticket),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = decision.status;
+    let common = [(CONTENT_TYPE, decision.content_type().to_owned()), (CONTENT_LENGTH, length.to_string())];
+    for (name, value) in common.into_iter().chain(decision.headers) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,9 @@
+//! The hub's HTTP servers: [`firmware`] for devices, [`api`] for people, their browsers and programs.
+//!
+//! ```
+//! assert!(hub_http::api::check_token("too short").is_err());
+//! assert!(hub_http::api::check_token("long-enough-to-be-one").is_ok());
+//! ```
+
+pub mod api;
+pub mod firmware;

@@ -1,0 +1,184 @@
+//! Against a broker that is a script.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::{ConnAck, ConnectReturnCode, SubAck};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+/// Far more than anything here takes.
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[test]
+fn subscriptions_are_shared_in_a_group() {
+    assert_eq!(filters(Some("g")), ["$share/g/$ota/report/+/+", "$share/g/$sys/operation/+/+"]);
+    assert_eq!(filters(None), ota::FILTERS);
+}
+
+/// The broker's end of a connection.
+struct Peer {
+    stream: TcpStream,
+    input: BytesMut,
+}
+
+impl Peer {
+    /// Takes a connection and its CONNECT.
+    async fn accept(listener: &TcpListener) -> Peer {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut peer = Peer { stream, input: BytesMut::new() };
+        assert!(matches!(peer.read().await, Packet::Connect(_)));
+        peer.write(&Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false))).await;
+        peer
+    }
+
+    /// The next packet.
+    async fn read(&mut self) -> Packet {
+        let read = async {
+            loop {
+                if let Ok(packet) = Packet::read(&mut self.input, 1 << 20) {
+                    return packet;
+                }
+                assert_ne!(self.stream.read_buf(&mut self.input).await.expect("bytes"), 0, "closed");
+            }
+        };
+        timeout(LIMIT, read).await.expect("a packet in time")
+    }
+
+    async fn write(&mut self, packet: &Packet) {
+        let mut output = BytesMut::new();
+        packet.write(&mut output, usize::MAX).expect("a packet");
+        self.stream.write_all(&output).await.expect("it is read");
+    }
+
+    /// Answers a SUBSCRIBE.
+    async fn subscribe(&mut self, code: SubscribeReasonCode) -> Vec<String> {
+        let Packet::Subscribe(packet) = self.read().await else {
+            panic!("no SUBSCRIBE");
+        };
+        let codes = packet.filters.iter().map(|_| code).collect();
+        self.write(&Packet::SubAck(SubAck::new(packet.pkid, codes))).await;
+        packet.filters.into_iter().map(|filter| filter.path).collect()
+    }
+
+    async fn publish(&mut self) -> Publish {
+        match self.read().await {
+            Packet::Publish(message) => message,
+            other => panic!("{other:?} instead of a message"),
+        }
+    }
+}
+
+async fn listen() -> (TcpListener, BrokerOptions) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let args = BrokerOptions {
+        broker: Some(format!("mqtt://{address}")),
+        broker_ca: None,
+        broker_cert: None,
+        broker_key: None,
+        broker_user: None,
+        broker_password_file: None,
+        broker_group: None,
+    };
+    (listener, args)
+}
+
+const GRANTED: SubscribeReasonCode = SubscribeReasonCode::Success(QoS::AtLeastOnce);
+
+#[tokio::test]
+async fn a_broker_that_shares_is_known_by_what_it_delivers() {
+    for (code, delivers, expected) in
+        [(GRANTED, true, true), (GRANTED, false, false), (SubscribeReasonCode::Failure, false, false)]
+    {
+        let (listener, args) = listen().await;
+        let address = Address::of(&args).expect("good options").expect("a broker");
+        let broker = tokio::spawn(async move {
+            let mut peer = Peer::accept(&listener).await;
+            assert_eq!(peer.subscribe(code).await, ["$share/me/$ota/report/hub/me"]);
+            if code == GRANTED {
+                let message = peer.publish().await;
+                peer.write(&Packet::PubAck(PubAck::new(message.pkid))).await;
+                if delivers {
+                    peer.write(&Packet::Publish(message)).await;
+                }
+            }
+            // Open until the hub has made up its mind.
+            let _ = peer.stream.read_buf(&mut peer.input).await;
+        });
+        assert_eq!(shares(&address, "me").await, Ok(expected));
+        broker.await.expect("the broker's script");
+    }
+}
+
+/// Answers every report, and has dealt with it.
+struct Answering(Client);
+
+impl Uplink for Answering {
+    fn device_message(&self, client_id: &str, message: &Publish) -> bool {
+        assert_eq!((client_id, message.topic.as_str()), ("P1a", "$ota/report/P1/a"));
+        self.0.publish(self::message("the answer"))
+    }
+
+    fn warn(&self, _text: &str) {}
+}
+
+/// A hub that the broker has taken.
+async fn start(listener: &TcpListener, mut args: BrokerOptions) -> (Client, Peer) {
+    args.broker_group = Some("off".to_owned());
+    let connected = tokio::spawn(async move { connect(&args, None).await });
+    let mut peer = Peer::accept(listener).await;
+    assert_eq!(peer.subscribe(GRANTED).await, ota::FILTERS);
+    let (client, service) = connected.await.expect("no panic").expect("connected").expect("a broker");
+    tokio::spawn(service.serve(Arc::new(Answering(client.clone()))));
+    (client, peer)
+}
+
+fn message(payload: &str) -> Publish {
+    Publish::new("$ota/update/P1/a", QoS::AtLeastOnce, payload)
+}
+
+#[tokio::test]
+async fn what_the_broker_has_not_acknowledged_goes_out_again() {
+    let (listener, args) = listen().await;
+    let (client, mut peer) = start(&listener, args).await;
+    for payload in ["one", "two"] {
+        assert!(client.publish(message(payload)));
+    }
+    let (one, two) = (peer.publish().await, peer.publish().await);
+    peer.write(&Packet::PubAck(PubAck::new(one.pkid))).await;
+    // Once this has been answered, the acknowledgement has been taken, too.
+    peer.write(&Packet::Publish(Publish { pkid: 7, ..Publish::new("elsewhere", QoS::AtLeastOnce, "") })).await;
+    assert_eq!(peer.read().await, Packet::PubAck(PubAck::new(7)));
+    drop(peer);
+    // Given while there is no connection.
+    assert!(client.publish(message("three")));
+    let mut peer = Peer::accept(&listener).await;
+    assert_eq!(peer.subscribe(GRANTED).await, ota::FILTERS, "subscriptions are made again");
+    assert_eq!(peer.publish().await.payload, two.payload);
+    assert_eq!(peer.publish().await.payload, "three");
+}
+
+#[tokio::test]
+async fn a_report_is_acknowledged_behind_its_answer() {
+    let (listener, args) = listen().await;
+    let (client, mut peer) = start(&listener, args).await;
+    let report = Publish { pkid: 9, ..Publish::new("$ota/report/P1/a", QoS::AtLeastOnce, "a report") };
+    peer.write(&Packet::Publish(report)).await;
+    assert_eq!(peer.publish().await.payload, "the answer");
+    assert_eq!(peer.read().await, Packet::PubAck(PubAck::new(9)));
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_refused_subscription_is_an_error() {
+    let (listener, mut args) = listen().await;
+    args.broker_group = Some("off".to_owned());
+    let connected = tokio::spawn(async move { connect(&args, None).await.map(|_| ()) });
+    let mut peer = Peer::accept(&listener).await;
+    peer.subscribe(SubscribeReasonCode::Failure).await;
+    let error = connected.await.expect("no panic").expect_err("refused").to_string();
+    assert!(error.contains("$ota/report/+/+") && error.contains("permission"), "{error}");
+}

@@ -1,0 +1,237 @@
+//! The hub's own CA and what it signs. Made with `rcgen` at first start, kept in the state folder.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{
+    date_time_ymd, BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+
+use crate::auth::Identity;
+use hub_core::devices::{is_client_id, Devices};
+use hub_core::error::{Context, Fatal, Result};
+use hub_core::events::CertPaths;
+use hub_core::ports::{Certificates, NewClient};
+use hub_fault::Flaw;
+
+/// The CA of one state folder.
+pub struct Authority {
+    folder: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// Takes the CA in `folder`, or makes one there.
+    pub fn open(folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder).context(|| format!("cannot make the folder {}", folder.display()))?;
+        let folder = folder.canonicalize().context(|| format!("cannot find {}", folder.display()))?;
+        let (ca, key) = (folder.join("ca.pem"), folder.join("ca.key"));
+        let params = ca_params();
+        let key_pair = if ca.exists() && key.exists() {
+            let pem = fs::read_to_string(&key).context(|| format!("cannot read {}", key.display()))?;
+            KeyPair::from_pem(&pem).context(|| format!("bad key in {}", key.display()))?
+        } else {
+            let pair = KeyPair::generate().context(|| "cannot make the CA's key".to_owned())?;
+            let cert = params.self_signed(&pair).context(|| "cannot make the CA's certificate".to_owned())?;
+            write(&key, &pair.serialize_pem(), 0o600)?;
+            write(&ca, &cert.pem(), 0o644)?;
+            pair
+        };
+        Ok(Authority { folder, issuer: Issuer::new(params, key_pair) })
+    }
+
+    /// The CA's certificate, for clients to trust.
+    pub fn ca_file(&self) -> PathBuf {
+        self.folder.join("ca.pem")
+    }
+
+    /// The certificate of one device for mutual TLS.
+    pub fn client(&self, client_id: &str) -> Result<CertPaths> {
+        if !is_client_id(client_id) {
+            return Err(Fatal::new(format!("{client_id:?} is not a client id")));
+        }
+        let params = leaf_params(client_id, Vec::new(), ExtendedKeyUsagePurpose::ClientAuth)?;
+        self.leaf(&self.folder.join("clients"), client_id, params)
+    }
+
+    /// A certificate for every device, by client id.
+    pub fn clients(&self, devices: &Devices) -> Result<BTreeMap<String, CertPaths>> {
+        devices.iter().map(|(id, _)| Ok((id.to_owned(), self.client(id)?))).collect()
+    }
+
+    /// What the servers show: valid for `localhost`, both loopback addresses and `host`.
+    pub fn server_config(&self, host: &str, client_certificates: bool) -> Result<Arc<ServerConfig>> {
+        if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-_".contains(&b)) {
+            return Err(Fatal::new(format!("{host:?} is not a host name")));
+        }
+        let params = leaf_params(host, server_names(host), ExtendedKeyUsagePurpose::ServerAuth)?;
+        let paths = self.leaf(&self.folder.join("servers"), host, params)?;
+        let cert = CertificateDer::from_pem_file(&paths.cert).context(|| self.problem())?;
+        let key = PrivateKeyDer::from_pem_file(&paths.key).context(|| self.problem())?;
+        self.config(cert, key, client_certificates)
+    }
+
+    /// The same with a certificate that no device must take.
+    pub fn flawed_server_config(&self, host: &str, flaw: Flaw, client_certificates: bool) -> Result<Arc<ServerConfig>> {
+        let names = match flaw {
+            Flaw::WrongHost => vec!["elsewhere.example".to_owned()],
+            _ => server_names(host),
+        };
+        let mut params = leaf_params(host, names, ExtendedKeyUsagePurpose::ServerAuth)?;
+        match flaw {
+            Flaw::Expired => params.not_after = date_time_ymd(2021, 1, 1),
+            Flaw::NotYet => params.not_before = date_time_ymd(2089, 1, 1),
+            _ => {}
+        }
+        let what = || format!("cannot make a certificate for {host}");
+        let pair = KeyPair::generate().context(what)?;
+        let cert = match flaw {
+            Flaw::SelfSigned => params.self_signed(&pair),
+            Flaw::Untrusted => {
+                let stranger = Issuer::new(ca_params(), KeyPair::generate().context(what)?);
+                params.signed_by(&pair, &stranger)
+            }
+            _ => params.signed_by(&pair, &self.issuer),
+        };
+        let key = PrivateKeyDer::try_from(pair.serialize_der()).map_err(Fatal::new)?;
+        self.config(cert.context(what)?.der().clone(), key, client_certificates)
+    }
+
+    fn problem(&self) -> String {
+        format!("bad certificate in {}", self.folder.display())
+    }
+
+    fn config(
+        &self,
+        cert: CertificateDer<'static>,
+        key: PrivateKeyDer<'static>,
+        client_certificates: bool,
+    ) -> Result<Arc<ServerConfig>> {
+        let problem = || self.problem();
+        let ca = CertificateDer::from_pem_file(self.ca_file()).context(problem)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .context(|| "TLS".to_owned())?;
+        let builder = if client_certificates {
+            let mut roots = RootCertStore::empty();
+            roots.add(ca.clone()).context(problem)?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().context(problem)?)
+        } else {
+            builder.with_no_client_auth()
+        };
+        Ok(Arc::new(builder.with_single_cert(vec![cert, ca], key).context(problem)?))
+    }
+
+    fn leaf(&self, folder: &Path, name: &str, params: CertificateParams) -> Result<CertPaths> {
+        fs::create_dir_all(folder).context(|| format!("cannot make the folder {}", folder.display()))?;
+        let paths = CertPaths { cert: folder.join(format!("{name}.crt")), key: folder.join(format!("{name}.key")) };
+        if !(paths.cert.exists() && paths.key.exists()) {
+            let what = || format!("cannot make a certificate for {name}");
+            let pair = KeyPair::generate().context(what)?;
+            let cert = params.signed_by(&pair, &self.issuer).context(what)?;
+            write(&paths.key, &pair.serialize_pem(), 0o600)?;
+            write(&paths.cert, &cert.pem(), 0o644)?;
+        }
+        Ok(paths)
+    }
+}
+
+impl Certificates for Authority {
+    fn renew_client(&self, client_id: &str) -> Result<NewClient> {
+        let what = || format!("cannot make a certificate for {client_id}");
+        let folder = self.folder.join("clients");
+        for extension in ["crt", "key"] {
+            match fs::remove_file(folder.join(format!("{client_id}.{extension}"))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).context(what),
+                _ => {}
+            }
+        }
+        let paths = self.client(client_id)?;
+        let certificate = fs::read_to_string(&paths.cert).context(what)?;
+        let private_key = fs::read_to_string(&paths.key).context(what)?;
+        let der = CertificateDer::from_pem_slice(certificate.as_bytes()).context(what)?;
+        let serial = identity(&der).and_then(|identity| identity.serial);
+        let serial = serial.ok_or_else(|| Fatal::new(what()))?;
+        Ok(NewClient { certificate, private_key, serial })
+    }
+}
+
+fn server_names(host: &str) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    if !names.iter().any(|name| name == host) {
+        names.push(host.to_owned());
+    }
+    names
+}
+
+fn ca_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "iot hub on a desk");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+fn leaf_params(name: &str, subjects: Vec<String>, usage: ExtendedKeyUsagePurpose) -> Result<CertificateParams> {
+    let mut params = CertificateParams::new(subjects).context(|| format!("cannot make a certificate for {name}"))?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![usage];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+/// Written whole or not at all: another process may be looking.
+fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
+    let what = || format!("cannot write {}", path.display());
+    let draft = path.with_extension(format!("draft{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&draft).context(what)?;
+    file.write_all(text.as_bytes()).context(what)?;
+    fs::rename(&draft, path).context(what)
+}
+
+/// The common name and the serial number in a certificate.
+pub fn identity(der: &[u8]) -> Option<Identity> {
+    let (_, cert) = x509_parser::parse_x509_certificate(der).ok()?;
+    let name = cert.subject().iter_common_name().next()?.as_str().ok()?;
+    Some(Identity { name: name.to_owned(), serial: Some(hex::encode(cert.raw_serial())) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_kept() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let first = Authority::open(folder.path()).expect("CA");
+        let paths = first.client("P1dev1").expect("certificate");
+        let cert = fs::read(&paths.cert).expect("certificate file");
+        let der = CertificateDer::from_pem_slice(&cert).expect("PEM");
+        assert_eq!(identity(&der).map(|identity| identity.name).as_deref(), Some("P1dev1"));
+        let ca = fs::read(first.ca_file()).expect("CA file");
+
+        let second = Authority::open(folder.path()).expect("CA again");
+        assert_eq!(fs::read(second.ca_file()).expect("CA file"), ca);
+        assert_eq!(fs::read(second.client("P1dev1").expect("again").cert).expect("file"), cert);
+        let renewed = second.renew_client("P1dev1").expect("another certificate");
+        assert_ne!(renewed.certificate.as_bytes(), cert);
+        assert_ne!(Some(renewed.serial), identity(&der).and_then(|identity| identity.serial));
+        assert!(second.client("../x").is_err() && second.renew_client("../x").is_err());
+        assert!(second.server_config("localhost", true).is_ok());
+        assert!(second.server_config("a/b", false).is_err());
+    }
+}

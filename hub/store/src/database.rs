@@ -1,0 +1,389 @@
+//! The store's methods on SQLite, each one transaction.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::{devices, firmware, upgrades, Database, Durability, Failed};
+use hub_core::devices::{self as device_list, Devices};
+use hub_core::firmware::{file_name, Measured};
+use hub_core::model::{AddFirmware, Change, Device, Firmware, Job, Problem, ProblemKind, Proof, Scope, State, Upgrade};
+use hub_core::ota::message::Progress;
+use hub_core::ota::rules;
+use hub_core::ports::store::{Credential, NewOrder, Outcome, Store, Stored, Told, Touched};
+use hub_core::problems;
+use upgrades::NewUpgrade;
+
+type Work<T> = Result<T, Failed>;
+
+impl Store for Database {
+    fn import(&self, list: &Devices) -> Outcome<()> {
+        self.write(Durability::Full, |db| {
+            for (client_id, device) in list.iter() {
+                if !devices::import(db, client_id, device)? {
+                    let text = format!("--devices: another device of the data folder has the client id {client_id}");
+                    return Err(Problem::new(ProblemKind::Conflict, text).into());
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn find_device(&self, client_id: &str) -> Outcome<Option<device_list::Device>> {
+        self.read(|db| Ok(devices::find(db, client_id)?))
+    }
+
+    fn device(&self, client_id: &str) -> Outcome<Option<Device>> {
+        self.read(|db| Ok(devices::get(db, client_id)?))
+    }
+
+    fn devices(&self) -> Outcome<Vec<Device>> {
+        self.read(|db| Ok(devices::list(db)?))
+    }
+
+    fn client_ids(&self) -> Outcome<Vec<String>> {
+        self.read(|db| Ok(devices::client_ids(db)?))
+    }
+
+    fn device_products(&self) -> Outcome<Vec<String>> {
+        self.read(|db| Ok(devices::products(db)?))
+    }
+
+    fn told(&self) -> Outcome<Vec<Told>> {
+        self.read(|db| Ok(devices::told(db)?))
+    }
+
+    fn add_device(
+        &self,
+        client_id: &str,
+        product_id: &str,
+        device_name: &str,
+        make: &mut dyn FnMut() -> Outcome<Credential>,
+    ) -> Outcome<Device> {
+        self.write(Durability::Full, |db| {
+            if let Some(there) = devices::find(db, client_id)? {
+                return Err(problems::client_id_taken(client_id, &there).into());
+            }
+            devices::add(db, client_id, product_id, device_name, &make()?)?;
+            known_device(db, client_id)
+        })
+    }
+
+    fn renew_device(&self, client_id: &str, make: &mut dyn FnMut(Proof) -> Outcome<Credential>) -> Outcome<Device> {
+        self.write(Durability::Full, |db| {
+            let device = known_device(db, client_id)?;
+            devices::set_credential(db, client_id, &make(device.proof)?)?;
+            known_device(db, client_id)
+        })
+    }
+
+    fn remove_device(&self, client_id: &str, now: u64) -> Outcome<Touched> {
+        self.write(Durability::Full, |db| {
+            if !devices::remove(db, client_id)? {
+                return Err(problems::no_device(client_id).into());
+            }
+            let mut touched = Touched::default();
+            upgrades::cancel_device(db, client_id, now)?.iter().for_each(|job| touched.job(job));
+            Ok(touched)
+        })
+    }
+
+    fn firmware_list(&self) -> Outcome<Vec<Firmware>> {
+        self.read(|db| Ok(firmware::list(db)?))
+    }
+
+    fn firmware_of_version(&self, product_id: &str, version: &str) -> Outcome<Option<Stored>> {
+        self.read(|db| Ok(firmware::by_version(db, product_id, version)?))
+    }
+
+    fn newest_firmware(&self, product_id: &str) -> Outcome<Option<Stored>> {
+        self.read(|db| Ok(firmware::newest(db, product_id)?))
+    }
+
+    fn firmware_of_file(&self, file_name: &str) -> Outcome<Option<Stored>> {
+        self.read(|db| Ok(firmware::by_file_name(db, file_name)?))
+    }
+
+    fn firmware_in_place(&self, version: &str) -> Outcome<Option<Stored>> {
+        self.read(|db| Ok(firmware::in_place(db, version)?))
+    }
+
+    fn firmware_of_upgrade(&self, upgrade_id: i64) -> Outcome<Option<Stored>> {
+        self.read(|db| Ok(firmware::of_upgrade(db, upgrade_id)?))
+    }
+
+    fn check_firmware(&self, what: &AddFirmware, file_name: &str) -> Outcome<()> {
+        self.read(|db| check_free(db, &what.product_id, &what.version, file_name))
+    }
+
+    fn add_firmware(
+        &self,
+        firmware: &Firmware,
+        file_name: &str,
+        place: &mut dyn FnMut() -> Outcome<()>,
+    ) -> Outcome<i64> {
+        self.write(Durability::Full, |db| {
+            check_free(db, &firmware.product_id, &firmware.version, file_name)?;
+            let id = firmware::add(db, firmware, file_name, None)?;
+            place()?;
+            Ok(id)
+        })
+    }
+
+    fn remove_firmware(&self, id: i64, now: u64) -> Outcome<Stored> {
+        self.write(Durability::Full, |db| {
+            let stored = known_firmware(db, id)?;
+            if let Some(upgrade) = upgrades::needing(db, id)? {
+                return Err(problems::firmware_needed(upgrade, &stored.firmware).into());
+            }
+            firmware::remove(db, id, now)?;
+            Ok(stored)
+        })
+    }
+
+    fn offer(&self, products: &[String], file: &Measured, on_report: bool, now: u64) -> Outcome<Vec<Stored>> {
+        self.write(Durability::Full, |db| {
+            let offers = products.iter().map(|product_id| {
+                let stored = put(db, product_id, file, now)?;
+                if on_report {
+                    stand(db, &stored, now)?;
+                }
+                Ok(stored)
+            });
+            offers.collect()
+        })
+    }
+
+    fn firmware_and_devices(&self, firmware_id: i64) -> Outcome<(Stored, Vec<Device>)> {
+        self.read(|db| {
+            let stored = known_firmware(db, firmware_id)?;
+            let devices = devices::of_product(db, &stored.firmware.product_id)?;
+            Ok((stored, devices))
+        })
+    }
+
+    fn upgrades(&self) -> Outcome<Vec<Upgrade>> {
+        self.read(|db| Ok(upgrades::list(db)?))
+    }
+
+    fn upgrade(&self, id: i64) -> Outcome<Upgrade> {
+        self.read(|db| known_upgrade(db, id))
+    }
+
+    fn upgrade_jobs(&self, id: i64) -> Outcome<(Upgrade, Vec<Job>)> {
+        self.read(|db| Ok((known_upgrade(db, id)?, upgrades::upgrade_jobs(db, id)?)))
+    }
+
+    fn device_jobs(&self, client_id: &str) -> Outcome<Vec<Job>> {
+        self.read(|db| {
+            devices::find(db, client_id)?.ok_or_else(|| problems::no_device(client_id))?;
+            Ok(upgrades::device_jobs(db, client_id)?)
+        })
+    }
+
+    fn job(&self, id: i64) -> Outcome<Option<Job>> {
+        self.read(|db| Ok(upgrades::job(db, id)?))
+    }
+
+    fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Vec<Job>, Touched)> {
+        self.write(Durability::Full, |db| {
+            let &NewOrder { firmware_id, scope, from_versions, devices } = order;
+            // It may have been removed a moment ago.
+            known_firmware(db, firmware_id)?;
+            let mut touched = Touched::default();
+            let id = upgrades::add(db, &NewUpgrade { firmware_id, scope, from_versions, again: false }, now)?;
+            touched.upgrades.insert(id);
+            for device in devices {
+                let (job, replaced) = upgrades::add_job(db, id, &device.client_id, device.version.as_deref(), now)?;
+                touched.jobs.insert(job);
+                replaced.iter().for_each(|job| touched.job(job));
+            }
+            Ok((id, upgrades::upgrade_jobs(db, id)?, touched))
+        })
+    }
+
+    fn cancel_upgrade(&self, id: i64, now: u64) -> Outcome<(Upgrade, Touched)> {
+        self.write(Durability::Full, |db| {
+            known_upgrade(db, id)?;
+            let mut touched = Touched::default();
+            touched.upgrades.insert(id);
+            touched.jobs.extend(upgrades::cancel(db, id, now)?);
+            Ok((known_upgrade(db, id)?, touched))
+        })
+    }
+
+    fn report_version(
+        &self,
+        client_id: &str,
+        product_id: &str,
+        version: &str,
+        now: u64,
+    ) -> Outcome<(Option<Job>, Touched)> {
+        self.write(Durability::Relaxed, |db| {
+            let mut touched = Touched::default();
+            touched.devices.insert(client_id.to_owned());
+            devices::set_version(db, client_id, version, now)?;
+            let latest = upgrades::latest_job(db, client_id)?;
+            let standing = upgrades::standing(db, product_id, client_id)?;
+            let outcome = rules::on_version(version, latest.as_ref(), &standing);
+            if let Some(job) = latest.filter(|_| outcome.done || outcome.tell) {
+                let (state, percent) = if outcome.done { (State::Done, Some(100)) } else { (State::Waiting, None) };
+                let job = Job { state, percent, result_code: None, result_msg: None, updated_at: now, ..job };
+                upgrades::save_job(db, &job)?;
+                touched.job(&job);
+                if outcome.tell {
+                    return Ok((Some(job), touched));
+                }
+            }
+            let Some(upgrade_id) = outcome.begin else {
+                return Ok((None, touched));
+            };
+            let (id, _) = upgrades::add_job(db, upgrade_id, client_id, Some(version), now)?;
+            let job = upgrades::job(db, id)?;
+            job.iter().for_each(|job| touched.job(job));
+            Ok((job, touched))
+        })
+    }
+
+    fn report_progress(&self, client_id: &str, report: &Progress, now: u64) -> Outcome<Touched> {
+        self.write(Durability::Relaxed, |db| {
+            let mut touched = Touched::default();
+            devices::set_state(db, client_id, &report.state, report.percent, now)?;
+            let Some(latest) = upgrades::latest_job(db, client_id)? else {
+                return Ok(touched);
+            };
+            if let Some(job) = rules::on_progress(report, &latest, now) {
+                upgrades::save_job(db, &job)?;
+                touched.jobs.insert(job.id);
+                if job.state != latest.state {
+                    touched.upgrades.insert(job.upgrade_id);
+                }
+            }
+            Ok(touched)
+        })
+    }
+
+    fn set_sent(&self, jobs: &[i64], now: u64) -> Outcome<()> {
+        self.write(Durability::Relaxed, |db| Ok(jobs.iter().try_for_each(|id| upgrades::set_sent(db, *id, now))?))
+    }
+
+    fn waiting(&self, before: u64) -> Outcome<Vec<Job>> {
+        self.read(|db| Ok(upgrades::waiting(db, before)?))
+    }
+
+    fn claim(&self, before: u64, told_before: u64, tries: u32, now: u64) -> Outcome<Vec<Job>> {
+        self.write(Durability::Relaxed, |db| {
+            let mut jobs = upgrades::waiting(db, before)?;
+            jobs.extend(upgrades::unanswered(db, told_before, tries)?);
+            jobs.iter().try_for_each(|job| upgrades::touch(db, job.id, now))?;
+            Ok(jobs)
+        })
+    }
+
+    fn changes(&self, touched: &Touched) -> Outcome<Vec<Change>> {
+        self.read(|db| {
+            let mut changes = Vec::new();
+            for id in &touched.upgrades {
+                changes.extend(upgrades::get(db, *id)?.map(|upgrade| Change::Upgrade { upgrade }));
+            }
+            for client_id in &touched.devices {
+                changes.extend(devices::get(db, client_id)?.map(|device| Change::Device { device }));
+            }
+            for id in &touched.jobs {
+                changes.extend(upgrades::job(db, *id)?.map(|job| Change::Job { job }));
+            }
+            Ok(changes)
+        })
+    }
+
+    fn foreign_changes(&self) -> Outcome<i64> {
+        self.read(|db| Ok(db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?))
+    }
+
+    fn exclusively(&self, work: &mut dyn FnMut()) -> Outcome<()> {
+        self.write(Durability::Relaxed, |_| {
+            work();
+            Ok(())
+        })
+    }
+}
+
+fn known_device(db: &Connection, client_id: &str) -> Work<Device> {
+    Ok(devices::get(db, client_id)?.ok_or_else(|| problems::no_device(client_id))?)
+}
+
+fn known_firmware(db: &Connection, id: i64) -> Work<Stored> {
+    Ok(firmware::get(db, id)?.ok_or_else(|| problems::no_firmware(id))?)
+}
+
+fn known_upgrade(db: &Connection, id: i64) -> Work<Upgrade> {
+    Ok(upgrades::get(db, id)?.ok_or_else(|| problems::no_upgrade(id))?)
+}
+
+fn check_free(db: &Connection, product_id: &str, version: &str, file_name: &str) -> Work<()> {
+    if firmware::by_version(db, product_id, version)?.is_some() {
+        return Err(problems::firmware_exists(product_id, version).into());
+    }
+    match firmware::by_file_name(db, file_name)? {
+        Some(other) => Err(problems::file_name_taken(&other.firmware).into()),
+        None => Ok(()),
+    }
+}
+
+fn put(db: &Connection, product_id: &str, file: &Measured, now: u64) -> Work<Stored> {
+    let path: &Path = &file.path;
+    let there = firmware::by_version(db, product_id, &file.version)?;
+    let id = match there {
+        Some(stored) if stored.path.is_some() => {
+            firmware::replace(db, stored.firmware.id, file.size, &file.md5, path)?;
+            stored.firmware.id
+        }
+        Some(stored) if stored.firmware.md5 == file.md5 => stored.firmware.id,
+        Some(_) => {
+            return Err(Problem::conflict(format!(
+                "firmware {} of product {product_id} was uploaded earlier, and it is another file: remove it in the \
+                 console, or give this one another version",
+                file.version
+            ))
+            .into())
+        }
+        None => {
+            let name = file_name(product_id, &file.version);
+            if firmware::by_file_name(db, &name)?.is_some() {
+                return Err(Problem::conflict(format!(
+                    "another product's firmware has the same file name {name}: use another version"
+                ))
+                .into());
+            }
+            let firmware = Firmware {
+                id: 0,
+                product_id: product_id.to_owned(),
+                version: file.version.clone(),
+                name: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+                size: file.size,
+                md5: file.md5.clone(),
+                created_at: now,
+            };
+            firmware::add(db, &firmware, &name, Some(path))?
+        }
+    };
+    known_firmware(db, id)
+}
+
+/// One such order stands for a product: an earlier run's for another version ends.
+fn stand(db: &Connection, stored: &Stored, now: u64) -> Work<()> {
+    let firmware_id = stored.firmware.id;
+    let mut stands = false;
+    for (upgrade_id, other) in upgrades::on_report(db, &stored.firmware.product_id)? {
+        if other == firmware_id {
+            stands = true;
+        } else {
+            upgrades::cancel(db, upgrade_id, now)?;
+        }
+    }
+    if !stands {
+        let order = NewUpgrade { firmware_id, scope: Scope::All, from_versions: &[], again: true };
+        upgrades::add(db, &order, now)?;
+    }
+    Ok(())
+}
