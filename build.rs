@@ -17,7 +17,7 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_GATEWAY").is_some() {
         build.define("QCLOUD_GATEWAY", None);
     }
-    if std::env::var_os("CARGO_FEATURE_BROADCAST").is_some() {
+    if ["CARGO_FEATURE_BROADCAST", "CARGO_FEATURE_RRPC"].iter().any(|name| std::env::var_os(name).is_some()) {
         build.define("QCLOUD_MESSAGES", None);
     }
     // Unwinding passes through the frames of callout.c.

@@ -40,11 +40,24 @@ typedef struct _sRRPCReplyPara {
     size_t user_data_len;
 } sRRPCReplyPara;
 
-/** Receives the calls of the cloud. Returns 0 or an error code. */
-extern int IOT_RRPC_Init(void *pClient, OnRRPCMessageCallback callback);
+/**
+ * Receives the requests of the cloud. Drives the client while it waits for the server, up to 1.5 s. Called again it
+ * only sets another callback; NULL drops the requests. The subscription is one of the client's ten;
+ * IOT_MQTT_Unsubscribe takes it away.
+ *
+ * Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL for a NULL or unknown client; QCLOUD_ERR_FAILURE when the server
+ * refuses or does not answer, or without a link.
+ */
+int IOT_RRPC_Init(void *pClient, OnRRPCMessageCallback callback);
 
-/** Answers a call, inside the callback or later; pJsonDoc is a buffer of the caller. Returns 0 or an error code. */
-extern int IOT_RRPC_Reply(void *pClient, char *pJsonDoc, size_t sizeOfBuffer, sRRPCReplyPara *replyPara);
+/**
+ * Answers the client's last request with the text `pJsonDoc`, inside the callback or later. The cloud waits some
+ * seconds for it. `sizeOfBuffer` and `replyPara` are not looked at.
+ *
+ * Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL for a NULL or unknown client or a NULL text; otherwise
+ * QCLOUD_ERR_RRPC_REPLY_ERR: no request has come yet, no link, or a text that is too long.
+ */
+int IOT_RRPC_Reply(void *pClient, char *pJsonDoc, size_t sizeOfBuffer, sRRPCReplyPara *replyPara);
 
 #endif /* RRPC_ENABLED */
 

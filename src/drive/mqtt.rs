@@ -212,6 +212,8 @@ pub struct Client {
     poll_budget: Mutex<PollBudget>,
     #[cfg(feature = "inbox")]
     reconnects: AtomicU32,
+    #[cfg(feature = "rrpc")]
+    keepsakes: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
     last_fault: Mutex<Option<Error>>,
     #[cfg(feature = "multithread")]
     pump_loop: pump_loop::PumpLoop,
@@ -238,6 +240,8 @@ impl Client {
             poll_budget: Mutex::new(PollBudget::default()),
             #[cfg(feature = "inbox")]
             reconnects: AtomicU32::new(0),
+            #[cfg(feature = "rrpc")]
+            keepsakes: Mutex::new(Vec::new()),
             last_fault: Mutex::new(None),
             #[cfg(feature = "multithread")]
             pump_loop: pump_loop::PumpLoop::new(),
@@ -369,6 +373,19 @@ impl Client {
     /// Whether the connection is up.
     pub fn is_connected(&self) -> bool {
         self.session.lock().link() == LinkState::Up
+    }
+
+    /// What a service keeps with the client for as long as that lives: one of each kind, which begins as its default. It must
+    /// not hold the client.
+    #[cfg(feature = "rrpc")]
+    pub(crate) fn keepsake<T: Any + Send + Default>(&self) -> Arc<Mutex<T>> {
+        let mut keepsakes = self.keepsakes.lock();
+        let found = keepsakes.iter().find_map(|known| known.clone().downcast::<Mutex<T>>().ok());
+        found.unwrap_or_else(|| {
+            let keepsake = Arc::new(Mutex::new(T::default()));
+            keepsakes.push(keepsake.clone());
+            keepsake
+        })
     }
 
     /// How often the link was made again, for [`link_lost`](Self::link_lost).

@@ -23,10 +23,12 @@ pub mod handle;
 pub mod json;
 pub mod log;
 pub mod memory;
-#[cfg(feature = "broadcast")]
+#[cfg(any(feature = "broadcast", feature = "rrpc"))]
 mod messages;
 pub mod mqtt;
 pub mod ota;
+#[cfg(feature = "rrpc")]
+pub mod rrpc;
 pub mod system;
 pub mod timer;
 

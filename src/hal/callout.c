@@ -367,7 +367,7 @@ HIDDEN void qcloud_call_on_event(void (*callback)(void *, unsigned int, void *),
 }
 
 #ifdef QCLOUD_MESSAGES
-/* OnBroadcastMessageCallback. */
+/* OnBroadcastMessageCallback and OnRRPCMessageCallback. */
 HIDDEN void qcloud_call_on_bytes(void (*callback)(void *, const char *, uint32_t), void *client, const char *bytes,
                                  uint32_t len);
 HIDDEN void qcloud_call_on_bytes(void (*callback)(void *, const char *, uint32_t), void *client, const char *bytes,

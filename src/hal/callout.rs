@@ -72,7 +72,7 @@ extern "C" {
     fn qcloud_call_print(line: *const c_char);
     fn qcloud_call_three_pointers(callback: ThreePointers, a: *mut c_void, b: *mut c_void, c: *mut c_void);
     fn qcloud_call_on_event(callback: OnEvent, client: *mut c_void, event: c_uint, data: *mut c_void);
-    #[cfg(feature = "broadcast")]
+    #[cfg(any(feature = "broadcast", feature = "rrpc"))]
     fn qcloud_call_on_bytes(callback: OnBytes, client: *mut c_void, bytes: *const c_char, len: u32);
     fn qcloud_call_on_line(callback: OnLine, line: *const c_char) -> c_int;
     fn qcloud_enter() -> c_int;
@@ -88,8 +88,8 @@ extern "C-unwind" {
 pub type ThreePointers = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void);
 /// `OnSubEventHandler`.
 pub type OnEvent = unsafe extern "C" fn(*mut c_void, raw::MQTTEventType, *mut c_void);
-/// `OnBroadcastMessageCallback`.
-#[cfg(feature = "broadcast")]
+/// `OnBroadcastMessageCallback` and `OnRRPCMessageCallback`.
+#[cfg(any(feature = "broadcast", feature = "rrpc"))]
 pub type OnBytes = unsafe extern "C" fn(*mut c_void, *const c_char, u32);
 /// `LogMessageHandler`.
 pub type OnLine = unsafe extern "C" fn(*const c_char) -> bool;
@@ -125,7 +125,7 @@ pub unsafe fn on_event(callback: OnEvent, client: *mut c_void, event: raw::MQTTE
 ///
 /// # Safety
 /// That of the callback.
-#[cfg(feature = "broadcast")]
+#[cfg(any(feature = "broadcast", feature = "rrpc"))]
 pub unsafe fn on_bytes(callback: OnBytes, client: *mut c_void, bytes: *const c_char, len: u32) {
     // SAFETY: the caller's promise.
     unsafe { qcloud_call_on_bytes(callback, client, bytes, len) }

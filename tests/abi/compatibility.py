@@ -36,6 +36,7 @@ C_DEFINITION = re.compile(r"^(?!static\b|extern\b|#|typedef\b)\w[\w\s*]*?\b(\w+)
 # The option behind each switch of config.h.
 OPTIONS = {
     "BROADCAST_ENABLED": "FEATURE_BROADCAST_ENABLED",
+    "RRPC_ENABLED": "FEATURE_RRPC_ENABLED",
     "MULTITHREAD_ENABLED": "FEATURE_MULTITHREAD_ENABLED",
     "GATEWAY_ENABLED": "FEATURE_GATEWAY_ENABLED",
     "AUTH_WITH_NOTLS": "FEATURE_AUTH_WITH_NOTLS",

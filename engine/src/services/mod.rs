@@ -6,4 +6,5 @@ pub mod exchange;
 pub mod gateway;
 pub mod ota;
 pub mod question;
+pub mod rrpc;
 pub mod system_time;

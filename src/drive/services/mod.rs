@@ -9,4 +9,6 @@ pub mod gateway;
 pub(crate) mod inbox;
 pub mod ota;
 pub(crate) mod question;
+#[cfg(feature = "rrpc")]
+pub mod rrpc;
 pub mod system_time;

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use e2e::{publish, Broker, Build, Device, Finished, Packet, Reaction, Sample, PUBACK, SUBSCRIBE};
+use e2e::{publish, Broker, Build, Device, Finished, Packet, Reaction, Sample, PUBACK, PUBLISH, SUBSCRIBE};
 use tempfile::TempDir;
 
 /// Runs a sample against a broker with this script.
@@ -48,4 +48,24 @@ fn the_broadcast_sample_prints_what_is_broadcast_and_acknowledges_it() {
     let acknowledged: Vec<u16> =
         broker.packets().all().iter().filter(|packet| packet.kind == PUBACK).map(Packet::id).collect();
     assert_eq!(acknowledged, [7]);
+}
+
+#[test]
+fn the_rrpc_sample_answers_each_request_at_its_own_id() {
+    let device = Device::default();
+    let (down, up) = ["rxd", "txd"].map(|way| format!("$rrpc/{way}/{}/{}", device.product_id, device.name)).into();
+    let requests = ["12345678", "99", "", "469"].map(|id| publish(&format!("{down}/{id}"), 0, 0, b"closed")).concat();
+    let (finished, broker) = run(&device, "rrpc_sample", &["-l", "1"], move |packet| match packet.kind {
+        SUBSCRIBE => Reaction::Also(requests.clone()),
+        _ => Reaction::Answer,
+    });
+    assert_eq!(finished.code(), 0);
+    for line in ["ready for requests", "request of 6 bytes: closed", "answered with ok"] {
+        finished.assert_says(&[line]);
+    }
+    assert_eq!(bodies(&broker, SUBSCRIBE), [filter(&format!("{down}/+"), 0)]);
+    let packets = broker.packets().all();
+    let answers = packets.iter().filter(|packet| packet.kind == PUBLISH).map(|packet| (packet.qos(), packet.message()));
+    let expected = ["12345678", "99", "469"].map(|id| (0, (format!("{up}/{id}"), None, b"ok".to_vec())));
+    assert_eq!(answers.collect::<Vec<_>>(), expected);
 }
