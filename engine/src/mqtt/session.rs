@@ -97,6 +97,8 @@ pub struct Session<H> {
     starved: bool,
     events: VecDeque<Event<H>>,
     subscriptions: Vec<Subscription<H>>,
+    /// Services that are told of time and links without a subscription.
+    attached: Vec<H>,
     removed: Vec<H>,
     next_key: u64,
     repeated: Vec<(u16, String)>,
@@ -129,6 +131,7 @@ impl<H: Clone> Session<H> {
             starved: false,
             events: VecDeque::new(),
             subscriptions: Vec::new(),
+            attached: Vec::new(),
             removed: Vec::new(),
             next_key: 0,
             repeated: Vec::new(),
@@ -225,8 +228,8 @@ impl<H: Clone> Session<H> {
         }
     }
 
-    /// Ends the session for good: queues DISCONNECT where there is a link, and forgets the subscriptions, which it
-    /// returns.
+    /// Ends the session for good: queues DISCONNECT where there is a link, and forgets subscriptions and attached services,
+    /// which it returns.
     pub fn close(&mut self) -> Vec<H> {
         if self.link == LinkState::Up {
             self.write(packet::write_disconnect);
@@ -235,7 +238,8 @@ impl<H: Clone> Session<H> {
         self.pending.clear();
         self.kept.clear();
         self.events.clear();
-        self.subscriptions.drain(..).map(|subscription| subscription.handler).collect()
+        let subscriptions = self.subscriptions.drain(..).map(|subscription| subscription.handler);
+        subscriptions.chain(self.attached.drain(..)).collect()
     }
 
     /// How many bytes the session can use next; a read should not ask for more.

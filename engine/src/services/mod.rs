@@ -7,4 +7,5 @@ pub mod gateway;
 pub mod ota;
 pub mod question;
 pub mod rrpc;
+pub mod shadow;
 pub mod system_time;

@@ -38,14 +38,22 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The source text of the value at `path`, keys joined by dots: `report.progress.state`. A string comes without its
-/// quotes and with its escapes as they are; everything else as it stands. `None` where nothing lies at `path`.
+/// The source text of the value that [`find`] finds. A string comes without its quotes and with its escapes as they are;
+/// everything else as it stands.
+///
+/// # Errors
+/// As [`find`].
+pub fn value_of<'a>(source: &'a [u8], path: &[u8]) -> Result<Option<&'a [u8]>, Error> {
+    Ok(find(source, path)?.map(|value| value.source()))
+}
+
+/// The value at `path`, keys joined by dots: `report.progress.state`. `None` where nothing lies at `path`.
 /// Where a key comes twice, its first value counts. Paths don't lead into arrays. What stands behind the value is not
 /// looked at: there are documents that are cut off there.
 ///
 /// # Errors
 /// `source` is not a JSON object up to the end of the value.
-pub fn value_of<'a>(source: &'a [u8], path: &[u8]) -> Result<Option<&'a [u8]>, Error> {
+pub fn find<'a>(source: &'a [u8], path: &[u8]) -> Result<Option<Value<'a>>, Error> {
     let mut object = Object::open(source)?;
     let mut wanted = path.split(|byte| *byte == b'.').peekable();
     loop {
@@ -59,7 +67,7 @@ pub fn value_of<'a>(source: &'a [u8], path: &[u8]) -> Result<Option<&'a [u8]>, E
             }
         };
         if found && wanted.peek().is_none() {
-            return object.value().map(|value| Some(value.source()));
+            return object.value().map(Some);
         }
         match object.enter() {
             Some(inner) if found => object = inner,

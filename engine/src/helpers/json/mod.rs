@@ -16,7 +16,7 @@ mod number;
 mod scanner;
 mod text;
 
-pub use lookup::{keys_of, value_of, values, without_backslashes, MAX_DEPTH, MAX_PATH};
+pub use lookup::{find, keys_of, value_of, values, without_backslashes, MAX_DEPTH, MAX_PATH};
 pub use scanner::{Items, Kind, Object, Value};
 pub use text::{quoted, Text};
 

@@ -229,11 +229,16 @@ impl<H: Clone> Session<H> {
         self.subscriptions.iter().any(|subscription| subscription.key == key && subscription.ready)
     }
 
-    /// The services that have a subscription.
+    /// Has a service be one of [`services`](Self::services) until the end, with a subscription or without.
+    pub fn attach(&mut self, handler: H) {
+        self.attached.push(handler);
+    }
+
+    /// The services that have a subscription, and those that are attached.
     #[must_use]
     pub fn services(&self) -> Vec<H> {
         let services = self.subscriptions.iter().filter(|known| known.owner == Owner::Service);
-        services.map(|known| known.handler.clone()).collect()
+        services.map(|known| &known.handler).chain(&self.attached).cloned().collect()
     }
 
     pub(super) fn subscribe_again(&mut self, now: Millis) {

@@ -283,6 +283,18 @@ fn a_service_does_not_use_up_the_programs_subscriptions() {
 }
 
 #[test]
+fn an_attached_service_is_one_until_the_end_and_gets_no_messages() {
+    let (mut session, key) = shared();
+    let before = session.services().len();
+    session.attach("attached");
+    assert_eq!(session.services().len(), before + 1);
+    session.unsubscribe_for_service(Millis(1), key, false);
+    assert!(session.services().contains(&"attached"));
+    assert!(!session.recipients("a", |_| true).contains(&"attached"));
+    assert!(session.close().contains(&"attached") && session.services().is_empty());
+}
+
+#[test]
 fn a_message_goes_to_every_service_and_to_the_programs_first_handler() {
     let mut session = connected();
     subscribe(&mut session, Millis(0), "a/#", "without handler");
