@@ -20,6 +20,9 @@ fn main() {
     if ["CARGO_FEATURE_BROADCAST", "CARGO_FEATURE_RRPC"].iter().any(|name| std::env::var_os(name).is_some()) {
         build.define("QCLOUD_MESSAGES", None);
     }
+    if std::env::var_os("CARGO_FEATURE_SHADOW").is_some() {
+        build.define("QCLOUD_SHADOW", None);
+    }
     // Unwinding passes through the frames of callout.c.
     build.flag_if_supported("-fasynchronous-unwind-tables");
     build.std("c99").extra_warnings(true).warnings_into_errors(true).compile("iot_sdk_c");

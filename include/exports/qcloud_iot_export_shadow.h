@@ -157,62 +157,119 @@ typedef struct sDataPoint {
     eDataState state;
 } sDataPoint;
 
-/** Connects a shadow client. Returns its handle, NULL on failure. */
-extern void *IOT_Shadow_Construct(ShadowInitParams *pParams);
+/**
+ * Connects as IOT_MQTT_Construct does and subscribes to what the cloud says of the device's shadow. Returns the shadow's
+ * handle, or NULL; the reason is then in the log and in IOT_MQTT_GetErrCode().
+ *
+ * Where the subscription fails, the handle is returned all the same, after `pParams->command_timeout` ms at most: it is
+ * asked for again with the next request. Texts are copied. Events of the MQTT client go to `pParams->event_handle`, with
+ * the shadow as their client, from here on. The shadow is ended with IOT_Shadow_Destroy.
+ */
+void *IOT_Shadow_Construct(ShadowInitParams *pParams);
 
-/** The shadow's MQTT client; belongs to the shadow client. */
-extern void *IOT_Shadow_Get_Mqtt_Client(void *handle);
+/**
+ * The shadow's MQTT client, for IOT_MQTT_StartLoop, OTA and other services; NULL for an unknown shadow. It belongs to
+ * the shadow and ends with it: never call IOT_MQTT_Destroy on it.
+ */
+void *IOT_Shadow_Get_Mqtt_Client(void *handle);
 
-/** As IOT_MQTT_Publish. */
-extern int IOT_Shadow_Publish(void *pClient, char *topicName, PublishParams *pParams);
+/** As IOT_MQTT_Publish, on the shadow's MQTT client. */
+int IOT_Shadow_Publish(void *pClient, char *topicName, PublishParams *pParams);
 
-/** As IOT_MQTT_Subscribe. */
-extern int IOT_Shadow_Subscribe(void *pClient, char *topicFilter, SubscribeParams *pParams);
+/** As IOT_MQTT_Subscribe, on the shadow's MQTT client. */
+int IOT_Shadow_Subscribe(void *pClient, char *topicFilter, SubscribeParams *pParams);
 
-/** As IOT_MQTT_Unsubscribe. */
-extern int IOT_Shadow_Unsubscribe(void *pClient, char *topicFilter);
+/**
+ * As IOT_MQTT_Unsubscribe, on the shadow's MQTT client. It takes away the shadow's own subscription, too: replies go to
+ * the event handler from then on, and requests time out.
+ */
+int IOT_Shadow_Unsubscribe(void *pClient, char *topicFilter);
 
-/** Whether the connection is up. */
-extern bool IOT_Shadow_IsConnected(void *pClient);
+/** Whether the connection is up; false for a NULL or unknown shadow. */
+bool IOT_Shadow_IsConnected(void *pClient);
 
-/** Closes a client and frees it. Returns 0 or an error code. */
-extern int IOT_Shadow_Destroy(void *pClient);
+/**
+ * Disconnects the shadow and frees it with its MQTT client. Requests that wait get no callback. Returns 0,
+ * QCLOUD_ERR_INVAL for a NULL or unknown shadow.
+ *
+ * Not to be called from inside one of its callbacks.
+ */
+int IOT_Shadow_Destroy(void *pClient);
 
-/** As IOT_MQTT_Yield. */
-extern int IOT_Shadow_Yield(void *pClient, uint32_t timeout_ms);
+/**
+ * As IOT_MQTT_Yield, on the shadow's MQTT client. What the cloud has said is handled first, then requests end that have
+ * waited too long.
+ */
+int IOT_Shadow_Yield(void *pClient, uint32_t timeout_ms);
 
-/** Changes the shadow; callback receives the outcome within timeout_ms milliseconds. Returns 0 or an error code. */
-extern int IOT_Shadow_Update(void *pClient,
-                             char *pJsonDoc,
-                             size_t sizeOfBuffer,
-                             OnRequestCallback callback,
-                             void *userContext,
-                             uint32_t timeout_ms);
+/**
+ * Sends the document in the `sizeOfBuffer` bytes at `pJsonDoc` to the cloud. `callback`, NULL for none, is told once how
+ * it ended: by the reply with the document's clientToken, or after `timeout_ms`.
+ *
+ * The document is edited in place and gets its type: 17 bytes more, for which there must be room. It may be freed when
+ * this returns. Returns 0; QCLOUD_ERR_INVAL for NULL, an unknown shadow, 0 ms, a document without clientToken or a buffer
+ * without room; QCLOUD_ERR_MQTT_NO_CONN; QCLOUD_ERR_MAX_APPENDING_REQUEST while ten requests wait; or why it could not
+ * be published.
+ */
+int IOT_Shadow_Update(void *pClient,
+                      char *pJsonDoc,
+                      size_t sizeOfBuffer,
+                      OnRequestCallback callback,
+                      void *userContext,
+                      uint32_t timeout_ms);
 
-/** As IOT_Shadow_Update, and waits for the outcome. */
-extern int IOT_Shadow_Update_Sync(void *pClient, char *pJsonDoc, size_t sizeOfBuffer, uint32_t timeout_ms);
+/**
+ * As IOT_Shadow_Update, and drives the client until the request has ended, up to `timeout_ms`. Returns 0,
+ * QCLOUD_ERR_SHADOW_UPDATE_REJECTED, QCLOUD_ERR_SHADOW_UPDATE_TIMEOUT or as IOT_Shadow_Update.
+ */
+int IOT_Shadow_Update_Sync(void *pClient, char *pJsonDoc, size_t sizeOfBuffer, uint32_t timeout_ms);
 
-/** Asks for the shadow; callback receives the outcome within timeout_ms milliseconds. Returns 0 or an error code. */
-extern int IOT_Shadow_Get(void *pClient, OnRequestCallback callback, void *userContext, uint32_t timeout_ms);
+/**
+ * Asks the cloud for the whole document. `callback` is told once how it ended: with the reply, or after `timeout_ms`.
+ * What the cloud wants changed goes to the registered properties first. Returns as IOT_Shadow_Update.
+ */
+int IOT_Shadow_Get(void *pClient, OnRequestCallback callback, void *userContext, uint32_t timeout_ms);
 
-/** As IOT_Shadow_Get, and waits for the outcome. */
-extern int IOT_Shadow_Get_Sync(void *pClient, uint32_t timeout_ms);
+/**
+ * As IOT_Shadow_Get, and drives the client until the request has ended, up to `timeout_ms`. Returns 0,
+ * QCLOUD_ERR_SHADOW_GET_REJECTED, QCLOUD_ERR_SHADOW_GET_TIMEOUT or as IOT_Shadow_Get.
+ */
+int IOT_Shadow_Get_Sync(void *pClient, uint32_t timeout_ms);
 
-/** Watches a property; callback is told when the cloud wants another value. Returns 0 or an error code. */
-extern int IOT_Shadow_Register_Property(void *pClient, DeviceProperty *pProperty, OnPropRegCallback callback);
+/**
+ * Watches a property: when the cloud wants another value of it, the value goes to `pProperty->data`, then `callback` gets
+ * the text of the whole state that is wanted. Values of the types JSTRING and JOBJECT the callback reads itself.
+ *
+ * Only the pointer is kept: property, key and data must live until IOT_Shadow_UnRegister_Property or
+ * IOT_Shadow_Destroy. The same pointer again only changes the callback. Returns 0; QCLOUD_ERR_INVAL for NULL, also as key
+ * or data, or an unknown shadow; QCLOUD_ERR_MQTT_NO_CONN.
+ */
+int IOT_Shadow_Register_Property(void *pClient,
+                                 DeviceProperty *pProperty,
+                                 OnPropRegCallback callback);
 
-/** Stops watching a property. Returns 0 or an error code. */
-extern int IOT_Shadow_UnRegister_Property(void *pClient, DeviceProperty *pProperty);
+/**
+ * Stops watching a property. Returns 0; QCLOUD_ERR_SHADOW_NOT_PROPERTY_EXIST where it is not watched; QCLOUD_ERR_INVAL
+ * for NULL or an unknown shadow; QCLOUD_ERR_MQTT_NO_CONN.
+ */
+int IOT_Shadow_UnRegister_Property(void *pClient, DeviceProperty *pProperty);
 
-/** Writes the text of a report of count properties into jsonBuffer. Returns 0 or an error code. */
-extern int IOT_Shadow_JSON_ConstructReportArray(void *pClient,
-                                                char *jsonBuffer,
-                                                size_t sizeOfBuffer,
-                                                uint8_t count,
-                                                DeviceProperty **pDeviceProperties);
+/**
+ * Writes the document that reports `count` properties into the `sizeOfBuffer` bytes at `jsonBuffer`, with a token of its
+ * own, for IOT_Shadow_Update.
+ *
+ * A property without data is reported as null: the cloud deletes it. Returns 0; QCLOUD_ERR_INVAL for NULL, also as
+ * property or key, an unknown shadow or type, infinity or NaN; QCLOUD_ERR_JSON_BUFFER_TRUNCATED where document and NUL
+ * don't fit. After a failure the buffer holds the text so far.
+ */
+int IOT_Shadow_JSON_ConstructReportArray(void *pClient,
+                                         char *jsonBuffer,
+                                         size_t sizeOfBuffer,
+                                         uint8_t count,
+                                         DeviceProperty **pDeviceProperties);
 
-/** Writes the text that clears what was desired into jsonBuffer. Returns 0 or an error code. */
-extern int IOT_Shadow_JSON_ConstructDesireAllNull(void *handle, char *jsonBuffer, size_t sizeOfBuffer);
+/** Writes the document that clears what was desired, as IOT_Shadow_JSON_ConstructReportArray. */
+int IOT_Shadow_JSON_ConstructDesireAllNull(void *handle, char *jsonBuffer, size_t sizeOfBuffer);
 
 /* These take count pointers to DeviceProperty after count. */
 /** Writes the text of a report of some properties into jsonBuffer. Returns 0 or an error code. */

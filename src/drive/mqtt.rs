@@ -343,14 +343,22 @@ impl Client {
     }
 
     /// Removes a service's subscription, which hears nothing more. The server is told where nobody else has the same
-    /// filter, the program where the subscriber tells it.
-    pub fn unsubscribe_for_service(&self, subscription: ServiceSubscription, tells_program: bool) {
+    /// filter, the program where the subscriber tells it. Returns the packet id, if there is one.
+    pub fn unsubscribe_for_service(&self, subscription: ServiceSubscription, tells_program: bool) -> Option<u16> {
         let now = self.platform.now();
         let sent = self.session.lock().unsubscribe_for_service(now, subscription.0, tells_program);
         if let Some(id) = sent {
             // Best effort: the next connection does without it.
             let _ = self.sent(id);
         }
+        sent
+    }
+
+    /// Has a service told of time and links ([`Subscriber::expire`], [`Subscriber::link_restored`]) and of the client's end,
+    /// with a subscription or without.
+    #[cfg(feature = "shadow")]
+    pub fn attach_service(&self, service: Arc<dyn Subscriber>) {
+        self.session.lock().attach(service);
     }
 
     /// Whether the SUBACK for a service's subscription is in.

@@ -54,7 +54,7 @@ pub(crate) fn to_hal_string(text: &[u8]) -> *mut c_char {
 ///
 /// # Safety
 /// `buf` is writable for `size` bytes, which `text` is no part of.
-pub(crate) unsafe fn write_text(buf: *mut c_char, size: usize, text: &str) {
+pub(crate) unsafe fn write_text(buf: *mut c_char, size: usize, text: &[u8]) {
     let Some(room) = size.checked_sub(1) else {
         return;
     };
@@ -84,6 +84,15 @@ fn allocate(size: usize) -> Option<*mut u8> {
     Some(memory.cast())
 }
 
+/// `bytes` and a NUL; `None` where there is no memory for them.
+pub(crate) fn with_nul(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len() + 1).ok()?;
+    copy.extend_from_slice(bytes);
+    copy.push(0);
+    Some(copy)
+}
+
 /// The bytes of the string behind `text`; `None` for NULL.
 ///
 /// # Safety
@@ -105,7 +114,7 @@ mod tests {
         for (size, expected) in [(0, b"xxxx"), (1, b"\0xxx"), (3, b"ab\0x"), (4, b"abc\0")] {
             let mut buf = *b"xxxx";
             // SAFETY: writable for `size` bytes.
-            unsafe { write_text(buf.as_mut_ptr().cast(), size, "abc") };
+            unsafe { write_text(buf.as_mut_ptr().cast(), size, b"abc") };
             assert_eq!(&buf, expected);
         }
     }

@@ -29,6 +29,8 @@ pub mod mqtt;
 pub mod ota;
 #[cfg(feature = "rrpc")]
 pub mod rrpc;
+#[cfg(feature = "shadow")]
+pub mod shadow;
 pub mod system;
 pub mod timer;
 

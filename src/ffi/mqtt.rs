@@ -6,12 +6,12 @@ use std::any::Any;
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 use std::sync::Arc;
 
 use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_MALLOC, QCLOUD_ERR_MQTT_QOS_NOT_SUPPORT, QCLOUD_RET_SUCCESS};
 use iot_abi::export::{DeviceInfo, QCLOUD_IOT_DEVICE_SDK_VERSION};
-use iot_abi::mqtt::{MQTTInitParams, PublishParams, SubscribeParams};
+use iot_abi::mqtt::{MQTTEventHandler, MQTTInitParams, PublishParams, SubscribeParams};
 use iot_abi::raw;
 use iot_engine::identity::Identity;
 use iot_engine::mqtt::session::MAX_SEND;
@@ -52,6 +52,15 @@ export! {
 }
 
 pub(super) unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c_int> {
+    // SAFETY: the caller's promise.
+    unsafe { construct_as(params, Arc::default()) }
+}
+
+/// As [`construct`]. What `known_as` holds when an event comes, the event handler gets for the client, unless it is NULL.
+pub(super) unsafe fn construct_as(
+    params: &MQTTInitParams,
+    known_as: Arc<AtomicPtr<c_void>>,
+) -> Result<Arc<Client>, c_int> {
     // SAFETY: the texts in `params` are NULL or end with a NUL.
     let (product_id, device_name) = unsafe {
         (
@@ -71,10 +80,7 @@ pub(super) unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c
         clean_session: params.clean_session != 0,
         auto_connect: params.auto_connect_enable != 0,
     };
-    let listener = params
-        .event_handle
-        .h_fp
-        .map(|handler| Box::new(CListener { handler, context: params.event_handle.context }) as Box<dyn Listener>);
+    let listener = listener(&params.event_handle, known_as);
     // SAFETY: as above.
     let attachment = unsafe { device_info(params, &identity) };
     let setup = Setup::new(identity, settings, security, proof, listener, attachment).map_err(|error| {
@@ -89,6 +95,12 @@ pub(super) unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c
     let conn_id = client.connect().map_err(|error| code(&error))?;
     log::info!(target: "IOT_MQTT_Construct", "mqtt connect with id: {conn_id} success");
     Ok(client)
+}
+
+/// What calls the program's event handler; `None` without one. `known_as` as in [`construct_as`].
+pub(super) fn listener(handler: &MQTTEventHandler, known_as: Arc<AtomicPtr<c_void>>) -> Option<Box<dyn Listener>> {
+    let context = handler.context;
+    Some(Box::new(CListener { handler: handler.h_fp?, context, known_as }))
 }
 
 #[cfg(not(feature = "auth-mode-cert"))]

@@ -259,7 +259,7 @@ export! {
             };
             let text = |value: String| {
                 // SAFETY: the caller's promise.
-                unsafe { memory::write_text(buf.cast(), buf_len, &value) };
+                unsafe { memory::write_text(buf.cast(), buf_len, value.as_bytes()) };
                 QCLOUD_RET_SUCCESS
             };
             let answer = ota.has_command().and_then(|()| match r#type {

@@ -33,6 +33,21 @@ void qcloud_log_line(const char *file, const char *func, int line, int level, co
 /* src/ffi/json.rs */
 void qcloud_format_failed(const char *func, const char *reason);
 
+#ifdef QCLOUD_SHADOW
+/* src/ffi/shadow.rs */
+struct property;
+int qcloud_shadow_document(int form, void *client, char *buffer, size_t size, uint8_t count,
+                           struct property **properties);
+
+/* Which document: as src/ffi/shadow.rs has them. */
+enum { FORM_REPORT, FORM_OVERWRITE_REPORT, FORM_REPORT_AND_DESIRE_NULL, FORM_DESIRE };
+
+int IOT_Shadow_JSON_ConstructReport(void *client, char *buffer, size_t size, uint8_t count, ...);
+int IOT_Shadow_JSON_Construct_OverwriteReport(void *client, char *buffer, size_t size, uint8_t count, ...);
+int IOT_Shadow_JSON_ConstructReportAndDesireAllNull(void *client, char *buffer, size_t size, uint8_t count, ...);
+int IOT_Shadow_JSON_ConstructDesirePropNull(void *client, char *buffer, size_t size, uint8_t count, ...);
+#endif
+
 void IOT_Log_Gen(const char *file, const char *func, const int line, const int level, const char *fmt, ...)
     PRINTF_LIKE(5, 6);
 char *LITE_format_string(const char *fmt, ...) PRINTF_LIKE(1, 2);
@@ -119,3 +134,61 @@ char *LITE_format_nstring(const int len, const char *fmt, ...)
     qcloud_leave(before);
     return text;
 }
+
+#ifdef QCLOUD_SHADOW
+static int document(int form, void *client, char *buffer, size_t size, uint8_t count, va_list args)
+{
+    struct property *properties[UINT8_MAX];
+    int              at;
+
+    for (at = 0; at < count; at++) {
+        properties[at] = va_arg(args, struct property *);
+    }
+    return qcloud_shadow_document(form, client, buffer, size, count, properties);
+}
+
+int IOT_Shadow_JSON_ConstructReport(void *client, char *buffer, size_t size, uint8_t count, ...)
+{
+    va_list args;
+    int     result;
+
+    va_start(args, count);
+    result = document(FORM_REPORT, client, buffer, size, count, args);
+    va_end(args);
+    return result;
+}
+
+int IOT_Shadow_JSON_Construct_OverwriteReport(void *client, char *buffer, size_t size, uint8_t count, ...)
+{
+    va_list args;
+    int     result;
+
+    va_start(args, count);
+    result = document(FORM_OVERWRITE_REPORT, client, buffer, size, count, args);
+    va_end(args);
+    return result;
+}
+
+int IOT_Shadow_JSON_ConstructReportAndDesireAllNull(void *client, char *buffer, size_t size, uint8_t count, ...)
+{
+    va_list args;
+    int     result;
+
+    va_start(args, count);
+    result = document(FORM_REPORT_AND_DESIRE_NULL, client, buffer, size, count, args);
+    va_end(args);
+    return result;
+}
+
+/* In the C SDK's library, and in no header. */
+int IOT_Shadow_JSON_ConstructDesirePropNull(void *client, char *buffer, size_t size, uint8_t count, ...)
+{
+    va_list args;
+    int     result;
+
+    va_start(args, count);
+    result = document(FORM_DESIRE, client, buffer, size, count, args);
+    va_end(args);
+    return result;
+}
+#endif

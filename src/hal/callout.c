@@ -382,6 +382,36 @@ HIDDEN void qcloud_call_on_bytes(void (*callback)(void *, const char *, uint32_t
 }
 #endif
 
+#ifdef QCLOUD_SHADOW
+/* OnRequestCallback. */
+HIDDEN void qcloud_call_on_request(void (*callback)(void *, unsigned int, int, const char *, void *), void *client,
+                                   unsigned int method, int ack, const char *document, void *context);
+HIDDEN void qcloud_call_on_request(void (*callback)(void *, unsigned int, int, const char *, void *), void *client,
+                                   unsigned int method, int ack, const char *document, void *context)
+{
+    LEND_BEGIN;
+    CATCH(zero);
+    permit();
+    callback(client, method, ack, document, context);
+    STAY;
+    LEND_END;
+}
+
+/* OnPropRegCallback. */
+HIDDEN void qcloud_call_on_property(void (*callback)(void *, const char *, uint32_t, void *), void *client,
+                                    const char *text, uint32_t length, void *property);
+HIDDEN void qcloud_call_on_property(void (*callback)(void *, const char *, uint32_t, void *), void *client,
+                                    const char *text, uint32_t length, void *property)
+{
+    LEND_BEGIN;
+    CATCH(zero);
+    permit();
+    callback(client, text, length, property);
+    STAY;
+    LEND_END;
+}
+#endif
+
 /* LogMessageHandler. One that was left counts as one that printed the line. */
 HIDDEN int qcloud_call_on_line(bool (*callback)(const char *), const char *line);
 HIDDEN int qcloud_call_on_line(bool (*callback)(const char *), const char *line)

@@ -11,6 +11,8 @@ use iot_abi::import::TLSConnectParams;
 use iot_abi::import::ThreadParams;
 use iot_abi::import::Timer;
 use iot_abi::raw;
+#[cfg(feature = "shadow")]
+use iot_abi::shadow::DeviceProperty;
 
 /// Declares functions under their own names. Each is linked as `qcloud_call_` and its name.
 macro_rules! calls {
@@ -74,6 +76,23 @@ extern "C" {
     fn qcloud_call_on_event(callback: OnEvent, client: *mut c_void, event: c_uint, data: *mut c_void);
     #[cfg(any(feature = "broadcast", feature = "rrpc"))]
     fn qcloud_call_on_bytes(callback: OnBytes, client: *mut c_void, bytes: *const c_char, len: u32);
+    #[cfg(feature = "shadow")]
+    fn qcloud_call_on_request(
+        callback: OnRequest,
+        client: *mut c_void,
+        method: raw::Method,
+        ack: raw::RequestAck,
+        document: *const c_char,
+        context: *mut c_void,
+    );
+    #[cfg(feature = "shadow")]
+    fn qcloud_call_on_property(
+        callback: OnProperty,
+        client: *mut c_void,
+        state: *const c_char,
+        length: u32,
+        property: *mut DeviceProperty,
+    );
     fn qcloud_call_on_line(callback: OnLine, line: *const c_char) -> c_int;
     fn qcloud_enter() -> c_int;
     fn qcloud_is_leaving() -> c_int;
@@ -91,6 +110,12 @@ pub type OnEvent = unsafe extern "C" fn(*mut c_void, raw::MQTTEventType, *mut c_
 /// `OnBroadcastMessageCallback` and `OnRRPCMessageCallback`.
 #[cfg(any(feature = "broadcast", feature = "rrpc"))]
 pub type OnBytes = unsafe extern "C" fn(*mut c_void, *const c_char, u32);
+/// `OnRequestCallback`.
+#[cfg(feature = "shadow")]
+pub type OnRequest = unsafe extern "C" fn(*mut c_void, raw::Method, raw::RequestAck, *const c_char, *mut c_void);
+/// `OnPropRegCallback`.
+#[cfg(feature = "shadow")]
+pub type OnProperty = unsafe extern "C" fn(*mut c_void, *const c_char, u32, *mut DeviceProperty);
 /// `LogMessageHandler`.
 pub type OnLine = unsafe extern "C" fn(*const c_char) -> bool;
 
@@ -129,6 +154,39 @@ pub unsafe fn on_event(callback: OnEvent, client: *mut c_void, event: raw::MQTTE
 pub unsafe fn on_bytes(callback: OnBytes, client: *mut c_void, bytes: *const c_char, len: u32) {
     // SAFETY: the caller's promise.
     unsafe { qcloud_call_on_bytes(callback, client, bytes, len) }
+}
+
+/// Calls the callback of a shadow's request.
+///
+/// # Safety
+/// That of the callback; `document` ends with a NUL.
+#[cfg(feature = "shadow")]
+pub unsafe fn on_request(
+    callback: OnRequest,
+    client: *mut c_void,
+    method: raw::Method,
+    ack: raw::RequestAck,
+    document: *const c_char,
+    context: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_call_on_request(callback, client, method, ack, document, context) }
+}
+
+/// Calls the callback of a shadow's property.
+///
+/// # Safety
+/// That of the callback; `state` ends with a NUL.
+#[cfg(feature = "shadow")]
+pub unsafe fn on_property(
+    callback: OnProperty,
+    client: *mut c_void,
+    state: *const c_char,
+    length: u32,
+    property: *mut DeviceProperty,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_call_on_property(callback, client, state, length, property) }
 }
 
 /// Calls the log's handler. Whether it has printed the line.

@@ -42,6 +42,9 @@ OPTIONS = {
     "AUTH_WITH_NOTLS": "FEATURE_AUTH_WITH_NOTLS",
 }
 
+# The option behind all of a header that the C SDK leaves out as a whole, without a switch in config.h.
+WHOLE_HEADERS = {"qcloud_iot_export_shadow.h": "FEATURE_MQTT_DEVICE_SHADOW"}
+
 # What else a reader has to know.
 NO_UPLOAD = "does nothing, as in the C SDK without `LOG_UPLOAD`"
 REMARKS = {"IOT_Log_Init_Uploader": NO_UPLOAD, "IOT_Log_Fini_Uploader": NO_UPLOAD, "IOT_Log_Upload": NO_UPLOAD}
@@ -103,6 +106,8 @@ def provider(name, facts, defined):
 
 def remarks(name, facts):
     needs = [f"with `{OPTIONS.get(switch, switch)}` {'ON' if on else 'OFF'}" for switch, on in conditions(facts)]
+    if option := WHOLE_HEADERS.get(PurePosixPath(facts["header"]).name):
+        needs.append(f"with `{option}` ON")
     return ", ".join(needs + ([REMARKS[name]] if name in REMARKS else []))
 
 

@@ -138,9 +138,13 @@ impl Client {
         // First, so that what a service asks for meanwhile is kept.
         self.wake.0.store(u64::MAX, Ordering::Relaxed);
         let services = self.session.lock().services();
-        for service in services {
-            service.expire(self, now);
-        }
+        // A program that is told of a time-out may leave by `longjmp`. Whether the right to pump is still ours, the next
+        // round sees.
+        self.pump.lend(&*self.platform, || {
+            for service in services {
+                service.expire(self, now);
+            }
+        });
     }
 
     /// Drives the connection for at most `ms` milliseconds.

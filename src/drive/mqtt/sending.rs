@@ -132,7 +132,8 @@ impl Client {
         self.transport.lock().as_ref().is_some_and(|current| Arc::ptr_eq(current, transport))
     }
 
-    fn patience_ms(&self) -> u64 {
+    /// How long the server may take for an answer.
+    pub(crate) fn patience_ms(&self) -> u64 {
         u64::from(self.setup.config.command_timeout_ms)
     }
 }

@@ -116,19 +116,33 @@ impl<S: Service> Channel<S> {
     }
 
     fn ask(client: &Arc<Client>, filter: &str, service: Arc<S>, terms: Terms) -> Result<Self, Ended> {
-        let inlet = Arc::new(Inlet { service, outcome: OnceLock::new(), closed: AtomicBool::new(false) });
-        let subscription = client.subscribe_for_service(filter, terms.qos, inlet.clone()).map_err(Ended::NoLink)?;
-        let channel = Channel { client: client.clone(), subscription, inlet };
+        let channel = Self::begin(client, filter, service, terms.qos).map_err(Ended::NoLink)?;
         let deadline = client.platform().now() + terms.limit_ms;
-        drive_until(client, deadline, || channel.inlet.outcome.get().cloned())??;
+        drive_until(client, deadline, || channel.outcome().cloned())??;
         Ok(channel)
     }
 
-    /// Ends the subscription; the service hears nothing more.
-    pub(crate) fn close(&self) {
-        if !self.inlet.closed.swap(true, Ordering::AcqRel) {
-            self.client.unsubscribe_for_service(self.subscription, self.inlet.service.tells_program());
+    /// Subscribes to `filter` and does not wait for the server: [`outcome`](Self::outcome) tells of its answer.
+    ///
+    /// # Errors
+    /// Nothing was sent.
+    pub(crate) fn begin(client: &Arc<Client>, filter: &str, service: Arc<S>, qos: QoS) -> Result<Self, Error> {
+        let inlet = Arc::new(Inlet { service, outcome: OnceLock::new(), closed: AtomicBool::new(false) });
+        let subscription = client.subscribe_for_service(filter, qos, inlet.clone())?;
+        Ok(Channel { client: client.clone(), subscription, inlet })
+    }
+
+    /// What became of the subscription first; `None` while the server has not answered.
+    pub(crate) fn outcome(&self) -> Option<&Result<(), Ended>> {
+        self.inlet.outcome.get()
+    }
+
+    /// Ends the subscription; the service hears nothing more. Returns the packet id, if the server was told.
+    pub(crate) fn close(&self) -> Option<u16> {
+        if self.inlet.closed.swap(true, Ordering::AcqRel) {
+            return None;
         }
+        self.client.unsubscribe_for_service(self.subscription, self.inlet.service.tells_program())
     }
 }
 

@@ -11,4 +11,6 @@ pub mod ota;
 pub(crate) mod question;
 #[cfg(feature = "rrpc")]
 pub mod rrpc;
+#[cfg(feature = "shadow")]
+pub mod shadow;
 pub mod system_time;

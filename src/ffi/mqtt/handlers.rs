@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::Arc;
 
 use iot_abi::mqtt::{MQTTEventMsg, MQTTEventType, MQTTMessage, OnMessageHandler, OnSubEventHandler};
@@ -11,6 +11,7 @@ use iot_engine::mqtt::Message;
 
 use crate::drive::mqtt::{Client, Listener, Notice, Subscriber, SubscriptionEvent};
 use crate::ffi::handle;
+use crate::ffi::memory::with_nul;
 use crate::hal::callout;
 
 /// Packet ids travel to C as pointers.
@@ -39,15 +40,6 @@ fn with_c_message(message: &Message, body: impl FnOnce(*mut MQTTMessage)) {
     body(&mut view);
 }
 
-/// `bytes` and a NUL; `None` where there is no memory for them.
-fn with_nul(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(bytes.len() + 1).ok()?;
-    copy.extend_from_slice(bytes);
-    copy.push(0);
-    Some(copy)
-}
-
 type EventHandler = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut MQTTEventMsg);
 type MessageHandler = unsafe extern "C" fn(*mut c_void, *mut MQTTMessage, *mut c_void);
 
@@ -55,6 +47,8 @@ type MessageHandler = unsafe extern "C" fn(*mut c_void, *mut MQTTMessage, *mut c
 pub(super) struct CListener {
     pub(super) handler: EventHandler,
     pub(super) context: *mut c_void,
+    /// What the handler gets for the client; NULL inside: its own handle.
+    pub(super) known_as: Arc<AtomicPtr<c_void>>,
 }
 
 // SAFETY: `context` is only handed back; the user's handler is called from whichever thread pumps, as documented.
@@ -65,11 +59,13 @@ unsafe impl Sync for CListener {}
 impl CListener {
     fn call(&self, client: &Arc<Client>, event_type: MQTTEventType, msg: *mut c_void) {
         let mut event = MQTTEventMsg { event_type: event_type as raw::MQTTEventType, msg };
+        let known_as = self.known_as.load(Ordering::Relaxed);
+        let known_as = if known_as.is_null() { handle::of(client) } else { known_as };
         // SAFETY: the handler is the user's, with the signature of the header; the pointers are valid for the call.
         unsafe {
             callout::three_pointers(
                 std::mem::transmute::<EventHandler, callout::ThreePointers>(self.handler),
-                handle::of(client),
+                known_as,
                 self.context,
                 ptr::from_mut(&mut event).cast(),
             );

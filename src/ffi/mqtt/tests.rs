@@ -4,7 +4,7 @@ use iot_abi::error::QCLOUD_ERR_FAILURE;
 use iot_abi::error::{
     QCLOUD_ERR_BUF_TOO_SHORT, QCLOUD_ERR_MAX_TOPIC_LENGTH, QCLOUD_ERR_MQTT_NO_CONN, QCLOUD_ERR_MQTT_UNSUB_FAIL,
 };
-use iot_abi::mqtt::{MQTTEventHandler, MQTTEventMsg, MQTTEventType, MQTTMessage};
+use iot_abi::mqtt::{MQTTEventMsg, MQTTEventType, MQTTMessage};
 use iot_engine::mqtt::Message;
 
 use super::*;
@@ -76,7 +76,7 @@ impl Device {
             params.device_secret = c"AQIDBA==".as_ptr().cast_mut();
         }
         params.auto_connect_enable = 1;
-        let listener = CListener { handler: on_event, context: params.event_handle.context };
+        let listener = CListener { handler: on_event, context: params.event_handle.context, known_as: Arc::default() };
         let setup = setup(listener, unsafe { device_info(&params, &identity) });
         let client = Client::offline(Arc::new(server.clone()), setup);
         client.connect().unwrap();
