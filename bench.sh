@@ -13,7 +13,7 @@ cd "$(dirname "$0")"
 source tools/need.sh
 
 need cmake=cmake gcc=gcc g++=g++ make=make pkg-config=pkg-config strip=binutils \
-    '/usr/lib/llvm-*/lib/libclang.so=libclang-dev' valgrind=valgrind nginx=nginx-light curl=curl ip=iproute2 \
+    valgrind=valgrind nginx=nginx-light curl=curl ip=iproute2 \
     /usr/bin/time=time /usr/include/mbedtls/ssl.h=libmbedtls-dev
 need_rust
 export CARGO_TARGET_DIR=$PWD/target

@@ -27,7 +27,7 @@ SIZE=10000000
 TARGET_VERSION=2.0.0
 RUNNING_VERSION=1.0.0
 
-need cmake=cmake gcc=gcc g++=g++ make=make pkg-config=pkg-config '/usr/lib/llvm-*/lib/libclang.so=libclang-dev'
+need cmake=cmake gcc=gcc make=make pkg-config=pkg-config
 need_rust
 
 echo "== Building, 1 of 2: the library and the C sample (the first time takes some minutes)"

@@ -14,7 +14,7 @@ need_rust
 target=${CARGO_TARGET_DIR:-$PWD/target}
 # What users build. Tests may use what they like.
 crates=(-p iot-bundle -p hub)
-library=(abi engine platform platform/posix platform/tls bundle)
+library=(abi engine platform platform/mbedtls platform/posix platform/tls bundle)
 
 compiler() {
     local version folder

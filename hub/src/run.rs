@@ -280,7 +280,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         }
         None => {
             let broker = Arc::new(Broker::default());
-            let acceptor = psk::Acceptor::new(store.clone())?;
+            let acceptor = psk::Acceptor::new(store.clone());
             let hub = Arc::new(Hub::new(parts(broker.clone())));
             let side = Side { hub: hub.clone(), broker, faults: faults.clone() };
             let listeners = [

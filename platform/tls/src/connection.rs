@@ -17,7 +17,7 @@ use iot_platform_posix::{addresses, descriptors, log};
 use crate::cert::{self, CertStack};
 use crate::params::{Params, Security};
 #[cfg(not(feature = "auth-mode-cert"))]
-use crate::psk::PskStack;
+use crate::psk::{self, PskStack};
 use crate::stack::{Failure, Stack, Step, WRITE_CHUNK};
 
 /// An established connection. Reads and writes may run at the same time: the lock is never held while waiting.
@@ -31,7 +31,7 @@ pub struct Connection {
 /// A TLS setup that has been told how the two sides prove who they are.
 pub enum Setup {
     #[cfg(not(feature = "auth-mode-cert"))]
-    Psk(Arc<mbedtls::ssl::Config>),
+    Psk(Arc<psk::Config>),
     Cert(Arc<rustls::ClientConfig>),
 }
 
@@ -53,7 +53,7 @@ impl Setup {
     fn stack(&self, stream: Arc<TcpStream>, host: &str) -> Result<Box<dyn Stack>, Failure> {
         Ok(match self {
             #[cfg(not(feature = "auth-mode-cert"))]
-            Self::Psk(config) => Box::new(PskStack::new(Arc::clone(config), stream, host)),
+            Self::Psk(config) => Box::new(PskStack::new(config, stream, host)?),
             Self::Cert(config) => Box::new(CertStack::new(Arc::clone(config), stream, host)?),
         })
     }

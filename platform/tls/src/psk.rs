@@ -4,32 +4,21 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use iot_mbedtls::{Error, Session, MAX_KEY, SUITES};
 use iot_platform_posix::net::{io_text, Interest};
-use mbedtls::error::codes;
-use mbedtls::rng::{CtrDrbg, OsEntropy};
-use mbedtls::ssl::config::{Endpoint, Preset, Transport};
-use mbedtls::ssl::{CipherSuite, Config, Context, Version};
+use zeroize::Zeroizing;
 
 use crate::stack::{Failure, Stack, Step};
 
-/// Plain pre-shared key only, the strongest first. The last two are what the cloud is known to take (wire.md).
-const SUITES: [CipherSuite; 6] = [
-    CipherSuite::PskWithAes128GcmSha256,
-    CipherSuite::PskWithAes256GcmSha384,
-    CipherSuite::PskWithAes128CbcSha256,
-    CipherSuite::PskWithAes256CbcSha384,
-    CipherSuite::PskWithAes128CbcSha,
-    CipherSuite::PskWithAes256CbcSha,
-];
-
-/// Longest key mbedTLS takes, in bytes.
-const MAX_KEY: usize = 32;
+/// Who the device is.
+pub struct Config {
+    key: Zeroizing<Vec<u8>>,
+    identity: String,
+}
 
 /// An mbedTLS connection over its socket.
 pub struct PskStack {
-    tls: Context<Io>,
-    /// What the first call to `handshake` hands to mbedTLS.
-    start: Option<(Io, Option<String>)>,
+    tls: Session<Io>,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -42,29 +31,27 @@ impl PskStack {
         if key.len() > MAX_KEY {
             return Err(format!("the pre-shared key has {} bytes, the limit is {MAX_KEY}", key.len()));
         }
-        let setup = || -> mbedtls::Result<Config> {
-            let mut config = Config::new(Endpoint::Client, Transport::Stream, Preset::Default);
-            config.set_rng(Arc::new(CtrDrbg::new(Arc::new(OsEntropy::new()), None)?));
-            let suites = SUITES.into_iter().map(Into::into).chain([0]).collect();
-            config.set_ciphersuites(Arc::new(suites));
-            config.set_min_version(Version::Tls1_2)?;
-            config.set_max_version(Version::Tls1_2)?;
-            config.set_psk(key, identity)?;
-            Ok(config)
-        };
-        setup().map(Arc::new).map_err(|error| format!("can't set up TLS: {error}"))
+        if key.is_empty() || identity.is_empty() {
+            return Err("can't set up TLS: the pre-shared key or its identity is empty".to_owned());
+        }
+        Ok(Arc::new(Config { key: Zeroizing::new(key.to_vec()), identity: identity.to_owned() }))
     }
 
     /// A connection before its handshake.
-    pub fn new(config: Arc<Config>, stream: Arc<TcpStream>, host: &str) -> Self {
+    ///
+    /// # Errors
+    /// What mbedTLS says, mostly that there is no memory.
+    pub fn new(config: &Config, stream: Arc<TcpStream>, host: &str) -> Result<Self, Failure> {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let io = Io { stream, records: Records::default(), seen: Arc::clone(&seen) };
         // Server name indication is for names only.
-        let name = host.parse::<IpAddr>().is_err().then(|| host.to_owned());
-        Self { tls: Context::new(config), start: Some((io, name)), seen }
+        let name = host.parse::<IpAddr>().is_err().then_some(host);
+        let tls = Session::client(&config.key, &config.identity, name, &SUITES, io)
+            .map_err(|error| Failure::passing(error.to_string()))?;
+        Ok(Self { tls, seen })
     }
 
-    fn explain(&self, error: mbedtls::Error) -> Failure {
+    fn explain(&self, error: Error) -> Failure {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.closed {
             return Failure::Closed;
@@ -75,14 +62,15 @@ impl PskStack {
         if let Some(alert) = seen.alert {
             return explain_alert(alert);
         }
-        match error.high_level() {
-            Some(codes::SslInvalidMac) => Failure::lasting("received data can't be decrypted: check the device secret"),
-            Some(codes::SslFatalAlertMessage) => Failure::passing("the server sent a fatal alert"),
-            Some(codes::SslBadHsProtocolVersion) => Failure::lasting("the server does not take TLS 1.2"),
-            Some(codes::SslBadHsServerHello | codes::SslBadInputData) => {
+        match error {
+            Error::CLOSE_NOTIFY | Error::END => Failure::Closed,
+            Error::INVALID_MAC => Failure::lasting("received data can't be decrypted: check the device secret"),
+            Error::FATAL_ALERT => Failure::passing("the server sent a fatal alert"),
+            Error::PROTOCOL_VERSION => Failure::lasting("the server does not take TLS 1.2"),
+            Error::ILLEGAL_PARAMETER | Error::BAD_INPUT => {
                 Failure::lasting("the server chose a cipher suite that was not offered")
             }
-            Some(codes::SslInvalidRecord) => Failure::passing("the server does not speak TLS, or sent damaged data"),
+            Error::INVALID_RECORD => Failure::passing("the server does not speak TLS, or sent damaged data"),
             _ => Failure::passing(error.to_string()),
         }
     }
@@ -90,17 +78,11 @@ impl PskStack {
 
 impl Stack for PskStack {
     fn handshake(&mut self) -> Result<Step<()>, Failure> {
-        let result = match self.start.take() {
-            Some((io, name)) => self.tls.establish(io, name.as_deref()),
-            None => self.tls.handshake(),
-        };
-        match result {
+        match self.tls.handshake() {
             Ok(()) => Ok(Step::Ready(())),
-            Err(error) => match error.high_level() {
-                Some(codes::SslWantRead) => Ok(Step::Wait(Interest::Readable)),
-                Some(codes::SslWantWrite) => Ok(Step::Wait(Interest::Writable)),
-                _ => Err(self.explain(error)),
-            },
+            Err(Error::WANT_READ) => Ok(Step::Wait(Interest::Readable)),
+            Err(Error::WANT_WRITE) => Ok(Step::Wait(Interest::Writable)),
+            Err(error) => Err(self.explain(error)),
         }
     }
 
@@ -108,47 +90,30 @@ impl Stack for PskStack {
         match self.tls.read(out) {
             Ok(0) => Err(Failure::Closed),
             Ok(n) => Ok(Step::Ready(n)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(Error::WANT_READ | Error::WANT_WRITE) => {
                 // While it reads, mbedTLS does not send what an earlier write left over.
                 let is_sent = self.flush()?;
                 Ok(Step::Wait(if is_sent { Interest::Readable } else { Interest::Both }))
             }
-            Err(error) => Err(self.io_failure(error)),
+            Err(error) => Err(self.explain(error)),
         }
     }
 
     fn write(&mut self, data: &[u8]) -> Result<usize, Failure> {
-        match self.tls.write(data) {
-            Ok(n) => Ok(n),
-            // mbedTLS has encrypted all of it (one record) and keeps what the socket did not take.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(data.len()),
-            Err(error) => Err(self.io_failure(error)),
-        }
+        self.tls.write(data).map_err(|error| self.explain(error))
     }
 
     fn flush(&mut self) -> Result<bool, Failure> {
-        // Sends what is left; after the handshake that is all this does.
-        match self.tls.handshake() {
+        match self.tls.flush() {
             Ok(()) => Ok(true),
-            Err(error) => match error.high_level() {
-                Some(codes::SslWantRead | codes::SslWantWrite) => Ok(false),
-                _ => Err(self.explain(error)),
-            },
+            Err(Error::WANT_WRITE) => Ok(false),
+            Err(error) => Err(self.explain(error)),
         }
     }
 
     fn close(&mut self) {
-        self.tls.close();
-    }
-}
-
-impl PskStack {
-    fn io_failure(&self, error: io::Error) -> Failure {
-        match error.into_inner().map(|inner| inner.downcast::<mbedtls::Error>()) {
-            Some(Ok(error)) => self.explain(*error),
-            Some(Err(other)) => Failure::passing(other.to_string()),
-            None => Failure::Closed,
-        }
+        // The connection ends with or without it.
+        let _ = self.tls.close();
     }
 }
 

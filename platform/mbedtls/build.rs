@@ -1,0 +1,142 @@
+//! Compiles what is needed of mbedTLS, from the sources that crate `mbedtls-rs-sys` carries, without its build.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::{env, fs};
+
+/// The crate that carries the sources.
+const CARRIER: &str = "mbedtls-rs-sys";
+
+/// Names a folder with an mbedTLS 3.6 to be taken instead: a fix that the carrier does not have yet, or no network.
+const FOLDER: &str = "IOT_MBEDTLS_DIR";
+
+/// Where the cycles go.
+const FAST: [&str; 6] = ["aes", "aesce", "aesni", "gcm", "sha1", "sha256"];
+const SMALL: [&str; 14] = [
+    "block_cipher",
+    "cipher",
+    "cipher_wrap",
+    "constant_time",
+    "md",
+    "platform",
+    "platform_util",
+    "sha512",
+    "ssl_ciphersuites",
+    "ssl_msg",
+    "ssl_tls",
+    "ssl_tls12_client",
+    "ssl_tls12_server",
+    "version",
+];
+
+fn main() {
+    if let Err(error) = compile() {
+        eprintln!("{error}");
+        process::exit(1);
+    }
+}
+
+fn compile() -> Result<(), Box<dyn Error>> {
+    for path in ["build.rs", "c/config.h", "c/shim.c", "c/client_hello.c", "sources/Cargo.toml", "sources/Cargo.lock"] {
+        println!("cargo:rerun-if-changed={path}");
+    }
+    println!("cargo:rerun-if-env-changed={FOLDER}");
+    let sources = match env::var_os(FOLDER).filter(|folder| !folder.is_empty()).map(PathBuf::from) {
+        // It would be one beneath this crate.
+        Some(folder) if folder.is_relative() => {
+            return Err(format!("{FOLDER} is {}, not an absolute path", folder.display()).into());
+        }
+        Some(folder) => folder,
+        None => carried()?,
+    };
+    println!("cargo:rustc-env=IOT_MBEDTLS_VERSION={}", version(&sources)?);
+    // So that the sources are looked for again where they went, and compiled again where others came.
+    for folder in ["include", "library"] {
+        println!("cargo:rerun-if-changed={}", sources.join(folder).display());
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
+    fs::write(out.join("names.h"), names(&sources)?)?;
+    let library = sources.join("library");
+    let build = |names: &[&str], level: &str, archive: &str| {
+        let mut build = cc::Build::new();
+        build.include(&out).include("c").include(sources.join("include")).include(&library);
+        build.define("MBEDTLS_CONFIG_FILE", "\"config.h\"").opt_level_str(level).warnings(false);
+        build.flag_if_supported("-ffunction-sections").flag_if_supported("-fdata-sections");
+        build.files(names.iter().map(|name| library.join(format!("{name}.c"))));
+        if level == "s" {
+            build.files(["c/shim.c", "c/client_hello.c"]);
+        }
+        build.compile(archive);
+    };
+    // The linker meets them in this order: the first asks for what the second has.
+    build(&SMALL, "s", "iot_mbedtls");
+    build(&FAST, "2", "iot_mbedtls_fast");
+    Ok(())
+}
+
+/// The version of the sources. c/ knows 3.6 only.
+fn version(sources: &Path) -> Result<String, Box<dyn Error>> {
+    let path = sources.join("include/mbedtls/build_info.h");
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let version = text.lines().find_map(|line| line.strip_prefix("#define MBEDTLS_VERSION_STRING ")).map(str::trim);
+    match version.map(|version| version.trim_matches('"')) {
+        Some(version) if version.starts_with("3.6.") => Ok(version.to_owned()),
+        found => {
+            let found = found.unwrap_or("none");
+            Err(format!("mbedTLS 3.6 is needed, the version found in {} is: {found}", path.display()).into())
+        }
+    }
+}
+
+/// The folder `mbedtls` of the crate that carries the sources.
+///
+/// A plain `cargo build` does not download what only sources/Cargo.toml names, so on a fresh machine the first try,
+/// without the network, fails; the second makes up for that, once. What was vendored or fetched is found in the first.
+fn carried() -> Result<PathBuf, Box<dyn Error>> {
+    let mut said = String::new();
+    for network in [&["--offline"][..], &[]] {
+        let output = Command::new(env::var_os("CARGO").ok_or("no CARGO")?)
+            .args(["metadata", "--format-version=1", "--locked", "--manifest-path", "sources/Cargo.toml"])
+            .args(["--filter-platform", &env::var("HOST")?])
+            .args(network)
+            // clippy, or one that counts, for what is compiled around this.
+            .env_remove("RUSTC_WORKSPACE_WRAPPER")
+            .output()?;
+        if output.status.success() {
+            let text = String::from_utf8(output.stdout)?;
+            let (_, package) = text
+                .split_once(&format!("\"name\":\"{CARRIER}\",\"version\":"))
+                .ok_or("cargo does not list the carrier")?;
+            let (_, path) = package.split_once("\"manifest_path\":\"").ok_or("no manifest_path")?;
+            let (path, _) = path.split_once('"').ok_or("no end of manifest_path")?;
+            return Ok(Path::new(path).with_file_name("mbedtls"));
+        }
+        said = String::from_utf8_lossy(&output.stderr).into_owned();
+    }
+    Err(format!(
+        "cargo does not find {CARRIER}, which has the sources of mbedTLS. Where there is a network, run \
+         'cargo fetch --locked --manifest-path platform/mbedtls/sources/Cargo.toml' before; or let {FOLDER} name a \
+         folder with mbedTLS 3.6. It said: {said}"
+    )
+    .into())
+}
+
+/// A header that puts "iot_" before every name of mbedTLS: a program may link another mbedTLS beside this one. Where
+/// mbedTLS itself makes a macro of a name, that comes later and holds.
+fn names(sources: &Path) -> Result<String, Box<dyn Error>> {
+    let mut names = BTreeSet::new();
+    for folder in ["library", "include/mbedtls", "include/psa"] {
+        for entry in fs::read_dir(sources.join(folder))? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != "c" && extension != "h") {
+                continue;
+            }
+            let text = fs::read_to_string(&path)?;
+            let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            names.extend(words.filter(|word| word.starts_with("mbedtls_")).map(str::to_owned));
+        }
+    }
+    Ok(names.iter().map(|name| format!("#define {name} iot_{name}\n")).collect())
+}
