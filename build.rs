@@ -23,6 +23,9 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_SHADOW").is_some() {
         build.define("QCLOUD_SHADOW", None);
     }
+    if std::env::var_os("CARGO_FEATURE_REMOTE_CONFIG_MQTT").is_some() {
+        build.define("QCLOUD_REMOTE_CONFIG", None);
+    }
     // Unwinding passes through the frames of callout.c.
     build.flag_if_supported("-fasynchronous-unwind-tables");
     build.std("c99").extra_warnings(true).warnings_into_errors(true).compile("iot_sdk_c");

@@ -6,6 +6,7 @@ use iot_engine::helpers::json;
 use iot_engine::services::ota::{OtaError, Received, Report, Session, State};
 use iot_engine::services::system_time::message as system_time;
 use iot_engine::time::Millis;
+use iot_fuzz::has_a_key_twice;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -67,21 +68,6 @@ fuzz_target!(|payload: &[u8]| {
         let _ = system_time::now_ms(&answer, answer.seconds);
     }
 });
-
-/// Whether the outermost object names one of the keys that count twice.
-fn has_a_key_twice(text: &str) -> bool {
-    let mut seen = std::collections::HashSet::new();
-    let Ok(mut object) = json::Object::open(text.as_bytes()) else { return false };
-    while let Ok(Some(key)) = object.next_key() {
-        if !key.decoded().is_ok_and(|key| seen.insert(key)) {
-            return true;
-        }
-        if object.value().is_err() {
-            return false;
-        }
-    }
-    false
-}
 
 fn assert_unchanged(session: &Session) {
     assert_eq!((session.state(), session.last_error()), (State::Inited, OtaError::None));

@@ -37,3 +37,19 @@ pub fn silence() {
     iot_sdk::ffi::log::install();
     iot_sdk::ffi::log::IOT_Log_Set_MessageHandler(Some(handled));
 }
+
+/// Whether the outermost object names one of the keys that count twice.
+#[must_use]
+pub fn has_a_key_twice(text: &str) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    let Ok(mut object) = iot_engine::helpers::json::Object::open(text.as_bytes()) else { return false };
+    while let Ok(Some(key)) = object.next_key() {
+        if !key.decoded().is_ok_and(|key| seen.insert(key)) {
+            return true;
+        }
+        if object.value().is_err() {
+            return false;
+        }
+    }
+    false
+}

@@ -28,13 +28,35 @@ typedef struct ConfigSubscirbeUserData {
     char *json_buffer;
 } ConfigSubscirbeUserData;
 
-/** Receives configurations when the cloud sends them; waits subscribe_timeout seconds. Returns 0 or an error code. */
-extern int IOT_Subscribe_Config(void *client,
-                                ConfigSubscirbeUserData *config_sub_userdata,
-                                int subscribe_timeout);
+/**
+ * Receives configurations, those that IOT_Get_Config asks for and those that the cloud sends on its own. Drives the
+ * client while it waits for the server, up to `subscribe_timeout` ms; 20 s where that is negative. Each configuration
+ * is written to `json_buffer` with a NUL and handed to `on_config_proc`; one that does not fit is dropped.
+ *
+ * `config_sub_userdata` and its buffer stay in use until IOT_MQTT_Unsubscribe takes the subscription away, another
+ * call that returned 0 or more replaces them, or the client is destroyed; also after
+ * QCLOUD_ERR_MQTT_REQUEST_TIMEOUT, since an answer that comes later still makes the subscription. After other errors
+ * they are the caller's again. The subscription is one of the client's ten.
+ *
+ * Returns the packet id, 1 to 65535; QCLOUD_ERR_MQTT_REQUEST_TIMEOUT without an answer in that time;
+ * QCLOUD_ERR_MQTT_SUB when the server refuses, or does not answer within the client's command time-out;
+ * QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT or QCLOUD_ERR_MQTT_NO_CONN when the link is lost; QCLOUD_ERR_INVAL for NULL, an
+ * unknown client or a buffer without room; what IOT_MQTT_Subscribe returns.
+ */
+int IOT_Subscribe_Config(void *client, ConfigSubscirbeUserData *config_sub_userdata, int subscribe_timeout);
 
-/** Asks for the configuration; waits reply_timeout seconds. Returns 0 or an error code. */
-extern int IOT_Get_Config(void *client, char *json_buffer, int buffer_size, int reply_timeout);
+/**
+ * Asks for the configuration, which goes to the handler of IOT_Subscribe_Config. Drives the client until the handler
+ * has returned, up to `reply_timeout` ms; 20 s where that is negative. `json_buffer`, of 15 bytes at least, receives
+ * the question, not the configuration.
+ *
+ * Returns QCLOUD_RET_SUCCESS when a reply came, whatever its result; QCLOUD_ERR_FAILURE without a subscription;
+ * QCLOUD_ERR_JSON_BUFFER_TRUNCATED for a buffer that is too small; QCLOUD_ERR_MQTT_REQUEST_TIMEOUT without a reply in
+ * time, which still reaches the handler when it comes; QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT or
+ * QCLOUD_ERR_MQTT_NO_CONN when the link is lost; QCLOUD_ERR_INVAL for NULL, an unknown client or a negative size; what
+ * IOT_MQTT_Publish returns.
+ */
+int IOT_Get_Config(void *client, char *json_buffer, int buffer_size, int reply_timeout);
 
 #ifdef __cplusplus
 }

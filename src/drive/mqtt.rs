@@ -212,7 +212,7 @@ pub struct Client {
     poll_budget: Mutex<PollBudget>,
     #[cfg(feature = "inbox")]
     reconnects: AtomicU32,
-    #[cfg(feature = "rrpc")]
+    #[cfg(any(feature = "remote-config-mqtt", feature = "rrpc"))]
     keepsakes: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
     last_fault: Mutex<Option<Error>>,
     #[cfg(feature = "multithread")]
@@ -240,7 +240,7 @@ impl Client {
             poll_budget: Mutex::new(PollBudget::default()),
             #[cfg(feature = "inbox")]
             reconnects: AtomicU32::new(0),
-            #[cfg(feature = "rrpc")]
+            #[cfg(any(feature = "remote-config-mqtt", feature = "rrpc"))]
             keepsakes: Mutex::new(Vec::new()),
             last_fault: Mutex::new(None),
             #[cfg(feature = "multithread")]
@@ -385,7 +385,7 @@ impl Client {
 
     /// What a service keeps with the client for as long as that lives: one of each kind, which begins as its default. It must
     /// not hold the client.
-    #[cfg(feature = "rrpc")]
+    #[cfg(any(feature = "remote-config-mqtt", feature = "rrpc"))]
     pub(crate) fn keepsake<T: Any + Send + Default>(&self) -> Arc<Mutex<T>> {
         let mut keepsakes = self.keepsakes.lock();
         let found = keepsakes.iter().find_map(|known| known.clone().downcast::<Mutex<T>>().ok());

@@ -27,6 +27,8 @@ pub mod memory;
 mod messages;
 pub mod mqtt;
 pub mod ota;
+#[cfg(feature = "remote-config-mqtt")]
+pub mod remote_config;
 #[cfg(feature = "rrpc")]
 pub mod rrpc;
 #[cfg(feature = "shadow")]

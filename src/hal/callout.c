@@ -412,6 +412,22 @@ HIDDEN void qcloud_call_on_property(void (*callback)(void *, const char *, uint3
 }
 #endif
 
+#ifdef QCLOUD_REMOTE_CONFIG
+/* OnConfigProcHandler. */
+HIDDEN void qcloud_call_on_config(void (*callback)(void *, int, char *, int), void *client, int result, char *json,
+                                  int len);
+HIDDEN void qcloud_call_on_config(void (*callback)(void *, int, char *, int), void *client, int result, char *json,
+                                  int len)
+{
+    LEND_BEGIN;
+    CATCH(zero);
+    permit();
+    callback(client, result, json, len);
+    STAY;
+    LEND_END;
+}
+#endif
+
 /* LogMessageHandler. One that was left counts as one that printed the line. */
 HIDDEN int qcloud_call_on_line(bool (*callback)(const char *), const char *line);
 HIDDEN int qcloud_call_on_line(bool (*callback)(const char *), const char *line)

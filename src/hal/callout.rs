@@ -93,6 +93,8 @@ extern "C" {
         length: u32,
         property: *mut DeviceProperty,
     );
+    #[cfg(feature = "remote-config-mqtt")]
+    fn qcloud_call_on_config(callback: OnConfig, client: *mut c_void, result: c_int, json: *mut c_char, len: c_int);
     fn qcloud_call_on_line(callback: OnLine, line: *const c_char) -> c_int;
     fn qcloud_enter() -> c_int;
     fn qcloud_is_leaving() -> c_int;
@@ -116,6 +118,9 @@ pub type OnRequest = unsafe extern "C" fn(*mut c_void, raw::Method, raw::Request
 /// `OnPropRegCallback`.
 #[cfg(feature = "shadow")]
 pub type OnProperty = unsafe extern "C" fn(*mut c_void, *const c_char, u32, *mut DeviceProperty);
+/// `OnConfigProcHandler`.
+#[cfg(feature = "remote-config-mqtt")]
+pub type OnConfig = unsafe extern "C" fn(*mut c_void, c_int, *mut c_char, c_int);
 /// `LogMessageHandler`.
 pub type OnLine = unsafe extern "C" fn(*const c_char) -> bool;
 
@@ -187,6 +192,16 @@ pub unsafe fn on_property(
 ) {
     // SAFETY: the caller's promise.
     unsafe { qcloud_call_on_property(callback, client, state, length, property) }
+}
+
+/// Calls a callback that takes a configuration.
+///
+/// # Safety
+/// That of the callback.
+#[cfg(feature = "remote-config-mqtt")]
+pub unsafe fn on_config(callback: OnConfig, client: *mut c_void, result: c_int, json: *mut c_char, len: c_int) {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_call_on_config(callback, client, result, json, len) }
 }
 
 /// Calls the log's handler. Whether it has printed the line.

@@ -47,7 +47,14 @@ WHOLE_HEADERS = {"qcloud_iot_export_shadow.h": "FEATURE_MQTT_DEVICE_SHADOW"}
 
 # What else a reader has to know.
 NO_UPLOAD = "does nothing, as in the C SDK without `LOG_UPLOAD`"
-REMARKS = {"IOT_Log_Init_Uploader": NO_UPLOAD, "IOT_Log_Fini_Uploader": NO_UPLOAD, "IOT_Log_Upload": NO_UPLOAD}
+REMOTE_CONFIG = "links with `FEATURE_REMOTE_CONFIG_MQTT_ENABLED` ON"
+REMARKS = {
+    "IOT_Log_Init_Uploader": NO_UPLOAD,
+    "IOT_Log_Fini_Uploader": NO_UPLOAD,
+    "IOT_Log_Upload": NO_UPLOAD,
+    "IOT_Subscribe_Config": REMOTE_CONFIG,
+    "IOT_Get_Config": REMOTE_CONFIG,
+}
 
 # Groups of the page, in this order: title, and the headers in each.
 GROUPS = [

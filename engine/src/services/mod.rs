@@ -6,6 +6,7 @@ pub mod exchange;
 pub mod gateway;
 pub mod ota;
 pub mod question;
+pub mod remote_config;
 pub mod rrpc;
 pub mod shadow;
 pub mod system_time;

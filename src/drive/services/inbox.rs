@@ -11,6 +11,7 @@ use crate::drive::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
 use crate::hal::sync::Mutex;
 
 /// Takes the bytes of a service's messages, as [`Receiver`] does.
+#[cfg(any(feature = "broadcast", feature = "rrpc"))]
 pub type Handler = Box<dyn Fn(&Arc<Client>, &[u8]) + Send + Sync>;
 
 /// Takes a subscription's messages, with no lock held, on the thread that pumps. It must not hold the client, which
@@ -98,6 +99,7 @@ impl<R: Receiver> Inbox<R> {
     }
 
     /// Puts `receiver` in the place of the one before. False where there is no subscription.
+    #[cfg(any(feature = "broadcast", feature = "rrpc"))]
     fn replace(&self, receiver: &Arc<R>) -> bool {
         let mut state = self.0.lock();
         if state.subscribed {
@@ -169,6 +171,12 @@ impl<R: Receiver> Subscriber for Inlet<R> {
     }
 }
 
+/// Whether the server has granted the service's subscription to `filter`, or will be asked again by the client itself.
+#[cfg(feature = "remote-config-mqtt")]
+pub(crate) fn is_subscribed<R: Receiver>(client: &Client, filter: &str) -> bool {
+    Inbox::<R>::find(client, filter).is_some_and(|inbox| inbox.0.lock().subscribed)
+}
+
 /// Subscribes to `filter` and drives the client until the server has answered, up to `limit_ms`. Then `receiver` gets the
 /// messages. Returns the packet id.
 ///
@@ -220,6 +228,7 @@ fn ask<R: Receiver>(
 ///
 /// # Errors
 /// As [`subscribe`].
+#[cfg(any(feature = "broadcast", feature = "rrpc"))]
 pub(crate) fn subscribe_once<R: Receiver>(
     client: &Arc<Client>,
     filter: &str,

@@ -9,6 +9,8 @@ pub mod gateway;
 pub(crate) mod inbox;
 pub mod ota;
 pub(crate) mod question;
+#[cfg(feature = "remote-config-mqtt")]
+pub mod remote_config;
 #[cfg(feature = "rrpc")]
 pub mod rrpc;
 #[cfg(feature = "shadow")]

@@ -69,3 +69,41 @@ fn the_rrpc_sample_answers_each_request_at_its_own_id() {
     let expected = ["12345678", "99", "469"].map(|id| (0, (format!("{up}/{id}"), None, b"ok".to_vec())));
     assert_eq!(answers.collect::<Vec<_>>(), expected);
 }
+
+const CONFIGURATION: &str = r#"{"baud rate":9600,"data bits":8,"stop bit":1,"parity":"NONE","thread sleep":1000}"#;
+
+/// Runs the sample of remote configuration with a cloud that replies with this.
+fn configure(reply: String) -> (Finished, Broker, Device) {
+    let device = Device::default();
+    let down = format!("$config/operation/result/{}/{}", device.product_id, device.name);
+    let (finished, broker) = run(&device, "remote_config_mqtt_sample", &[], move |packet| match packet.kind {
+        PUBLISH => Reaction::Also(publish(&down, 0, 0, reply.as_bytes())),
+        _ => Reaction::Answer,
+    });
+    let packets = broker.packets().all();
+    let questions =
+        packets.iter().filter(|packet| packet.kind == PUBLISH).map(|packet| (packet.qos(), packet.message()));
+    let up = format!("$config/operation/{}/{}", device.product_id, device.name);
+    assert_eq!(questions.collect::<Vec<_>>(), [(0, (up, None, br#"{"type":"get"}"#.to_vec()))]);
+    (finished, broker, device)
+}
+
+#[test]
+fn the_remote_config_sample_asks_and_prints_the_configuration() {
+    let reply = format!(r#"{{"type":"reply","result":0,"payload":{CONFIGURATION}}}"#);
+    let (finished, broker, device) = configure(reply);
+    assert_eq!(finished.code(), 0);
+    finished.assert_says(&[&format!("configuration of {} bytes: {CONFIGURATION}", CONFIGURATION.len())]);
+    for line in ["subscribed to configurations", "baud rate: 9600", "parity: NONE", "thread sleep: 1000"] {
+        finished.assert_says(&[line]);
+    }
+    let down = format!("$config/operation/result/{}/{}", device.product_id, device.name);
+    assert_eq!(bodies(&broker, SUBSCRIBE), [filter(&down, 0)]);
+}
+
+#[test]
+fn the_remote_config_sample_says_what_the_cloud_has_instead_of_a_configuration() {
+    let (finished, _, _) = configure(r#"{"type":"reply","result":1002,"payload":{}}"#.to_owned());
+    assert_eq!(finished.code(), 0);
+    finished.assert_says(&["no configuration: 1002"]);
+}

@@ -97,9 +97,8 @@ fn a_destroyed_client_calls_nobody() {
     assert!(ask_as(&program, "second").is_err());
 }
 
-#[cfg(feature = "multithread")]
 #[test]
-fn a_link_that_the_loop_thread_has_made_again_ends_the_wait_too() {
+fn a_link_that_was_made_again_meanwhile_was_lost() {
     let program = Program::new();
     let reconnects = program.client.reconnects();
     assert_eq!(program.client.link_lost(reconnects), None);
