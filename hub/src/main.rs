@@ -3,6 +3,8 @@
 //! The program: command line, files, terminal, and the order in which a hub is put together. What it is made of are the
 //! crates `hub-core`, `hub-store`, `hub-mqtt`, `hub-http` and `hub-fault`.
 
+#![forbid(unsafe_code)]
+
 mod cert;
 mod cli;
 mod client;

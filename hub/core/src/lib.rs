@@ -11,6 +11,8 @@
 //! assert_eq!(update_topic(report.product_id, report.device_name), "$ota/update/PRODUCT/device");
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod devices;
 pub mod error;
 // What a name says already is not said again: these are the words of the hub's JSON lines.

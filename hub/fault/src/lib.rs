@@ -16,6 +16,8 @@
 //! assert_eq!(faults.http_request(), [Spoil::Corrupt(5)]);
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod command;
 mod connection;
 pub mod http;

@@ -5,5 +5,7 @@
 //! assert!(hub_http::api::check_token("long-enough-to-be-one").is_ok());
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod api;
 pub mod firmware;

@@ -11,6 +11,8 @@
 //! assert_eq!(Downlink::is_online(&broker, "PRODUCTdevice"), Some(false));
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod auth;
 pub mod broker;
 pub mod remote;

@@ -16,6 +16,8 @@
 //! assert_eq!(store.client_ids().expect("an answer"), ["PRODUCTdevice"]);
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod database;
 mod devices;
 mod firmware;
