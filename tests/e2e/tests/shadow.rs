@@ -1,44 +1,59 @@
-//! The shadow sample as a program, against a broker that plays the cloud (shadow.md).
+//! The samples of the shadow as programs, against a broker that plays the cloud (shadow.md).
 
 use std::fs;
 
 use e2e::{publish, Broker, Build, Device, Finished, Packet, Reaction, Sample, PUBLISH, SUBSCRIBE};
 use tempfile::TempDir;
 
-/// What the cloud answers: somebody wants 10 of what is counted; `results` are those of a get and of an update.
-fn cloud(device: &Device, packet: &Packet, results: (i32, i32)) -> Reaction {
+/// What the cloud says of a request: its result, and the state that it tells.
+type Answer = (i32, &'static str);
+
+/// The cloud's reply to a request of the device; `None` for other packets.
+fn reply(device: &Device, packet: &Packet, get: Answer, update: Answer) -> Option<Vec<u8>> {
     if packet.kind != PUBLISH {
-        return Reaction::Answer;
+        return None;
     }
     let (topic, _, payload) = packet.message();
     assert_eq!(topic, format!("$shadow/operation/{}/{}", device.product_id, device.name));
     let text = String::from_utf8_lossy(&payload).into_owned();
     let token = text.split(r#""clientToken":""#).nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
-    let (kind, result, state) = if text.starts_with(r#"{"type":"get""#) {
-        ("get", results.0, r#"{"reported":{"updateCount":5},"desired":{"updateCount":10},"delta":{"updateCount":10}}"#)
-    } else {
-        ("update", results.1, "{}")
-    };
+    let is_get = text.starts_with(r#"{"type":"get""#);
+    let (kind, (result, state)) = if is_get { ("get", get) } else { ("update", update) };
     let answer = format!(
         r#"{{"clientToken":"{token}","payload":{{"state":{state},"timestamp":1568696289949,"version":5}},"result":{result},"timestamp":1568696341,"type":"{kind}"}}"#
     );
-    Reaction::Also(publish(&down(device), 0, 0, answer.as_bytes()))
+    let down = format!("$shadow/operation/result/{}/{}", device.product_id, device.name);
+    Some(publish(&down, 0, 0, answer.as_bytes()))
 }
 
-fn down(device: &Device) -> String {
-    format!("$shadow/operation/result/{}/{}", device.product_id, device.name)
-}
+/// Every run is one under valgrind, too: the samples are small.
+const VALGRIND: [&str; 4] = ["valgrind", "--error-exitcode=9", "--leak-check=full", "--track-origins=yes"];
 
-fn run(results: (i32, i32), args: &[&str]) -> (Finished, Vec<Packet>, Device) {
+/// Runs a sample under valgrind, against a cloud that reacts as `react` says.
+fn run(
+    program: &'static str,
+    args: &[&str],
+    react: impl Fn(&Device, &Packet) -> Reaction + Send + Sync + 'static,
+) -> (Finished, Vec<Packet>, Device) {
     let device = Device::default();
     let folder = TempDir::new().expect("a temporary folder");
     fs::write(folder.path().join("device_info.json"), device.info(Build::NoTls)).expect("the device's file");
     let script = device.clone();
-    let broker = Broker::start(move |packet| cloud(&script, packet, results));
-    let sample = Sample::new(Build::NoTls, "shadow_sample", folder.path()).endpoint(&broker.address()).args(args);
-    let finished = sample.start().finish();
+    let broker = Broker::start(move |packet| react(&script, packet));
+    let sample = Sample::new(Build::NoTls, program, folder.path()).endpoint(&broker.address());
+    let finished = sample.args(args).under(&VALGRIND).start().finish();
+    finished.assert_says(&["ERROR SUMMARY: 0 errors"]);
     let packets = broker.packets().all();
     (finished, packets, device)
+}
+
+/// Somebody wants 10 of what is counted.
+const COUNT: &str = r#"{"reported":{"updateCount":5},"desired":{"updateCount":10},"delta":{"updateCount":10}}"#;
+
+fn run_counter(results: (i32, i32), args: &[&str]) -> (Finished, Vec<Packet>, Device) {
+    run("shadow_sample", args, move |device, packet| {
+        reply(device, packet, (results.0, COUNT), (results.1, "{}")).map_or(Reaction::Answer, Reaction::Also)
+    })
 }
 
 /// What the sample published, in order.
@@ -49,7 +64,7 @@ fn published(packets: &[Packet]) -> Vec<String> {
 
 #[test]
 fn the_sample_takes_over_what_is_wanted_and_reports() {
-    let (finished, packets, device) = run((0, 0), &["-l", "2"]);
+    let (finished, packets, device) = run_counter((0, 0), &["-l", "2"]);
     assert_eq!(finished.code(), 0);
     finished.assert_says(&[r#"wanted: {"updateCount":10}"#]);
     finished.assert_says(&["clearing what was desired: accepted"]);
@@ -80,9 +95,41 @@ fn what_the_cloud_refuses_ends_the_sample() {
     for (results, says, sent) in
         [((5000, 0), "no document of the cloud: -206", 1), ((0, 5005), "updateCount could not be reported: -204", 3)]
     {
-        let (finished, packets, _) = run(results, &[]);
+        let (finished, packets, _) = run_counter(results, &[]);
         assert_eq!(finished.code(), 1);
         finished.assert_says(&[says]);
         assert_eq!(published(&packets).len(), sent);
     }
+}
+
+#[test]
+fn the_air_conditioner_follows_what_is_desired_and_is_switched_off() {
+    const DESIRED: &str = r#"{"reported":{},"desired":{"temperatureDesire":22.5},"delta":{"temperatureDesire":22.5}}"#;
+    let (finished, packets, device) = run("aircond_shadow_sample", &["-l", "3"], |device, packet| {
+        let Some(reply) = reply(device, packet, (0, DESIRED), (0, "{}")) else {
+            return Reaction::Answer;
+        };
+        let (_, _, payload) = packet.message();
+        // With the reply to the first report.
+        let is_first = String::from_utf8_lossy(&payload).contains("temperatureDesire");
+        let control = format!("{}/{}/control", device.product_id, device.name);
+        let off = publish(&control, 1, 7, br#"{"action":"off"}"#);
+        Reaction::Also(if is_first { [reply, off].concat() } else { reply })
+    });
+    assert_eq!(finished.code(), 0);
+    finished.assert_says(&[r#"desired: {"temperatureDesire":22.5}"#]);
+    finished.assert_says(&["switched off"]);
+
+    let update = |state: &str, number: u32| {
+        format!(r#"{{"type":"update", "state":{state}, "clientToken":"{}-{number}"}}"#, device.product_id)
+    };
+    let room = r#"{"reported":{"temperature":21.000000}}"#;
+    assert_eq!(
+        published(&packets)[1..],
+        [
+            update(r#"{"reported":{"temperatureDesire":22.500000,"temperature":21.000000},"desired": null}"#, 1),
+            update(room, 2),
+            update(room, 3),
+        ]
+    );
 }
