@@ -19,6 +19,7 @@
 typedef struct {
     char    *dev_info_file; /* NULL: the platform's default */
     unsigned count;
+    bool     loop_thread; /* a thread of the library drives the connection */
 } Options;
 
 static void on_mqtt_event(void *shadow, void *context, MQTTEventMsg *event)
@@ -79,6 +80,22 @@ static void *connect_shadow(DeviceInfo *dev)
     return shadow;
 }
 
+static bool start_loop(void *shadow)
+{
+#ifdef MULTITHREAD_ENABLED
+    int rc = IOT_MQTT_StartLoop(IOT_Shadow_Get_Mqtt_Client(shadow));
+
+    if (rc != QCLOUD_RET_SUCCESS) {
+        Log_e("no loop thread: %d", rc);
+    }
+    return rc == QCLOUD_RET_SUCCESS;
+#else
+    (void)shadow;
+    Log_w("this library has no loop thread");
+    return true;
+#endif
+}
+
 /* What was desired is done: the cloud forgets it. */
 static bool clear_desired(void *shadow)
 {
@@ -108,15 +125,15 @@ static bool report(void *shadow, DeviceProperty *property)
     return rc == QCLOUD_RET_SUCCESS;
 }
 
-static bool run(void *shadow, unsigned count)
+/* The property must live until the shadow has ended: without a link it can't be unregistered. */
+static bool run(void *shadow, DeviceProperty *property, unsigned count)
 {
-    int32_t        updates  = 0;
-    DeviceProperty property = {"updateCount", &updates, JINT32, false};
-    unsigned       number;
-    int            rc = IOT_Shadow_Register_Property(shadow, &property, on_delta);
+    int32_t *updates = property->data;
+    unsigned number;
+    int      rc = IOT_Shadow_Register_Property(shadow, property, on_delta);
 
     if (rc != QCLOUD_RET_SUCCESS) {
-        Log_e("%s could not be registered: %d", property.key, rc);
+        Log_e("%s could not be registered: %d", property->key, rc);
         return false;
     }
     rc = IOT_Shadow_Get_Sync(shadow, REQUEST_MS);
@@ -133,20 +150,20 @@ static bool run(void *shadow, unsigned count)
             Log_e("the connection ended: %d", rc);
             return false;
         }
-        if (property.delta_arrived) {
-            property.delta_arrived = false;
+        if (property->delta_arrived) {
+            property->delta_arrived = false;
             if (!clear_desired(shadow)) {
                 return false;
             }
         } else {
-            updates++;
+            (*updates)++;
         }
-        if (!report(shadow, &property)) {
+        if (!report(shadow, property)) {
             return false;
         }
-        Log_i("reported: %s is %" PRId32, property.key, updates);
+        Log_i("reported: %s is %" PRId32, property->key, *updates);
     }
-    rc = IOT_Shadow_UnRegister_Property(shadow, &property);
+    rc = IOT_Shadow_UnRegister_Property(shadow, property);
     return rc == QCLOUD_RET_SUCCESS;
 }
 
@@ -154,7 +171,8 @@ static void usage(const char *program)
 {
     printf("Usage: %s [options]\n"
            "  -c FILE   the device's identity (default: the platform's device_info.json)\n"
-           "  -l COUNT  reports to send (default: 3)\n",
+           "  -l COUNT  reports to send (default: 3)\n"
+           "  -t        with the loop thread, where the library has it\n",
            program);
 }
 
@@ -162,13 +180,16 @@ static bool parse(int argc, char **argv, Options *options)
 {
     int option;
 
-    while ((option = utils_getopt(argc, argv, "c:l:")) != -1) {
+    while ((option = utils_getopt(argc, argv, "c:l:t")) != -1) {
         switch (option) {
             case 'c':
                 options->dev_info_file = utils_optarg;
                 break;
             case 'l':
                 options->count = (unsigned)strtoul(utils_optarg, NULL, 10);
+                break;
+            case 't':
+                options->loop_thread = true;
                 break;
             default:
                 usage(argv[0]);
@@ -180,11 +201,13 @@ static bool parse(int argc, char **argv, Options *options)
 
 int main(int argc, char **argv)
 {
-    Options    options = {NULL, 3};
-    DeviceInfo dev;
-    void      *shadow;
-    bool       ok;
-    int        rc;
+    Options        options  = {NULL, 3, false};
+    int32_t        updates  = 0;
+    DeviceProperty property = {"updateCount", &updates, JINT32, false};
+    DeviceInfo     dev;
+    void          *shadow;
+    bool           ok;
+    int            rc;
 
     IOT_Log_Set_Level(eLOG_INFO);
     if (!parse(argc, argv, &options)) {
@@ -202,6 +225,6 @@ int main(int argc, char **argv)
     if (shadow == NULL) {
         return EXIT_FAILURE;
     }
-    ok = run(shadow, options.count);
+    ok = (!options.loop_thread || start_loop(shadow)) && run(shadow, &property, options.count);
     return IOT_Shadow_Destroy(shadow) == QCLOUD_RET_SUCCESS && ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -64,7 +64,17 @@ fn published(packets: &[Packet]) -> Vec<String> {
 
 #[test]
 fn the_sample_takes_over_what_is_wanted_and_reports() {
-    let (finished, packets, device) = run_counter((0, 0), &["-l", "2"]);
+    takes_over_and_reports(&["-l", "2"]);
+}
+
+#[test]
+fn with_the_loop_thread_it_does_the_same() {
+    takes_over_and_reports(&["-l", "2", "-t"]);
+}
+
+#[track_caller]
+fn takes_over_and_reports(args: &[&str]) {
+    let (finished, packets, device) = run_counter((0, 0), args);
     assert_eq!(finished.code(), 0);
     finished.assert_says(&[r#"wanted: {"updateCount":10}"#]);
     finished.assert_says(&["clearing what was desired: accepted"]);
