@@ -6,6 +6,8 @@
 //! library's channels.
 
 mod client;
+#[cfg(all(feature = "remote-config-mqtt", feature = "rrpc"))]
+mod messaging;
 mod server;
 mod upgrade;
 
@@ -103,6 +105,8 @@ enum Event {
     Unsubscribed,
     Published,
     Echo,
+    Configured,
+    Answered,
     Destroyed,
     Upgraded,
     Cancelled,
@@ -110,13 +114,15 @@ enum Event {
 }
 
 impl Event {
-    const ALL: [Event; 10] = [
+    const ALL: [Event; 12] = [
         Event::Lost,
         Event::Back,
         Event::Subscribed,
         Event::Unsubscribed,
         Event::Published,
         Event::Echo,
+        Event::Configured,
+        Event::Answered,
         Event::Destroyed,
         Event::Upgraded,
         Event::Cancelled,

@@ -16,3 +16,6 @@ pub mod rrpc;
 #[cfg(feature = "shadow")]
 pub mod shadow;
 pub mod system_time;
+
+#[cfg(all(test, feature = "broadcast", feature = "gateway", feature = "remote-config-mqtt", feature = "rrpc"))]
+mod together_tests;

@@ -76,7 +76,7 @@ impl<D: Destination> Receiver for Configurations<D> {
 /// up to `limit_ms`. Returns the packet id.
 ///
 /// # Errors
-/// Why there is no subscription. Except after [`NotSubscribed::TimedOut`], `destination` is not used any more.
+/// Why there is no subscription. Except where the time is over, `destination` is not used any more.
 pub fn subscribe<D: Destination>(client: &Arc<Client>, destination: D, limit_ms: u64) -> Result<u16, NotSubscribed> {
     let topic = Topics::of(client.identity()).result;
     inbox::subscribe(client, &topic, QoS::AtMostOnce, Arc::new(Configurations(destination)), limit_ms)

@@ -49,14 +49,29 @@ pub fn mqtt(mut stream: UnixStream) {
     }
 }
 
-/// It knows the time, sends each message on `echo` back, and orders an upgrade for each version report.
+/// It knows the time, sends each message on `echo` back, orders an upgrade for each version report, has a configuration, and
+/// asks for what is published on `ask`: the answer comes on `answered`, behind its id.
 fn cloud() -> Cloud {
     let echo = |topic: &str, payload: &[u8]| (topic == "echo").then(|| (topic.to_owned(), payload.to_vec()));
     let order = |topic: &str, payload: &[u8]| {
         let is_report = topic == "$ota/report/PRODUCTIDX/device" && payload.starts_with(VERSION_REPORT);
         is_report.then(|| ("$ota/update/PRODUCTIDX/device".to_owned(), COMMAND.as_bytes().to_vec()))
     };
-    Cloud::that_knows_the_time("PRODUCTIDX", "device").answer_with(echo).answer_with(order)
+    let configure = |topic: &str, _: &[u8]| {
+        let reply = br#"{"type":"reply","result":0,"payload":{"a":1}}"#;
+        let result = "$config/operation/result/PRODUCTIDX/device";
+        (topic == "$config/operation/PRODUCTIDX/device").then(|| (result.to_owned(), reply.to_vec()))
+    };
+    let ask = |topic: &str, id: &[u8]| {
+        let request = format!("$rrpc/rxd/PRODUCTIDX/device/{}", String::from_utf8_lossy(id));
+        (topic == "ask").then(|| (request, b"closed".to_vec()))
+    };
+    let hear = |topic: &str, payload: &[u8]| {
+        let id = topic.strip_prefix("$rrpc/txd/PRODUCTIDX/device/")?;
+        Some(("answered".to_owned(), [id.as_bytes(), b" ", payload].concat()))
+    };
+    let cloud = Cloud::that_knows_the_time("PRODUCTIDX", "device").answer_with(echo).answer_with(order);
+    cloud.answer_with(configure).answer_with(ask).answer_with(hear)
 }
 
 /// Answers one request for part of the firmware.
