@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "$0")" || exit
 source tools/need.sh
 
-ALL=(lint unit headers abi ctest sizes e2e demo faults console instructions sanitize fuzz coverage deny)
+ALL=(lint unit headers abi ctest sizes e2e demo faults tls console instructions sanitize fuzz coverage deny)
 parts=("$@")
 [ ${#parts[@]} -eq 0 ] && parts=("${ALL[@]}")
 
@@ -32,7 +32,8 @@ export CARGO_TARGET_DIR=$PWD/target
 FEATURE_SETS=(
     ""
     "--no-default-features"
-    "--no-default-features --features iot-bundle/platform"
+    "--no-default-features --features iot-bundle/platform,iot-bundle/tls-mbedtls"
+    "--no-default-features --features iot-bundle/platform,iot-bundle/tls-mbedtls,iot-bundle/auth-mode-cert"
     "--features iot-bundle/auth-mode-cert"
     "--features iot-bundle/auth-with-notls"
 )
@@ -121,6 +122,27 @@ faults() {
     e2e_programs && cargo test --locked -p faults && cargo run --locked -q -p faults
 }
 
+# Everything about certificates once more with mbedTLS instead of rustls.
+tls() {
+    cargo test --locked -p iot-mbedtls --features certificates,server || return
+    local features
+    for features in tls-mbedtls tls-mbedtls,auth-mode-cert; do
+        cargo test --locked -p iot-platform-tls --no-default-features --features "$features" || return
+    done
+    build_mode mbedtls -DFEATURE_TLS=mbedtls -DIOT_BUILD_BENCH=ON &&
+        build_mode mbedtls-cert -DFEATURE_TLS=mbedtls -DFEATURE_AUTH_MODE=CERT || return
+    local mode
+    for mode in mbedtls mbedtls-cert; do
+        ctest --test-dir "build/$mode" --output-on-failure --no-tests=error -R '^(platform|stack|memory|leaving)' || return
+    done
+    tests/sizes/check.sh build/mbedtls/output bounds-mbedtls && e2e_programs || return
+    local rows
+    for rows in https certificate CERT; do
+        E2E_KEY_DIR=$PWD/build/mbedtls/output E2E_CERT_DIR=$PWD/build/mbedtls-cert/output \
+            cargo run --locked -q -p faults -- "$rows" || return
+    done
+}
+
 console() {
     need chromium=chromium node=nodejs npm=npm /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc=fonts-noto-cjk
     [ -n "$modes_built" ] || build_mode key || return
@@ -170,7 +192,7 @@ summary=()
 for part in "${parts[@]}"; do
     case $part in
     ctest) run=ctest_part ;;
-    lint | unit | headers | abi | sizes | e2e | demo | faults | console | instructions | sanitize | fuzz | coverage | deny | targets) run=$part ;;
+    lint | unit | headers | abi | sizes | e2e | demo | faults | tls | console | instructions | sanitize | fuzz | coverage | deny | targets) run=$part ;;
     *)
         echo "test.sh: no part '$part'; there are: ${ALL[*]} targets" >&2
         exit 2

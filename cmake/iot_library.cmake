@@ -107,7 +107,7 @@ function(iot_build_library)
 
   set(bundle_features ${features})
   if(IOT_HAS_PLATFORM)
-    list(APPEND bundle_features platform)
+    list(APPEND bundle_features platform tls-${FEATURE_TLS})
     if(FEATURE_DEBUG_DEV_INFO_USED)
       list(APPEND bundle_features debug-dev-info)
     endif()

@@ -14,7 +14,7 @@ const FOLDER: &str = "IOT_MBEDTLS_DIR";
 
 /// Where the cycles go.
 const FAST: [&str; 6] = ["aes", "aesce", "aesni", "gcm", "sha1", "sha256"];
-const SMALL: [&str; 14] = [
+const SMALL: [&str; 13] = [
     "block_cipher",
     "cipher",
     "cipher_wrap",
@@ -27,8 +27,51 @@ const SMALL: [&str; 14] = [
     "ssl_msg",
     "ssl_tls",
     "ssl_tls12_client",
-    "ssl_tls12_server",
     "version",
+];
+
+/// Feature `server` needs these besides; the second with certificates only.
+const SERVER: &str = "ssl_tls12_server";
+const CERTIFICATES_SERVER: &str = "ssl_tls13_server";
+/// Feature `certificates` needs these besides.
+const CERTIFICATES_FAST: [&str; 5] = ["bignum", "bignum_core", "chacha20", "ecp", "poly1305"];
+const CERTIFICATES_SMALL: [&str; 36] = [
+    "asn1parse",
+    "asn1write",
+    "bignum_mod",
+    "bignum_mod_raw",
+    "chachapoly",
+    "ecdh",
+    "ecdsa",
+    "ecp_curves",
+    "hkdf",
+    "oid",
+    "pk",
+    "pk_ecc",
+    "pk_wrap",
+    "pkparse",
+    "psa_crypto",
+    "psa_crypto_aead",
+    "psa_crypto_cipher",
+    "psa_crypto_client",
+    "psa_crypto_driver_wrappers_no_static",
+    "psa_crypto_ecp",
+    "psa_crypto_ffdh",
+    "psa_crypto_hash",
+    "psa_crypto_mac",
+    "psa_crypto_pake",
+    "psa_crypto_rsa",
+    "psa_crypto_slot_management",
+    "psa_util",
+    "rsa",
+    "rsa_alt_helpers",
+    "ssl_debug_helpers_generated",
+    "ssl_tls13_client",
+    "ssl_tls13_generic",
+    "ssl_tls13_keys",
+    "threading",
+    "x509",
+    "x509_crt",
 ];
 
 fn main() {
@@ -39,7 +82,16 @@ fn main() {
 }
 
 fn compile() -> Result<(), Box<dyn Error>> {
-    for path in ["build.rs", "c/config.h", "c/shim.c", "c/client_hello.c", "sources/Cargo.toml", "sources/Cargo.lock"] {
+    for path in [
+        "build.rs",
+        "c/config.h",
+        "c/shim.c",
+        "c/shim.h",
+        "c/client_hello.c",
+        "c/certificates.c",
+        "sources/Cargo.toml",
+        "sources/Cargo.lock",
+    ] {
         println!("cargo:rerun-if-changed={path}");
     }
     println!("cargo:rerun-if-env-changed={FOLDER}");
@@ -59,20 +111,38 @@ fn compile() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
     fs::write(out.join("names.h"), names(&sources)?)?;
     let library = sources.join("library");
-    let build = |names: &[&str], level: &str, archive: &str| {
+    let certificates = env::var_os("CARGO_FEATURE_CERTIFICATES").is_some();
+    let server = env::var_os("CARGO_FEATURE_SERVER").is_some();
+    let build = |names: &[&str], more: &[&str], level: &str, archive: &str| {
         let mut build = cc::Build::new();
         build.include(&out).include("c").include(sources.join("include")).include(&library);
         build.define("MBEDTLS_CONFIG_FILE", "\"config.h\"").opt_level_str(level).warnings(false);
         build.flag_if_supported("-ffunction-sections").flag_if_supported("-fdata-sections");
         build.files(names.iter().map(|name| library.join(format!("{name}.c"))));
+        if certificates {
+            build.define("IOT_MBEDTLS_CERTIFICATES", None);
+            build.files(more.iter().map(|name| library.join(format!("{name}.c"))));
+        }
+        if server {
+            build.define("IOT_MBEDTLS_SERVER", None);
+        }
         if level == "s" {
             build.files(["c/shim.c", "c/client_hello.c"]);
+            if certificates {
+                build.file("c/certificates.c");
+            }
+            if server {
+                build.file(library.join(format!("{SERVER}.c")));
+            }
+            if server && certificates {
+                build.file(library.join(format!("{CERTIFICATES_SERVER}.c")));
+            }
         }
         build.compile(archive);
     };
     // The linker meets them in this order: the first asks for what the second has.
-    build(&SMALL, "s", "iot_mbedtls");
-    build(&FAST, "2", "iot_mbedtls_fast");
+    build(&SMALL, &CERTIFICATES_SMALL, "s", "iot_mbedtls");
+    build(&FAST, &CERTIFICATES_FAST, "2", "iot_mbedtls_fast");
     Ok(())
 }
 
@@ -135,7 +205,9 @@ fn names(sources: &Path) -> Result<String, Box<dyn Error>> {
             }
             let text = fs::read_to_string(&path)?;
             let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-            names.extend(words.filter(|word| word.starts_with("mbedtls_")).map(str::to_owned));
+            names.extend(
+                words.filter(|word| word.starts_with("mbedtls_") || word.starts_with("psa_")).map(str::to_owned),
+            );
         }
     }
     Ok(names.iter().map(|name| format!("#define {name} iot_{name}\n")).collect())

@@ -15,7 +15,7 @@
 #include "qcloud_iot_export.h"
 #include "qcloud_iot_import.h"
 
-#define HANDSHAKE_AT_LEAST 7000
+#define HANDSHAKE_AT_LEAST 6000
 /* Rounds of Yield(100) until something that must come has come. */
 #define PATIENCE 200
 

@@ -6,31 +6,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common.h"
+#include "shim.h"
 
 #include "mbedtls/platform_util.h"
-#include "mbedtls/ssl.h"
 #include "ssl_misc.h"
 
-/* The functions in Rust that a session calls; `owner` is handed on to them. */
-struct iot_mbedtls_calls {
-    void *owner;
-    int (*send)(void *owner, const unsigned char *data, size_t len);
-    int (*receive)(void *owner, unsigned char *out, size_t len);
-    /* Servers only. Returns the length of the key, negative where it has none. */
-    int (*find_key)(void *owner, const unsigned char *identity, size_t len, unsigned char key[MBEDTLS_PSK_MAX_LEN]);
-};
-
-struct iot_mbedtls_session {
-    mbedtls_ssl_context      ssl;
-    mbedtls_ssl_config       config;
-    struct iot_mbedtls_calls calls;
-    /* For client_hello.c. */
-    char *host;
-};
-
 /* The kernel's random numbers. The file is for kernels older than the call. */
-static int random_bytes(void *unused, unsigned char *out, size_t len)
+int iot_mbedtls_random(void *unused, unsigned char *out, size_t len)
 {
     int file = -1;
     (void)unused;
@@ -53,6 +35,7 @@ static int random_bytes(void *unused, unsigned char *out, size_t len)
     return len > 0 ? MBEDTLS_ERR_SSL_NO_RNG : 0;
 }
 
+#ifdef IOT_MBEDTLS_SERVER
 static int find_key(void *data, mbedtls_ssl_context *ssl, const unsigned char *identity, size_t len)
 {
     struct iot_mbedtls_calls *calls = data;
@@ -62,6 +45,7 @@ static int find_key(void *data, mbedtls_ssl_context *ssl, const unsigned char *i
     mbedtls_platform_zeroize(key, sizeof(key));
     return rc;
 }
+#endif
 
 void iot_mbedtls_free(struct iot_mbedtls_session *session)
 {
@@ -73,29 +57,26 @@ void iot_mbedtls_free(struct iot_mbedtls_session *session)
     }
 }
 
-/* `suites` ends with 0 and outlives the session. A client has a key, a server none: it asks calls.find_key. */
-int iot_mbedtls_new(struct iot_mbedtls_session **out, const int *suites, const struct iot_mbedtls_calls *calls,
-                    const unsigned char *key, size_t key_len, const unsigned char *identity, size_t identity_len,
-                    const char *host)
+int iot_mbedtls_begin(struct iot_mbedtls_session **out, int is_client, const int *suites,
+                      const struct iot_mbedtls_calls *calls)
 {
-    int                         is_client = key != NULL;
-    int                         rc;
     struct iot_mbedtls_session *session = calloc(1, sizeof(*session));
     if (session == NULL) {
         return MBEDTLS_ERR_SSL_ALLOC_FAILED;
     }
+    *out           = session;
     session->calls = *calls;
     mbedtls_ssl_init(&session->ssl);
     mbedtls_ssl_config_init(&session->config);
-    rc = mbedtls_ssl_config_defaults(&session->config, is_client ? MBEDTLS_SSL_IS_CLIENT : MBEDTLS_SSL_IS_SERVER,
-                                     MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
-    mbedtls_ssl_conf_rng(&session->config, random_bytes, NULL);
+    mbedtls_ssl_conf_rng(&session->config, iot_mbedtls_random, NULL);
+    int rc = mbedtls_ssl_config_defaults(&session->config, is_client ? MBEDTLS_SSL_IS_CLIENT : MBEDTLS_SSL_IS_SERVER,
+                                         MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     mbedtls_ssl_conf_ciphersuites(&session->config, suites);
-    if (!is_client) {
-        mbedtls_ssl_conf_psk_cb(&session->config, find_key, &session->calls);
-    } else if (rc == 0) {
-        rc = mbedtls_ssl_conf_psk(&session->config, key, key_len, identity, identity_len);
-    }
+    return rc;
+}
+
+int iot_mbedtls_finish(struct iot_mbedtls_session *session, int rc, const char *host, struct iot_mbedtls_session **out)
+{
     if (rc == 0) {
         rc = mbedtls_ssl_setup(&session->ssl, &session->config);
     }
@@ -106,18 +87,45 @@ int iot_mbedtls_new(struct iot_mbedtls_session **out, const int *suites, const s
                                                                      : 0;
         mbedtls_ssl_set_user_data_p(&session->ssl, session->host);
     }
-    mbedtls_ssl_set_bio(&session->ssl, session->calls.owner, session->calls.send, session->calls.receive, NULL);
     if (rc != 0) {
         iot_mbedtls_free(session);
         return rc;
     }
+    mbedtls_ssl_set_bio(&session->ssl, session->calls.owner, session->calls.send, session->calls.receive, NULL);
     *out = session;
     return 0;
 }
 
+/* A client has a key, a server none: it asks calls.find_key. */
+int iot_mbedtls_new(struct iot_mbedtls_session **out, const int *suites, const struct iot_mbedtls_calls *calls,
+                    const unsigned char *key, size_t key_len, const unsigned char *identity, size_t identity_len,
+                    const char *host)
+{
+    struct iot_mbedtls_session *session   = NULL;
+    int                         is_client = key != NULL;
+    int                         rc        = iot_mbedtls_begin(&session, is_client, suites, calls);
+    if (session == NULL) {
+        return rc;
+    }
+    /* Plain pre-shared keys are of TLS 1.2. */
+    mbedtls_ssl_conf_max_tls_version(&session->config, MBEDTLS_SSL_VERSION_TLS1_2);
+#ifdef IOT_MBEDTLS_SERVER
+    mbedtls_ssl_conf_psk_cb(&session->config, find_key, &session->calls);
+#endif
+    if (is_client && rc == 0) {
+        rc = mbedtls_ssl_conf_psk(&session->config, key, key_len, identity, identity_len);
+    }
+    return iot_mbedtls_finish(session, rc, host, out);
+}
+
 int iot_mbedtls_handshake(struct iot_mbedtls_session *session)
 {
-    return mbedtls_ssl_handshake(&session->ssl);
+    int rc = mbedtls_ssl_handshake(&session->ssl);
+    /* mbedTLS has no error of its own for a message that its buffer does not hold. */
+    if (rc == MBEDTLS_ERR_SSL_BAD_INPUT_DATA && session->ssl.in_hslen > MBEDTLS_SSL_IN_CONTENT_LEN) {
+        rc = MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
+    }
+    return rc;
 }
 
 int iot_mbedtls_read(struct iot_mbedtls_session *session, unsigned char *out, size_t len)
@@ -125,9 +133,15 @@ int iot_mbedtls_read(struct iot_mbedtls_session *session, unsigned char *out, si
     return mbedtls_ssl_read(&session->ssl, out, len);
 }
 
-int iot_mbedtls_write(struct iot_mbedtls_session *session, const unsigned char *data, size_t len)
+/* At most one record, so that the caller knows how much was taken where the transport would block. */
+int iot_mbedtls_write(struct iot_mbedtls_session *session, const unsigned char *data, size_t len, size_t *taken)
 {
-    return mbedtls_ssl_write(&session->ssl, data, len);
+    int limit = mbedtls_ssl_get_max_out_record_payload(&session->ssl);
+    if (limit < 0) {
+        return limit;
+    }
+    *taken = len < (size_t)limit ? len : (size_t)limit;
+    return mbedtls_ssl_write(&session->ssl, data, *taken);
 }
 
 int iot_mbedtls_flush(struct iot_mbedtls_session *session)
@@ -138,4 +152,16 @@ int iot_mbedtls_flush(struct iot_mbedtls_session *session)
 int iot_mbedtls_close(struct iot_mbedtls_session *session)
 {
     return mbedtls_ssl_close_notify(&session->ssl);
+}
+
+/* The alert that the other side sent last. Call it right after MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE. */
+int iot_mbedtls_alert(const struct iot_mbedtls_session *session)
+{
+    return session->ssl.in_msg[1];
+}
+
+/* For errors of which mbedTLS does not tell the other side. */
+int iot_mbedtls_send_alert(struct iot_mbedtls_session *session, unsigned char alert)
+{
+    return mbedtls_ssl_send_alert_message(&session->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert);
 }

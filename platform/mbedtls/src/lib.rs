@@ -1,8 +1,10 @@
-//! TLS 1.2 with a plain pre-shared key, client and server, by mbedTLS.
+//! TLS 1.2 with a plain pre-shared key, client and server, by mbedTLS. With feature `certificates` also clients of TLS 1.2
+//! and 1.3 with certificates.
 //!
 //! A [`Session`] speaks over anything that can be read and written and does not block where that does not.
 //!
 //! ```
+//! # #[cfg(feature = "server")] {
 //! use std::net::{TcpListener, TcpStream};
 //!
 //! use iot_mbedtls::{Session, SERVER_SUITES, SUITES};
@@ -24,6 +26,7 @@
 //! let len = session.read(&mut text).unwrap();
 //! assert_eq!(&text[..len], b"hello");
 //! server.join().unwrap();
+//! # }
 //! ```
 
 use std::ffi::{c_char, c_int, c_uchar, c_void, CString};
@@ -35,11 +38,19 @@ use std::slice;
 
 use zeroize::Zeroizing;
 
+#[cfg(feature = "certificates")]
+mod certificates;
+#[cfg(feature = "certificates")]
+pub use certificates::{Judge, Peer, Trust, CERTIFICATE_SUITES};
+
 /// The version of mbedTLS that was compiled.
 pub const VERSION: &str = env!("IOT_MBEDTLS_VERSION");
 
 /// Longest key, in bytes. config.h knows it as `MBEDTLS_PSK_MAX_LEN`.
 pub const MAX_KEY: usize = 64;
+
+/// Longest handshake message that is taken, in bytes.
+pub const MAX_MESSAGE: usize = 16 * 1024;
 
 /// Numbers of cipher suites (IANA).
 pub mod suite {
@@ -95,10 +106,22 @@ impl Error {
     pub const ILLEGAL_PARAMETER: Self = Self(-0x6600);
     /// An argument, or a number that nobody knows.
     pub const BAD_INPUT: Self = Self(-0x7100);
+    /// A handshake message is longer than [`MAX_MESSAGE`].
+    pub const LONG_MESSAGE: Self = Self(-0x6a00);
     /// Not a TLS record.
     pub const INVALID_RECORD: Self = Self(-0x7200);
     /// Memory ran out.
     pub const NO_MEMORY: Self = Self(-0x7f00);
+    /// The server's certificate, or one above it, is refused.
+    pub const CERTIFICATE_REFUSED: Self = Self(-0x2700);
+    /// The same, because of what it is for.
+    pub const BAD_CERTIFICATE: Self = Self(-0x7a00);
+    /// The chain of certificates is too long, or worse.
+    pub const FATAL_X509: Self = Self(-0x3000);
+    /// The server sent no certificate.
+    pub const NO_CERTIFICATE: Self = Self(-0x7480);
+    /// The other side has not proved that it has the key of its certificate.
+    pub const NOT_PROVED: [Self; 4] = [Self(-0x4e00), Self(-0x4380), Self(-0x4100), Self(-0x6e00)];
     /// The identity is not known. Any number that is no success says it.
     const UNKNOWN: Self = Self(-1);
     const SEND_FAILED: Self = Self(-0x4e);
@@ -136,6 +159,19 @@ pub type Keys = Box<dyn FnMut(&[u8]) -> Option<Zeroizing<Vec<u8>>> + Send>;
 struct Owner<T> {
     transport: T,
     keys: Option<Keys>,
+    #[cfg(feature = "certificates")]
+    judge: Option<Judge>,
+}
+
+impl<T> Owner<T> {
+    fn new(transport: T) -> Self {
+        Self {
+            transport,
+            keys: None,
+            #[cfg(feature = "certificates")]
+            judge: None,
+        }
+    }
 }
 
 /// One connection.
@@ -143,11 +179,14 @@ pub struct Session<T> {
     raw: NonNull<c_void>,
     /// Made by `Box::into_raw`: C has a copy of the pointer.
     owner: NonNull<Owner<T>>,
+    /// The C session has pointers into it.
+    #[cfg(feature = "certificates")]
+    _trust: Option<std::sync::Arc<Trust>>,
 }
 
 // SAFETY: the C session is used by one thread at a time, through `&mut self`, and has no ties to a thread. Outside of it
-// mbedTLS keeps what the processor can do, the same whoever asks, and no tables (config.h). What it calls back is in
-// `Owner`, whose parts are `Send`.
+// mbedTLS keeps what the processor can do, the same whoever asks, no tables (config.h), and keys of TLS 1.3, which it
+// locks. What it calls back is in `Owner`, whose parts are `Send`.
 unsafe impl<T: Send> Send for Session<T> {}
 
 #[repr(C)]
@@ -156,6 +195,21 @@ struct Calls {
     send: unsafe extern "C" fn(*mut c_void, *const c_uchar, usize) -> c_int,
     receive: unsafe extern "C" fn(*mut c_void, *mut c_uchar, usize) -> c_int,
     find_key: unsafe extern "C" fn(*mut c_void, *const c_uchar, usize, *mut c_uchar) -> c_int,
+    #[cfg(feature = "certificates")]
+    judge: unsafe extern "C" fn(*mut c_void, *const certificates::RawPeer) -> c_int,
+}
+
+impl Calls {
+    fn of<T: Read + Write>(owner: NonNull<Owner<T>>) -> Self {
+        Self {
+            owner: owner.as_ptr().cast(),
+            send: send::<T>,
+            receive: receive::<T>,
+            find_key: find_key::<T>,
+            #[cfg(feature = "certificates")]
+            judge: certificates::judge::<T>,
+        }
+    }
 }
 
 // c/shim.c.
@@ -173,9 +227,11 @@ extern "C" {
     fn iot_mbedtls_free(session: *mut c_void);
     fn iot_mbedtls_handshake(session: *mut c_void) -> c_int;
     fn iot_mbedtls_read(session: *mut c_void, out: *mut c_uchar, len: usize) -> c_int;
-    fn iot_mbedtls_write(session: *mut c_void, data: *const c_uchar, len: usize) -> c_int;
+    fn iot_mbedtls_write(session: *mut c_void, data: *const c_uchar, len: usize, taken: *mut usize) -> c_int;
     fn iot_mbedtls_flush(session: *mut c_void) -> c_int;
     fn iot_mbedtls_close(session: *mut c_void) -> c_int;
+    fn iot_mbedtls_send_alert(session: *mut c_void, alert: c_uchar) -> c_int;
+    fn iot_mbedtls_alert(session: *const c_void) -> c_int;
 }
 
 impl<T: Read + Write> Session<T> {
@@ -191,42 +247,62 @@ impl<T: Read + Write> Session<T> {
         transport: T,
     ) -> Result<Self, Error> {
         let host = host.map(CString::new).transpose().map_err(|_| Error::BAD_INPUT)?;
-        Self::new(suites, Owner { transport, keys: None }, Some((key, identity)), host)
+        if key.is_empty() {
+            return Err(Error::BAD_INPUT);
+        }
+        Self::with_key(suites, Owner::new(transport), key, identity, host)
     }
 
-    /// A server before its handshake.
+    /// A server before its handshake. Feature `server`.
     ///
     /// # Errors
     /// No memory.
+    #[cfg(feature = "server")]
     pub fn server(keys: Keys, suites: &'static [i32], transport: T) -> Result<Self, Error> {
-        Self::new(suites, Owner { transport, keys: Some(keys) }, None, None)
+        Self::with_key(suites, Owner { keys: Some(keys), ..Owner::new(transport) }, &[], "", None)
     }
 
-    fn new(
+    /// No key: a server.
+    fn with_key(
         suites: &'static [i32],
         owner: Owner<T>,
-        key: Option<(&[u8], &str)>,
+        key: &[u8],
+        identity: &str,
         host: Option<CString>,
     ) -> Result<Self, Error> {
-        if suites.last() != Some(&0) || key.is_some_and(|(key, _)| key.is_empty()) {
+        let key_start = if key.is_empty() { ptr::null() } else { key.as_ptr() };
+        let host = host.as_ref().map_or(ptr::null(), |host| host.as_ptr());
+        Self::new(suites, owner, |raw, calls| {
+            // SAFETY: pointers and lengths are those of living slices, which the function copies, but for `suites`, which
+            // lives for ever and ends with 0 (`new`). `calls` is copied, too.
+            unsafe {
+                let (id, id_len) = (identity.as_ptr(), identity.len());
+                iot_mbedtls_new(raw, suites.as_ptr(), calls, key_start, key.len(), id, id_len, host)
+            }
+        })
+    }
+
+    /// Calls `make` with a place for the C session and with what that shall call back.
+    fn new(
+        suites: &[i32],
+        owner: Owner<T>,
+        make: impl FnOnce(&mut *mut c_void, &Calls) -> c_int,
+    ) -> Result<Self, Error> {
+        if suites.last() != Some(&0) {
             return Err(Error::BAD_INPUT);
         }
         // SAFETY: `Box::into_raw` does not return NULL.
         let owner = unsafe { NonNull::new_unchecked(Box::into_raw(Box::new(owner))) };
-        let calls =
-            Calls { owner: owner.as_ptr().cast(), send: send::<T>, receive: receive::<T>, find_key: find_key::<T> };
-        let (key, identity) = key.map_or((&[][..], ""), |pair| pair);
-        let key_start = if key.is_empty() { ptr::null() } else { key.as_ptr() };
-        let host = host.as_ref().map_or(ptr::null(), |host| host.as_ptr());
         let mut raw = ptr::null_mut();
-        // SAFETY: pointers and lengths are those of living slices, which the function copies, but for `suites`, which
-        // lives for ever. `owner` outlives the session (`drop`).
-        let code = unsafe {
-            let (id, id_len) = (identity.as_ptr(), identity.len());
-            iot_mbedtls_new(&mut raw, suites.as_ptr(), &calls, key_start, key.len(), id, id_len, host)
-        };
+        // `owner` outlives the session (`drop`).
+        let code = make(&mut raw, &Calls::of(owner));
         match NonNull::new(raw) {
-            Some(raw) => Ok(Self { raw, owner }),
+            Some(raw) => Ok(Self {
+                raw,
+                owner,
+                #[cfg(feature = "certificates")]
+                _trust: None,
+            }),
             None => {
                 // SAFETY: it is from `Box::into_raw` above, and no session has a copy.
                 drop(unsafe { Box::from_raw(owner.as_ptr()) });
@@ -262,12 +338,11 @@ impl<T: Read + Write> Session<T> {
     /// # Errors
     /// No "want": all others end the connection.
     pub fn write(&mut self, data: &[u8]) -> Result<usize, Error> {
-        const RECORD: usize = 16 * 1024;
-        let data = data.get(..RECORD).unwrap_or(data);
-        // SAFETY: as in `handshake`; pointer and length are those of `data`.
-        match Error::check(unsafe { iot_mbedtls_write(self.raw.as_ptr(), data.as_ptr(), data.len()) }) {
-            // It has encrypted all of it and keeps what the transport did not take.
-            Err(Error::WANT_WRITE) => Ok(data.len()),
+        let mut taken = 0;
+        // SAFETY: as in `handshake`; pointer and length are those of `data`, and `taken` is writable.
+        match Error::check(unsafe { iot_mbedtls_write(self.raw.as_ptr(), data.as_ptr(), data.len(), &mut taken) }) {
+            // It has encrypted all of that and keeps what the transport did not take.
+            Err(Error::WANT_WRITE) => Ok(taken),
             result => result,
         }
     }
@@ -288,6 +363,18 @@ impl<T: Read + Write> Session<T> {
     pub fn close(&mut self) -> Result<(), Error> {
         // SAFETY: as in `handshake`.
         Error::check(unsafe { iot_mbedtls_close(self.raw.as_ptr()) }).map(|_| ())
+    }
+
+    /// Tells the other side a fatal alert (RFC 8446, 6), as far as the transport takes it.
+    pub fn send_alert(&mut self, alert: u8) {
+        // SAFETY: as in `handshake`. The connection ends, whatever comes of it.
+        unsafe { iot_mbedtls_send_alert(self.raw.as_ptr(), alert) };
+    }
+
+    /// The number of the alert that the other side sent (RFC 8446, 6). Only right after [`Error::FATAL_ALERT`].
+    pub fn alert(&self) -> u8 {
+        // SAFETY: as in `handshake`; nothing is changed.
+        u8::try_from(unsafe { iot_mbedtls_alert(self.raw.as_ptr()) }).unwrap_or(0)
     }
 
     /// What it speaks over.

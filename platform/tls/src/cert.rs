@@ -4,8 +4,6 @@
 //! connection. [`Input`] holds one record, and decrypted bytes go straight to the caller.
 
 mod config;
-mod date;
-mod der;
 mod explain;
 mod input;
 mod queue;
@@ -29,6 +27,20 @@ use self::queue::Queue;
 use crate::stack::{Failure, Stack, Step};
 
 pub use self::config::configure;
+
+/// Whom the device trusts, and who it is.
+pub type Config = ClientConfig;
+
+/// A connection before its handshake.
+///
+/// # Errors
+/// `host` is not what a certificate could be for.
+pub fn connect<S: Send + Sync>(config: Arc<Config>, stream: Arc<S>, host: &str) -> Result<CertStack<S>, Failure>
+where
+    for<'a> &'a S: Read + Write,
+{
+    CertStack::new(config, stream, host)
+}
 
 /// How often one read takes bytes from the socket while none of them is data. A server may send session tickets without
 /// end, and this loop does not look at the clock.
@@ -292,6 +304,3 @@ fn failure(error: &io::Error) -> Failure {
         _ => Failure::passing(io_text(error)),
     }
 }
-
-#[cfg(test)]
-mod tests;

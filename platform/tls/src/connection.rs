@@ -14,10 +14,13 @@ use iot_platform_posix::connect::Candidates;
 use iot_platform_posix::net::{self, Deadline, Interest};
 use iot_platform_posix::{addresses, descriptors, log};
 
-use crate::cert::{self, CertStack};
-use crate::params::{Params, Security};
+#[cfg(not(feature = "tls-mbedtls"))]
+use crate::cert;
+#[cfg(feature = "tls-mbedtls")]
+use crate::mbed::cert;
 #[cfg(not(feature = "auth-mode-cert"))]
-use crate::psk::{self, PskStack};
+use crate::mbed::psk;
+use crate::params::{Params, Security};
 use crate::stack::{Failure, Stack, Step, WRITE_CHUNK};
 
 /// An established connection. Reads and writes may run at the same time: the lock is never held while waiting.
@@ -32,7 +35,7 @@ pub struct Connection {
 pub enum Setup {
     #[cfg(not(feature = "auth-mode-cert"))]
     Psk(Arc<psk::Config>),
-    Cert(Arc<rustls::ClientConfig>),
+    Cert(Arc<cert::Config>),
 }
 
 impl Setup {
@@ -45,7 +48,7 @@ impl Setup {
         let _hold = descriptors::hold();
         match security {
             #[cfg(not(feature = "auth-mode-cert"))]
-            Security::Psk { key, identity } => PskStack::configure(key, identity).map(Self::Psk),
+            Security::Psk { key, identity } => psk::configure(key, identity).map(Self::Psk),
             Security::Cert { ca_pem, client } => cert::configure(ca_pem, client.as_ref()).map(Self::Cert),
         }
     }
@@ -53,8 +56,8 @@ impl Setup {
     fn stack(&self, stream: Arc<TcpStream>, host: &str) -> Result<Box<dyn Stack>, Failure> {
         Ok(match self {
             #[cfg(not(feature = "auth-mode-cert"))]
-            Self::Psk(config) => Box::new(PskStack::new(config, stream, host)?),
-            Self::Cert(config) => Box::new(CertStack::new(Arc::clone(config), stream, host)?),
+            Self::Psk(config) => Box::new(psk::connect(config, stream, host)?),
+            Self::Cert(config) => Box::new(cert::connect(Arc::clone(config), stream, host)?),
         })
     }
 

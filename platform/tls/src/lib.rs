@@ -1,4 +1,5 @@
-//! The default `HAL_TLS_*` for Linux (hal.md): pre-shared key by mbedTLS, certificates by rustls.
+//! The default `HAL_TLS_*` for Linux (hal.md): pre-shared keys by mbedTLS, certificates by rustls or, with feature
+//! `tls-mbedtls`, by mbedTLS.
 //!
 //! The names C code links are weak C definitions (`weak/hal_tls.c`) in an object of their own, and nothing else refers
 //! to this crate: a program with its own `HAL_TLS_*` links neither TLS stack.
@@ -24,11 +25,16 @@
 //! ```
 #![cfg(not(feature = "auth-with-notls"))]
 
+#[cfg(not(feature = "tls-mbedtls"))]
 mod cert;
+mod certificate;
+#[cfg(not(any(feature = "tls-rustls", feature = "tls-mbedtls")))]
+compile_error!("name whose TLS verifies certificates: feature tls-rustls or tls-mbedtls");
+
 mod connection;
+#[cfg(any(not(feature = "auth-mode-cert"), feature = "tls-mbedtls"))]
+mod mbed;
 mod params;
-#[cfg(not(feature = "auth-mode-cert"))]
-mod psk;
 mod stack;
 
 use std::ffi::{c_char, c_int};
@@ -155,3 +161,5 @@ export! {
 mod downgrade_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;

@@ -140,7 +140,10 @@ fn an_address_may_stand_as_a_dns_name_in_a_trusted_certificate_only() {
 fn a_trusted_certificate_has_a_name_and_a_time_nevertheless() {
     let (for_other, for_other_key) = own(common_name("other.example"));
     let (old, old_key) = own(common_name("other.example"));
-    let (nameless, nameless_key) = own(|params| params.distinguished_name = rcgen::DistinguishedName::new());
+    let (nameless, nameless_key) = own(|params| {
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::OrganizationName, "example");
+    });
     let (expired, expired_key) = own(|params| {
         params.subject_alt_names = params_for(&["localhost"]).subject_alt_names;
         params.not_after = date_time_ymd(2001, 1, 1);

@@ -1,5 +1,6 @@
-//! What webpki does not tell of a certificate, read from its DER (RFC 5280, 4.1). Only certificates that the user trusts
-//! byte for byte are read here.
+//! What the TLS stacks do not tell of a certificate, read from its DER (RFC 5280, 4.1).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::date::at_midnight;
 
@@ -12,13 +13,34 @@ const T61_STRING: u8 = 0x14;
 const IA5_STRING: u8 = 0x16;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
+const OCTET_STRING: u8 = 0x04;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 /// Where the version stands; version 1 leaves it out.
 const CONTEXT_0: u8 = 0xa0;
+/// Where the extensions stand.
+const CONTEXT_3: u8 = 0xa3;
+/// Among the alternative names.
+const DNS_NAME: u8 = 0x82;
+const IP_ADDRESS: u8 = 0x87;
 
 /// 2.5.4.3
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+
+/// 2.5.29.17
+const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+
+/// Longer than an RSA key of fewer than 2048 bits, in bytes.
+const RSA_2048: usize = 257;
+/// The encoded identifier of RSA keys, 1.2.840.113549.1.1.1, with its NULL parameter.
+const RSA: &[u8] = &[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
+
+/// A name that a certificate is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlternativeName<'a> {
+    Dns(&'a str),
+    Address(IpAddr),
+}
 
 /// What stands in a certificate.
 pub struct Facts<'a> {
@@ -30,10 +52,13 @@ pub struct Facts<'a> {
     /// The content of the name's sequence.
     subject: &'a [u8],
     /// The key with its algorithm, encoded.
+    #[cfg_attr(feature = "tls-mbedtls", allow(dead_code))] // for rustls
     pub key_info: &'a [u8],
     /// The content of the algorithm's sequence.
     pub key_algorithm: &'a [u8],
     pub key: &'a [u8],
+    /// The content of the alternative names' sequence.
+    alternative_names: Option<&'a [u8]>,
 }
 
 impl<'a> Facts<'a> {
@@ -59,7 +84,38 @@ impl<'a> Facts<'a> {
         let key_algorithm = key_fields.expect(SEQUENCE)?.content;
         // The first byte says how many bits of the last one are unused.
         let (0, key) = key_fields.expect(BIT_STRING)?.content.split_first()? else { return None };
-        Some(Self { version, not_before, not_after, subject, key_info: key_info.whole, key_algorithm, key })
+        let mut alternative_names = None;
+        while let Some(field) = fields.next() {
+            if field.tag == CONTEXT_3 {
+                let mut extensions = Reader(Reader(field.content).expect(SEQUENCE)?.content);
+                while let Some(extension) = extensions.expect(SEQUENCE) {
+                    if let Some(names) = alternative_names_of(extension.content) {
+                        alternative_names = Some(names);
+                    }
+                }
+            }
+        }
+        let key_info = key_info.whole;
+        Some(Self { version, not_before, not_after, subject, key_info, key_algorithm, key, alternative_names })
+    }
+
+    /// Whether it has an RSA key of fewer than 2048 bits.
+    pub fn has_short_key(&self) -> bool {
+        self.key_algorithm == RSA && self.key.len() < RSA_2048
+    }
+
+    /// Those of the alternative names that are names or addresses of hosts.
+    pub fn alternative_names(&self) -> impl Iterator<Item = AlternativeName<'a>> {
+        let mut names = Reader(self.alternative_names.unwrap_or_default());
+        std::iter::from_fn(move || names.next()).filter_map(|name| match name.tag {
+            DNS_NAME => std::str::from_utf8(name.content).ok().map(AlternativeName::Dns),
+            IP_ADDRESS => {
+                let four = <[u8; 4]>::try_from(name.content).map(|bytes| Ipv4Addr::from(bytes).into());
+                let sixteen = <[u8; 16]>::try_from(name.content).map(|bytes| Ipv6Addr::from(bytes).into());
+                four.or(sixteen).ok().map(AlternativeName::Address)
+            }
+            _ => None,
+        })
     }
 
     /// The common names of the subject.
@@ -74,6 +130,17 @@ impl<'a> Facts<'a> {
             (kind.content == COMMON_NAME && is_text).then(|| std::str::from_utf8(value.content).ok()).flatten()
         })
     }
+}
+
+/// The content of the names' sequence, where that is what this extension is.
+fn alternative_names_of(extension: &[u8]) -> Option<&[u8]> {
+    let mut parts = Reader(extension);
+    if parts.expect(OBJECT_IDENTIFIER)?.content != SUBJECT_ALTERNATIVE_NAME {
+        return None;
+    }
+    // Whether it is critical may stand between.
+    let value = std::iter::from_fn(|| parts.next()).find(|part| part.tag == OCTET_STRING)?;
+    Some(Reader(value.content).expect(SEQUENCE)?.content)
 }
 
 struct Item<'a> {
@@ -157,15 +224,21 @@ mod tests {
     }
 
     #[test]
-    fn no_beginning_of_a_certificate_is_taken_for_one() {
+    fn names_and_key_are_read_and_no_beginning_of_a_certificate_is_taken_for_one() {
         let key = rcgen::KeyPair::generate().unwrap();
-        let mut params = rcgen::CertificateParams::new(vec!["h.example".to_owned()]).unwrap();
+        let mut params = rcgen::CertificateParams::new(["h.example", "10.0.0.7", "::1"].map(str::to_owned)).unwrap();
         params.distinguished_name.push(rcgen::DnType::CommonName, "fw.example");
         let certificate = params.self_signed(&key).unwrap();
         let der = certificate.der();
         let facts = Facts::read(der).unwrap();
         assert_eq!((facts.version, facts.common_names().collect::<Vec<_>>()), (3, vec!["fw.example"]));
         assert_eq!(facts.key, key.public_key_raw());
+        let names = [
+            AlternativeName::Dns("h.example"),
+            AlternativeName::Address(Ipv4Addr::new(10, 0, 0, 7).into()),
+            AlternativeName::Address(Ipv6Addr::LOCALHOST.into()),
+        ];
+        assert_eq!(facts.alternative_names().collect::<Vec<_>>(), names);
         for len in 0..der.len() {
             assert!(Facts::read(&der[..len]).is_none(), "{len}");
         }
@@ -176,6 +249,7 @@ mod tests {
                 damaged[place] = value;
                 if let Some(facts) = Facts::read(&damaged) {
                     facts.common_names().count();
+                    facts.alternative_names().count();
                 }
             }
         }

@@ -1,0 +1,239 @@
+//! TLS by mbedTLS: with pre-shared keys always, since rustls has no such cipher suites (architecture.md decision 3), and
+//! with certificates where the build says so.
+
+#[cfg(feature = "tls-mbedtls")]
+pub mod cert;
+#[cfg(not(feature = "auth-mode-cert"))]
+pub mod psk;
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use iot_mbedtls::{Error, Session};
+use iot_platform_posix::net::{io_text, Interest};
+
+use crate::stack::{Failure, Stack, Step};
+
+/// How often one call takes bytes from the socket. A server may send what is no data without end, and mbedTLS does not
+/// look at the clock. A record takes two.
+const MAX_RECEIVES: u32 = 64;
+
+/// The alert for bytes that are no TLS.
+const DECODE_ERROR: u8 = 50;
+
+/// What to say about errors.
+pub trait Words: Send {
+    /// The server has sent the fatal alert with this number.
+    fn alert(&self, alert: u8) -> Failure;
+    /// mbedTLS has given up. `flaws`: what it says about the server's certificate.
+    fn error(&self, error: Error, flaws: u32) -> Failure;
+}
+
+/// An mbedTLS connection over its socket.
+pub struct MbedStack<W, S = TcpStream> {
+    tls: Session<Io<S>>,
+    seen: Arc<Mutex<Seen>>,
+    words: W,
+    /// The peer said goodbye. Nothing that comes after it is read.
+    closed: bool,
+    said_goodbye: bool,
+    /// Why nothing more can be read or written.
+    broken: Option<Failure>,
+}
+
+impl<W: Words, S> MbedStack<W, S>
+where
+    for<'a> &'a S: Read + Write,
+{
+    /// `session` makes the session that speaks over the socket.
+    ///
+    /// # Errors
+    /// Those of `session`.
+    fn new(
+        stream: Arc<S>,
+        words: W,
+        session: impl FnOnce(Io<S>) -> Result<Session<Io<S>>, Error>,
+    ) -> Result<Self, Failure> {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let io = Io { stream, seen: Arc::clone(&seen) };
+        let tls = session(io).map_err(|error| Failure::passing(error.to_string()))?;
+        Ok(Self { tls, seen, words, closed: false, said_goodbye: false, broken: None })
+    }
+
+    /// Before each call of mbedTLS.
+    fn begin(&self) -> Result<(), Failure> {
+        lock(&self.seen).receives = 0;
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    fn give_up(&mut self, error: Error) -> Failure {
+        if error == Error::INVALID_RECORD {
+            // Of this one mbedTLS does not tell the server.
+            self.tls.send_alert(DECODE_ERROR);
+        }
+        let failure = self.explain(error);
+        self.broken = Some(failure.clone());
+        failure
+    }
+
+    fn explain(&self, error: Error) -> Failure {
+        if error == Error::FATAL_ALERT {
+            return self.words.alert(self.tls.alert());
+        }
+        let seen = lock(&self.seen);
+        if seen.closed || error == Error::CLOSE_NOTIFY || error == Error::END {
+            return Failure::Closed;
+        }
+        match &seen.io_error {
+            Some(text) => Failure::passing(text.clone()),
+            None => self.words.error(error, self.flaws()),
+        }
+    }
+
+    #[cfg(feature = "tls-mbedtls")]
+    fn flaws(&self) -> u32 {
+        self.tls.flaws()
+    }
+
+    #[cfg(not(feature = "tls-mbedtls"))]
+    fn flaws(&self) -> u32 {
+        0
+    }
+}
+
+impl<W: Words, S: Send + Sync> Stack for MbedStack<W, S>
+where
+    for<'a> &'a S: Read + Write,
+{
+    fn handshake(&mut self) -> Result<Step<()>, Failure> {
+        self.begin()?;
+        match self.tls.handshake() {
+            Ok(()) => Ok(Step::Ready(())),
+            Err(Error::WANT_READ) => Ok(Step::Wait(Interest::Readable)),
+            Err(Error::WANT_WRITE) => Ok(Step::Wait(Interest::Writable)),
+            Err(error) => Err(self.give_up(error)),
+        }
+    }
+
+    fn read(&mut self, out: &mut [u8]) -> Result<Step<usize>, Failure> {
+        self.begin()?;
+        if self.closed {
+            return Err(Failure::Closed);
+        }
+        match self.tls.read(out) {
+            Ok(0) => {
+                self.closed = true;
+                Err(Failure::Closed)
+            }
+            Ok(n) => Ok(Step::Ready(n)),
+            Err(Error::WANT_READ | Error::WANT_WRITE) => {
+                // While it reads, mbedTLS does not send what an earlier write left over.
+                let is_sent = self.flush()?;
+                Ok(Step::Wait(if is_sent { Interest::Readable } else { Interest::Both }))
+            }
+            Err(error) => Err(self.give_up(error)),
+        }
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<usize, Failure> {
+        self.begin()?;
+        self.tls.write(data).map_err(|error| self.give_up(error))
+    }
+
+    fn flush(&mut self) -> Result<bool, Failure> {
+        self.begin()?;
+        match self.tls.flush() {
+            Ok(()) => Ok(true),
+            Err(Error::WANT_WRITE) => Ok(false),
+            Err(error) => Err(self.give_up(error)),
+        }
+    }
+
+    fn close(&mut self) {
+        if self.broken.is_none() && !self.said_goodbye {
+            self.said_goodbye = true;
+            // The connection ends with or without it.
+            let _ = self.tls.close();
+        }
+    }
+}
+
+/// What happened on the socket. mbedTLS's error codes do not say it.
+#[derive(Default)]
+struct Seen {
+    closed: bool,
+    io_error: Option<String>,
+    /// In this call.
+    receives: u32,
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The socket as mbedTLS sees it.
+struct Io<S> {
+    stream: Arc<S>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl<S> Io<S> {
+    fn note(&self, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {}
+            io::ErrorKind::BrokenPipe => lock(&self.seen).closed = true,
+            _ => lock(&self.seen).io_error = Some(io_text(error)),
+        }
+    }
+}
+
+impl<S> Read for Io<S>
+where
+    for<'a> &'a S: Read,
+{
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        {
+            let mut seen = lock(&self.seen);
+            if seen.receives >= MAX_RECEIVES {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            seen.receives += 1;
+        }
+        loop {
+            match (&*self.stream).read(out) {
+                Ok(n) => {
+                    lock(&self.seen).closed |= n == 0 && !out.is_empty();
+                    return Ok(n);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.note(&error);
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+impl<S> Write for Io<S>
+where
+    for<'a> &'a S: Write,
+{
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        loop {
+            match (&*self.stream).write(data) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.note(&error);
+                    return Err(error);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! TLS 1.2 with a pre-shared key.
+
+use std::net::{IpAddr, TcpStream};
+use std::sync::Arc;
+
+use iot_mbedtls::{Error, Session, MAX_KEY, SUITES};
+use zeroize::Zeroizing;
+
+use super::{MbedStack, Words};
+use crate::stack::Failure;
+
+/// Who the device is.
+pub struct Config {
+    key: Zeroizing<Vec<u8>>,
+    identity: String,
+}
+
+/// Takes copies of key and identity.
+///
+/// # Errors
+/// A text for the log.
+pub fn configure(key: &[u8], identity: &str) -> Result<Arc<Config>, String> {
+    if key.len() > MAX_KEY {
+        return Err(format!("the pre-shared key has {} bytes, the limit is {MAX_KEY}", key.len()));
+    }
+    if key.is_empty() || identity.is_empty() {
+        return Err("can't set up TLS: the pre-shared key or its identity is empty".to_owned());
+    }
+    Ok(Arc::new(Config { key: Zeroizing::new(key.to_vec()), identity: identity.to_owned() }))
+}
+
+/// A connection before its handshake.
+///
+/// # Errors
+/// What mbedTLS says, mostly that there is no memory.
+pub fn connect(config: &Config, stream: Arc<TcpStream>, host: &str) -> Result<MbedStack<PskWords>, Failure> {
+    // Server name indication is for names only.
+    let name = host.parse::<IpAddr>().is_err().then_some(host);
+    MbedStack::new(stream, PskWords, |io| Session::client(&config.key, &config.identity, name, &SUITES, io))
+}
+
+/// What to look at is the device's name and secret.
+pub struct PskWords;
+
+impl Words for PskWords {
+    fn alert(&self, alert: u8) -> Failure {
+        match alert {
+            20 | 51 => Failure::lasting(format!("decrypt error (alert {alert}): check the device secret")),
+            115 | 48 => Failure::lasting(format!(
+                "the server does not know this identity (alert {alert}): check product id and device name"
+            )),
+            40 | 71 => {
+                Failure::lasting(format!("no cipher suite in common, or key and identity refused (alert {alert})"))
+            }
+            70 => Failure::lasting("the server does not take TLS 1.2 (alert 70)"),
+            _ => Failure::passing(format!("the server sent fatal alert {alert}: check device name and device secret")),
+        }
+    }
+
+    fn error(&self, error: Error, _: u32) -> Failure {
+        match error {
+            Error::INVALID_MAC => Failure::lasting("received data can't be decrypted: check the device secret"),
+            Error::PROTOCOL_VERSION => Failure::lasting("the server does not take TLS 1.2"),
+            Error::ILLEGAL_PARAMETER | Error::BAD_INPUT => {
+                Failure::lasting("the server chose a cipher suite that was not offered")
+            }
+            Error::INVALID_RECORD => Failure::passing("the server does not speak TLS, or sent damaged data"),
+            _ => Failure::passing(error.to_string()),
+        }
+    }
+}
