@@ -143,3 +143,37 @@ fn the_air_conditioner_follows_what_is_desired_and_is_switched_off() {
         ]
     );
 }
+
+/// shadow.md section 12, case 25.
+#[test]
+fn three_devices_in_three_threads_do_not_mind_each_other() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let devices = ["dev1", "dev2", "dev3"].map(|name| Device { name: name.to_owned(), ..Device::default() });
+    for device in &devices {
+        fs::write(folder.path().join(&device.name), device.info(Build::NoTls)).expect("the device's file");
+    }
+    let script = devices.clone();
+    let broker = Broker::start(move |packet| {
+        let named = |device: &&Device| packet.kind == PUBLISH && packet.message().0.ends_with(&device.name);
+        let answer = script.iter().find(named).and_then(|device| reply(device, packet, (0, "{}"), (0, "{}")));
+        answer.map_or(Reaction::Answer, Reaction::Also)
+    });
+    let sample = Sample::new(Build::NoTls, "multi_client_shadow_sample", folder.path()).endpoint(&broker.address());
+    let finished = sample.args(&["dev1", "dev2", "dev3"]).under(&VALGRIND).start().finish();
+    assert_eq!(finished.code(), 0);
+    finished.assert_says(&["ERROR SUMMARY: 0 errors"]);
+    let packets = broker.packets().all();
+    for device in &devices {
+        finished.assert_says(&[&format!("{} reported 3", device.name)]);
+        let sent = |packet: &&Packet| packet.kind == PUBLISH && packet.message().0.ends_with(&device.name);
+        let texts = published(&packets.iter().filter(sent).cloned().collect::<Vec<_>>());
+        let token = |number: u32| format!("{}-{number}", device.product_id);
+        assert_eq!(texts[0], format!(r#"{{"type":"get", "clientToken":"{}"}}"#, token(0)));
+        for (index, text) in (1..4).zip(&texts[1..]) {
+            let state = format!(r#"{{"reported":{{"updateCount":{index}}}}}"#);
+            let update = format!(r#"{{"type":"update", "state":{state}, "clientToken":"{}"}}"#, token(index));
+            assert_eq!(*text, update);
+        }
+        assert_eq!(texts.len(), 4);
+    }
+}
