@@ -413,6 +413,12 @@ impl Client {
         }
     }
 
+    /// Takes back the SUBSCRIBE with this packet id, which was lost with its link: the next connection does not repeat it.
+    #[cfg(feature = "inbox")]
+    pub(crate) fn withdraw(&self, id: u16) {
+        self.session.lock().withdraw(id);
+    }
+
     /// Tells the client that an OTA download begins or ends: in between, `yield_for` handles what is readable now
     /// and returns (behaviour.md section 3). Each beginning needs one end.
     pub fn set_download_running(&self, running: bool) {

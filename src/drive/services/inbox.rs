@@ -217,11 +217,15 @@ fn ask<R: Receiver>(
         let answers = inbox.0.lock().answers;
         answers.since(before).or_else(|| client.link_lost(reconnects).map(|error| Err(NotSubscribed::LinkLost(error))))
     });
-    match answer {
+    let result = match answer {
         Ok(answer) => answer.map(|()| id),
         Err(Ended::NoLink(error)) => Err(NotSubscribed::LinkLost(error)),
         Err(Ended::Refused | Ended::TimedOut | Ended::Destroyed) => Err(NotSubscribed::TimedOut),
+    };
+    if let Err(NotSubscribed::LinkLost(_)) = result {
+        client.withdraw(id);
     }
+    result
 }
 
 /// As [`subscribe`], but where there is a subscription nothing is sent: `receiver` takes the place of the one before.
