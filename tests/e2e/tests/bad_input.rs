@@ -360,10 +360,10 @@ fn a_secret_of_nothing() {
 }
 
 #[test]
-fn longest_names_the_platform_allows() {
-    // 10 and 48 characters; the topics are as long as they get.
+fn longest_identity_the_platform_allows() {
+    // Names of 10 and 48 characters: the topics are as long as they get. A secret of 64: the key has 48 bytes.
     let folder = TempDir::new().expect("a temporary folder");
-    let device = Device { name: "n".repeat(48), ..Device::default() };
+    let device = Device { name: "n".repeat(48), secret: "c2Vj".repeat(16), ..Device::default() };
     device.write_info(folder.path(), Build::Key);
     let firmware = Firmware::new(folder.path(), "2.0.0", SIZE);
     let hub = e2e::HubSetup::new(folder.path(), &device).firmware(&firmware).args(&["--upgrade-on-report"]).start();
