@@ -63,7 +63,7 @@ impl<D: Destination> Receiver for Configurations<D> {
             return;
         }
         let gets = client.keepsake::<Gets>();
-        let claimed = if configuration.is_reply { gets.lock().claim() } else { None };
+        let claimed = if configuration.is_reply { gets.lock().claim(client.reconnects()) } else { None };
         self.0.take(client, configuration.result, configuration.text);
         // The call returns when the program has seen it.
         if let Some(ticket) = claimed {
@@ -93,8 +93,8 @@ pub fn get<D: Destination>(client: &Arc<Client>, limit_ms: u64) -> Result<(), No
         return Err(NoReply::NotSubscribed);
     }
     let gets = client.keepsake::<Gets>();
-    let ticket = gets.lock().begin();
     let reconnects = client.reconnects();
+    let ticket = gets.lock().begin(reconnects);
     let result = client.publish(&topics.operation, QoS::AtMostOnce, REQUEST.as_bytes()).map_err(NoReply::NotSent);
     let result = result.and_then(|_| {
         let deadline = client.platform().now() + limit_ms;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::thread;
 
 use super::{client, events, Event, Machine, Reporter};
+use crate::drive::error::Error;
 use crate::drive::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
-use crate::drive::services::remote_config::{self, Destination};
+use crate::drive::services::remote_config::{self, Destination, NoReply};
 use crate::drive::services::rrpc;
 
 /// Long enough in real time for a busy machine.
@@ -107,4 +108,65 @@ fn case_14_and_27_handlers_ask_and_answer_on_the_loop_thread() {
 #[test]
 fn case_14_and_27_handlers_ask_and_answer_where_the_program_drives() {
     ask_and_answer(false);
+}
+
+/// Asks until the link has come back some times. Every reply that ends a wait has been at the destination before.
+fn ask_while_links_are_cut(is_looping: bool) {
+    const RECONNECTS: u32 = 3;
+    let (reporter, _reports) = events();
+    let machine = Arc::new(Machine::new());
+    let client = client(&machine, &reporter);
+    client.connect().unwrap();
+    if is_looping {
+        client.start_loop().unwrap();
+    }
+    let seen = Arc::new(AtomicUsize::new(0));
+    remote_config::subscribe(&client, Seen(seen.clone()), LIMIT_MS).unwrap();
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let client = client.clone();
+            thread::spawn(move || {
+                let mut replies = 0;
+                while client.reconnects() < RECONNECTS {
+                    match remote_config::get::<Seen>(&client, LIMIT_MS) {
+                        Ok(()) => replies += 1,
+                        Err(NoReply::NotSent(_) | NoReply::LinkLost(Error::Reconnecting)) => {
+                            let _ = client.yield_for(100);
+                        }
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+                replies
+            })
+        })
+        .collect();
+    let replies: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+    let seen = seen.load(Ordering::Relaxed);
+    assert!(replies > 0 && replies <= seen, "{replies} of {seen}");
+    client.destroy();
+    drop(client);
+    machine.join_servers();
+}
+
+/// Counts.
+struct Seen(Arc<AtomicUsize>);
+
+impl Destination for Seen {
+    fn room(&self) -> usize {
+        64
+    }
+
+    fn take(&self, _: &Arc<Client>, _: i32, _: &[u8]) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn case_25_a_cut_link_never_counts_as_a_reply_on_the_loop_thread() {
+    ask_while_links_are_cut(true);
+}
+
+#[test]
+fn case_25_a_cut_link_never_counts_as_a_reply_where_the_program_drives() {
+    ask_while_links_are_cut(false);
 }
