@@ -10,7 +10,7 @@ use iot_abi::export::MAX_SIZE_OF_DEVICE_SECRET;
 #[cfg(feature = "auth-mode-cert")]
 use iot_abi::export::{MAX_SIZE_OF_DEVICE_CERT_FILE_NAME, MAX_SIZE_OF_DEVICE_SECRET_FILE_NAME};
 use iot_abi::export::{MAX_SIZE_OF_DEVICE_NAME, MAX_SIZE_OF_PRODUCT_ID, MAX_SIZE_OF_PRODUCT_SECRET};
-use serde_json::{Map, Value};
+use iot_engine::helpers::json::{self, Kind, Object, Value};
 use zeroize::Zeroizing;
 
 use crate::descriptors;
@@ -21,6 +21,9 @@ const MAX_FILE_SIZE: u64 = 64 * 1024;
 
 /// The `auth_mode` this platform is built for.
 const AUTH_MODE: &str = if cfg!(feature = "auth-mode-cert") { "CERT" } else { "KEY" };
+
+/// The other one.
+const OTHER_AUTH_MODE: &str = if cfg!(feature = "auth-mode-cert") { "KEY" } else { "CERT" };
 
 /// A text that is cleared when it is dropped.
 pub type Secret = Zeroizing<String>;
@@ -66,14 +69,14 @@ const SUB_PRODUCT_ID: Key = Key { path: &["subDev", "sub_productId"], max: MAX_S
 #[cfg(feature = "gateway")]
 const SUB_DEVICE_NAME: Key = Key { path: &["subDev", "sub_devName"], max: MAX_SIZE_OF_DEVICE_NAME };
 
-/// A parsed file.
+/// A file that holds a JSON object.
 pub struct Document {
     file: PathBuf,
-    root: Map<String, Value>,
+    text: Zeroizing<Vec<u8>>,
 }
 
 impl Document {
-    /// Reads and parses `file`.
+    /// Reads and checks `file`.
     ///
     /// # Errors
     /// A text for the log.
@@ -85,12 +88,8 @@ impl Document {
         if text.len() as u64 > MAX_FILE_SIZE {
             return Err(format!("{} is larger than {} kB", file.display(), MAX_FILE_SIZE / 1024));
         }
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        match serde_json::from_slice(text) {
-            Ok(Value::Object(root)) => Ok(Self { file: file.to_owned(), root }),
-            Ok(_) => Err(format!("{} is not a JSON object", file.display())),
-            Err(error) => Err(format!("{} is not valid JSON: {error}", file.display())),
-        }
+        check(&text).map_err(|what| format!("{} is {what}", file.display()))?;
+        Ok(Self { file: file.to_owned(), text })
     }
 
     /// The device's identity.
@@ -122,14 +121,14 @@ impl Document {
     }
 
     fn check_auth_mode(&self) -> Result<(), String> {
-        match self.root.get("auth_mode") {
+        let file = self.file.display();
+        match self.find(&["auth_mode"]) {
             None => Ok(()),
-            Some(Value::String(mode)) if mode == AUTH_MODE => Ok(()),
-            Some(Value::String(mode)) if mode == "KEY" || mode == "CERT" => Err(format!(
-                "\"auth_mode\" in {} is \"{mode}\", but this program is built for \"{AUTH_MODE}\"",
-                self.file.display()
+            Some(mode) if mode.text().is_some_and(|mode| mode.is(AUTH_MODE.as_bytes())) => Ok(()),
+            Some(mode) if mode.text().is_some_and(|mode| mode.is(OTHER_AUTH_MODE.as_bytes())) => Err(format!(
+                "\"auth_mode\" in {file} is \"{OTHER_AUTH_MODE}\", but this program is built for \"{AUTH_MODE}\""
             )),
-            Some(_) => Err(format!("\"auth_mode\" in {} is neither \"KEY\" nor \"CERT\"", self.file.display())),
+            Some(_) => Err(format!("\"auth_mode\" in {file} is neither \"KEY\" nor \"CERT\"")),
         }
     }
 
@@ -142,24 +141,22 @@ impl Document {
     }
 
     fn optional(&self, key: &Key) -> Result<Option<String>, String> {
-        let mut found: Option<&Value> = None;
-        for (depth, name) in key.path.iter().enumerate() {
-            let object = match found {
-                None if depth == 0 => Some(&self.root),
-                None => None,
-                Some(value) => value.as_object(),
-            };
-            found = object.and_then(|object| object.get(*name));
+        let Some(value) = self.find(key.path).filter(|value| value.kind() != Kind::Null) else {
+            return Ok(None);
+        };
+        let text = value.text().ok_or_else(|| self.complain(key, "is not a string"))?;
+        let text = Zeroizing::new(text.to_str().map_err(|what| self.complain(key, what))?.into_owned());
+        if text.len() > key.max {
+            return Err(self.complain(key, &format!("is longer than {} characters", key.max)));
         }
-        match found {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.len() > key.max => {
-                Err(self.complain(key, &format!("is longer than {} characters", key.max)))
-            }
-            Some(Value::String(text)) if text.contains('\0') => Err(self.complain(key, "contains a NUL")),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(self.complain(key, "is not a string")),
+        if text.contains('\0') {
+            return Err(self.complain(key, "contains a NUL"));
         }
+        Ok(Some(text.to_string()))
+    }
+
+    fn find(&self, path: &[&str]) -> Option<Value<'_>> {
+        find(&self.text, path)
     }
 
     fn complain(&self, key: &Key, what: &str) -> String {
@@ -167,53 +164,119 @@ impl Document {
     }
 }
 
-/// Stores `identity` in `file` in one step: a reader, or a start after a power cut, sees all of it or none. Other keys
-/// and the file's permissions stay. Empty secrets and file names leave what is there.
+/// The value at `path`; of a key that comes twice, the first. The text has been checked.
+fn find<'a>(text: &'a [u8], path: &[&str]) -> Option<Value<'a>> {
+    json::find(without_mark(text), path.join(".").as_bytes()).ok().flatten()
+}
+
+/// The text without a byte order mark, which editors put in front.
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
+/// Whether `text` is a JSON object. What stands behind it is nobody's business.
+///
+/// # Errors
+/// What else it is, and where that shows.
+fn check(text: &[u8]) -> Result<(), String> {
+    let text = without_mark(text);
+    let walk = || {
+        let mut object = Object::open(text)?;
+        while object.next_key()?.is_some() {
+            object.value()?;
+        }
+        Ok(())
+    };
+    match walk() {
+        Ok(()) => Ok(()),
+        Err(json::Error::Syntax(_, at)) if text.get(at) == Some(&b'[') && text[..at].trim_ascii().is_empty() => {
+            Err("not a JSON object".to_owned())
+        }
+        Err(json::Error::Syntax(what, at)) => {
+            let before = &text[..at.min(text.len())];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+            Err(format!("not valid JSON: {what} at line {line} column {column}"))
+        }
+        Err(error) => Err(format!("not valid JSON: {error}")),
+    }
+}
+
+/// Stores `identity` in `file` in one step: a reader, or a start after a power cut, sees all of it or none. Everything
+/// else in the file stays as it stands, and so do its permissions. Empty secrets and file names leave what is there.
 ///
 /// # Errors
 /// A text for the log; the file is as before.
 pub fn store(file: &Path, identity: &Identity) -> Result<(), String> {
     // A link stays a link.
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let (mut root, mode) = match fs::metadata(&target) {
-        Ok(metadata) => (Document::read(&target)?.root, metadata.permissions().mode() & 0o777),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            (Map::from_iter([("auth_mode".to_owned(), Value::from(AUTH_MODE))]), 0o600)
-        }
+    let (mut text, mode, is_new) = match fs::metadata(&target) {
+        Ok(metadata) => (Document::read(&target)?.text, metadata.permissions().mode() & 0o777, false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (Zeroizing::new(b"{\n}\n".to_vec()), 0o600, true),
         Err(error) => return Err(format!("can't read {}: {}", file.display(), io_text(&error))),
     };
-    let mut put = |key: &Key, value: &str| {
+    let mut put = |path: &[&str], value: &str| -> Result<(), String> {
         if value.is_empty() {
-            Ok(())
-        } else {
-            insert(&mut root, key.path, value)
-                .ok_or_else(|| format!("\"{}\" in {} has no place to stand", key.path.join("."), file.display()))
+            return Ok(());
         }
+        let changed = with(&text, path, value)
+            .ok_or_else(|| format!("\"{}\" in {} has no place to stand", path.join("."), file.display()))?;
+        text = Zeroizing::new(changed);
+        Ok(())
     };
-    put(&PRODUCT_ID, &identity.product_id)?;
-    put(&DEVICE_NAME, &identity.device_name)?;
-    put(&PRODUCT_SECRET, &identity.product_secret)?;
+    // What is added goes in front of the rest.
     #[cfg(not(feature = "auth-mode-cert"))]
-    put(&DEVICE_SECRET, &identity.device_secret)?;
+    put(DEVICE_SECRET.path, &identity.device_secret)?;
     #[cfg(feature = "auth-mode-cert")]
     {
-        put(&CERT_FILE, &identity.cert_file)?;
-        put(&KEY_FILE, &identity.key_file)?;
+        put(KEY_FILE.path, &identity.key_file)?;
+        put(CERT_FILE.path, &identity.cert_file)?;
     }
-    let text = serde_json::to_vec_pretty(&root).map_err(|error| error.to_string())?;
-    replace(&target, &Zeroizing::new(text), mode)
-        .map_err(|error| format!("can't write {}: {}", file.display(), io_text(&error)))
+    put(DEVICE_NAME.path, &identity.device_name)?;
+    put(PRODUCT_SECRET.path, &identity.product_secret)?;
+    put(PRODUCT_ID.path, &identity.product_id)?;
+    if is_new {
+        put(&["auth_mode"], AUTH_MODE)?;
+    }
+    replace(&target, &text, mode).map_err(|error| format!("can't write {}: {}", file.display(), io_text(&error)))
 }
 
-/// `None` where something that is no object stands in the way.
-fn insert(object: &mut Map<String, Value>, path: &[&str], value: &str) -> Option<()> {
-    let (name, rest) = path.split_first()?;
-    if rest.is_empty() {
-        object.insert((*name).to_owned(), Value::from(value));
-        return Some(());
+/// `text` with `value` at `path`, in place of what stands there or in front of the other members. `None` where something
+/// that is no object stands in the way.
+fn with(text: &[u8], path: &[&str], value: &str) -> Option<Vec<u8>> {
+    let quoted = Zeroizing::new(json::quoted(value));
+    if let Some(found) = find(text, path) {
+        let mut place = place_of(text, found.source());
+        if found.kind() == Kind::Text {
+            // The quotes are no part of it.
+            place = place.start - 1..place.end + 1;
+        }
+        return Some([&text[..place.start], quoted.as_bytes(), &text[place.end..]].concat());
     }
-    let inner = object.entry(*name).or_insert_with(|| Value::Object(Map::new()));
-    insert(inner.as_object_mut()?, rest, value)
+    let (name, parents) = path.split_last()?;
+    let mut member = Zeroizing::new(format!("{}: {}", json::quoted(name), *quoted));
+    let mut parents = parents;
+    let inside = loop {
+        let Some((parent, above)) = parents.split_last() else {
+            break text.iter().position(|byte| *byte == b'{')?;
+        };
+        match find(text, parents) {
+            Some(object) if object.kind() == Kind::Object => break place_of(text, object.source()).start,
+            Some(_) => return None,
+            None => *member = format!("{}: {{\n    {}\n  }}", json::quoted(parent), *member),
+        }
+        parents = above;
+    };
+    let (before, after) = text.split_at(inside + 1);
+    let comma = if after.trim_ascii_start().first() == Some(&b'}') { "" } else { "," };
+    let indent = if parents.is_empty() { "\n  " } else { "\n    " };
+    Some([before, indent.as_bytes(), member.as_bytes(), comma.as_bytes(), after].concat())
+}
+
+/// Where `piece` of `text` lies in it.
+fn place_of(text: &[u8], piece: &[u8]) -> std::ops::Range<usize> {
+    let start = piece.as_ptr() as usize - text.as_ptr() as usize;
+    start..start + piece.len()
 }
 
 fn replace(file: &Path, text: &[u8], mode: u32) -> io::Result<()> {
@@ -235,7 +298,84 @@ fn replace(file: &Path, text: &[u8], mode: u32) -> io::Result<()> {
 fn write_and_sync(file: &Path, text: &[u8], mode: u32) -> io::Result<()> {
     let mut open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
     open.write_all(text)?;
-    open.write_all(b"\n")?;
     open.set_permissions(fs::Permissions::from_mode(mode))?;
     open.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(text: &str, path: &[&str], value: &str) -> Option<String> {
+        with(text.as_bytes(), path, value).map(|text| String::from_utf8(text).unwrap())
+    }
+
+    #[test]
+    fn a_value_takes_the_place_of_what_stood_there() {
+        for (text, expected) in [
+            (r#"{"a": "x", "b": [1]}"#, r#"{"a": "new", "b": [1]}"#),
+            (r#"{"b": {"a": 1}, "a":""}"#, r#"{"b": {"a": 1}, "a":"new"}"#),
+            (r#"{"a": null}"#, r#"{"a": "new"}"#),
+            (r#"{"a": {"b": 1} , "c": 2}"#, r#"{"a": "new" , "c": 2}"#),
+            // The first is the one that is read.
+            (r#"{"a": "1", "a": "2"}"#, r#"{"a": "new", "a": "2"}"#),
+            ("\u{feff}{\"a\": \"x\\\"y\"} ", "\u{feff}{\"a\": \"new\"} "),
+        ] {
+            assert_eq!(changed(text, &["a"], "new").as_deref(), Some(expected));
+        }
+        assert_eq!(changed(r#"{"a": {"b": "x"}}"#, &["a", "b"], "q\"\n").unwrap(), r#"{"a": {"b": "q\"\n"}}"#);
+    }
+
+    #[test]
+    fn what_is_missing_goes_in_front() {
+        assert_eq!(changed("{}", &["a"], "v").unwrap(), "{\n  \"a\": \"v\"}");
+        assert_eq!(changed("{ \"b\": 1 }", &["a"], "v").unwrap(), "{\n  \"a\": \"v\", \"b\": 1 }");
+        assert_eq!(changed("{\n  \"b\": {}\n}", &["b", "a"], "v").unwrap(), "{\n  \"b\": {\n    \"a\": \"v\"}\n}");
+        assert_eq!(changed("{\"c\": 1}", &["b", "a"], "v").unwrap(), "{\n  \"b\": {\n    \"a\": \"v\"\n  },\"c\": 1}");
+        for text in ["{\"b\": 1}", "{\"b\": \"text\"}", "{\"b\": null}", "{\"b\": [{}]}"] {
+            assert_eq!(changed(text, &["b", "a"], "v"), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_changed_is_checked_and_found_again() {
+        let texts = ["{}", "{\"x\":1}", "{\"b\":{}}", "{\"b\":{\"y\":[1,{}]}}", "{\"b\":{\"a\":true}}", " {\r\n}\n"];
+        for text in texts {
+            for path in [&["a"][..], &["b", "a"]] {
+                let text = changed(text, path, "v\u{1}\u{4f60}").unwrap();
+                assert_eq!(check(text.as_bytes()), Ok(()), "{text}");
+                let found = find(text.as_bytes(), path).unwrap().text().unwrap();
+                assert_eq!(found.to_str().unwrap(), "v\u{1}\u{4f60}", "{text}");
+                assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_file_is_one_that_people_can_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("device_info.json");
+        let identity = Identity {
+            product_id: "PRODUCT".to_owned(),
+            device_name: "lamp".to_owned(),
+            #[cfg(not(feature = "auth-mode-cert"))]
+            device_secret: Secret::new("c2VjcmV0".to_owned()),
+            #[cfg(feature = "auth-mode-cert")]
+            cert_file: "c2VjcmV0".to_owned(),
+            #[cfg(feature = "auth-mode-cert")]
+            key_file: String::new(),
+            product_secret: Secret::default(),
+        };
+        store(&file, &identity).unwrap();
+        let last = if cfg!(feature = "auth-mode-cert") {
+            "\"cert_deviceinfo\": {\n    \"devCertFile\""
+        } else {
+            "\"key_deviceinfo\": {\n    \"deviceSecret\""
+        };
+        let expected = format!(
+            "{{\n  \"auth_mode\": \"{AUTH_MODE}\",\n  \"productId\": \"PRODUCT\",\n  \"deviceName\": \"lamp\",\n  {last}: \
+             \"c2VjcmV0\"\n  }}\n}}\n"
+        );
+        assert_eq!(fs::read_to_string(&file).unwrap(), expected);
+    }
 }
