@@ -89,6 +89,8 @@ fn compile() -> Result<(), Box<dyn Error>> {
         "c/shim.h",
         "c/client_hello.c",
         "c/certificates.c",
+        "c/gcm.c",
+        "c/gcm_alt.h",
         "sources/Cargo.toml",
         "sources/Cargo.lock",
     ] {
@@ -112,6 +114,9 @@ fn compile() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("names.h"), names(&sources)?)?;
     let library = sources.join("library");
     let certificates = env::var_os("CARGO_FEATURE_CERTIFICATES").is_some();
+    // Cargo.toml and lib.rs name the same.
+    let by_ring =
+        certificates && matches!(env::var("CARGO_CFG_TARGET_ARCH")?.as_str(), "x86_64" | "x86" | "aarch64" | "arm");
     let server = env::var_os("CARGO_FEATURE_SERVER").is_some();
     let build = |names: &[&str], more: &[&str], level: &str, archive: &str| {
         let mut build = cc::Build::new();
@@ -123,6 +128,9 @@ fn compile() -> Result<(), Box<dyn Error>> {
             build.define("IOT_MBEDTLS_CERTIFICATES", None);
             build.files(more.iter().map(|name| library.join(format!("{name}.c"))));
         }
+        if by_ring {
+            build.define("IOT_MBEDTLS_GCM_BY_RING", None);
+        }
         if server {
             build.define("IOT_MBEDTLS_SERVER", None);
         }
@@ -130,6 +138,9 @@ fn compile() -> Result<(), Box<dyn Error>> {
             build.files(["c/shim.c", "c/client_hello.c"]);
             if certificates {
                 build.file("c/certificates.c");
+            }
+            if by_ring {
+                build.file("c/gcm.c");
             }
             if server {
                 build.file(library.join(format!("{SERVER}.c")));

@@ -5,7 +5,7 @@
 #   own=NAME,NAME...   these HAL_* are the program's, all others in it the default ones; own=all: every one
 #   no-tls             nothing of rustls, ring or mbedTLS (static)
 #   has-tls=STACK      what the build option FEATURE_TLS=STACK links: the check above finds them where they are, and
-#                      mbedtls is without the others
+#                      mbedtls is without rustls
 #   no-platform        no object of libiot_platform.a (static; reads PROGRAM.map)
 set -u
 linkage=$1
@@ -57,7 +57,7 @@ for check in "$@"; do
         ;;
     has-tls=*)
         for stack in "${stacks[@]}"; do
-            if [ "${check#has-tls=}" = mbedtls ] && [ "$stack" != mbedtls_ssl ]; then
+            if [ "${check#has-tls=}" = mbedtls ] && [ "$stack" = rustls ]; then
                 # The reader of PEM goes by its name, too.
                 ! grep -i "$stack" <<<"$symbols" | grep -qv rustls_pki_types || complain "has symbols of $stack"
             else

@@ -36,6 +36,11 @@
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
 /* The server name extension: client_hello.c. */
 
+#ifdef IOT_MBEDTLS_GCM_BY_RING
+/* gcm.c */
+#define MBEDTLS_GCM_ALT
+#endif
+
 #ifdef IOT_MBEDTLS_CERTIFICATES
 /* The clock, for certificates. */
 #define MBEDTLS_HAVE_TIME

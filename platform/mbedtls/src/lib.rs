@@ -40,6 +40,11 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "certificates")]
 mod certificates;
+#[cfg(all(
+    feature = "certificates",
+    any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64", target_arch = "arm")
+))]
+mod gcm;
 #[cfg(feature = "certificates")]
 pub use certificates::{Judge, Peer, Trust, CERTIFICATE_SUITES};
 
