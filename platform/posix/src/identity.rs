@@ -238,6 +238,9 @@ pub fn store(file: &Path, identity: &Identity) -> Result<(), String> {
     if is_new {
         put(&["auth_mode"], AUTH_MODE)?;
     }
+    if text.len() as u64 > MAX_FILE_SIZE {
+        return Err(format!("{} would become larger than {} kB", file.display(), MAX_FILE_SIZE / 1024));
+    }
     replace(&target, &text, mode).map_err(|error| format!("can't write {}: {}", file.display(), io_text(&error)))
 }
 
