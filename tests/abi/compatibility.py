@@ -167,7 +167,8 @@ def misnamed():
         text = path.read_text()
         if path.name != "edge.rs":
             exports.update((name, told) for told, name in PLATFORM_EXPORT.findall(text))
-            if "#[no_mangle]" in text:
+            # gcm.rs is called by c/gcm.c alone, and guards each function itself.
+            if "#[no_mangle]" in text and path.name != "gcm.rs":
                 yield f"{path.relative_to(ROOT)} exports a function without export!"
     for name in sorted(callers.keys() - exports.keys()):
         yield f"no export! defines {name}, which C code calls"
