@@ -3,10 +3,8 @@
 use std::ffi::{c_int, c_void};
 
 use iot_abi::broadcast::OnBroadcastMessageCallback;
-use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_ERR_MALLOC, QCLOUD_RET_SUCCESS};
 
-use super::{handle, memory, messages};
-use crate::drive::mqtt::Client;
+use super::messages;
 use crate::drive::services::broadcast;
 
 export! {
@@ -20,19 +18,7 @@ export! {
     /// # Safety
     /// `callback` may be called for as long as the subscription lasts.
     pub unsafe fn IOT_Broadcast_Subscribe(pClient: *mut c_void, callback: OnBroadcastMessageCallback) -> c_int {
-        let Some(client) = handle::required::<Client>(NAME, "pClient", "an MQTT client", pClient) else {
-            return QCLOUD_ERR_INVAL;
-        };
-        if memory::is_exhausted(NAME) {
-            return QCLOUD_ERR_MALLOC;
-        }
-        broadcast::subscribe(&client, messages::handler(callback)).map_or_else(
-            |why| {
-                ::log::error!(target: NAME, "no subscription to broadcasts: {why}");
-                QCLOUD_ERR_FAILURE
-            },
-            |()| QCLOUD_RET_SUCCESS,
-        )
+        messages::subscribe(NAME, "broadcasts", pClient, callback, broadcast::subscribe)
     }
 }
 

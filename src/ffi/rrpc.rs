@@ -2,9 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use iot_abi::error::{
-    QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_ERR_MALLOC, QCLOUD_ERR_RRPC_REPLY_ERR, QCLOUD_RET_SUCCESS,
-};
+use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_RRPC_REPLY_ERR, QCLOUD_RET_SUCCESS};
 use iot_abi::rrpc::{sRRPCReplyPara, OnRRPCMessageCallback};
 
 use super::log::null_argument;
@@ -23,19 +21,7 @@ export! {
     /// # Safety
     /// `callback` may be called for as long as the subscription lasts.
     pub unsafe fn IOT_RRPC_Init(pClient: *mut c_void, callback: OnRRPCMessageCallback) -> c_int {
-        let Some(client) = handle::required::<Client>(NAME, "pClient", "an MQTT client", pClient) else {
-            return QCLOUD_ERR_INVAL;
-        };
-        if memory::is_exhausted(NAME) {
-            return QCLOUD_ERR_MALLOC;
-        }
-        rrpc::subscribe(&client, messages::handler(callback)).map_or_else(
-            |why| {
-                ::log::error!(target: NAME, "no subscription to requests: {why}");
-                QCLOUD_ERR_FAILURE
-            },
-            |()| QCLOUD_RET_SUCCESS,
-        )
+        messages::subscribe(NAME, "requests", pClient, callback, rrpc::subscribe)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The services of the cloud that a device uses over its MQTT session: a folder each, with its topics, messages and
-//! session. [`exchange`] and [`question`] are what they share.
+//! session. [`exchange`], [`question`] and [`topics`] are what they share.
 
 pub mod broadcast;
 pub mod exchange;
@@ -10,3 +10,4 @@ pub mod remote_config;
 pub mod rrpc;
 pub mod shadow;
 pub mod system_time;
+pub mod topics;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use iot_engine::identity::Identity;
 use iot_engine::services::gateway::message::Proof;
 use iot_engine::services::gateway::{
-    Bound, Hindrance, Operation, Outcome, Received, Session, Ticket, Topics, ANSWER_TIMEOUT_MS,
+    topics, Bound, Hindrance, Operation, Outcome, Received, Session, Ticket, ANSWER_TIMEOUT_MS,
 };
 
 use super::channel::{drive_until, Channel, Ended, Service, Terms};
@@ -96,7 +96,7 @@ impl Gateway {
     /// # Errors
     /// Why there is no subscription. The client stays as it is.
     pub fn new(client: Arc<Client>) -> Result<Self, Ended> {
-        let topics = Topics::of(client.identity());
+        let topics = topics(client.identity());
         let subdevices = Arc::new(Subdevices {
             session: Mutex::new(Session::default()),
             operation_topic: topics.operation,
@@ -180,7 +180,7 @@ impl Gateway {
 
     fn published(&self, gateway: &Identity, text: &str) -> Result<(), Unanswered> {
         // The topic is that of the gateway which the program names, whoever the client is (gateway.md section 2).
-        let topic = Topics::of(gateway).operation;
+        let topic = topics(gateway).operation;
         self.client.publish(&topic, QoS::AtMostOnce, text.as_bytes()).map(|_| ()).map_err(Unanswered::NotSent)
     }
 }

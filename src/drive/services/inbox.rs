@@ -5,6 +5,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use iot_engine::time::Millis;
+
 use super::channel::{drive_until, Ended};
 use crate::drive::error::Error;
 use crate::drive::mqtt::{Client, QoS, Subscriber, SubscriptionEvent};
@@ -213,10 +215,7 @@ fn ask<R: Receiver>(
     let reconnects = client.reconnects();
     let deadline = client.platform().now() + limit_ms;
     let id = client.subscribe(filter, qos, Arc::new(Inlet(inbox.clone()))).map_err(NotSubscribed::NotSent)?;
-    let answer = drive_until(client, deadline, || {
-        let answers = inbox.0.lock().answers;
-        answers.since(before).or_else(|| client.link_lost(reconnects).map(|error| Err(NotSubscribed::LinkLost(error))))
-    });
+    let answer = drive_over_one_link(client, reconnects, deadline, || inbox.0.lock().answers.since(before));
     let result = match answer {
         Ok(answer) => answer.map(|()| id),
         Err(Ended::NoLink(error)) => Err(NotSubscribed::LinkLost(error)),
@@ -226,6 +225,20 @@ fn ask<R: Receiver>(
         client.withdraw(id);
     }
     result
+}
+
+/// As [`drive_until`], for what comes over the link there was at so many `reconnects` or not at all.
+///
+/// # Errors
+/// As there; `NoLink` as soon as that link is lost, too.
+pub(crate) fn drive_over_one_link<T>(
+    client: &Arc<Client>,
+    reconnects: u32,
+    deadline: Millis,
+    mut look: impl FnMut() -> Option<T>,
+) -> Result<T, Ended> {
+    let lost = || client.link_lost(reconnects).map(|error| Err(Ended::NoLink(error)));
+    drive_until(client, deadline, || look().map(Ok).or_else(lost))?
 }
 
 /// As [`subscribe`], but where there is a subscription nothing is sent: `receiver` takes the place of the one before.

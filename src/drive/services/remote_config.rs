@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use iot_engine::services::remote_config::message::{parse, REQUEST};
-use iot_engine::services::remote_config::{Gets, Topics};
+use iot_engine::services::remote_config::{topics, Gets};
 
-use super::channel::{drive_until, Ended};
+use super::channel::Ended;
 use super::inbox::{self, NotSubscribed, Receiver};
 use crate::drive::error::Error;
 use crate::drive::mqtt::{Client, QoS};
@@ -78,7 +78,7 @@ impl<D: Destination> Receiver for Configurations<D> {
 /// # Errors
 /// Why there is no subscription. Except where the time is over, `destination` is not used any more.
 pub fn subscribe<D: Destination>(client: &Arc<Client>, destination: D, limit_ms: u64) -> Result<u16, NotSubscribed> {
-    let topic = Topics::of(client.identity()).result;
+    let topic = topics(client.identity()).result;
     inbox::subscribe(client, &topic, QoS::AtMostOnce, Arc::new(Configurations(destination)), limit_ms)
 }
 
@@ -88,7 +88,7 @@ pub fn subscribe<D: Destination>(client: &Arc<Client>, destination: D, limit_ms:
 /// # Errors
 /// Why there is no reply. One that comes later goes to the destination all the same.
 pub fn get<D: Destination>(client: &Arc<Client>, limit_ms: u64) -> Result<(), NoReply> {
-    let topics = Topics::of(client.identity());
+    let topics = topics(client.identity());
     if !inbox::is_subscribed::<Configurations<D>>(client, &topics.result) {
         return Err(NoReply::NotSubscribed);
     }
@@ -98,19 +98,11 @@ pub fn get<D: Destination>(client: &Arc<Client>, limit_ms: u64) -> Result<(), No
     let result = client.publish(&topics.operation, QoS::AtMostOnce, REQUEST.as_bytes()).map_err(NoReply::NotSent);
     let result = result.and_then(|_| {
         let deadline = client.platform().now() + limit_ms;
-        let found = drive_until(client, deadline, || {
-            let lost = || client.link_lost(reconnects).map(|error| Err(NoReply::LinkLost(error)));
-            if gets.lock().is_answered(ticket) {
-                Some(Ok(()))
-            } else {
-                lost()
-            }
-        });
-        match found {
-            Ok(found) => found,
-            Err(Ended::NoLink(error)) => Err(NoReply::LinkLost(error)),
-            Err(Ended::Refused | Ended::TimedOut | Ended::Destroyed) => Err(NoReply::TimedOut),
-        }
+        let answered = || gets.lock().is_answered(ticket).then_some(());
+        inbox::drive_over_one_link(client, reconnects, deadline, answered).map_err(|ended| match ended {
+            Ended::NoLink(error) => NoReply::LinkLost(error),
+            Ended::Refused | Ended::TimedOut | Ended::Destroyed => NoReply::TimedOut,
+        })
     });
     gets.lock().end(ticket);
     result

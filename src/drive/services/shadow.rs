@@ -9,7 +9,8 @@ use iot_engine::helpers::json;
 use iot_engine::mqtt::Refusal;
 use iot_engine::services::shadow::message;
 use iot_engine::services::shadow::session::Serial;
-use iot_engine::services::shadow::{Kind, Properties, Received, Session, Topics};
+use iot_engine::services::shadow::{topics, Kind, Properties, Received, Session};
+use iot_engine::services::topics::Topics;
 use iot_engine::time::Millis;
 
 use super::channel::{drive_until, Channel, Ended, Service};
@@ -230,7 +231,7 @@ impl Shadow {
     #[must_use]
     pub fn new(client: Arc<Client>, kind: Kind) -> Self {
         let state = Arc::new(State {
-            topics: Topics::of(client.identity(), kind),
+            topics: topics(client.identity(), kind),
             session: Mutex::new(Session::default()),
             properties: Mutex::new(Properties::default()),
             subscription: Mutex::new(Subscription::Missing),

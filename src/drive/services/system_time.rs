@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use iot_engine::services::question::Answered;
 use iot_engine::services::system_time::message::{parse, REQUEST};
-use iot_engine::services::system_time::{Answer, Topics, ANSWER_TIMEOUT_MS};
+use iot_engine::services::system_time::{topics, Answer, ANSWER_TIMEOUT_MS};
 
 use super::question::{self, Inquiry};
 use crate::drive::error::Error;
@@ -16,11 +16,11 @@ use crate::drive::mqtt::Client;
 /// # Errors
 /// Why the client can't subscribe, publish or go on; [`Error::NoAnswer`] when no answer came in time.
 pub fn ask(client: &Arc<Client>) -> Result<Answered<Answer>, Error> {
-    let Topics { result, request } = Topics::of(client.identity());
+    let topics = topics(client.identity());
     let inquiry = Inquiry {
         service: "system_time",
-        answers: &result,
-        questions: &request,
+        answers: &topics.result,
+        questions: &topics.operation,
         text: REQUEST,
         each_ms: ANSWER_TIMEOUT_MS,
         both_ms: 2 * ANSWER_TIMEOUT_MS,

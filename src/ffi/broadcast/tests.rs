@@ -2,9 +2,13 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::Mutex;
 
+use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
+
 use super::*;
+use crate::drive::mqtt::Client;
 use crate::drive::testing::web_server::Answer;
 use crate::drive::testing::Machine;
+use crate::ffi::handle;
 
 const TOPIC: &str = "$broadcast/rxd/PRODUCTIDX/device";
 

@@ -1,6 +1,8 @@
 use std::ptr;
 use std::sync::Mutex;
 
+use iot_abi::error::QCLOUD_ERR_FAILURE;
+
 use super::*;
 use crate::drive::testing::web_server::Answer;
 use crate::drive::testing::Machine;

@@ -7,7 +7,7 @@ pub mod topics;
 
 pub use message::{Bound, Operation};
 pub use session::{Hindrance, Outcome, Received, Session, Ticket};
-pub use topics::Topics;
+pub use topics::topics;
 
 /// How long to wait for an answer, in milliseconds.
 pub const ANSWER_TIMEOUT_MS: u64 = 20_000;

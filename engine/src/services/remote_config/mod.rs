@@ -6,7 +6,7 @@ pub mod topics;
 
 pub use gets::{Gets, Ticket};
 pub use message::Configuration;
-pub use topics::Topics;
+pub use topics::topics;
 
 /// How long a call waits whose time is negative, in milliseconds.
 pub const DEFAULT_TIMEOUT_MS: u64 = 20_000;

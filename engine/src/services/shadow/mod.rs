@@ -11,7 +11,7 @@ pub use document::{Document, Fault, Form, Value};
 pub use message::Message;
 pub use properties::Properties;
 pub use session::{Received, Serial, Session};
-pub use topics::{Kind, Topics};
+pub use topics::{topics, Kind};
 
 /// How many requests may wait at a time.
 pub const MAX_PENDING: usize = 10;

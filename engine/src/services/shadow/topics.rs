@@ -1,6 +1,7 @@
 //! The two topics of a shadow (shadow.md section 1).
 
 use crate::identity::Identity;
+use crate::services::topics::Topics;
 
 /// What the cloud keeps for the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,29 +12,14 @@ pub enum Kind {
     Template,
 }
 
-/// A shadow's topics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topics {
-    /// Published to with QoS 0.
-    pub operation: String,
-    /// Subscribed to with QoS 0: replies and pushes arrive here.
-    pub result: String,
-}
-
-impl Topics {
-    /// The topics of `device`.
-    #[must_use]
-    pub fn of(device: &Identity, kind: Kind) -> Self {
-        let root = match kind {
-            Kind::Shadow => "$shadow",
-            Kind::Template => "$template",
-        };
-        let (product_id, device_name) = (device.product_id(), device.device_name());
-        Topics {
-            operation: format!("{root}/operation/{product_id}/{device_name}"),
-            result: format!("{root}/operation/result/{product_id}/{device_name}"),
-        }
-    }
+/// Those of `device`, with QoS 0. Replies and pushes arrive on the result topic.
+#[must_use]
+pub fn topics(device: &Identity, kind: Kind) -> Topics {
+    let root = match kind {
+        Kind::Shadow => "$shadow",
+        Kind::Template => "$template",
+    };
+    Topics::of(root, device)
 }
 
 #[cfg(test)]
@@ -43,10 +29,10 @@ mod tests {
     #[test]
     fn topics_name_the_device_and_what_is_kept() {
         let device = Identity::new("PID", "lamp").unwrap();
-        let shadow = Topics::of(&device, Kind::Shadow);
+        let shadow = topics(&device, Kind::Shadow);
         assert_eq!(shadow.operation, "$shadow/operation/PID/lamp");
         assert_eq!(shadow.result, "$shadow/operation/result/PID/lamp");
-        let template = Topics::of(&device, Kind::Template);
+        let template = topics(&device, Kind::Template);
         assert_eq!(template.operation, "$template/operation/PID/lamp");
         assert_eq!(template.result, "$template/operation/result/PID/lamp");
     }
