@@ -13,8 +13,8 @@ const CARRIER: &str = "mbedtls-rs-sys";
 const FOLDER: &str = "IOT_MBEDTLS_DIR";
 
 /// Where the cycles go.
-const FAST: [&str; 6] = ["aes", "aesce", "aesni", "gcm", "sha1", "sha256"];
-const SMALL: [&str; 13] = [
+const FAST: &[&str] = &["aes", "aesce", "aesni", "gcm", "sha1", "sha256"];
+const SMALL: &[&str] = &[
     "block_cipher",
     "cipher",
     "cipher_wrap",
@@ -30,12 +30,9 @@ const SMALL: [&str; 13] = [
     "version",
 ];
 
-/// Feature `server` needs these besides; the second with certificates only.
-const SERVER: &str = "ssl_tls12_server";
-const CERTIFICATES_SERVER: &str = "ssl_tls13_server";
 /// Feature `certificates` needs these besides.
-const CERTIFICATES_FAST: [&str; 5] = ["bignum", "bignum_core", "chacha20", "ecp", "poly1305"];
-const CERTIFICATES_SMALL: [&str; 36] = [
+const CERTIFICATES_FAST: &[&str] = &["bignum", "bignum_core", "chacha20", "ecp", "poly1305"];
+const CERTIFICATES_SMALL: &[&str] = &[
     "asn1parse",
     "asn1write",
     "bignum_mod",
@@ -96,6 +93,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
     ] {
         println!("cargo:rerun-if-changed={path}");
     }
+    println!("cargo:rustc-check-cfg=cfg(gcm_by_ring)");
     println!("cargo:rerun-if-env-changed={FOLDER}");
     let sources = match env::var_os(FOLDER).filter(|folder| !folder.is_empty()).map(PathBuf::from) {
         // It would be one beneath this crate.
@@ -114,46 +112,47 @@ fn compile() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("names.h"), names(&sources)?)?;
     let library = sources.join("library");
     let certificates = env::var_os("CARGO_FEATURE_CERTIFICATES").is_some();
-    // Cargo.toml and lib.rs name the same.
+    // Cargo.toml names the same.
     let by_ring =
         certificates && matches!(env::var("CARGO_CFG_TARGET_ARCH")?.as_str(), "x86_64" | "x86" | "aarch64" | "arm");
     let server = env::var_os("CARGO_FEATURE_SERVER").is_some();
-    let build = |names: &[&str], more: &[&str], level: &str, archive: &str| {
+    let (mut fast, mut small) = (FAST.to_vec(), SMALL.to_vec());
+    let mut own = vec!["shim", "client_hello"];
+    let mut defines = Vec::new();
+    if certificates {
+        fast.extend(CERTIFICATES_FAST);
+        small.extend(CERTIFICATES_SMALL);
+        own.push("certificates");
+        defines.push("IOT_MBEDTLS_CERTIFICATES");
+    }
+    if by_ring {
+        own.push("gcm");
+        defines.push("IOT_MBEDTLS_GCM_BY_RING");
+        println!("cargo:rustc-cfg=gcm_by_ring");
+    }
+    if server {
+        small.push("ssl_tls12_server");
+        defines.push("IOT_MBEDTLS_SERVER");
+    }
+    if server && certificates {
+        small.push("ssl_tls13_server");
+    }
+    let files = |folder: &Path, names: &[&str]| -> Vec<PathBuf> {
+        names.iter().map(|name| folder.join(format!("{name}.c"))).collect()
+    };
+    let build = |files: &[PathBuf], level: &str, archive: &str| {
         let mut build = cc::Build::new();
         build.include(&out).include("c").include(sources.join("include")).include(&library);
         build.define("MBEDTLS_CONFIG_FILE", "\"config.h\"").opt_level_str(level).warnings(false);
         build.flag_if_supported("-ffunction-sections").flag_if_supported("-fdata-sections");
-        build.files(names.iter().map(|name| library.join(format!("{name}.c"))));
-        if certificates {
-            build.define("IOT_MBEDTLS_CERTIFICATES", None);
-            build.files(more.iter().map(|name| library.join(format!("{name}.c"))));
+        for define in &defines {
+            build.define(define, None);
         }
-        if by_ring {
-            build.define("IOT_MBEDTLS_GCM_BY_RING", None);
-        }
-        if server {
-            build.define("IOT_MBEDTLS_SERVER", None);
-        }
-        if level == "s" {
-            build.files(["c/shim.c", "c/client_hello.c"]);
-            if certificates {
-                build.file("c/certificates.c");
-            }
-            if by_ring {
-                build.file("c/gcm.c");
-            }
-            if server {
-                build.file(library.join(format!("{SERVER}.c")));
-            }
-            if server && certificates {
-                build.file(library.join(format!("{CERTIFICATES_SERVER}.c")));
-            }
-        }
-        build.compile(archive);
+        build.files(files).compile(archive);
     };
     // The linker meets them in this order: the first asks for what the second has.
-    build(&SMALL, &CERTIFICATES_SMALL, "s", "iot_mbedtls");
-    build(&FAST, &CERTIFICATES_FAST, "2", "iot_mbedtls_fast");
+    build(&[files(Path::new("c"), &own), files(&library, &small)].concat(), "s", "iot_mbedtls");
+    build(&files(&library, &fast), "2", "iot_mbedtls_fast");
     Ok(())
 }
 

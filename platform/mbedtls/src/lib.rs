@@ -40,10 +40,7 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "certificates")]
 mod certificates;
-#[cfg(all(
-    feature = "certificates",
-    any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64", target_arch = "arm")
-))]
+#[cfg(gcm_by_ring)] // build.rs
 mod gcm;
 #[cfg(feature = "certificates")]
 pub use certificates::{Judge, Peer, Trust, CERTIFICATE_SUITES};

@@ -10,7 +10,7 @@ use iot_abi::export::MAX_SIZE_OF_DEVICE_SECRET;
 #[cfg(feature = "auth-mode-cert")]
 use iot_abi::export::{MAX_SIZE_OF_DEVICE_CERT_FILE_NAME, MAX_SIZE_OF_DEVICE_SECRET_FILE_NAME};
 use iot_abi::export::{MAX_SIZE_OF_DEVICE_NAME, MAX_SIZE_OF_PRODUCT_ID, MAX_SIZE_OF_PRODUCT_SECRET};
-use iot_engine::helpers::json::{self, Kind, Object, Value};
+use iot_engine::helpers::json::{self, Kind, Value};
 use zeroize::Zeroizing;
 
 use crate::descriptors;
@@ -180,15 +180,8 @@ fn without_mark(text: &[u8]) -> &[u8] {
 /// What else it is, and where that shows.
 fn check(text: &[u8]) -> Result<(), String> {
     let text = without_mark(text);
-    let walk = || {
-        let mut object = Object::open(text)?;
-        while object.next_key()?.is_some() {
-            object.value()?;
-        }
-        Ok(())
-    };
-    match walk() {
-        Ok(()) => Ok(()),
+    match json::values(text, []) {
+        Ok([]) => Ok(()),
         Err(json::Error::Syntax(_, at)) if text.get(at) == Some(&b'[') && text[..at].trim_ascii().is_empty() => {
             Err("not a JSON object".to_owned())
         }

@@ -7,7 +7,7 @@ pub mod cert;
 pub mod psk;
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iot_mbedtls::{Error, Session};
@@ -22,6 +22,11 @@ const MAX_RECEIVES: u32 = 64;
 /// The alert for bytes that are no TLS.
 const DECODE_ERROR: u8 = 50;
 
+/// What goes into the server name extension: names only (RFC 6066, 3).
+fn server_name(host: &str) -> Option<&str> {
+    host.parse::<IpAddr>().is_err().then_some(host)
+}
+
 /// What to say about errors.
 pub trait Words: Send {
     /// The server has sent the fatal alert with this number.
@@ -33,7 +38,6 @@ pub trait Words: Send {
 /// An mbedTLS connection over its socket.
 pub struct MbedStack<W, S = TcpStream> {
     tls: Session<Io<S>>,
-    seen: Arc<Mutex<Seen>>,
     words: W,
     /// The peer said goodbye. Nothing that comes after it is read.
     closed: bool,
@@ -55,15 +59,14 @@ where
         words: W,
         session: impl FnOnce(Io<S>) -> Result<Session<Io<S>>, Error>,
     ) -> Result<Self, Failure> {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let io = Io { stream, seen: Arc::clone(&seen) };
+        let io = Io { stream, seen: Mutex::default() };
         let tls = session(io).map_err(|error| Failure::passing(error.to_string()))?;
-        Ok(Self { tls, seen, words, closed: false, said_goodbye: false, broken: None })
+        Ok(Self { tls, words, closed: false, said_goodbye: false, broken: None })
     }
 
     /// Before each call of mbedTLS.
     fn begin(&self) -> Result<(), Failure> {
-        lock(&self.seen).receives = 0;
+        self.tls.transport().seen().receives = 0;
         self.broken.clone().map_or(Ok(()), Err)
     }
 
@@ -81,7 +84,7 @@ where
         if error == Error::FATAL_ALERT {
             return self.words.alert(self.tls.alert());
         }
-        let seen = lock(&self.seen);
+        let seen = self.tls.transport().seen();
         if seen.closed || error == Error::CLOSE_NOTIFY || error == Error::END {
             return Failure::Closed;
         }
@@ -168,22 +171,22 @@ struct Seen {
     receives: u32,
 }
 
-fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The socket as mbedTLS sees it.
 struct Io<S> {
     stream: Arc<S>,
-    seen: Arc<Mutex<Seen>>,
+    seen: Mutex<Seen>,
 }
 
 impl<S> Io<S> {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn note(&self, error: &io::Error) {
         match error.kind() {
             io::ErrorKind::WouldBlock => {}
-            io::ErrorKind::BrokenPipe => lock(&self.seen).closed = true,
-            _ => lock(&self.seen).io_error = Some(io_text(error)),
+            io::ErrorKind::BrokenPipe => self.seen().closed = true,
+            _ => self.seen().io_error = Some(io_text(error)),
         }
     }
 }
@@ -194,7 +197,7 @@ where
 {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         {
-            let mut seen = lock(&self.seen);
+            let mut seen = self.seen();
             if seen.receives >= MAX_RECEIVES {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
@@ -203,7 +206,7 @@ where
         loop {
             match (&*self.stream).read(out) {
                 Ok(n) => {
-                    lock(&self.seen).closed |= n == 0 && !out.is_empty();
+                    self.seen().closed |= n == 0 && !out.is_empty();
                     return Ok(n);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

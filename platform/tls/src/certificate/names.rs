@@ -9,7 +9,6 @@ use super::refusal::Refusal;
 ///
 /// # Errors
 /// It is for others.
-#[cfg_attr(not(feature = "tls-mbedtls"), allow(dead_code))] // rustls has it
 pub fn check_alternative(facts: &Facts<'_>, host: &str) -> Result<(), Refusal> {
     let address = host.parse::<IpAddr>().ok();
     let is_it = |name| match (name, address) {

@@ -1,14 +1,13 @@
 //! TLS 1.2 and 1.3 with certificates.
 
 use std::io::{Read, Write};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use iot_mbedtls::{Error, Peer, Session, Trust, CERTIFICATE_SUITES, MAX_MESSAGE};
 use pki_types::ServerName;
 
-use super::{MbedStack, Words};
+use super::{server_name, MbedStack, Words};
 use crate::certificate::der::Facts;
 use crate::certificate::refusal::Refusal;
 use crate::certificate::{alert, files, names, validity};
@@ -53,8 +52,7 @@ where
     }
     let verdict = Arc::new(Mutex::new(None));
     let words = CertWords { host: host.to_owned(), verdict: Arc::clone(&verdict) };
-    // Server name indication is for names only.
-    let name = host.parse::<IpAddr>().is_err().then_some(host);
+    let name = server_name(host);
     let judged = host.to_owned();
     let judge = Box::new(move |peer: &Peer<'_>| {
         let found = judge(peer, &judged, now());

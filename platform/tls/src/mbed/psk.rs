@@ -1,12 +1,12 @@
 //! TLS 1.2 with a pre-shared key.
 
-use std::net::{IpAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use iot_mbedtls::{Error, Session, MAX_KEY, SUITES};
 use zeroize::Zeroizing;
 
-use super::{MbedStack, Words};
+use super::{server_name, MbedStack, Words};
 use crate::stack::Failure;
 
 /// Who the device is.
@@ -34,8 +34,7 @@ pub fn configure(key: &[u8], identity: &str) -> Result<Arc<Config>, String> {
 /// # Errors
 /// What mbedTLS says, mostly that there is no memory.
 pub fn connect(config: &Config, stream: Arc<TcpStream>, host: &str) -> Result<MbedStack<PskWords>, Failure> {
-    // Server name indication is for names only.
-    let name = host.parse::<IpAddr>().is_err().then_some(host);
+    let name = server_name(host);
     MbedStack::new(stream, PskWords, |io| Session::client(&config.key, &config.identity, name, &SUITES, io))
 }
 
