@@ -20,39 +20,47 @@ static HELD: Mutex<Held> = Mutex::new(Held { users: 0, numbers: [false; LOWEST a
 /// included. Closed ones among 0 to 2 lead nowhere in that time, and are closed again afterwards.
 pub struct Hold(());
 
+impl Held {
+    fn begin(&mut self) {
+        self.users += 1;
+        for fd in 0..LOWEST {
+            if is_open(fd) {
+                continue;
+            }
+            // The system gives the lowest number that is free.
+            match fill() {
+                filled if filled == fd => self.numbers[fd as usize] = true,
+                // Another thread was faster.
+                // SAFETY: opened just now, or -1, which is no descriptor.
+                other => drop(unsafe { libc::close(other) }),
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.users -= 1;
+        if self.users > 0 {
+            return;
+        }
+        for fd in 0..LOWEST {
+            if std::mem::take(&mut self.numbers[fd as usize]) && is_filler(fd) {
+                // SAFETY: opened by `fill`, and still what that opened: the program has not taken the number since.
+                unsafe { libc::close(fd) };
+            }
+        }
+    }
+}
+
 /// Begins to keep 0, 1 and 2 from being given away.
 #[must_use]
 pub fn hold() -> Hold {
-    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-    held.users += 1;
-    for fd in 0..LOWEST {
-        if is_open(fd) {
-            continue;
-        }
-        // The system gives the lowest number that is free.
-        match fill() {
-            filled if filled == fd => held.numbers[fd as usize] = true,
-            // Another thread was faster.
-            // SAFETY: opened just now, or -1, which is no descriptor.
-            other => drop(unsafe { libc::close(other) }),
-        }
-    }
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).begin();
     Hold(())
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-        held.users -= 1;
-        if held.users > 0 {
-            return;
-        }
-        for fd in 0..LOWEST {
-            if std::mem::take(&mut held.numbers[fd as usize]) && is_filler(fd) {
-                // SAFETY: opened by `fill`, and still what that opened: the program has not taken the number since.
-                unsafe { libc::close(fd) };
-            }
-        }
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).end();
     }
 }
 
