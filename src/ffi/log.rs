@@ -452,8 +452,7 @@ mod tests {
         lines(eLOG_INFO, || {
             IOT_Log_Set_Level(99);
             assert_eq!(IOT_Log_Get_Level(), eLOG_DEBUG);
-            // SAFETY: read as C code does.
-            assert_eq!(unsafe { (&raw const g_log_print_level).read() }, eLOG_DEBUG);
+            assert_eq!(print_level().load(Ordering::Relaxed), eLOG_DEBUG);
             IOT_Log_Set_Upload_Level(u32::MAX);
             assert_eq!(IOT_Log_Get_Upload_Level(), eLOG_DEBUG);
             IOT_Log_Set_Upload_Level(eLOG_DISABLE);
