@@ -50,7 +50,8 @@ pub fn mqtt(mut stream: UnixStream) {
 }
 
 /// It knows the time, sends each message on `echo` back, orders an upgrade for each version report, has a configuration, and
-/// asks for what is published on `ask`: the answer comes on `answered`, behind its id.
+/// asks for what is published on `ask`: the answer comes on `answered`, behind its id. Of the devices behind a gateway it refuses
+/// `refused` only.
 fn cloud() -> Cloud {
     let echo = |topic: &str, payload: &[u8]| (topic == "echo").then(|| (topic.to_owned(), payload.to_vec()));
     let order = |topic: &str, payload: &[u8]| {
@@ -70,8 +71,24 @@ fn cloud() -> Cloud {
         let id = topic.strip_prefix("$rrpc/txd/PRODUCTIDX/device/")?;
         Some(("answered".to_owned(), [id.as_bytes(), b" ", payload].concat()))
     };
+    let gateway = |topic: &str, request: &[u8]| {
+        let result = "$gateway/operation/result/PRODUCTIDX/device";
+        (topic == "$gateway/operation/PRODUCTIDX/device").then(|| (result.to_owned(), gateway_answer(request)))
+    };
     let cloud = Cloud::that_knows_the_time("PRODUCTIDX", "device").answer_with(echo).answer_with(order);
-    cloud.answer_with(configure).answer_with(ask).answer_with(hear)
+    cloud.answer_with(configure).answer_with(ask).answer_with(hear).answer_with(gateway)
+}
+
+fn gateway_answer(request: &[u8]) -> Vec<u8> {
+    let request = std::str::from_utf8(request).unwrap();
+    let result = if request.contains(r#""refused""#) { -1 } else { 0 };
+    match request.strip_suffix("}]}}") {
+        // The request with its device's result is the answer.
+        Some(begin) => format!(r#"{begin},"result":{result}}}]}}}}"#),
+        None => r#"{"type":"describe_sub_devices","payload":{"devices":[{"product_id":"SP","device_name":"d"}]}}"#
+            .to_owned(),
+    }
+    .into_bytes()
 }
 
 /// Answers one request for part of the firmware.

@@ -185,6 +185,27 @@ fn the_list_is_in_reverse_order_with_names_cut_and_is_freed_twice() {
 }
 
 #[test]
+fn case_14_a_list_that_fails_changes_nothing_and_answers_that_repeat_do_not_add_up() {
+    let (machine, gateway) = gateway(None);
+    let mut list = SubdevBindList { bindlist_head: ptr::dangling_mut(), bind_num: 9 };
+    assert_eq!(unsafe { IOT_Gateway_Subdev_GetBindList(gateway, &mut param(c"", c""), &mut list) }, QCLOUD_ERR_FAILURE);
+    assert_eq!((list.bindlist_head, list.bind_num), (ptr::dangling_mut(), 9));
+
+    let entry = r#"{"product_id":"SP","device_name":"d"}"#;
+    let answer = format!(r#"{{"type":"describe_sub_devices","payload":{{"devices":[{entry}]}}}}"#);
+    let say = move |_: &str, _: &[u8]| Some((DOWN.to_owned(), answer.clone().into_bytes()));
+    machine.mqtt.world().cloud = Cloud::default().answer_with(say.clone()).answer_with(say.clone()).answer_with(say);
+    for _ in 0..2 {
+        assert_eq!(unsafe { IOT_Gateway_Subdev_GetBindList(gateway, &mut param(c"", c""), &mut list) }, 0);
+        assert_eq!(list.bind_num, 1);
+        unsafe { IOT_Gateway_Subdev_DestoryBindList(&mut list) };
+        // The others are late now.
+        assert_eq!(IOT_Gateway_Yield(gateway, 10), 0);
+    }
+    assert_eq!(IOT_Gateway_Destroy(gateway), 0);
+}
+
+#[test]
 fn the_mqtt_client_serves_other_calls_and_ends_with_the_gateway() {
     let (_machine, gateway) = gateway(None);
     let client = IOT_Gateway_Get_Mqtt_Client(gateway);

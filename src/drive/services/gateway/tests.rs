@@ -1,3 +1,6 @@
+mod program;
+mod upgrades;
+
 use std::sync::Mutex as StdMutex;
 
 use rumqttc::mqttbytes::v4::Packet;
