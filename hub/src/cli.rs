@@ -35,6 +35,8 @@ pub enum Action {
     Devices(client::args::Devices),
     /// Order upgrades at a running hub, list and cancel them.
     Upgrade(client::args::Upgrade),
+    /// Show the shadow of a device, change what is desired of it.
+    Shadow(client::args::Shadow),
     /// Watch upgrades until they end: exit with 0 when all are done, with 1 when one is not.
     Watch(client::args::Watch),
 }

@@ -181,6 +181,10 @@ fn describe(event: &Event) -> Vec<String> {
             };
             one(format!("{client_id} upgrade to {version}: {state}{code}"))
         }
+        Event::Shadow { client_id, action, result, version } => {
+            let result = if *result == 0 { String::new() } else { format!(", refused with {result}") };
+            one(format!("{client_id} shadow {action}: version {version}{result}"))
+        }
         Event::Http { method, target, range, status, bytes, complete, reason, .. } => {
             let path = target.split('?').next().unwrap_or(target);
             let range = range.as_deref().map(|range| format!(" ({range})")).unwrap_or_default();

@@ -129,6 +129,15 @@ pub enum Event {
         result_code: Option<i64>,
         result_msg: Option<String>,
     },
+    /// A device asked for its shadow (`get`), changed it (`update`), or asked for something that makes no sense (`refuse`);
+    /// or a person changed what is desired of it (`desire`).
+    Shadow {
+        client_id: String,
+        action: &'static str,
+        /// As the device is told; 0: done.
+        result: i64,
+        version: u64,
+    },
     Http {
         method: String,
         target: String,

@@ -29,4 +29,5 @@ pub mod ports;
 pub mod problems;
 pub mod random;
 pub mod service;
+pub mod shadow;
 pub mod site;

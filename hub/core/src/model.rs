@@ -10,6 +10,10 @@ use utoipa::ToSchema;
 
 use crate::error::Fatal;
 
+mod shadow;
+
+pub use shadow::{Desire, Shadow};
+
 /// A firmware that devices of a product can be upgraded to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Firmware {
@@ -225,6 +229,9 @@ pub enum Change {
     Job {
         job: Job,
     },
+    Shadow {
+        shadow: Shadow,
+    },
     /// Changes were missed, or another hub made them: ask for everything again.
     Reset,
 }
@@ -350,6 +357,10 @@ pub enum ProblemCode {
     ProductIdBad,
     /// `max` bytes, decoded
     SecretBad,
+    /// `version` that it has now
+    ShadowChanged,
+    /// `max` bytes, and `levels`
+    ShadowTooLarge,
     /// `id`
     UpgradeUnknown,
     /// `max` characters

@@ -1,5 +1,7 @@
 //! The OTA service at work: each report is one transaction, and what follows from it goes out after the commit.
 
+mod shadow;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
@@ -11,8 +13,8 @@ use crate::events::Event;
 use crate::hub::{now_ms, Hub};
 use crate::model::{Change, Job, Problem};
 use crate::ota::answers::{self, Offer};
-use crate::ota::message::{read, Progress, Said};
-use crate::ota::{Address, Outgoing};
+use crate::ota::message::{read_report, read_system, Progress, Said};
+use crate::ota::{Address, Outgoing, Service};
 use crate::ports::store::{Stored, Touched};
 use crate::ports::{Admission, Events, Received, Uplink, Verdict};
 
@@ -87,9 +89,7 @@ impl Hub {
             return Some(Received::default());
         };
         let client_id = address.client_id();
-        let warn = |text: String| {
-            self.events.emit(&Event::Warning { client_id: Some(client_id.clone()), text });
-        };
+        let warn = |text: String| self.warn_of(&client_id, text);
         let refuse = |text: String| {
             warn(text);
             Some(Received::default())
@@ -105,7 +105,17 @@ impl Hub {
         let Some(device) = device else {
             return refuse("a report of a device that is not in the list".to_owned());
         };
-        let outcome = match read(address.service, &message.payload) {
+        let said = match address.service {
+            Service::Ota => read_report(&message.payload),
+            Service::Time => read_system(&message.payload),
+            Service::Shadow => {
+                return self.ask_shadow(&client_id, &device, "$shadow", message).map_or_else(not_kept, Some)
+            }
+            Service::Template => {
+                return self.ask_shadow(&client_id, &device, "$template", message).map_or_else(not_kept, Some)
+            }
+        };
+        let outcome = match said {
             Err(text) => return refuse(text),
             Ok(Said::WhatTime) => {
                 self.send(answers::time(address.product_id, address.device_name, now_ms()));
@@ -115,6 +125,11 @@ impl Hub {
             Ok(Said::Progress(progress)) => self.progress(&client_id, progress),
         };
         outcome.map_or_else(not_kept, Some)
+    }
+
+    /// A device did something that makes no sense.
+    pub(crate) fn warn_of(&self, client_id: &str, text: String) {
+        self.events.emit(&Event::Warning { client_id: Some(client_id.to_owned()), text });
     }
 
     /// Says what has been received, to people and to those who wait for the end.

@@ -310,6 +310,8 @@ export const ZH_PROBLEMS = {
     no_space: "Hub 的磁盘空间不足，未保存任何内容。请删除不需要的固件，或清理磁盘后重试。",
     product_id_bad: "产品 ID 须为 1 到 {max} 个字符：字母、数字或 _ - . :，且不能以点开头。",
     secret_bad: "密钥须为 Base64 格式，解码后为 1 到 {max} 字节。",
+    shadow_changed: "设备影子现在的版本是 {version}，请重新查看。",
+    shadow_too_large: "设备影子最多 {max} 字节 JSON、{levels} 层。",
     upgrade_unknown: "升级任务 {id} 不存在。",
     version_bad: "版本号须为 1 到 {max} 个可打印字符。",
 };

@@ -174,6 +174,42 @@ pub enum UpgradeAction {
 }
 
 #[derive(Args)]
+pub struct Shadow {
+    #[command(flatten)]
+    pub target: Target,
+    #[command(subcommand)]
+    pub action: ShadowAction,
+}
+
+#[derive(Subcommand)]
+pub enum ShadowAction {
+    /// Show what a device reports, what is desired of it, and what differs.
+    Show {
+        /// Product id and device name without a separator
+        client_id: String,
+    },
+    /// Change what is desired of a device; it is told what it is not yet.
+    Desire {
+        /// Product id and device name without a separator
+        client_id: String,
+        /// A JSON object, such as '{"light":"on"}'; a null takes a field away
+        #[arg(value_name = "JSON")]
+        fields: String,
+        /// Only if the shadow has this version
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<u64>,
+    },
+    /// Take away all that is desired of a device.
+    Clear {
+        /// Product id and device name without a separator
+        client_id: String,
+        /// Only if the shadow has this version
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<u64>,
+    },
+}
+
+#[derive(Args)]
 pub struct Watch {
     #[command(flatten)]
     pub target: Target,

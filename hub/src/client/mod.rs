@@ -7,6 +7,7 @@ pub mod devices;
 mod display;
 pub mod firmware;
 mod output;
+pub mod shadow;
 mod stream;
 mod trouble;
 pub mod upgrade;

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{devices, firmware, upgrades, Database, Durability, Failed};
+use super::{devices, firmware, shadow, upgrades, Database, Durability, Failed};
 use hub_core::devices::{self as device_list, Devices};
 use hub_core::firmware::{file_name, Measured};
-use hub_core::model::{AddFirmware, Change, Device, Firmware, Job, Problem, ProblemKind, Proof, Scope, State, Upgrade};
+use hub_core::model::{
+    AddFirmware, Change, Device, Firmware, Job, Problem, ProblemKind, Proof, Scope, Shadow, State, Upgrade,
+};
 use hub_core::ota::message::Progress;
 use hub_core::ota::rules;
 use hub_core::ports::store::{Credential, NewOrder, Outcome, Store, Stored, Told, Touched};
@@ -291,6 +293,10 @@ impl Store for Database {
             }
             for id in &touched.jobs {
                 changes.extend(upgrades::job(db, *id)?.map(|job| Change::Job { job }));
+            }
+            for client_id in &touched.shadows {
+                let found = shadow::get(db, client_id)?;
+                changes.extend(found.map(|document| Change::Shadow { shadow: Shadow::of(client_id, document) }));
             }
             Ok(changes)
         })

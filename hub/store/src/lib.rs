@@ -22,6 +22,7 @@ mod database;
 mod devices;
 mod firmware;
 mod schema;
+mod shadow;
 mod upgrades;
 
 use std::fs::{self, OpenOptions, Permissions};

@@ -6,7 +6,8 @@ use rusqlite::{Connection, TransactionBehavior};
 pub const APPLICATION_ID: i32 = 0x6875_6231;
 
 /// Each step takes a database from one version to the next; steps are only ever added.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE devices (
     client_id TEXT PRIMARY KEY,
     product_id TEXT NOT NULL,
@@ -67,7 +68,18 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_device ON jobs (client_id, id);
 CREATE INDEX jobs_upgrade ON jobs (upgrade_id, client_id);
 CREATE INDEX jobs_waiting ON jobs (updated_at) WHERE state IN ('waiting', 'sent');
-"];
+",
+    "
+CREATE TABLE shadows (
+    client_id TEXT PRIMARY KEY REFERENCES devices (client_id) ON DELETE CASCADE,
+    -- JSON objects.
+    reported TEXT NOT NULL,
+    desired TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Why a database cannot be used.
 pub enum Trouble {

@@ -442,6 +442,7 @@ fn kinds(changes: &mut broadcast::Receiver<Change>) -> Vec<&'static str> {
             Change::DeviceRemoved { .. } => "device removed",
             Change::Upgrade { .. } => "upgrade",
             Change::Job { .. } => "job",
+            Change::Shadow { .. } => "shadow",
             Change::Reset => "reset",
         })
         .collect()

@@ -4,6 +4,7 @@
 
 mod devices;
 mod orders;
+mod shadow;
 mod upload;
 
 use tokio::sync::broadcast;

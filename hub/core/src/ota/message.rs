@@ -2,8 +2,6 @@
 
 use serde::Deserialize;
 
-use super::Service;
-
 /// A message of a device to the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
@@ -75,23 +73,19 @@ struct TimeRequest {
     resource: Vec<String>,
 }
 
-/// Reads a message to `service`. The error is what is wrong with it, in words.
-pub fn read(service: Service, payload: &[u8]) -> Result<Said, String> {
-    match service {
-        Service::Ota => read_report(payload),
-        Service::Time => {
-            let request: TimeRequest = serde_json::from_slice(payload)
-                .map_err(|error| format!("a system request that cannot be read: {error}"))?;
-            if request.kind == "get" && request.resource.iter().any(|resource| resource == "time") {
-                Ok(Said::WhatTime)
-            } else {
-                Err("a system request for something other than the time".to_owned())
-            }
-        }
+/// Reads a request for the time. The error is what is wrong with it, in words.
+pub fn read_system(payload: &[u8]) -> Result<Said, String> {
+    let request: TimeRequest =
+        serde_json::from_slice(payload).map_err(|error| format!("a system request that cannot be read: {error}"))?;
+    if request.kind == "get" && request.resource.iter().any(|resource| resource == "time") {
+        Ok(Said::WhatTime)
+    } else {
+        Err("a system request for something other than the time".to_owned())
     }
 }
 
-fn read_report(payload: &[u8]) -> Result<Said, String> {
+/// Reads a report. The error is what is wrong with it, in words.
+pub fn read_report(payload: &[u8]) -> Result<Said, String> {
     let Message { kind, report } =
         serde_json::from_slice(payload).map_err(|error| format!("a report that cannot be read: {error}"))?;
     match (kind.as_str(), report.progress) {
@@ -117,7 +111,7 @@ mod tests {
     #[test]
     fn reads_reports() {
         let version = br#"{"type": "report_version", "report":{"version":"1.0"}}"#;
-        assert_eq!(read(Service::Ota, version), Ok(Said::Version("1.0".to_owned())));
+        assert_eq!(read_report(version), Ok(Said::Version("1.0".to_owned())));
         let text = br#"{"type": "report_progress", "report": {"progress": {"state":"downloading", "percent":"31", "result_code":"-4", "result_msg":"m"}, "version": "2.0"}}"#;
         let expected = Progress {
             version: "2.0".to_owned(),
@@ -126,10 +120,10 @@ mod tests {
             result_code: Some(-4),
             result_msg: Some("m".to_owned()),
         };
-        assert_eq!(read(Service::Ota, text), Ok(Said::Progress(expected)));
+        assert_eq!(read_report(text), Ok(Said::Progress(expected)));
         let odd = br#"{"type": "report_progress", "report": {"progress": {"state":"burning", "percent":101}, "version": ""}}"#;
-        assert!(matches!(read(Service::Ota, odd), Ok(Said::Progress(Progress { percent: None, .. }))));
-        assert_eq!(read(Service::Time, br#"{"type": "get", "resource": ["time"]}"#), Ok(Said::WhatTime));
+        assert!(matches!(read_report(odd), Ok(Said::Progress(Progress { percent: None, .. }))));
+        assert_eq!(read_system(br#"{"type": "get", "resource": ["time"]}"#), Ok(Said::WhatTime));
     }
 
     #[test]
@@ -141,8 +135,8 @@ mod tests {
             (br#"{"type":"other","report":{"version":"1"}}"#, "unknown type \"other\""),
             (br#"{"type":"report_progress","report":{"version":"1"}}"#, "unknown type"),
         ] {
-            assert!(read(Service::Ota, payload).is_err_and(|text| text.contains(part)));
+            assert!(read_report(payload).is_err_and(|text| text.contains(part)));
         }
-        assert!(read(Service::Time, br#"{"type": "get", "resource": []}"#).is_err());
+        assert!(read_system(br#"{"type": "get", "resource": []}"#).is_err());
     }
 }

@@ -17,7 +17,16 @@ pub struct Outgoing {
 }
 
 /// Topics the service listens to on a broker.
-pub const FILTERS: [&str; 2] = ["$ota/report/+/+", "$sys/operation/+/+"];
+pub const FILTERS: [&str; 4] =
+    ["$ota/report/+/+", "$sys/operation/+/+", "$shadow/operation/+/+", "$template/operation/+/+"];
+
+/// What a device's topics begin with, by what they are for.
+const PREFIXES: [(&str, Service); 4] = [
+    ("$ota/report/", Service::Ota),
+    ("$sys/operation/", Service::Time),
+    ("$shadow/operation/", Service::Shadow),
+    ("$template/operation/", Service::Template),
+];
 
 /// The topic a device gets its commands on.
 pub fn update_topic(product_id: &str, device_name: &str) -> String {
@@ -31,6 +40,10 @@ pub enum Service {
     Ota,
     /// The system time.
     Time,
+    /// The device's shadow.
+    Shadow,
+    /// The same by its other name.
+    Template,
 }
 
 /// A topic of the service, and the device it is for.
@@ -47,10 +60,8 @@ pub struct Address<'a> {
 impl<'a> Address<'a> {
     /// Takes a topic apart, where it is one of the service's.
     pub fn of(topic: &'a str) -> Option<Self> {
-        let (service, rest) = match topic.strip_prefix("$ota/report/") {
-            Some(rest) => (Service::Ota, rest),
-            None => (Service::Time, topic.strip_prefix("$sys/operation/")?),
-        };
+        let (service, rest) =
+            PREFIXES.iter().find_map(|(prefix, service)| Some((*service, topic.strip_prefix(prefix)?)))?;
         match rest.split_once('/') {
             Some((product_id, device_name))
                 if !product_id.is_empty() && !device_name.is_empty() && !device_name.contains('/') =>

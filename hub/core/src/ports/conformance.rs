@@ -2,17 +2,18 @@
 
 use std::any::Any;
 
-use super::store::{Credential, NewOrder, Store};
+use super::store::{Credential, NewOrder, Store, Touched};
 use crate::devices::Devices;
 use crate::model::{AddFirmware, Change, Firmware, Problem, ProblemCode, ProblemKind, Proof, Scope, State};
 use crate::ota::message::Progress;
+use crate::shadow::Document;
 
 /// An empty store, and what must live as long as it does.
 pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 
 /// Runs the whole suite; each part gets a store of its own.
 pub fn check(open: &mut dyn FnMut() -> Opened) {
-    for part in [devices, firmware, orders, reports, claims] {
+    for part in [devices, firmware, orders, reports, claims, shadows] {
         let (store, _keep) = open();
         import(&*store);
         part(&*store);
@@ -164,4 +165,34 @@ fn claims(store: &dyn Store) {
     assert_eq!(store.claim(0, 7, 2, 8).map(|jobs| jobs.len()), Ok(2));
     store.set_sent(&ids, 9).expect("kept");
     assert_eq!(store.claim(0, 9, 2, 10).map(|jobs| jobs.len()), Ok(0));
+}
+
+fn shadows(store: &dyn Store) {
+    assert_eq!(store.shadow("P1a"), Ok(Document::default()));
+    assert_eq!(code(store.shadow("P1x")), Some(ProblemCode::DeviceUnknown));
+    let change = |client_id: &str, version: Option<u64>| {
+        store.change_shadow(client_id, &mut |there| {
+            let mut reported = there.reported.clone();
+            reported.insert(format!("{client_id} \"{}\"", there.version), 0.5.into());
+            Ok(version.map(|version| Document { reported, version, updated_at: 9, ..there.clone() }))
+        })
+    };
+    change("P1a", Some(7)).expect("kept");
+    change("P1a", Some(u64::from(u32::MAX) + 1)).expect("kept");
+    change("P1a", None).expect("nothing to keep");
+    let failed = store.change_shadow("P1a", &mut |_| Err(Problem::conflict("no")));
+    assert!(failed.is_err());
+    assert_eq!(code(change("P1x", Some(1))), Some(ProblemCode::DeviceUnknown));
+    let kept = store.shadow("P1a").expect("a shadow");
+    assert_eq!((kept.version, kept.updated_at), (u64::from(u32::MAX) + 1, 9));
+    assert_eq!(kept.reported.keys().collect::<Vec<_>>(), ["P1a \"0\"", "P1a \"7\""]);
+    assert_eq!(store.shadow("P1b"), Ok(Document::default()));
+    let mut touched = Touched::default();
+    touched.shadows.extend(["P1a".to_owned(), "P1b".to_owned()]);
+    let changes = store.changes(&touched).expect("changes");
+    assert!(matches!(changes.as_slice(), [Change::Shadow { shadow }] if shadow.version == kept.version));
+    // A device that comes back under the name begins anew.
+    store.remove_device("P1a", 10).expect("removed");
+    store.add_device("P1a", "P1", "a", &mut key).expect("added");
+    assert_eq!(store.shadow("P1a"), Ok(Document::default()));
 }

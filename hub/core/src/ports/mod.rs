@@ -9,6 +9,7 @@ use crate::events::Event;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod shadows;
 pub mod store;
 
 /// The way to the devices: the hub's own broker, or its connection to somebody else's. No call waits for the network.

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::shadows::Shadows;
 use crate::devices::{self, Devices};
 use crate::firmware::Measured;
 use crate::model::{AddFirmware, Change, Device, Firmware, Job, Problem, Proof, Scope, Upgrade};
@@ -44,6 +45,8 @@ pub struct Touched {
     pub jobs: BTreeSet<i64>,
     /// Orders.
     pub upgrades: BTreeSet<i64>,
+    /// Client ids of shadows.
+    pub shadows: BTreeSet<String>,
 }
 
 impl Touched {
@@ -67,7 +70,7 @@ pub struct NewOrder<'a> {
 }
 
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
-pub trait Store: Send + Sync {
+pub trait Store: Shadows + Send + Sync {
     /// Adds the devices of a list to those that are there.
     fn import(&self, devices: &Devices) -> Outcome<()>;
 

@@ -12,6 +12,7 @@ mod page;
 mod routes;
 mod serve;
 mod session;
+mod shadow;
 mod status;
 mod upgrades;
 

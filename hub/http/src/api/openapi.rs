@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
 use super::failure::{self, PROBLEM_JSON};
-use super::{devices, events, firmware, session, status, upgrades};
+use super::{devices, events, firmware, session, shadow, status, upgrades};
 use hub_core::model::Change;
 
 #[derive(utoipa::OpenApi)]
@@ -24,6 +24,8 @@ use hub_core::model::Change;
         devices::renew,
         devices::remove,
         devices::jobs,
+        shadow::show,
+        shadow::desire,
         upgrades::list,
         upgrades::order,
         upgrades::show,

@@ -13,7 +13,7 @@ use axum::routing::{delete, get, post, MethodRouter};
 use axum::Router;
 
 use super::failure::Failure;
-use super::{body, devices, events, firmware, openapi, page, session, status, upgrades, Console};
+use super::{body, devices, events, firmware, openapi, page, session, shadow, status, upgrades, Console};
 
 /// Headers of every answer.
 const HEADERS: [(HeaderName, &str); 4] = [
@@ -42,6 +42,8 @@ pub fn operations() -> Vec<(Method, &'static str, Handlers)> {
         (Method::POST, "/api/devices/{client_id}/renew", post(devices::renew)),
         (Method::DELETE, "/api/devices/{client_id}", delete(devices::remove)),
         (Method::GET, "/api/devices/{client_id}/jobs", get(devices::jobs)),
+        (Method::GET, "/api/devices/{client_id}/shadow", get(shadow::show)),
+        (Method::POST, "/api/devices/{client_id}/shadow", post(shadow::desire)),
         (Method::GET, "/api/upgrades", get(upgrades::list)),
         (Method::POST, "/api/upgrades", post(upgrades::order)),
         (Method::GET, "/api/upgrades/{id}", get(upgrades::show)),
