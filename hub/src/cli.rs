@@ -39,6 +39,12 @@ pub enum Action {
     Shadow(client::args::Shadow),
     /// Watch upgrades until they end: exit with 0 when all are done, with 1 when one is not.
     Watch(client::args::Watch),
+    /// Send a message to the connected devices of a product.
+    Broadcast(client::messages::args::Broadcast),
+    /// Send a request to a device and show its answer: exit with 1 when none comes in time.
+    Rrpc(client::messages::args::Rrpc),
+    /// Publish, list, switch off and remove products' remote configurations.
+    Config(client::messages::args::Config),
 }
 
 /// Where a server listens.

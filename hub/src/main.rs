@@ -32,6 +32,9 @@ fn main() -> ExitCode {
         cli::Action::Upgrade(args) => return client::end(client::upgrade::run(&args)),
         cli::Action::Shadow(args) => return client::end(client::shadow::run(&args)),
         cli::Action::Watch(args) => return client::end(client::watch::run(&args)),
+        cli::Action::Broadcast(args) => return client::end(client::messages::broadcast::run(&args)),
+        cli::Action::Rrpc(args) => return client::end(client::messages::rrpc::run(&args)),
+        cli::Action::Config(args) => return client::end(client::messages::config::run(&args)),
     };
     outcome.unwrap_or_else(|fatal| {
         eprintln!("hub: {fatal}");

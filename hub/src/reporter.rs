@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hub_core::events::{DeviceRow, Event};
+use hub_core::events::{DeviceRow, Event, RrpcOutcome};
 use hub_core::ports::Events;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -185,6 +185,20 @@ fn describe(event: &Event) -> Vec<String> {
             let result = if *result == 0 { String::new() } else { format!(", refused with {result}") };
             one(format!("{client_id} shadow {action}: version {version}{result}"))
         }
+        Event::Broadcast { product_id, bytes, sent } => {
+            one(format!("broadcast of {bytes} bytes to product {product_id}: {sent} devices"))
+        }
+        Event::Rrpc { client_id, id, outcome } => one(format!("{client_id} request {id:?}: {}", rrpc(*outcome))),
+        Event::Config { product_id, version, enabled, bytes } => {
+            let size = bytes.map_or_else(|| "removed".to_owned(), |bytes| format!("{bytes} bytes"));
+            let off = if *enabled { "" } else { ", switched off" };
+            one(format!("configuration {version} of product {product_id}: {size}{off}"))
+        }
+        Event::ConfigSent { client_id, version: Some(version), pushed, .. } => {
+            let why = if *pushed { "is told" } else { "asks for" };
+            one(format!("{client_id} {why} configuration {version}"))
+        }
+        Event::ConfigSent { client_id, result, .. } => one(format!("{client_id} asks for its configuration: {result}")),
         Event::Http { method, target, range, status, bytes, complete, reason, .. } => {
             let path = target.split('?').next().unwrap_or(target);
             let range = range.as_deref().map(|range| format!(" ({range})")).unwrap_or_default();
@@ -199,6 +213,17 @@ fn describe(event: &Event) -> Vec<String> {
             None => one(text.clone()),
         },
         Event::Note { text } => text.lines().map(str::to_owned).collect(),
+    }
+}
+
+fn rrpc(outcome: RrpcOutcome) -> &'static str {
+    match outcome {
+        RrpcOutcome::Asked => "asked",
+        RrpcOutcome::Answered => "answered",
+        RrpcOutcome::TimedOut => "not answered in time",
+        RrpcOutcome::Late => "answered too late",
+        RrpcOutcome::Again => "answered once more",
+        RrpcOutcome::NeverAsked => "answered, though it was never asked",
     }
 }
 

@@ -73,6 +73,23 @@ pub struct DeviceRow {
     pub percent: Option<u8>,
 }
 
+/// What became of a request to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RrpcOutcome {
+    /// It is on its way.
+    Asked,
+    Answered,
+    /// Nobody waits any more.
+    TimedOut,
+    /// The first answer, when nobody waited any more.
+    Late,
+    /// One more answer.
+    Again,
+    /// An answer to nothing.
+    NeverAsked,
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -137,6 +154,34 @@ pub enum Event {
         /// As the device is told; 0: done.
         result: i64,
         version: u64,
+    },
+    /// A message went out to devices of a product.
+    Broadcast {
+        product_id: String,
+        bytes: usize,
+        sent: u64,
+    },
+    /// A request to a device, or its answer.
+    Rrpc {
+        client_id: String,
+        /// As it stands in the topic.
+        id: String,
+        outcome: RrpcOutcome,
+    },
+    /// A product's configuration was changed.
+    Config {
+        product_id: String,
+        version: i64,
+        enabled: bool,
+        /// `None` where it was removed.
+        bytes: Option<usize>,
+    },
+    /// A device was told of its configuration.
+    ConfigSent {
+        client_id: String,
+        version: Option<i64>,
+        result: u16,
+        pushed: bool,
     },
     Http {
         method: String,

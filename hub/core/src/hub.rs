@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rumqttc::mqttbytes::v4::Publish;
 use rumqttc::mqttbytes::QoS;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, Notify};
 
 use crate::devices;
 use crate::events::{DeviceRow, Event};
@@ -61,6 +61,8 @@ pub struct Hub {
     /// Held from looking whether a job is unfinished until its command has gone out: a device hears the commands of
     /// several orders in the orders' sequence.
     pub(crate) sending: Mutex<()>,
+    /// Rings when a device has answered a request.
+    pub(crate) answers: Notify,
 }
 
 /// Why a file is not served.
@@ -98,6 +100,7 @@ impl Hub {
             seen,
             notifying: Mutex::default(),
             sending: Mutex::default(),
+            answers: Notify::new(),
         }
     }
 

@@ -330,6 +330,13 @@ pub type ProblemValues = BTreeMap<String, String>;
 pub enum ProblemCode {
     /// `client_id`, `product` and `name` of the device that has the client id
     ClientIdTaken,
+    ConfigBad,
+    /// `product`
+    ConfigOff,
+    /// `product`
+    ConfigUnknown,
+    /// `client_id`
+    DeviceDeaf,
     /// `max` characters
     DeviceNameBad,
     /// `client_id`
@@ -350,11 +357,19 @@ pub enum ProblemCode {
     FirmwareUnknown,
     /// `md5` of the file
     Md5Differs,
+    /// `max` bytes
+    MessageTooLarge,
     /// `max` characters
     NameBad,
+    /// `client_id`, the request's `id`, and `timeout_ms`
+    NoAnswer,
     NoSpace,
     /// `max` characters
     ProductIdBad,
+    /// `product`
+    ProductUnknown,
+    /// `id`
+    RrpcUnknown,
     /// `max` bytes, decoded
     SecretBad,
     /// `version` that it has now
@@ -384,6 +399,8 @@ pub enum ProblemKind {
     NoSpace,
     /// 500
     Internal,
+    /// 504
+    TimedOut,
 }
 
 impl Problem {

@@ -14,6 +14,29 @@ pub fn no_device(client_id: &str) -> Problem {
         .coded(ProblemCode::DeviceUnknown, &[("client_id", &client_id)])
 }
 
+/// There is no device of such a product.
+pub fn no_product(product_id: &str) -> Problem {
+    Problem::unknown(format!("There is no device of product {product_id:?}."))
+        .coded(ProblemCode::ProductUnknown, &[("product", &product_id)])
+}
+
+/// A device that cannot be asked.
+pub fn does_not_listen(client_id: &str) -> Problem {
+    Problem::conflict(format!("{client_id} is not connected, or has not subscribed to requests."))
+        .coded(ProblemCode::DeviceDeaf, &[("client_id", &client_id)])
+}
+
+/// There is no such request.
+pub fn no_rrpc(id: i64) -> Problem {
+    Problem::unknown(format!("There is no request {id}.")).coded(ProblemCode::RrpcUnknown, &[("id", &id)])
+}
+
+/// A product without a configuration.
+pub fn no_config(product_id: &str) -> Problem {
+    Problem::unknown(format!("There is no configuration of product {product_id:?}."))
+        .coded(ProblemCode::ConfigUnknown, &[("product", &product_id)])
+}
+
 /// There is no such order.
 pub fn no_upgrade(id: i64) -> Problem {
     Problem::unknown(format!("There is no upgrade {id}.")).coded(ProblemCode::UpgradeUnknown, &[("id", &id)])

@@ -11,6 +11,7 @@ use rumqttc::mqttbytes::v4::Publish;
 use crate::devices::Device;
 use crate::events::Event;
 use crate::hub::{now_ms, Hub};
+use crate::messaging;
 use crate::model::{Change, Job, Problem};
 use crate::ota::answers::{self, Offer};
 use crate::ota::message::{read_report, read_system, Progress, Said};
@@ -84,7 +85,14 @@ impl Hub {
             qos: message.qos as u8,
             payload: String::from_utf8_lossy(&message.payload).into_owned(),
         });
+        if messaging::is_clouds(&message.topic) {
+            self.warn_of(client_id, format!("published on {}, where only the cloud speaks", message.topic));
+            return Some(Received::default());
+        }
         self.downlink.pass_on(message);
+        if let Some(address) = messaging::Address::of(&message.topic) {
+            return self.receive_message(client_id, &address, message);
+        }
         let Some(address) = Address::of(&message.topic) else {
             return Some(Received::default());
         };

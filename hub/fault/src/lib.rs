@@ -22,6 +22,7 @@ mod command;
 mod connection;
 pub mod http;
 pub mod listener;
+mod message;
 pub mod mqtt;
 pub mod noise;
 mod packet;
@@ -30,6 +31,7 @@ pub mod stream;
 
 pub use command::OddCommand;
 pub use connection::{Flaw, OnConnection};
+pub use message::OddMessage;
 pub use packet::Stray;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -187,7 +189,8 @@ pub fn guide() -> String {
         "A rule: PLACE:EFFECT[=VALUE][,OPTION=VALUE][@EVENT][#OCCASIONS]\n\
          PLACE      http (both firmware servers) or mqtt (the broker)\n\
          EVENT      mqtt: connection, packet, connect, subscribe, unsubscribe, publish, puback, pingreq, disconnect;\n\
-         \x20          a report of version, downloading, burning, done, fail; a message or an order to a device\n\
+         \x20          a report of version, downloading, burning, done, fail; a message or an order to a device;\n\
+         \x20          a broadcast, a request (RRPC) or a config to a device; its answer, or that it asks for its config\n\
          OCCASIONS  #2: the second time, #1-3: the first three, #2-: from the second on; none: always\n",
     );
     let parts = [
@@ -206,6 +209,8 @@ pub fn guide() -> String {
     text.push_str(&format!("\nKinds of send=: {}\n", names(packet::KINDS.iter().map(|(name, _)| *name).collect())));
     let commands = names(command::KINDS.iter().map(|(name, _)| *name).collect());
     text.push_str(&format!("\nKinds of command=: {commands}, text:PAYLOAD\n"));
+    let messages = names(message::KINDS.iter().map(|(name, _)| *name).collect());
+    text.push_str(&format!("\nKinds of message=: {messages}, text:PAYLOAD, id:TEXT\n"));
     text
 }
 
@@ -229,6 +234,9 @@ mod tests {
         let kinds = packet::KINDS.iter().map(|(name, _)| name).chain(packet::NUMBERED.iter().map(|(name, _)| name));
         for kind in kinds {
             assert_eq!(faults.add(&format!("mqtt:send={kind}@version#1")), Ok(()), "{kind}");
+        }
+        for (kind, _) in message::KINDS {
+            assert_eq!(faults.add(&format!("mqtt:message={kind}@config#1")), Ok(()), "{kind}");
         }
         for (kind, _) in command::KINDS {
             assert_eq!(faults.add(&format!("mqtt:command={kind}@order#1")), Ok(()), "{kind}");
@@ -267,6 +275,10 @@ mod tests {
             "mqtt:twice@publish",
             "mqtt:send=type-0@order",
             "mqtt:no-answer@connection",
+            "mqtt:message=half@ask",
+            "mqtt:message=odd@config",
+            "mqtt:late=1@answer",
+            "mqtt:late@config",
             "http:cert",
             "cut=1",
             "",

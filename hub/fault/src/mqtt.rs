@@ -7,8 +7,10 @@ use rumqttc::mqttbytes::QoS;
 
 use super::command::{self, OddCommand};
 use super::connection::{self, OnConnection};
+use super::message::{self, OddMessage};
 use super::packet::{self, Stray};
 use super::rule::{choose, Rule, Written};
+use hub_core::messaging::{Address, Service};
 
 /// What a rule may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,16 @@ pub enum MqttEvent {
     Message,
     /// An update command goes out to a device.
     Order,
+    /// A broadcast goes out to a device.
+    Broadcast,
+    /// A request goes out to a device (RRPC).
+    Request,
+    /// A device answers a request.
+    Answer,
+    /// A device asks for its remote configuration.
+    Ask,
+    /// A remote configuration goes out to a device, asked for or not.
+    Config,
 }
 
 const EVENTS: &[(&str, MqttEvent)] = &[
@@ -64,6 +76,11 @@ const EVENTS: &[(&str, MqttEvent)] = &[
     ("fail", MqttEvent::Fail),
     ("message", MqttEvent::Message),
     ("order", MqttEvent::Order),
+    ("broadcast", MqttEvent::Broadcast),
+    ("request", MqttEvent::Request),
+    ("answer", MqttEvent::Answer),
+    ("ask", MqttEvent::Ask),
+    ("config", MqttEvent::Config),
 ];
 
 /// A rule for the broker.
@@ -88,6 +105,10 @@ pub enum MqttEffect {
     Send(Stray),
     /// This update command goes out; instead of the one that is due, where it waits for that.
     Command(OddCommand),
+    /// The message is another one.
+    Message(OddMessage),
+    /// The message goes out so much later; others overtake it.
+    Late(Duration),
     /// The message does not go out.
     Lose,
     /// The message goes out twice, under the same packet id.
@@ -119,6 +140,8 @@ pub const GUIDE: &[(&str, &str)] = &[
     ("mqtt:refuse-subscription#1", "the SUBACK says no"),
     ("mqtt:send=type-0@version#1", "a malformed packet after the answer; kinds below"),
     ("mqtt:command=repeat@downloading#1", "the update command once more, or a bad one; kinds below"),
+    ("mqtt:message=half@config#1", "another message instead of the good one; kinds below"),
+    ("mqtt:late=3@request#1", "the message goes out 3 s later, behind what comes meanwhile"),
     ("mqtt:lose@order#1", "the update command gets lost"),
     ("mqtt:twice@order#1", "the update command goes out twice under the same packet id"),
 ];
@@ -148,6 +171,8 @@ pub fn parse(text: &str, rule: &Written<'_>) -> Result<MqttRule, String> {
         "refuse-subscription" => plain(MqttEffect::RefuseSubscription)?,
         "send" => MqttEffect::Send(packet::parse(rule.required("KIND")?)?),
         "command" => MqttEffect::Command(command::parse(rule.required("KIND")?)?),
+        "message" => MqttEffect::Message(message::parse(rule.required("KIND")?)?),
+        "late" => MqttEffect::Late(rule.seconds()?),
         "lose" => plain(MqttEffect::Lose)?,
         "twice" => plain(MqttEffect::Twice)?,
         other => return Err(super::unknown_effect(other, &[GUIDE, connection::GUIDE])),
@@ -157,11 +182,15 @@ pub fn parse(text: &str, rule: &Written<'_>) -> Result<MqttRule, String> {
         (MqttEffect::RefuseSubscription, _) => MqttEvent::Subscribe,
         (_, Some(event)) => event,
         (MqttEffect::Command(_) | MqttEffect::Lose | MqttEffect::Twice, None) => MqttEvent::Order,
+        (MqttEffect::Message(_) | MqttEffect::Late(_), None) => MqttEvent::Message,
         (_, None) => MqttEvent::Packet,
     };
-    let outgoing = matches!(event, MqttEvent::Message | MqttEvent::Order);
+    let outgoing = matches!(
+        event,
+        MqttEvent::Message | MqttEvent::Order | MqttEvent::Broadcast | MqttEvent::Request | MqttEvent::Config
+    );
     let fits = match &effect {
-        MqttEffect::Lose | MqttEffect::Twice => outgoing,
+        MqttEffect::Lose | MqttEffect::Twice | MqttEffect::Message(_) | MqttEffect::Late(_) => outgoing,
         MqttEffect::NoAnswer | MqttEffect::Send(_) => !outgoing,
         _ => true,
     };
@@ -188,6 +217,10 @@ pub fn incoming(packet: &Packet) -> Vec<MqttEvent> {
     });
     if let Packet::Publish(message) = packet {
         events.extend(reported(message));
+        events.extend(Address::of(&message.topic).map(|address| match address.service {
+            Service::Rrpc(_) => MqttEvent::Answer,
+            Service::Config => MqttEvent::Ask,
+        }));
     }
     events
 }
@@ -212,6 +245,9 @@ pub fn outgoing(message: &Publish) -> Vec<MqttEvent> {
     if is_order(message) {
         events.push(MqttEvent::Order);
     }
+    let prefixes =
+        [("$broadcast/", MqttEvent::Broadcast), ("$rrpc/", MqttEvent::Request), ("$config/", MqttEvent::Config)];
+    events.extend(prefixes.iter().filter(|(prefix, _)| message.topic.starts_with(prefix)).map(|(_, event)| event));
     events
 }
 

@@ -21,6 +21,7 @@
 mod database;
 mod devices;
 mod firmware;
+mod messaging;
 mod schema;
 mod shadow;
 mod upgrades;

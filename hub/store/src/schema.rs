@@ -79,6 +79,38 @@ CREATE TABLE shadows (
     updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+-- Requests to devices (RRPC). Ids are in topics: none comes twice.
+CREATE TABLE rrpcs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    client_id TEXT NOT NULL,
+    request BLOB NOT NULL,
+    -- The first one.
+    answer BLOB,
+    answers INTEGER NOT NULL,
+    asked_at INTEGER NOT NULL,
+    answered_at INTEGER,
+    deadline INTEGER NOT NULL
+) STRICT;
+CREATE INDEX rrpcs_device ON rrpcs (client_id, id);
+CREATE TABLE remote_configs (
+    product_id TEXT PRIMARY KEY,
+    -- Goes on where a configuration was removed.
+    version INTEGER NOT NULL,
+    payload TEXT,
+    enabled INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- What each device was told last.
+CREATE TABLE remote_config_devices (
+    client_id TEXT PRIMARY KEY,
+    product_id TEXT NOT NULL,
+    version INTEGER,
+    result INTEGER NOT NULL,
+    pushed INTEGER NOT NULL,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Why a database cannot be used.

@@ -2,8 +2,11 @@
 
 use std::any::Any;
 
+use super::messaging::NewRrpc;
 use super::store::{Credential, NewOrder, Store, Touched};
 use crate::devices::Devices;
+use crate::messaging::model::{ConfigDevice, Payload, RrpcState};
+use crate::messaging::rrpc::Answer;
 use crate::model::{AddFirmware, Change, Firmware, Problem, ProblemCode, ProblemKind, Proof, Scope, State};
 use crate::ota::message::Progress;
 use crate::shadow::Document;
@@ -13,7 +16,7 @@ pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 
 /// Runs the whole suite; each part gets a store of its own.
 pub fn check(open: &mut dyn FnMut() -> Opened) {
-    for part in [devices, firmware, orders, reports, claims, shadows] {
+    for part in [devices, firmware, orders, reports, claims, shadows, requests, configs] {
         let (store, _keep) = open();
         import(&*store);
         part(&*store);
@@ -195,4 +198,65 @@ fn shadows(store: &dyn Store) {
     store.remove_device("P1a", 10).expect("removed");
     store.add_device("P1a", "P1", "a", &mut key).expect("added");
     assert_eq!(store.shadow("P1a"), Ok(Document::default()));
+}
+
+fn requests(store: &dyn Store) {
+    let ask = |client_id, now| {
+        let request = NewRrpc { client_id, request: b"closed", timeout_ms: 10 };
+        store.add_rrpc(&request, now).expect("kept")
+    };
+    let (first, second) = (ask("P1a", 100), ask("P1b", 100));
+    assert!(second > first);
+    let found = |id, now| store.rrpc(id, now).expect("answer").expect("a request");
+    assert_eq!((found(first, 109).state, found(first, 110).state), (RrpcState::Waiting, RrpcState::TimedOut));
+    // Another device's, and one that was never asked.
+    assert_eq!(store.answer_rrpc("P1b", first, b"ok", 105), Ok(None));
+    assert_eq!(store.answer_rrpc("P1b", second + 1, b"ok", 105), Ok(None));
+    assert_eq!(store.answer_rrpc("P1a", first, b"\xff", 105), Ok(Some(Answer::InTime)));
+    assert_eq!(store.answer_rrpc("P1a", first, b"more", 106), Ok(Some(Answer::Again)));
+    assert_eq!(store.answer_rrpc("P1b", second, b"late", 110), Ok(Some(Answer::Late)));
+    let rrpc = found(first, 200);
+    assert_eq!((rrpc.state, rrpc.answers, rrpc.answered_at), (RrpcState::Answered, 2, Some(105)));
+    assert_eq!((rrpc.request, rrpc.answer), (Payload::of(b"closed"), Some(Payload::of(b"\xff"))));
+    assert_eq!((rrpc.asked_at, rrpc.timeout_ms), (100, 10));
+    assert_eq!(found(second, 200).state, RrpcState::Late);
+    // The newest 1000 stay, and no id comes again.
+    for now in 201..1200 {
+        ask("P1a", now);
+    }
+    let kept = store.rrpcs("P1a", 2000).expect("requests");
+    assert!(kept.windows(2).all(|pair| pair[0].id > pair[1].id));
+    assert_eq!((kept.len(), store.rrpc(first, 2000)), (999, Ok(None)));
+    assert_eq!(store.rrpcs("P1b", 2000).map(|kept| kept.len()), Ok(1));
+}
+
+fn configs(store: &dyn Store) {
+    assert_eq!(store.remote_config("P1"), Ok(None));
+    let off = store.switch_remote_config("P1", false, 5).expect("kept");
+    assert_eq!((off.version, off.payload, off.enabled, off.changed_at), (0, None, false, 5));
+    let first = store.set_remote_config("P1", Some("{}"), 6).expect("kept");
+    assert_eq!((first.version, first.payload.as_deref(), first.enabled, first.changed_at), (1, Some("{}"), false, 6));
+    assert_eq!(store.switch_remote_config("P1", true, 7).map(|stored| (stored.version, stored.enabled)), Ok((1, true)));
+    let gone = store.set_remote_config("P1", None, 8).expect("kept");
+    assert_eq!((gone.version, gone.payload, gone.enabled), (2, None, true));
+    let third = store.set_remote_config("P1", Some("{\"a\":1}"), 9).expect("kept");
+    assert_eq!(store.remote_config("P1"), Ok(Some(third)));
+    store.set_remote_config("P0", Some("{}"), 10).expect("kept");
+    let all = store.remote_configs().expect("configurations");
+    let all: Vec<_> = all.iter().map(|(product_id, stored)| (product_id.as_str(), stored.version)).collect();
+    assert_eq!(all, [("P0", 1), ("P1", 3)]);
+
+    let told = |client_id: &str, version, result, at| ConfigDevice {
+        client_id: client_id.to_owned(),
+        version,
+        result,
+        pushed: false,
+        at,
+    };
+    let none = told("P1a", None, 1002, 5);
+    store.note_remote_config("P1", &[none, told("P1gone", Some(1), 0, 6)]).expect("kept");
+    let one = told("P1a", Some(3), 0, 7);
+    store.note_remote_config("P1", &[told("P1b", Some(1), 0, 6), one.clone()]).expect("kept");
+    assert_eq!(store.remote_config_devices("P1"), Ok(vec![one, told("P1b", Some(1), 0, 6)]));
+    assert_eq!(store.remote_config_devices("P0"), Ok(Vec::new()));
 }

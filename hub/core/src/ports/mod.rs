@@ -9,6 +9,7 @@ use crate::events::Event;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod messaging;
 pub mod shadows;
 pub mod store;
 

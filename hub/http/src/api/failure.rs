@@ -59,6 +59,7 @@ impl From<Problem> for Failure {
             ProblemKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ProblemKind::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
             ProblemKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            ProblemKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
         };
         Failure { status, code: problem.code, values: problem.values, detail: problem.detail }
     }

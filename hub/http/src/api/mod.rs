@@ -2,11 +2,13 @@
 
 mod access;
 mod body;
+mod configs;
 mod devices;
 mod events;
 mod extract;
 mod failure;
 mod firmware;
+mod messages;
 mod openapi;
 mod page;
 mod routes;

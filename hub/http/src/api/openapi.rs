@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
 use super::failure::{self, PROBLEM_JSON};
-use super::{devices, events, firmware, session, shadow, status, upgrades};
+use super::{configs, devices, events, firmware, messages, session, shadow, status, upgrades};
 use hub_core::model::Change;
 
 #[derive(utoipa::OpenApi)]
@@ -30,6 +30,15 @@ use hub_core::model::Change;
         upgrades::order,
         upgrades::show,
         upgrades::cancel,
+        messages::broadcast,
+        messages::rrpc,
+        messages::rrpcs,
+        configs::list,
+        configs::show,
+        configs::publish,
+        configs::push,
+        configs::switch,
+        configs::remove,
         events::events,
         serve,
     ),

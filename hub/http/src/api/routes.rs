@@ -13,7 +13,9 @@ use axum::routing::{delete, get, post, MethodRouter};
 use axum::Router;
 
 use super::failure::Failure;
-use super::{body, devices, events, firmware, openapi, page, session, shadow, status, upgrades, Console};
+use super::{
+    body, configs, devices, events, firmware, messages, openapi, page, session, shadow, status, upgrades, Console,
+};
 
 /// Headers of every answer.
 const HEADERS: [(HeaderName, &str); 4] = [
@@ -48,6 +50,15 @@ pub fn operations() -> Vec<(Method, &'static str, Handlers)> {
         (Method::POST, "/api/upgrades", post(upgrades::order)),
         (Method::GET, "/api/upgrades/{id}", get(upgrades::show)),
         (Method::POST, "/api/upgrades/{id}/cancel", post(upgrades::cancel)),
+        (Method::POST, "/api/broadcasts", post(messages::broadcast)),
+        (Method::POST, "/api/devices/{client_id}/rrpc", post(messages::rrpc)),
+        (Method::GET, "/api/devices/{client_id}/rrpc", get(messages::rrpcs)),
+        (Method::GET, "/api/configs", get(configs::list)),
+        (Method::GET, "/api/configs/{product_id}", get(configs::show)),
+        (Method::POST, "/api/configs/{product_id}", post(configs::publish)),
+        (Method::DELETE, "/api/configs/{product_id}", delete(configs::remove)),
+        (Method::POST, "/api/configs/{product_id}/push", post(configs::push)),
+        (Method::POST, "/api/configs/{product_id}/switch", post(configs::switch)),
         (Method::GET, "/api/events", get(events::events)),
         (Method::GET, "/api/openapi.json", get(openapi::serve)),
     ]

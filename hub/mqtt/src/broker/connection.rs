@@ -10,13 +10,14 @@ use rumqttc::mqttbytes::v4::{
 };
 use rumqttc::mqttbytes::{Error as CodecError, QoS};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{timeout, timeout_at, Instant};
+use tokio::time::{sleep_until, timeout, timeout_at, Instant};
 
 use super::{Attachment, Side};
 use crate::auth::{self, Identity};
 use crate::topic;
 use hub_core::events::{Event, Listener};
 use hub_core::hub::now_ms;
+use hub_core::messaging;
 use hub_fault::mqtt::{self, Ending, MqttEffect};
 use hub_fault::stream::Handle;
 use hub_fault::Stray;
@@ -209,7 +210,7 @@ where
         0 => NO_LIMIT,
         seconds => Duration::from_millis(u64::from(seconds) * 1500),
     };
-    let mut device = Connection { side, wire, client_id, attachment: &mut attachment };
+    let mut device = Connection { side, wire, client_id, attachment: &mut attachment, late: Vec::new() };
     let end = match device.begin(&accepted, effects).await {
         Ok(()) => device.run(limit).await,
         Err(end) => end,
@@ -257,6 +258,8 @@ struct Connection<'a, S> {
     wire: Wire<S>,
     client_id: String,
     attachment: &'a mut Attachment,
+    /// What a fault rule holds back, and until when.
+    late: Vec<(Instant, Publish)>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
@@ -272,6 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let cut = self.attachment.cut.clone();
         let mut deadline = Instant::now() + limit;
         loop {
+            let due = self.late.iter().map(|(at, _)| *at).min();
             let step = tokio::select! {
                 packet = timeout_at(deadline, self.wire.read()) => match packet {
                     Ok(Ok(packet)) => {
@@ -282,6 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                     Err(_) => broken("keep-alive ran out"),
                 },
                 Some(message) = self.attachment.receiver.recv() => self.outgoing(message).await,
+                () = sleep_until(due.unwrap_or(deadline)), if due.is_some() => self.send_late().await,
                 () = cut.notified() => broken("cut by the hub"),
             };
             if let Err(end) = step {
@@ -329,6 +334,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 MqttEffect::Connection(_)
                 | MqttEffect::Connack(_)
                 | MqttEffect::RefuseSubscription
+                | MqttEffect::Message(_)
+                | MqttEffect::Late(_)
                 | MqttEffect::Lose
                 | MqttEffect::Twice => {}
             }
@@ -357,11 +364,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let mut next = Some(first);
         while let Some(mut message) = next {
             let effects = self.side.faults.mqtt(&mqtt::outgoing(&message));
-            let mut copies = 1;
+            let (mut copies, mut late) = (1, None);
             for effect in effects {
                 match effect {
                     MqttEffect::Lose => copies = 0,
                     MqttEffect::Twice => copies = 2,
+                    MqttEffect::Message(odd) => odd.spoil(&mut message),
+                    MqttEffect::Late(delay) => late = Some(Instant::now() + delay),
                     MqttEffect::Command(command) => {
                         message.payload = command.payload(&String::from_utf8_lossy(&message.payload)).into();
                     }
@@ -369,12 +378,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 }
             }
             for _ in 0..copies {
-                self.wire.queue(&Packet::Publish(message.clone()));
+                match late {
+                    Some(at) => self.late.push((at, message.clone())),
+                    None => self.wire.queue(&Packet::Publish(message.clone())),
+                }
             }
             if self.wire.outlet != Outlet::Whole {
                 self.wire.flush().await?;
             }
             next = self.attachment.receiver.try_recv().ok();
+        }
+        self.wire.flush().await
+    }
+
+    /// Sends what has been held back long enough.
+    async fn send_late(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        let (due, late) = std::mem::take(&mut self.late).into_iter().partition(|(at, _)| *at <= now);
+        self.late = late;
+        let due: Vec<(Instant, Publish)> = due;
+        for (_, message) in due {
+            self.wire.queue(&Packet::Publish(message));
         }
         self.wire.flush().await
     }
@@ -420,10 +444,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Ok(())
     }
 
+    fn may_subscribe(&self, filter: &str) -> bool {
+        let device = self.side.hub.device(&self.client_id);
+        device.is_some_and(|device| messaging::may_subscribe(filter, &device.product_id, &device.device_name))
+    }
+
     async fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), End> {
         let mut codes = Vec::new();
         for wanted in subscribe.filters {
-            if !topic::is_filter(&wanted.path) {
+            if !topic::is_filter(&wanted.path) || !self.may_subscribe(&wanted.path) {
                 codes.push(SubscribeReasonCode::Failure);
                 continue;
             }

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::{interval, sleep, sleep_until, timeout, timeout_at, Instant, MissedTickBehavior};
 
 use hub_core::error::{Context, Fatal, Result};
+use hub_core::messaging;
 use hub_core::ota;
 use hub_core::ports::{Downlink, Uplink};
 use hub_core::random;
@@ -207,7 +208,7 @@ fn filters(group: Option<&str>) -> Vec<String> {
         Some(group) => format!("$share/{group}/{filter}"),
         None => (*filter).to_owned(),
     };
-    ota::FILTERS.iter().map(filter).collect()
+    ota::FILTERS.iter().chain(&messaging::FILTERS).map(filter).collect()
 }
 
 impl Service {
@@ -383,7 +384,8 @@ impl Service {
 
 /// The device a message is of, where a hub has anything to do with it.
 fn sender(message: &Publish) -> Option<String> {
-    ota::sender(&message.topic).filter(|_| message.topic.split('/').nth(2) != Some(NO_PRODUCT))
+    let client_id = ota::sender(&message.topic).or_else(|| messaging::sender(&message.topic));
+    client_id.filter(|_| message.topic.split('/').nth(2) != Some(NO_PRODUCT))
 }
 
 /// Keeps an eye on the other hubs.
