@@ -2,7 +2,9 @@
 //! frames that end unwinding.
 
 fn main() {
-    const FILES: [&str; 3] = ["src/ffi/varargs.c", "src/hal/callout.c", "src/hal/platform_cause.c"];
+    const FILES: [&str; 4] =
+        ["src/ffi/varargs.c", "src/hal/callout.c", "src/hal/platform_cause.c", "src/hal/platform_wait.c"];
+    println!("cargo::rerun-if-changed=abi/c/platform_wait.h");
     let mut build = cc::Build::new();
     for file in FILES {
         println!("cargo::rerun-if-changed={file}");

@@ -10,5 +10,6 @@ fn main() {
         build.file(path);
     }
     println!("cargo:rerun-if-changed=weak/hal_weak.h");
+    println!("cargo:rerun-if-changed=../../abi/c/platform_wait.h");
     build.compile("iot_platform_posix_weak");
 }

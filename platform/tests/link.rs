@@ -55,3 +55,8 @@ fn one_function_of_the_user_wins_and_the_rest_is_ours() {
     let symbols = link_and_run("own_sleep");
     assert!(has_tls_stack(&symbols), "the check for a TLS stack finds one");
 }
+
+#[test]
+fn the_library_can_tell_whose_functions_they_are() {
+    link_and_run("own_read");
+}

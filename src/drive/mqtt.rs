@@ -7,6 +7,7 @@ mod connect;
 mod pump;
 #[cfg(feature = "multithread")]
 mod pump_loop;
+mod rest;
 mod sending;
 mod settings;
 mod trace;
@@ -205,6 +206,7 @@ pub struct Client {
     reconnect: Mutex<Option<connect::Reconnect>>,
     pump: Arc<pump::Token>,
     wake: pump::Wake,
+    rest: rest::Rest,
     downloads: AtomicUsize,
     /// The thread that fetched last, 0 for none.
     #[cfg(feature = "multithread")]
@@ -234,6 +236,7 @@ impl Client {
             reconnect: Mutex::new(None),
             pump: Arc::new(pump::Token::new()),
             wake: pump::Wake::new(),
+            rest: rest::Rest::new(),
             downloads: AtomicUsize::new(0),
             #[cfg(feature = "multithread")]
             fetcher: AtomicU64::new(0),
@@ -424,6 +427,7 @@ impl Client {
     pub fn set_download_running(&self, running: bool) {
         if running {
             self.downloads.fetch_add(1, Ordering::Relaxed);
+            self.stir();
         } else {
             // Saturating: one end too many must not count as 2^64 downloads.
             let _ = self.downloads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
@@ -471,6 +475,7 @@ impl Client {
         drop(attempt);
         let closed = self.transport.lock().take();
         drop(closed);
+        self.stir();
         log::info!(target: "IOT_MQTT_Destroy", "mqtt disconnect!");
         for subscriber in subscribers {
             subscriber.event(self, SubscriptionEvent::ClientDestroyed);

@@ -340,6 +340,22 @@ HIDDEN void qcloud_call_print(const char *line)
 #define LEND_END
 #endif
 
+/* A wait of our own platform. Unlike HAL_* it is no place of the program's where cancellation could be met, so it is lent
+ * the thread as callbacks are. */
+HIDDEN void qcloud_call_wait(void (*wait)(int, int, int, uint32_t), int descriptor, int is_writing, int waker,
+                             uint32_t timeout_ms);
+HIDDEN void qcloud_call_wait(void (*wait)(int, int, int, uint32_t), int descriptor, int is_writing, int waker,
+                             uint32_t timeout_ms)
+{
+    CATCH(zero);
+    permit();
+    wait(descriptor, is_writing, waker, timeout_ms);
+    STAY;
+#if CATCHES
+    put_off();
+#endif
+}
+
 /* MQTTEventHandlerFun and OnMessageHandler. */
 HIDDEN void qcloud_call_three_pointers(void (*callback)(void *, void *, void *), void *a, void *b, void *c);
 HIDDEN void qcloud_call_three_pointers(void (*callback)(void *, void *, void *), void *a, void *b, void *c)

@@ -134,6 +134,16 @@ pub trait Transport: Send + Sync {
     /// The connection is gone; every byte that came before has been returned.
     fn read(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError>;
 
+    /// As [`read`](Self::read), but a [`wake`](Self::wake) ends the wait, too, so it may be as long as nothing is due.
+    /// `None`, at once and with nothing done: the platform has no such wait.
+    fn read_or_wake(&self, _buf: &mut [u8], _timeout_ms: u32) -> Option<Result<usize, TransportError>> {
+        None
+    }
+
+    /// Ends the [`read_or_wake`](Self::read_or_wake) that another thread waits in; where none does, the next one may
+    /// return at once.
+    fn wake(&self) {}
+
     /// Writes at most `data.len()` bytes within `timeout_ms` and returns how many were written, 0 for none.
     ///
     /// # Errors

@@ -20,5 +20,6 @@ pub mod thread;
 pub mod timer;
 #[cfg(not(feature = "auth-with-notls"))]
 mod tls;
+mod wait;
 
 pub use interface::{Attempt, ConnectError, Connected, Endpoint, Platform, Security, Transport, TransportError};

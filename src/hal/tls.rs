@@ -9,11 +9,13 @@ use super::callout::{HAL_TLS_Connect, HAL_TLS_Disconnect, HAL_TLS_Read, HAL_TLS_
 
 use super::interface::{Security, Transport, TransportError};
 use super::outcome::Pending;
+use super::wait::{self, Source, Waits};
 
 /// An open TLS connection.
 pub struct TlsStream {
     handle: usize,
     pending: Pending,
+    waits: Option<Waits>,
 }
 
 /// What `SSLConnectParams` points at, kept until the handshake is over: platform code may read it as long as that.
@@ -82,7 +84,8 @@ pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> 
     // SAFETY: every pointer in `params` is NULL or points into `credentials` or `psk`, which outlive the call; the
     // texts end with a NUL.
     let handle = unsafe { HAL_TLS_Connect(&mut params, host.as_ptr(), i32::from(port)) };
-    Ok((handle != 0).then(|| TlsStream { handle, pending: Pending::default() }))
+    let waits = wait::is_for_tls().then(Waits::default);
+    Ok((handle != 0).then(|| TlsStream { handle, pending: Pending::default(), waits }))
 }
 
 impl Transport for TlsStream {
@@ -92,6 +95,19 @@ impl Transport for TlsStream {
         // SAFETY: `buf` is writable for its length; `handle` is open until drop.
         let code = unsafe { HAL_TLS_Read(self.handle, buf.as_mut_ptr(), buf.len(), timeout_ms, &mut count) };
         self.pending.outcome(code, count, buf.len())
+    }
+
+    fn read_or_wake(&self, buf: &mut [u8], timeout_ms: u32) -> Option<Result<usize, TransportError>> {
+        let waits = self.waits.as_ref().filter(|waits| waits.can_be_ended())?;
+        // SAFETY: `handle` is open until drop, and from the platform that has this wait.
+        let source = || unsafe { Source::tls(self.handle) };
+        Some(waits.read(timeout_ms, source, || self.read(buf, 0)))
+    }
+
+    fn wake(&self) {
+        if let Some(waits) = &self.waits {
+            waits.end();
+        }
     }
 
     fn write(&self, data: &[u8], timeout_ms: u32) -> Result<usize, TransportError> {

@@ -27,6 +27,7 @@ pub mod sync;
 pub mod tcp;
 pub mod thread;
 pub mod time;
+pub mod wait;
 
 #[cfg(test)]
 #[path = "../../testing/log_double.rs"]

@@ -7,7 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../../abi/c/platform_wait.h"
+
 #define HAL_WEAK __attribute__((weak, visibility("default")))
+
+/* HAL_X is a second name of a function that no program can replace: by the two addresses the library sees whether HAL_X is
+ * ours. */
+#define HAL_IS(name) __attribute__((alias(#name)))
 
 /* While a function of ours runs its thread can't be cancelled: unwinding must not meet Rust's frames. What the library has
  * for that is used where it is in the program. HAL_SleepMs and HAL_Printf hold nothing and stay as they are. */

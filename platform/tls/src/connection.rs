@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iot_abi::error::{
@@ -202,6 +202,16 @@ impl Connection {
             return Ok(Step::Ready(0));
         }
         stack.write(&data[..data.len().min(WRITE_CHUNK)]).map(Step::Ready)
+    }
+
+    /// Sends what is unsent. False where some of it is left; what stands in the way otherwise, the next read tells.
+    pub fn is_all_sent(&self) -> bool {
+        self.lock().and_then(|mut stack| stack.flush()).unwrap_or(true)
+    }
+
+    /// That of the socket.
+    pub fn descriptor(&self) -> c_int {
+        self.stream.as_raw_fd()
     }
 
     /// The server has sent something.

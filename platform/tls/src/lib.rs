@@ -128,6 +128,24 @@ export! {
 }
 
 export! {
+    "iot_platform_tls_descriptor" or -1;
+    /// What to wait on once a read has found nothing, -1 for nothing. Sends what is unsent first, and sets `*is_writing` to
+    /// whether some of it is left.
+    ///
+    /// # Safety
+    /// `handle` is 0 or from [`iot_platform_tls_connect`], `is_writing` is NULL or writable.
+    pub unsafe fn iot_platform_tls_descriptor(handle: usize, is_writing: *mut c_int) -> c_int {
+        // SAFETY: the caller's promises.
+        let (connection, is_writing) = unsafe { ((handle as *const Connection).as_ref(), is_writing.as_mut()) };
+        let (Some(connection), Some(is_writing)) = (connection, is_writing) else {
+            return -1;
+        };
+        *is_writing = c_int::from(!connection.is_all_sent());
+        connection.descriptor()
+    }
+}
+
+export! {
     "HAL_TLS_Write" or QCLOUD_ERR_SSL_WRITE;
     /// Writes until all of `data` is sent or `timeout_ms` is over (hal.md). Sets `*written_len` whatever it returns. May
     /// run beside a read on the same handle.

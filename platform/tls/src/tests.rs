@@ -423,6 +423,7 @@ fn reads_return_the_codes_of_the_contract() {
     assert_eq!(connection.read(&mut buffer, 1), (QCLOUD_ERR_SSL_NOTHING_TO_READ, 0));
     assert_eq!(connection.read(&mut buffer, 0), (QCLOUD_ERR_SSL_NOTHING_TO_READ, 0));
     assert_eq!(connection.read(&mut [], 0), (QCLOUD_RET_SUCCESS, 0));
+    assert!(connection.is_all_sent() && connection.descriptor() > 2);
     tell.send(b"abc").unwrap();
     drop(tell);
     assert_eq!(connection.read(&mut buffer, LONG), (QCLOUD_ERR_TCP_PEER_SHUTDOWN, 3));
@@ -447,6 +448,7 @@ fn assert_interrupted_write_is_whole(connection: Connection, go: Sender<()>, ser
     let (code, mut taken) = connection.write(&data, 200);
     assert_eq!(code, iot_abi::error::QCLOUD_ERR_SSL_WRITE_TIMEOUT);
     assert!(taken > 0 && taken < data.len(), "{taken}");
+    assert!(!connection.is_all_sent(), "who waits for bytes next has to wait for room, too");
     let (code, more) = connection.write(&data[taken..], 0);
     assert_eq!(code, iot_abi::error::QCLOUD_ERR_SSL_WRITE_TIMEOUT);
     taken += more;
@@ -499,6 +501,13 @@ fn a_read_sends_what_a_write_left() {
     assert_a_read_sends_what_a_write_left(&connection, &count);
     drop(connection);
     server.join().unwrap();
+}
+
+#[test]
+fn only_a_connection_has_a_descriptor_to_wait_on() {
+    let mut is_writing = 0;
+    // SAFETY: 0 is allowed.
+    assert_eq!(unsafe { crate::iot_platform_tls_descriptor(0, &mut is_writing) }, -1);
 }
 
 #[test]

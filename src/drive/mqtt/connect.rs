@@ -137,6 +137,7 @@ impl Client {
         };
         // Closing may take its time, so not under a lock.
         drop(closed);
+        self.stir();
         if was_up && short_lived > 1 {
             log::warn!(
                 target: "mqtt_session",

@@ -127,6 +127,7 @@ impl Client {
     /// Has every service's [`Subscriber::expire`] called as soon as the client is driven at or after `moment`, once.
     pub fn wake_at(&self, moment: Millis) {
         self.wake.0.fetch_min(moment.0, Ordering::Relaxed);
+        self.stir();
     }
 
     /// Calls the services if one of them wants it by now.
@@ -161,7 +162,7 @@ impl Client {
             }
             return Ok(Driven::Done);
         }
-        self.pump_until(deadline)
+        self.pump_until(deadline, &|| false)
     }
 
     fn is_downloading(&self) -> bool {
@@ -169,7 +170,7 @@ impl Client {
     }
 
     /// Whether the pumping thread has a download to go on with. The loop thread has none, so it may wait for the server.
-    fn must_hurry(&self) -> bool {
+    pub(super) fn must_hurry(&self) -> bool {
         #[cfg(feature = "multithread")]
         if self.is_looping() {
             return false;
@@ -188,7 +189,12 @@ impl Client {
         }
     }
 
-    pub(super) fn pump_until(self: &Arc<Self>, deadline: Millis) -> Result<Driven, Error> {
+    /// Drives the connection until `deadline`, and for as long as nothing is to be done where `may_rest` says so: it is asked
+    /// when a [`stir`](Self::stir) can end the rest.
+    ///
+    /// # Errors
+    /// As [`yield_for`](Self::yield_for).
+    pub(super) fn pump_until(self: &Arc<Self>, deadline: Millis, may_rest: &dyn Fn() -> bool) -> Result<Driven, Error> {
         let Some(_pumping) = self.pump.acquire(&*self.platform, deadline) else {
             return Ok(Driven::Done);
         };
@@ -217,7 +223,7 @@ impl Client {
                 }
                 LinkState::Up => {
                     // What has arrived in time counts, however late it is read.
-                    if !self.read_some(deadline) {
+                    if !self.read_or_rest(deadline, may_rest) {
                         self.expire();
                     }
                     if self.platform.now() >= deadline {
@@ -292,19 +298,23 @@ impl Client {
     /// Waits for bytes until `deadline`, or for as long as nothing else is due, and feeds them to the session.
     /// False when nothing came.
     pub(super) fn read_some(&self, deadline: Millis) -> bool {
+        self.read_or_rest(deadline, &|| false)
+    }
+
+    /// The same, without a `deadline` where the platform has a wait that another thread can end, and `may_rest`.
+    fn read_or_rest(&self, deadline: Millis, may_rest: &dyn Fn() -> bool) -> bool {
         let Some(transport) = self.transport.lock().clone() else {
             return false;
         };
-        let (wanted, due) = {
-            let session = self.session.lock();
-            (session.wanted(), session.deadline())
-        };
-        let now = self.platform.now();
-        let until = due.map_or(deadline, |due| due.min(deadline)).min(self.wake.at());
-        let wait = now.until(until).min(SLICE_MS);
         let mut buffer = [0; 2048];
-        let wanted = wanted.min(buffer.len());
-        let read = transport.read(&mut buffer[..wanted], u32::try_from(wait).unwrap_or(0));
+        let now = self.platform.now();
+        let rested = (now < deadline).then(|| self.rest_on(&transport, &mut buffer, deadline, may_rest)).flatten();
+        let (read, wait) = rested.unwrap_or_else(|| {
+            let (wanted, until) = self.wanted_until(deadline);
+            let wait = now.until(until).min(SLICE_MS);
+            let wanted = wanted.min(buffer.len());
+            (transport.read(&mut buffer[..wanted], u32::try_from(wait).unwrap_or(0)), wait)
+        });
         // While this thread waited, a failed write on another one may have given that link up.
         if !self.is_current(&transport) {
             return false;
@@ -329,6 +339,15 @@ impl Client {
                 true
             }
         }
+    }
+
+    /// How many bytes the session wants, and until when it can wait for them: at most until `deadline`.
+    pub(super) fn wanted_until(&self, deadline: Millis) -> (usize, Millis) {
+        let (wanted, due) = {
+            let session = self.session.lock();
+            (session.wanted(), session.deadline())
+        };
+        (wanted, due.map_or(deadline, |due| due.min(deadline)).min(self.wake.at()))
     }
 
     /// Hands on the session's events, one at a time, with no lock held. True when the link came back.

@@ -9,7 +9,8 @@ use crate::hal::memory;
 use crate::hal::sync::Mutex;
 use crate::hal::thread::{self, Thread};
 
-/// How long one round of the loop lasts; StopLoop waits for at most that.
+/// How long one round of the loop lasts; StopLoop waits for at most that. Where the platform has a wait that another thread
+/// can end, a round in which nothing is to be done lasts longer, and StopLoop ends it.
 const ROUND_MS: u64 = 500;
 /// How long the loop waits for memory before it looks again.
 const MEMORY_MS: u32 = 100;
@@ -69,7 +70,7 @@ impl Client {
 
     /// Stops the loop thread and waits for its end; from inside one of its callbacks it only asks it to stop.
     pub fn stop_loop(&self) {
-        self.pump_loop.running.store(false, Ordering::Release);
+        self.set_loop_status(false);
         if self.pump.is_mine() {
             return;
         }
@@ -88,6 +89,7 @@ impl Client {
     /// Sets the flag that [`loop_status`](Self::loop_status) shows; false ends the loop thread at its next round.
     pub fn set_loop_status(&self, running: bool) {
         self.pump_loop.running.store(running, Ordering::Release);
+        self.stir();
     }
 
     /// Whether there is a loop thread.
@@ -101,13 +103,13 @@ impl Client {
     }
 
     fn run_loop(self: &Arc<Self>, number: u64) {
-        let is_last = || self.pump_loop.last.lock().number == number;
-        while self.pump_loop.running.load(Ordering::Acquire) && is_last() {
+        let goes_on = || self.is_looping() && self.pump_loop.last.lock().number == number;
+        while goes_on() {
             if memory::is_exhausted() {
                 self.platform.sleep(MEMORY_MS);
                 continue;
             }
-            let driven = self.pump_until(self.platform.now() + ROUND_MS);
+            let driven = self.pump_until(self.platform.now() + ROUND_MS, &goes_on);
             if matches!(driven, Err(Error::NotConnected) | Ok(Driven::Closed)) || self.platform.is_leaving() {
                 let last = self.pump_loop.last.lock();
                 if last.number == number {

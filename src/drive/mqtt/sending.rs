@@ -54,6 +54,13 @@ impl Client {
     /// # Errors
     /// Why the link was given up.
     pub(super) fn flush_until(&self, deadline: Millis) -> Result<(), Error> {
+        let result = self.write_until(deadline);
+        // After the right to write is given back: what is left, and what the session waits for now, is the pump's to see.
+        self.stir();
+        result
+    }
+
+    fn write_until(&self, deadline: Millis) -> Result<(), Error> {
         let Some(mut outgoing) = self.outgoing_until(deadline) else {
             // Whoever holds it writes ours, too; at the latest the next pump does.
             return Ok(());
@@ -92,6 +99,11 @@ impl Client {
                 Err(error) => return Err(self.unwritable(&transport, error.into())),
             }
         }
+    }
+
+    /// Whether nothing is left to write, or another thread writes.
+    pub(super) fn is_all_sent(&self) -> bool {
+        self.outgoing.try_lock().is_none_or(|outgoing| outgoing.rest.is_empty())
     }
 
     /// The right to write, waited for until `deadline`: another thread may hold it for as long as the server takes nothing.

@@ -78,6 +78,7 @@ impl Cloud {
                 let ack = (publish.pkid != 0).then(|| Packet::PubAck(PubAck::new(publish.pkid)));
                 messages.map(message).chain(ack).collect()
             }
+            Packet::PingReq => vec![Packet::PingResp],
             _ => Vec::new(),
         }
     }

@@ -17,6 +17,8 @@ use crate::hal::{Attempt, ConnectError, Connected, Endpoint, Platform, Security,
 /// What connecting to a server that can't be reached fails with.
 pub(crate) const NO_TLS: i32 = -703;
 
+/// What happens while the device rests for so many milliseconds.
+type RestHook = Arc<dyn Fn(u32) + Send + Sync>;
 type PacketHook = Arc<dyn Fn(&Packet) + Send + Sync>;
 
 /// Where the server is.
@@ -45,6 +47,10 @@ pub(crate) struct World {
     pub in_vain: u32,
     /// Called with each packet from the client, with no lock held.
     pub on_packet: Option<PacketHook>,
+    /// There is a wait that another thread can end. Called when one begins that finds no bytes, with no lock held.
+    pub on_rest: Option<RestHook>,
+    /// Somebody has ended a wait.
+    woken: bool,
     /// Bytes that wait for the client.
     inbox: VecDeque<u8>,
     /// Bytes on their way, each with the moment of their arrival.
@@ -133,6 +139,8 @@ impl Default for Simulation {
             impatient: false,
             in_vain: 0,
             on_packet: None,
+            on_rest: None,
+            woken: false,
             inbox: VecDeque::new(),
             on_the_way: VecDeque::new(),
             received: Vec::new(),
@@ -224,6 +232,21 @@ impl Attempt for Connecting {
 }
 
 impl Transport for Simulation {
+    fn read_or_wake(&self, buf: &mut [u8], timeout_ms: u32) -> Option<Result<usize, TransportError>> {
+        let hook = self.world().on_rest.clone()?;
+        match self.read(buf, 0) {
+            Ok(0) => {}
+            result => return Some(result),
+        }
+        hook(timeout_ms);
+        let is_woken = std::mem::take(&mut self.world().woken);
+        Some(self.read(buf, if is_woken { 0 } else { timeout_ms }))
+    }
+
+    fn wake(&self) {
+        self.world().woken = true;
+    }
+
     fn read(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError> {
         let mut world = self.world();
         if let Some(due) = world.arrive().filter(|_| world.inbox.is_empty()) {
