@@ -104,6 +104,9 @@ function(iot_build_library)
   if(FEATURE_MQTT_DEVICE_SHADOW)
     list(APPEND features shadow)
   endif()
+  if(FEATURE_PANIC STREQUAL "abort")
+    list(APPEND features panic-abort)
+  endif()
 
   set(bundle_features ${features})
   if(IOT_HAS_PLATFORM)
@@ -144,9 +147,16 @@ function(iot_build_library)
     list(APPEND arguments --release)
     string(APPEND built "/release")
     set(keep_debug 0)
+    set(profile release)
   else()
     string(APPEND built "/debug")
     set(keep_debug 1)
+    set(profile dev)
+  endif()
+  if(FEATURE_PANIC STREQUAL "abort")
+    # The second makes calls from crate to crate direct ones, where they would else go through a table of addresses, which
+    # the program's own linker can't undo. (Of the library's linking it says nothing.)
+    list(APPEND arguments --config "profile.${profile}.panic='abort'" --config "build.rustflags=['-Crelro-level=partial']")
   endif()
 
   set(archives "${IOT_LIB_DIR}/libiot_sdk.a")
@@ -157,7 +167,7 @@ function(iot_build_library)
   add_custom_target(iot_archives ALL
     COMMAND ${CMAKE_COMMAND} -E env ${environment} "${CARGO}" ${arguments}
     COMMAND ${CMAKE_COMMAND} -E env "AR=${CMAKE_AR}" "LD=${CMAKE_LINKER}" "NM=${CMAKE_NM}"
-            "OBJCOPY=${CMAKE_OBJCOPY}" "READELF=${CMAKE_READELF}" "KEEP_DEBUG=${keep_debug}"
+            "OBJCOPY=${CMAKE_OBJCOPY}" "READELF=${CMAKE_READELF}" "KEEP_DEBUG=${keep_debug}" "PANIC=${FEATURE_PANIC}"
             sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh" "${IOT_LIB_DIR}" "${built}/libiot_sdk.a"
             "${built}/libiot_bundle.a"
     BYPRODUCTS ${archives}

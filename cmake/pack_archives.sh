@@ -14,7 +14,8 @@
 # program has names of the standard library too, and an allocator of its own behind them. What nobody reaches is left
 # out, with what it would have asked of the linker.
 #
-# The environment names the tools: AR, LD, NM, OBJCOPY, READELF. KEEP_DEBUG=1 leaves debug information in.
+# The environment names the tools: AR, LD, NM, OBJCOPY, READELF. KEEP_DEBUG=1 leaves debug information in. PANIC=abort says
+# that nothing unwinds: without debug information, nothing keeps unwind tables then.
 set -eu
 export LC_ALL=C
 AR=${AR:-ar}
@@ -29,7 +30,7 @@ bundle=$3
 mkdir -p "$out"
 stamp=$out/.packed
 # Inode, size and time: cargo replaces its files, also when it goes back to an older build.
-state="${KEEP_DEBUG:-0} $(stat -L -c '%n %i %s %Y' "$0" "$sdk" "$bundle")"
+state="${KEEP_DEBUG:-0} ${PANIC:-unwind} $(stat -L -c '%n %i %s %Y' "$0" "$sdk" "$bundle")"
 if [ -f "$stamp" ] && [ "$state" = "$(head -n 1 "$stamp")" ] &&
     (cd "$out" && tail -n +2 .packed | xargs ls >/dev/null 2>&1); then
     exit 0
@@ -42,7 +43,15 @@ trap 'exit 1' HUP INT TERM
 
 # The standard library's members carry LLVM bitcode, of no use without its own linker.
 strip_flags="--remove-section=.llvmbc --remove-section=.llvmcmd"
-[ "${KEEP_DEBUG:-0}" = 1 ] || strip_flags="$strip_flags --strip-debug"
+if [ "${KEEP_DEBUG:-0}" = 0 ]; then
+    strip_flags="$strip_flags --strip-debug"
+    # What they alone ask for goes with them.
+    if [ "${PANIC:-unwind}" = abort ]; then
+        for tables in .eh_frame .gcc_except_table .ARM.exidx .ARM.extab; do
+            strip_flags="$strip_flags --remove-section=$tables*"
+        done
+    fi
+fi
 
 defined() { "$NM" --defined-only --extern-only "$@" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u; }
 undefined() { "$NM" --undefined-only "$@" 2>/dev/null | awk 'NF == 2 { print $2 }' | sort -u; }

@@ -9,13 +9,16 @@
  * The personality routine changes two registers and nothing else, so a call that returns costs nothing more.
  *
  * Where the routine can't be had (ARM EHABI, unknown processors, other compilers), unwinding out of a callee ends the
- * process, as it does in a C program whose frames have no tables. Cancellation is put off everywhere. */
+ * process, as it does in a C program whose frames have no tables. So it is with FEATURE_PANIC=abort (QCLOUD_PANIC_ABORT),
+ * where the library's frames have none. Cancellation is put off everywhere. */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__)) && defined(__ELF__)
+#if defined(QCLOUD_PANIC_ABORT)
+#define CATCHES 0
+#elif defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__)) && defined(__ELF__)
 #define CATCHES 1
 #include <unwind.h>
 #else

@@ -1,5 +1,6 @@
 /* A panic inside the library, raised by what `None.unwrap()` calls. The message must come out, with whatever the
- * environment says about backtraces, and the unwinder must find its way out of our object. */
+ * environment says about backtraces, and the unwinder must find its way out of our object. With FEATURE_PANIC=abort the
+ * process ends behind the message. */
 
 #include <unistd.h>
 

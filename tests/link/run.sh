@@ -4,7 +4,7 @@
 #   LINK_SOURCE   the project's folder      LINK_WORK   a folder for this case
 #   LINK_OUTPUT   the build's lib, include  LINK_BUILD  the build folder
 #   LINK_CONFIG   the configuration of tests/abi that this build is
-#   LINK_BUILD_TYPE  release or debug
+#   LINK_BUILD_TYPE  release or debug      LINK_PANIC  unwind or abort
 #   CC NM OBJCOPY READELF CMAKE CARGO
 set -euo pipefail
 export LC_ALL=C
@@ -208,11 +208,20 @@ panic)
         "-DUNWRAP_FAILED=\"$name\"" -c "$here/panic.cpp" -o panic.o
     "$CC" panic.o -L. -L"$lib" "${group[@]}" -lpthread -lstdc++ -o panic
     for backtrace in 0 1 full; do
-        RUST_BACKTRACE=$backtrace ./panic 2>said || fail "RUST_BACKTRACE=$backtrace: $(cat said)"
+        status=0
+        RUST_BACKTRACE=$backtrace ./panic 2>said || status=$?
+        # 134: by SIGABRT.
+        [ "$status" = "$([ "$LINK_PANIC" = abort ] && echo 134 || echo 0)" ] ||
+            fail "RUST_BACKTRACE=$backtrace: exit code $status, $(cat said)"
         grep -q 'None' said || fail "RUST_BACKTRACE=$backtrace: no message, but $(cat said)"
     done
     # A release build has no reader of debug information.
     if [ "$LINK_BUILD_TYPE" = release ] && "$NM" panic | grep backtrace_rs; then fail "the above is in the program"; fi
+    if [ "$LINK_BUILD_TYPE" = release ] && [ "$LINK_PANIC" = abort ]; then
+        for archive in "$lib"/*.a; do
+            if "$READELF" -SW "$archive" | grep -e '\.eh_frame' -e '\.gcc_except_table'; then fail "the above is in $archive"; fi
+        done
+    fi
     ;;
 *)
     fail "there is no case $1"
