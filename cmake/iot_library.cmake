@@ -36,6 +36,23 @@ if(NOT IOT_VERSION MATCHES "\"([0-9]+\\.[0-9]+\\.[0-9]+)\"")
 endif()
 set(IOT_VERSION "${CMAKE_MATCH_1}")
 
+# How a program is linked to be small: without what it does not reach of the archives, and with the relocations that every
+# start applies written as a bitmap, where the C library that the program is linked with reads that form. The dynamic
+# linker of an older one would refuse the program. (A linker that doesn't know the option only warns.)
+include(CheckCSourceCompiles)
+set(IOT_LINK_OPTIONS LINKER:--gc-sections)
+set(CMAKE_REQUIRED_LINK_OPTIONS LINKER:-z,pack-relative-relocs LINKER:--fatal-warnings)
+check_c_source_compiles("
+  #include <features.h>
+  #if !defined(__GLIBC__) || !__GLIBC_PREREQ(2, 36)
+  #error older, or not glibc
+  #endif
+  int main(void) { return 0; }" IOT_PACKS_RELOCATIONS)
+unset(CMAKE_REQUIRED_LINK_OPTIONS)
+if(IOT_PACKS_RELOCATIONS)
+  list(APPEND IOT_LINK_OPTIONS LINKER:-z,pack-relative-relocs)
+endif()
+
 # The public headers and config.h into the output folder. A header that changes runs CMake again.
 function(iot_write_headers)
   # The names as they stand in config.h.
