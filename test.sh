@@ -164,7 +164,11 @@ sanitize() {
 
 sizes() {
     [ -n "$modes_built" ] || build_mode key -DIOT_BUILD_BENCH=ON || return
-    tests/sizes/check.sh build/key/output
+    tests/sizes/check.sh build/key/output || return
+    # The smallest one, and what is different in it.
+    build_mode small -DFEATURE_TLS=mbedtls -DFEATURE_PANIC=abort -DIOT_BUILD_BENCH=ON &&
+        tests/sizes/check.sh build/small/output bounds-small &&
+        ctest --test-dir build/small --output-on-failure --no-tests=error -R '^(leaving|link/panic)'
 }
 
 instructions() {
