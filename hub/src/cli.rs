@@ -37,6 +37,8 @@ pub enum Action {
     Upgrade(client::args::Upgrade),
     /// Show the shadow of a device, change what is desired of it.
     Shadow(client::args::Shadow),
+    /// Show which devices are behind which gateway, bind and unbind them.
+    Gateways(client::args::Gateways),
     /// Watch upgrades until they end: exit with 0 when all are done, with 1 when one is not.
     Watch(client::args::Watch),
     /// Send a message to the connected devices of a product.

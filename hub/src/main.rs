@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         cli::Action::Devices(args) => return client::end(client::devices::run(&args)),
         cli::Action::Upgrade(args) => return client::end(client::upgrade::run(&args)),
         cli::Action::Shadow(args) => return client::end(client::shadow::run(&args)),
+        cli::Action::Gateways(args) => return client::end(client::gateways::run(&args)),
         cli::Action::Watch(args) => return client::end(client::watch::run(&args)),
         cli::Action::Broadcast(args) => return client::end(client::messages::broadcast::run(&args)),
         cli::Action::Rrpc(args) => return client::end(client::messages::rrpc::run(&args)),

@@ -199,6 +199,11 @@ fn describe(event: &Event) -> Vec<String> {
             one(format!("{client_id} {why} configuration {version}"))
         }
         Event::ConfigSent { client_id, result, .. } => one(format!("{client_id} asks for its configuration: {result}")),
+        Event::Gateway { client_id, action, device, result } => {
+            let device = device.as_deref().map(|device| format!(" {device}")).unwrap_or_default();
+            let result = if *result == 0 { String::new() } else { format!(": refused with {result}") };
+            one(format!("{client_id} gateway {action}{device}{result}"))
+        }
         Event::Http { method, target, range, status, bytes, complete, reason, .. } => {
             let path = target.split('?').next().unwrap_or(target);
             let range = range.as_deref().map(|range| format!(" ({range})")).unwrap_or_default();

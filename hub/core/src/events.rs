@@ -183,6 +183,16 @@ pub enum Event {
         result: u16,
         pushed: bool,
     },
+    /// A gateway asked for something (`online`, `offline`, `bind`, `unbind`), or a person did; or it has answered
+    /// `search_devices`, `change` or `unbind_all`.
+    Gateway {
+        client_id: String,
+        action: &'static str,
+        /// The device that it is about.
+        device: Option<String>,
+        /// As the gateway is told; 0: done.
+        result: i64,
+    },
     Http {
         method: String,
         target: String,

@@ -1,6 +1,6 @@
 //! What all parts share: the store, the events, and the way to the devices.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
@@ -63,6 +63,8 @@ pub struct Hub {
     pub(crate) sending: Mutex<()>,
     /// Rings when a device has answered a request.
     pub(crate) answers: Notify,
+    /// Devices that a gateway has said are there, with the gateway: as long as its connection lasts.
+    pub(crate) behind: Mutex<BTreeMap<String, String>>,
 }
 
 /// Why a file is not served.
@@ -101,6 +103,7 @@ impl Hub {
             notifying: Mutex::default(),
             sending: Mutex::default(),
             answers: Notify::new(),
+            behind: Mutex::default(),
         }
     }
 
@@ -116,7 +119,10 @@ impl Hub {
 
     /// Whether a device is there; `None` where another broker keeps the connections.
     pub(crate) fn is_online(&self, client_id: &str) -> Option<bool> {
-        self.downlink.is_online(client_id)
+        match self.downlink.is_online(client_id) {
+            Some(false) => Some(self.behind().contains_key(client_id)),
+            there => there,
+        }
     }
 
     /// What a request's target opens; `None`: nothing there.

@@ -19,6 +19,7 @@ pub mod error;
 #[allow(missing_docs)]
 pub mod events;
 pub mod firmware;
+pub mod gateway;
 pub mod hub;
 pub mod messaging;
 // A comment on a field here is its description in the API's document: what its name says already is not said again.

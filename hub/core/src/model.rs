@@ -10,8 +10,10 @@ use utoipa::ToSchema;
 
 use crate::error::Fatal;
 
+mod gateway;
 mod shadow;
 
+pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice};
 pub use shadow::{Desire, Shadow};
 
 /// A firmware that devices of a product can be upgraded to.
@@ -232,6 +234,10 @@ pub enum Change {
     Shadow {
         shadow: Shadow,
     },
+    /// One without devices is none any more.
+    Gateway {
+        gateway: Gateway,
+    },
     /// Changes were missed, or another hub made them: ask for everything again.
     Reset,
 }
@@ -337,10 +343,16 @@ pub enum ProblemCode {
     ConfigUnknown,
     /// `client_id`
     DeviceDeaf,
+    /// `client_id`, and the `gateway` that has it
+    DeviceBound,
     /// `max` characters
     DeviceNameBad,
+    /// `client_id` and `gateway`
+    DeviceNotBound,
     /// `client_id`
     DeviceUnknown,
+    /// `client_id`
+    GatewayDeaf,
     /// `max` bytes
     FileTooLarge,
     /// `product` and `version` of the firmware that has the file name

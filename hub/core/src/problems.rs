@@ -37,6 +37,24 @@ pub fn no_config(product_id: &str) -> Problem {
         .coded(ProblemCode::ConfigUnknown, &[("product", &product_id)])
 }
 
+/// A device has one gateway at most.
+pub fn device_bound(client_id: &str, gateway: &str) -> Problem {
+    Problem::conflict(format!("The device {client_id} is bound to {gateway} already: unbind it there first."))
+        .coded(ProblemCode::DeviceBound, &[("client_id", &client_id), ("gateway", &gateway)])
+}
+
+/// Nothing to unbind.
+pub fn device_not_bound(client_id: &str, gateway: &str) -> Problem {
+    Problem::conflict(format!("The device {client_id} is not bound to {gateway}."))
+        .coded(ProblemCode::DeviceNotBound, &[("client_id", &client_id), ("gateway", &gateway)])
+}
+
+/// A message would get lost.
+pub fn gateway_deaf(client_id: &str) -> Problem {
+    Problem::conflict(format!("The device {client_id} does not listen as a gateway now."))
+        .coded(ProblemCode::GatewayDeaf, &[("client_id", &client_id)])
+}
+
 /// There is no such order.
 pub fn no_upgrade(id: i64) -> Problem {
     Problem::unknown(format!("There is no upgrade {id}.")).coded(ProblemCode::UpgradeUnknown, &[("id", &id)])

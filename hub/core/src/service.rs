@@ -1,5 +1,6 @@
 //! The OTA service at work: each report is one transaction, and what follows from it goes out after the commit.
 
+mod gateway;
 mod shadow;
 
 use std::collections::BTreeMap;
@@ -96,6 +97,7 @@ impl Hub {
         let Some(address) = Address::of(&message.topic) else {
             return Some(Received::default());
         };
+        let sender = client_id;
         let client_id = address.client_id();
         let warn = |text: String| self.warn_of(&client_id, text);
         let refuse = |text: String| {
@@ -116,6 +118,7 @@ impl Hub {
         let said = match address.service {
             Service::Ota => read_report(&message.payload),
             Service::Time => read_system(&message.payload),
+            Service::Gateway => return self.ask_gateway(sender, &device, message).map_or_else(not_kept, Some),
             Service::Shadow => {
                 return self.ask_shadow(&client_id, &device, "$shadow", message).map_or_else(not_kept, Some)
             }
@@ -240,7 +243,7 @@ impl Hub {
         if !now.is_ok_and(|now| now.is_some_and(|now| now.state.is_open())) {
             return false;
         }
-        if !self.downlink.listens(&job.client_id, &command.topic) {
+        if !self.hears(&job.client_id, &command.topic) {
             return false;
         }
         // Before the device can say anything about it.
@@ -288,6 +291,7 @@ impl Hub {
     pub fn presence(&self, client_id: &str) {
         let mut touched = Touched::default();
         touched.devices.insert(client_id.to_owned());
+        self.lose_devices_behind(client_id, &mut touched);
         self.notify(&touched);
     }
 
@@ -317,8 +321,10 @@ impl Hub {
     }
 
     fn send_change(&self, mut change: Change) {
-        if let Change::Device { device } = &mut change {
-            device.online = self.is_online(&device.client_id);
+        match &mut change {
+            Change::Device { device } => device.online = self.is_online(&device.client_id),
+            Change::Gateway { gateway } => self.fill_in(gateway),
+            _ => {}
         }
         // Nobody need be watching.
         let _ = self.changes.send(change);

@@ -174,6 +174,46 @@ pub enum UpgradeAction {
 }
 
 #[derive(Args)]
+pub struct Gateways {
+    #[command(flatten)]
+    pub target: Target,
+    #[command(subcommand)]
+    pub action: Option<GatewaysAction>,
+}
+
+#[derive(Subcommand)]
+pub enum GatewaysAction {
+    /// List every gateway with the devices behind it (also without a subcommand).
+    List,
+    /// Bind a device to a gateway, and tell the gateway.
+    Bind {
+        /// The gateway's client id
+        gateway: String,
+        /// The device's client id
+        device: String,
+    },
+    /// Take a device, or every device, from a gateway, and tell it.
+    Unbind {
+        /// The gateway's client id
+        gateway: String,
+        /// The device's client id
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        device: Option<String>,
+        /// Every device
+        #[arg(long)]
+        all: bool,
+    },
+    /// Tell a gateway to look for devices.
+    Search {
+        /// The gateway's client id
+        gateway: String,
+        /// Tell it to stop
+        #[arg(long)]
+        stop: bool,
+    },
+}
+
+#[derive(Args)]
 pub struct Shadow {
     #[command(flatten)]
     pub target: Target,

@@ -83,6 +83,12 @@ impl Connection {
         read(self.send("POST", path, &[("content-type", "application/json")], &body[..])?)
     }
 
+    /// Asks for something to be done that has no answer.
+    pub fn order(&self, path: &str, body: &impl Serialize) -> Result<(), Trouble> {
+        let body = serde_json::to_vec(body).map_err(|error| Trouble::failed(error.to_string()))?;
+        self.send("POST", path, &[("content-type", "application/json")], &body[..]).map(drop)
+    }
+
     /// Sends a file of this size.
     pub fn upload<T: DeserializeOwned>(&self, path: &str, file: &mut dyn Read, size: u64) -> Result<T, Trouble> {
         let size = size.to_string();

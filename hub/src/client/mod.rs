@@ -6,6 +6,7 @@ mod device_info;
 pub mod devices;
 mod display;
 pub mod firmware;
+pub mod gateways;
 pub mod messages;
 mod output;
 pub mod shadow;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{devices, firmware, shadow, upgrades, Database, Durability, Failed};
+use super::{devices, firmware, gateway, shadow, upgrades, Database, Durability, Failed};
 use hub_core::devices::{self as device_list, Devices};
 use hub_core::firmware::{file_name, Measured};
 use hub_core::model::{
@@ -293,6 +293,9 @@ impl Store for Database {
             }
             for id in &touched.jobs {
                 changes.extend(upgrades::job(db, *id)?.map(|job| Change::Job { job }));
+            }
+            for client_id in &touched.gateways {
+                changes.extend(gateway::get(db, client_id)?.map(|gateway| Change::Gateway { gateway }));
             }
             for client_id in &touched.shadows {
                 let found = shadow::get(db, client_id)?;

@@ -21,6 +21,7 @@
 mod database;
 mod devices;
 mod firmware;
+mod gateway;
 mod messaging;
 mod schema;
 mod shadow;

@@ -111,6 +111,14 @@ CREATE TABLE remote_config_devices (
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+-- Devices behind gateways.
+CREATE TABLE bindings (
+    client_id TEXT PRIMARY KEY REFERENCES devices (client_id) ON DELETE CASCADE,
+    gateway TEXT NOT NULL REFERENCES devices (client_id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bindings_gateway ON bindings (gateway, client_id);
+",
 ];
 
 /// Why a database cannot be used.

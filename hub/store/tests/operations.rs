@@ -443,6 +443,7 @@ fn kinds(changes: &mut broadcast::Receiver<Change>) -> Vec<&'static str> {
             Change::Upgrade { .. } => "upgrade",
             Change::Job { .. } => "job",
             Change::Shadow { .. } => "shadow",
+            Change::Gateway { .. } => "gateway",
             Change::Reset => "reset",
         })
         .collect()

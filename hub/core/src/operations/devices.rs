@@ -3,6 +3,7 @@
 use base64::prelude::{Engine, BASE64_STANDARD};
 
 use crate::devices::{check_device_name, check_product_id, decode_key, MAX_DEVICE_NAME, MAX_KEY, MAX_PRODUCT_ID};
+use crate::gateway::message::change;
 use crate::hub::{now_ms, Hub};
 use crate::model::*;
 use crate::ports::store::{Credential, Outcome};
@@ -58,8 +59,17 @@ impl Hub {
 
     /// Removes a device and cuts its connection.
     pub fn remove_device(&self, client_id: &str) -> Outcome<()> {
-        let touched = self.store.remove_device(client_id, now_ms())?;
+        let gateway = self.store.gateway_of(client_id)?;
+        let removed = self.store.find_device(client_id)?;
+        let mut touched = self.store.remove_device(client_id, now_ms())?;
         self.send_away(client_id);
+        self.behind().remove(client_id);
+        if let (Some(gateway), Some(removed)) = (gateway, removed) {
+            if let Some(at) = self.store.find_device(&gateway)? {
+                self.send_to_gateway(&at, change(false, &[(removed.product_id, removed.device_name)]));
+            }
+            touched.gateways.insert(gateway);
+        }
         self.change(Change::DeviceRemoved { client_id: client_id.to_owned() });
         self.notify(&touched);
         Ok(())

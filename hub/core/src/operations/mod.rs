@@ -3,6 +3,7 @@
 //! Any thread may call; no call waits for the network or for a device. Every change is told to those who `watch`.
 
 mod devices;
+mod gateway;
 mod messaging;
 mod orders;
 mod shadow;

@@ -17,15 +17,21 @@ pub struct Outgoing {
 }
 
 /// Topics the service listens to on a broker.
-pub const FILTERS: [&str; 4] =
-    ["$ota/report/+/+", "$sys/operation/+/+", "$shadow/operation/+/+", "$template/operation/+/+"];
+pub const FILTERS: [&str; 5] = [
+    "$ota/report/+/+",
+    "$sys/operation/+/+",
+    "$shadow/operation/+/+",
+    "$template/operation/+/+",
+    "$gateway/operation/+/+",
+];
 
 /// What a device's topics begin with, by what they are for.
-const PREFIXES: [(&str, Service); 4] = [
+const PREFIXES: [(&str, Service); 5] = [
     ("$ota/report/", Service::Ota),
     ("$sys/operation/", Service::Time),
     ("$shadow/operation/", Service::Shadow),
     ("$template/operation/", Service::Template),
+    ("$gateway/operation/", Service::Gateway),
 ];
 
 /// The topic a device gets its commands on.
@@ -44,6 +50,8 @@ pub enum Service {
     Shadow,
     /// The same by its other name.
     Template,
+    /// A gateway's devices.
+    Gateway,
 }
 
 /// A topic of the service, and the device it is for.

@@ -7,7 +7,7 @@ use super::store::{Credential, NewOrder, Store, Touched};
 use crate::devices::Devices;
 use crate::messaging::model::{ConfigDevice, Payload, RrpcState};
 use crate::messaging::rrpc::Answer;
-use crate::model::{AddFirmware, Change, Firmware, Problem, ProblemCode, ProblemKind, Proof, Scope, State};
+use crate::model::{AddFirmware, Change, Firmware, Gateway, Problem, ProblemCode, ProblemKind, Proof, Scope, State};
 use crate::ota::message::Progress;
 use crate::shadow::Document;
 
@@ -16,7 +16,7 @@ pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 
 /// Runs the whole suite; each part gets a store of its own.
 pub fn check(open: &mut dyn FnMut() -> Opened) {
-    for part in [devices, firmware, orders, reports, claims, shadows, requests, configs] {
+    for part in [devices, firmware, orders, reports, claims, shadows, gateways, requests, configs] {
         let (store, _keep) = open();
         import(&*store);
         part(&*store);
@@ -259,4 +259,37 @@ fn configs(store: &dyn Store) {
     store.note_remote_config("P1", &[told("P1b", Some(1), 0, 6), one.clone()]).expect("kept");
     assert_eq!(store.remote_config_devices("P1"), Ok(vec![one, told("P1b", Some(1), 0, 6)]));
     assert_eq!(store.remote_config_devices("P0"), Ok(Vec::new()));
+}
+
+fn gateways(store: &dyn Store) {
+    store.add_device("P1c", "P1", "c", &mut key).expect("added");
+    assert_eq!(store.bind("P1a", "P1c"), Ok(None));
+    assert_eq!(store.bind("P1a", "P1b"), Ok(None));
+    for gateway in ["P1a", "P1c"] {
+        assert_eq!(store.bind(gateway, "P1b"), Ok(Some("P1a".to_owned())));
+    }
+    assert_eq!(code(store.bind("P1x", "P1a")), Some(ProblemCode::DeviceUnknown));
+    assert_eq!(code(store.bind("P1a", "P1x")), Some(ProblemCode::DeviceUnknown));
+    assert_eq!(store.gateway_of("P1b"), Ok(Some("P1a".to_owned())));
+    assert_eq!(store.gateway_of("P1a"), Ok(None));
+    let bound = |gateway: &Gateway| gateway.devices.iter().map(|device| device.client_id.clone()).collect::<Vec<_>>();
+    let gateway = store.gateway("P1a").expect("a gateway");
+    assert_eq!((gateway.client_id.as_str(), bound(&gateway)), ("P1a", vec!["P1b".to_owned(), "P1c".to_owned()]));
+    assert_eq!(store.gateways(), Ok(vec![gateway.clone()]));
+    assert_eq!(store.gateway("P1b").map(|gateway| gateway.devices), Ok(Vec::new()));
+    assert_eq!(code(store.gateway("P1x")), Some(ProblemCode::DeviceUnknown));
+
+    assert_eq!(store.unbind("P1b", "P1c"), Ok(false));
+    assert_eq!(store.unbind("P1a", "P1c"), Ok(true));
+    assert_eq!(store.unbind("P1a", "P1c"), Ok(false));
+    assert_eq!(store.bind("P1a", "P1c"), Ok(None));
+    assert_eq!(store.unbind_all("P1a"), Ok(gateway));
+    assert_eq!(store.gateways(), Ok(Vec::new()));
+    // What is removed is bound no more, as a device and as a gateway.
+    for (gateway, device) in [("P1a", "P1b"), ("P1b", "P1c")] {
+        assert_eq!(store.bind(gateway, device), Ok(None));
+    }
+    store.remove_device("P1b", 9).expect("removed");
+    assert_eq!(store.gateways(), Ok(Vec::new()));
+    assert_eq!(store.gateway_of("P1c"), Ok(None));
 }

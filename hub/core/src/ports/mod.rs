@@ -9,6 +9,7 @@ use crate::events::Event;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod gateways;
 pub mod messaging;
 pub mod shadows;
 pub mod store;
@@ -102,6 +103,9 @@ pub trait Certificates: Send + Sync {
     /// # Errors
     /// The disk does not take it, or the client id is none.
     fn renew_client(&self, client_id: &str) -> Result<NewClient>;
+
+    /// The file of a device's certificate as it was handed out, where it is known.
+    fn client_certificate(&self, client_id: &str) -> Option<Vec<u8>>;
 }
 
 /// A client certificate just made, in PEM.

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::gateways::Gateways;
 use super::shadows::Shadows;
 use crate::devices::{self, Devices};
 use crate::firmware::Measured;
@@ -46,6 +47,8 @@ pub struct Touched {
     pub jobs: BTreeSet<i64>,
     /// Orders.
     pub upgrades: BTreeSet<i64>,
+    /// Client ids of gateways.
+    pub gateways: BTreeSet<String>,
     /// Client ids of shadows.
     pub shadows: BTreeSet<String>,
 }
@@ -71,7 +74,7 @@ pub struct NewOrder<'a> {
 }
 
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
-pub trait Store: Shadows + MessagingStore + Send + Sync {
+pub trait Store: Gateways + Shadows + MessagingStore + Send + Sync {
     /// Adds the devices of a list to those that are there.
     fn import(&self, devices: &Devices) -> Outcome<()>;
 

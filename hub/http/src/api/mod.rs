@@ -8,6 +8,7 @@ mod events;
 mod extract;
 mod failure;
 mod firmware;
+mod gateways;
 mod messages;
 mod openapi;
 mod page;

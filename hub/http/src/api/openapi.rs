@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
 use super::failure::{self, PROBLEM_JSON};
-use super::{configs, devices, events, firmware, messages, session, shadow, status, upgrades};
+use super::{configs, devices, events, firmware, gateways, messages, session, shadow, status, upgrades};
 use hub_core::model::Change;
 
 #[derive(utoipa::OpenApi)]
@@ -24,6 +24,11 @@ use hub_core::model::Change;
         devices::renew,
         devices::remove,
         devices::jobs,
+        gateways::list,
+        gateways::bind,
+        gateways::unbind,
+        gateways::unbind_all,
+        gateways::search,
         shadow::show,
         shadow::desire,
         upgrades::list,

@@ -14,7 +14,8 @@ use axum::Router;
 
 use super::failure::Failure;
 use super::{
-    body, configs, devices, events, firmware, messages, openapi, page, session, shadow, status, upgrades, Console,
+    body, configs, devices, events, firmware, gateways, messages, openapi, page, session, shadow, status, upgrades,
+    Console,
 };
 
 /// Headers of every answer.
@@ -27,6 +28,9 @@ const HEADERS: [(HeaderName, &str); 4] = [
 
 /// Where firmware is uploaded to.
 const FIRMWARE: &str = "/api/firmware";
+
+/// The devices of a gateway.
+const GATEWAY: &str = "/api/gateways/{client_id}/devices";
 
 type Handlers = MethodRouter<Arc<Console>>;
 
@@ -46,6 +50,11 @@ pub fn operations() -> Vec<(Method, &'static str, Handlers)> {
         (Method::GET, "/api/devices/{client_id}/jobs", get(devices::jobs)),
         (Method::GET, "/api/devices/{client_id}/shadow", get(shadow::show)),
         (Method::POST, "/api/devices/{client_id}/shadow", post(shadow::desire)),
+        (Method::GET, "/api/gateways", get(gateways::list)),
+        (Method::POST, GATEWAY, post(gateways::bind)),
+        (Method::DELETE, GATEWAY, delete(gateways::unbind_all)),
+        (Method::DELETE, "/api/gateways/{client_id}/devices/{device}", delete(gateways::unbind)),
+        (Method::POST, "/api/gateways/{client_id}/search", post(gateways::search)),
         (Method::GET, "/api/upgrades", get(upgrades::list)),
         (Method::POST, "/api/upgrades", post(upgrades::order)),
         (Method::GET, "/api/upgrades/{id}", get(upgrades::show)),

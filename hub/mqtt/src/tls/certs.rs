@@ -165,6 +165,13 @@ impl Certificates for Authority {
         let serial = serial.ok_or_else(|| Fatal::new(what()))?;
         Ok(NewClient { certificate, private_key, serial })
     }
+
+    fn client_certificate(&self, client_id: &str) -> Option<Vec<u8>> {
+        if !is_client_id(client_id) {
+            return None;
+        }
+        fs::read(self.folder.join("clients").join(format!("{client_id}.crt"))).ok()
+    }
 }
 
 fn server_names(host: &str) -> Vec<String> {
