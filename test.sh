@@ -36,6 +36,8 @@ FEATURE_SETS=(
     "--no-default-features --features iot-bundle/platform,iot-bundle/tls-mbedtls,iot-bundle/auth-mode-cert"
     "--features iot-bundle/auth-mode-cert"
     "--features iot-bundle/auth-with-notls"
+    "--features iot-bundle/log-upload"
+    "--features iot-bundle/log-upload,iot-bundle/auth-mode-cert"
 )
 
 lint() {
@@ -61,6 +63,8 @@ unit() {
     cargo test --locked -p iot-abi --features auth-mode-cert,dev-dyn-reg,gateway,multithread || return
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
         --features iot-sdk/auth-mode-cert,iot-platform/auth-mode-cert || return
+    cargo test --locked --lib -p iot-sdk -p iot-platform-posix \
+        --features iot-sdk/log-upload,iot-platform-posix/log-upload || return
     cargo test --locked -p headers -p bench || return
 }
 
@@ -86,6 +90,7 @@ modes_built=
 build_modes() {
     [ -n "$modes_built" ] && return
     build_mode key -DIOT_BUILD_BENCH=ON && build_mode notls -DFEATURE_AUTH_WITH_NOTLS=ON && build_mode cert -DFEATURE_AUTH_MODE=CERT &&
+        build_mode log -DFEATURE_AUTH_WITH_NOTLS=ON -DFEATURE_LOG_UPLOAD_ENABLED=ON &&
         modes_built=yes
 }
 
@@ -107,6 +112,7 @@ ctest_part() {
 e2e_programs() {
     build_modes && cargo build --locked --release -p hub || return
     export E2E_KEY_DIR=$PWD/build/key/output E2E_NOTLS_DIR=$PWD/build/notls/output E2E_CERT_DIR=$PWD/build/cert/output
+    export E2E_LOG_DIR=$PWD/build/log/output
     export E2E_HUB=$CARGO_TARGET_DIR/release/hub
 }
 

@@ -286,12 +286,45 @@ static bool connect_device(Device *device)
     return true;
 }
 
+#ifdef LOG_UPLOAD
+/* Before the client is made: the cloud is asked which lines it wants as soon as it is connected. */
+static void begin_log_upload(Device *device)
+{
+    LogUploadInitParams params = {0};
+    int                 rc;
+
+    params.product_id  = device->dev.product_id;
+    params.device_name = device->dev.device_name;
+#ifdef AUTH_MODE_CERT
+    char path[PATH_MAX];
+    if (!cert_path(path, sizeof(path), device->dev.dev_cert_file_name)) {
+        return;
+    }
+    params.sign_key = path;
+#else
+    params.sign_key = device->dev.device_secret;
+#endif
+    params.save_func     = HAL_Log_Save;
+    params.read_func     = HAL_Log_Read;
+    params.del_func      = HAL_Log_Del;
+    params.get_size_func = HAL_Log_Get_Size;
+    rc                   = IOT_Log_Init_Uploader(&params);
+    if (rc != QCLOUD_RET_SUCCESS) {
+        Log_e("lines of the log will not be uploaded: %d", rc);
+    }
+}
+#endif
+
 static int run(Device *device)
 {
     bool ok;
     int  rc;
 
+#ifdef LOG_UPLOAD
+    begin_log_upload(device);
+#endif
     if (!connect_device(device)) {
+        IOT_Log_Upload(true);
         return EXIT_FAILURE;
     }
 #ifdef MULTITHREAD_ENABLED
@@ -322,6 +355,8 @@ static int run(Device *device)
         Log_e("MQTT client could not be destroyed: %d", rc);
         ok = false;
     }
+    /* What the end has said. Does nothing in a library without LOG_UPLOAD. */
+    IOT_Log_Upload(true);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

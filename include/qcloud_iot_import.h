@@ -250,6 +250,18 @@ extern int HAL_TCP_Read(uintptr_t fd, unsigned char *data, uint32_t len, uint32_
 /** As HAL_Snprintf, with the arguments in ap. */
 extern int HAL_Vsnprintf(char *str, const int len, const char *fmt, va_list ap);
 
+#ifdef LOG_UPLOAD
+/* Log lines that could not be uploaded, for LogUploadInitParams. Linux: in upload-fail-save.log of the working directory. */
+/** Adds len bytes of log text to what is kept. Returns the bytes kept, 0 on failure. */
+extern size_t HAL_Log_Save(const char *log, size_t len);
+/** Reads up to len bytes of what is kept, from its beginning. Returns the bytes read, 0 on failure. */
+extern size_t HAL_Log_Read(char *buf, size_t len);
+/** Deletes what is kept. Returns 0, -1 on failure. */
+extern int HAL_Log_Del(void);
+/** Bytes that are kept. */
+extern size_t HAL_Log_Get_Size(void);
+#endif
+
 #if defined(COAP_COMM_ENABLED)
 /** Connects over UDP. Returns a handle, 0 on failure. */
 extern uintptr_t HAL_UDP_Connect(const char *host, unsigned short port);

@@ -70,13 +70,10 @@ void IOT_Log_Set_Level(LOG_LEVEL level);
 /** The level up to which lines are printed; eLOG_INFO at the start. */
 LOG_LEVEL IOT_Log_Get_Level(void);
 
-/**
- * Sets what would be uploaded: lines up to `level`. Kept and given back by IOT_Log_Get_Upload_Level, but nothing is
- * uploaded: see IOT_Log_Init_Uploader.
- */
+/** Sets what is uploaded: lines up to `level`, until the cloud wants another one. See IOT_Log_Init_Uploader. */
 void IOT_Log_Set_Upload_Level(LOG_LEVEL level);
 
-/** The level that IOT_Log_Set_Upload_Level has set; eLOG_DISABLE at the start. */
+/** The level up to which lines are uploaded; eLOG_ERROR at the start, eLOG_DISABLE in a library without LOG_UPLOAD. */
 LOG_LEVEL IOT_Log_Get_Upload_Level(void);
 
 /**
@@ -87,17 +84,31 @@ LOG_LEVEL IOT_Log_Get_Upload_Level(void);
 void IOT_Log_Set_MessageHandler(LogMessageHandler handler);
 
 /**
- * Does nothing: log upload is not part of this library, as in a C SDK built without LOG_UPLOAD. Programs that ask
- * for it go on.
+ * Begins to collect lines for the cloud's log server. To be called before the MQTT client is made, so that the cloud is asked
+ * which lines it wants. Once it is up, another call changes nothing.
  *
- * Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL when `init_params` is NULL.
+ * Texts are copied. The four functions keep what could not be sent, over a restart; they count when all four are given, run
+ * on the thread that uploads, never two at once, and may log.
+ *
+ * Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL for NULL, an empty key or names that are too long; QCLOUD_ERR_FAILURE without
+ * memory or, with certificates, for a file that can't be used. A library without LOG_UPLOAD does nothing and returns
+ * QCLOUD_RET_SUCCESS, so that programs go on.
  */
 int IOT_Log_Init_Uploader(LogUploadInitParams *init_params);
 
-/** Does nothing, see IOT_Log_Init_Uploader. */
+/**
+ * Ends log upload: what is collected is dropped, later lines are not collected. Waits for an upload that another thread has
+ * under way.
+ */
 void IOT_Log_Fini_Uploader(void);
 
-/** Does nothing, see IOT_Log_Init_Uploader. Returns QCLOUD_RET_SUCCESS: no line waits for its upload. */
+/**
+ * Uploads what is collected: when it is time, or at once with `force_upload`. The library does so itself where a client is
+ * driven; a program does where it has none.
+ *
+ * Returns QCLOUD_RET_SUCCESS, also where nothing was there or the upload failed; QCLOUD_ERR_FAILURE without
+ * IOT_Log_Init_Uploader.
+ */
 int IOT_Log_Upload(bool force_upload);
 
 /** Print level: read it freely, set it with IOT_Log_Set_Level. */

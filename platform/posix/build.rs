@@ -9,6 +9,10 @@ fn main() {
         println!("cargo:rerun-if-changed={path}");
         build.file(path);
     }
+    if std::env::var_os("CARGO_FEATURE_LOG_UPLOAD").is_some() {
+        println!("cargo:rerun-if-changed=weak/hal_log.c");
+        build.file("weak/hal_log.c");
+    }
     println!("cargo:rerun-if-changed=weak/hal_weak.h");
     println!("cargo:rerun-if-changed=../../abi/c/platform_wait.h");
     build.compile("iot_platform_posix_weak");

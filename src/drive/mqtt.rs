@@ -19,6 +19,8 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+#[cfg(feature = "log-upload")]
+use std::sync::OnceLock;
 
 use iot_engine::identity::Identity;
 use iot_engine::mqtt::polling::PollBudget;
@@ -217,8 +219,20 @@ pub struct Client {
     #[cfg(any(feature = "remote-config-mqtt", feature = "rrpc"))]
     keepsakes: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
     last_fault: Mutex<Option<Error>>,
+    #[cfg(feature = "log-upload")]
+    attendant: OnceLock<Attendant>,
     #[cfg(feature = "multithread")]
     pump_loop: pump_loop::PumpLoop,
+}
+
+/// Who is told what driving a client came to.
+#[cfg(feature = "log-upload")]
+#[derive(Debug, Clone, Copy)]
+pub struct Attendant {
+    /// Called after each call of the program and each turn of the loop thread.
+    pub attend: fn(&Result<Driven, Error>),
+    /// Whether it waits for turns: without, the loop thread rests for as long as nothing is to be done.
+    pub wants_turns: fn() -> bool,
 }
 
 impl Client {
@@ -246,6 +260,8 @@ impl Client {
             #[cfg(any(feature = "remote-config-mqtt", feature = "rrpc"))]
             keepsakes: Mutex::new(Vec::new()),
             last_fault: Mutex::new(None),
+            #[cfg(feature = "log-upload")]
+            attendant: OnceLock::new(),
             #[cfg(feature = "multithread")]
             pump_loop: pump_loop::PumpLoop::new(),
         })
@@ -359,7 +375,7 @@ impl Client {
 
     /// Has a service told of time and links ([`Subscriber::expire`], [`Subscriber::link_restored`]) and of the client's end,
     /// with a subscription or without.
-    #[cfg(feature = "shadow")]
+    #[cfg(any(feature = "log-upload", feature = "shadow"))]
     pub fn attach_service(&self, service: Arc<dyn Subscriber>) {
         self.session.lock().attach(service);
     }
@@ -420,6 +436,25 @@ impl Client {
     #[cfg(feature = "inbox")]
     pub(crate) fn withdraw(&self, id: u16) {
         self.session.lock().withdraw(id);
+    }
+
+    /// Has `attendant` told what driving this client comes to, from now on. The first one stays.
+    #[cfg(feature = "log-upload")]
+    pub fn set_attendant(&self, attendant: Attendant) {
+        let _ = self.attendant.set(attendant);
+    }
+
+    /// Tells the attendant what a call of the program that drives this client came to. Where a loop thread drives it, that
+    /// thread tells.
+    #[cfg(feature = "log-upload")]
+    pub fn attend(&self, driven: &Result<Driven, Error>) {
+        #[cfg(feature = "multithread")]
+        if self.is_left_to_loop() {
+            return;
+        }
+        if let Some(attendant) = self.attendant.get() {
+            (attendant.attend)(driven);
+        }
     }
 
     /// Tells the client that an OTA download begins or ends: in between, `yield_for` handles what is readable now

@@ -1,4 +1,4 @@
-//! Pointing a device at another cloud without compiling it anew: two environment variables, read when they are needed.
+//! Pointing a device at another cloud without compiling it anew: environment variables, read when they are needed.
 //! A build without `FEATURE_RUNTIME_OVERRIDES` never looks at them.
 
 /// MQTT server as `host:port`, instead of the product's own host.

@@ -48,7 +48,10 @@ export! {
         LAST_ERROR.store(params.err_code, Ordering::Relaxed);
         result.map_or(ptr::null_mut(), |gateway| {
             handle::insert(gateway.client().clone());
-            handle::insert(gateway)
+            let known_as = handle::insert(gateway.clone());
+            #[cfg(feature = "log-upload")]
+            crate::drive::services::log_upload::join(gateway.client());
+            known_as
         })
     }
 }

@@ -3,6 +3,9 @@
 //! Lines come from two sides, `IOT_Log_Gen` (which formats in C, see `varargs.c`) and the macros of the `log` crate in
 //! our own code. Both end in `emit`.
 
+#[cfg_attr(not(feature = "log-upload"), path = "log/no_upload.rs")]
+mod upload;
+
 use std::cell::Cell;
 use std::ffi::{c_char, c_int};
 use std::fmt::Write;
@@ -11,8 +14,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ::log::{LevelFilter, Log, Metadata, Record};
-use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
-use iot_abi::log::{eLOG_DISABLE, eLOG_INFO, LogMessageHandler, LogUploadInitParams};
+use iot_abi::error::QCLOUD_ERR_INVAL;
+use iot_abi::log::{eLOG_INFO, LogMessageHandler, LogUploadInitParams};
 use iot_abi::raw;
 use iot_abi::variables::MAX_LOG_MSG_LEN;
 use iot_engine::helpers::logline::{clamp_level, function_name, Level, LineBuffer, Origin};
@@ -25,9 +28,9 @@ use crate::hal::{abandoned, callout, sync};
 #[no_mangle]
 pub static mut g_log_print_level: raw::LOG_LEVEL = eLOG_INFO;
 
-/// What would be uploaded: lines up to this level. Set it with IOT_Log_Set_Upload_Level.
+/// What is uploaded: lines up to this level. Set it with IOT_Log_Set_Upload_Level.
 #[no_mangle]
-pub static mut g_log_upload_level: raw::LOG_LEVEL = eLOG_DISABLE;
+pub static mut g_log_upload_level: raw::LOG_LEVEL = upload::FIRST_LEVEL;
 
 static HANDLER: Mutex<LogMessageHandler> = Mutex::new(None);
 
@@ -48,8 +51,28 @@ fn upload_level() -> &'static AtomicU32 {
     unsafe { AtomicU32::from_ptr(&raw mut g_log_upload_level) }
 }
 
-fn is_wanted(level: Level) -> bool {
+fn is_printed(level: Level) -> bool {
     level as u32 <= print_level().load(Ordering::Relaxed)
+}
+
+fn is_uploaded(level: Level) -> bool {
+    upload::is_up() && level as u32 <= upload_level().load(Ordering::Relaxed)
+}
+
+fn is_wanted(level: Level) -> bool {
+    is_printed(level) || is_uploaded(level)
+}
+
+/// Brings the `log` crate's filter in line with what is printed and what is uploaded.
+fn refresh_filter() {
+    if is_installed() {
+        ::log::set_max_level(filter(finest_level()));
+    }
+}
+
+fn finest_level() -> u32 {
+    let uploaded = if upload::is_up() { upload_level().load(Ordering::Relaxed) } else { 0 };
+    print_level().load(Ordering::Relaxed).max(uploaded)
 }
 
 /// Sends the `log` crate's records of this library to the C SDK's log. Cheap after the first call. A logger that a
@@ -63,7 +86,7 @@ fn is_installed() -> bool {
     *INSTALLED.get_or_init(|| {
         let ours = ::log::set_logger(&Logger).is_ok();
         if ours {
-            ::log::set_max_level(filter(print_level().load(Ordering::Relaxed)));
+            ::log::set_max_level(filter(finest_level()));
         }
         ours
     })
@@ -157,6 +180,16 @@ fn emit(site: &Site<'_>, text: impl FnOnce(&mut Line)) {
     text(&mut line);
     let line = line.finish();
 
+    if is_uploaded(site.level) {
+        // A word on a line for which there is no room is printed, and the platform's print may log.
+        STAGE.set(Stage::InPlatform);
+        upload::collect(line);
+        STAGE.set(before);
+    }
+    // Costs nothing in a library without upload.
+    if upload::is_up() && !is_printed(site.level) {
+        return;
+    }
     if before == Stage::Idle && sync::is_holding() && handler().is_some() {
         // The handler may call this library again, which would wait for the lock that this thread holds.
         let line = [line, b"\0"].concat();
@@ -227,11 +260,8 @@ export! {
 export! {
     /// Sets what is printed: lines up to `level`. eLOG_DISABLE prints nothing; a number above eLOG_DEBUG counts as it.
     pub fn IOT_Log_Set_Level(level: raw::LOG_LEVEL) {
-        let level = clamp_level(level);
-        print_level().store(level, Ordering::Relaxed);
-        if is_installed() {
-            ::log::set_max_level(filter(level));
-        }
+        print_level().store(clamp_level(level), Ordering::Relaxed);
+        refresh_filter();
     }
 }
 
@@ -243,15 +273,15 @@ export! {
 }
 
 export! {
-    /// Sets what would be uploaded: lines up to `level`. Kept and given back by IOT_Log_Get_Upload_Level, but nothing is
-    /// uploaded: see IOT_Log_Init_Uploader.
+    /// Sets what is uploaded: lines up to `level`, until the cloud wants another one. See IOT_Log_Init_Uploader.
     pub fn IOT_Log_Set_Upload_Level(level: raw::LOG_LEVEL) {
         upload_level().store(clamp_level(level), Ordering::Relaxed);
+        refresh_filter();
     }
 }
 
 export! {
-    /// The level that IOT_Log_Set_Upload_Level has set; eLOG_DISABLE at the start.
+    /// The level up to which lines are uploaded; eLOG_ERROR at the start, eLOG_DISABLE in a library without LOG_UPLOAD.
     pub fn IOT_Log_Get_Upload_Level() -> raw::LOG_LEVEL {
         upload_level().load(Ordering::Relaxed)
     }
@@ -267,40 +297,56 @@ export! {
 }
 
 export! {
-    /// Does nothing: log upload is not part of this library, as in a C SDK built without LOG_UPLOAD. Programs that ask
-    /// for it go on.
+    /// Begins to collect lines for the cloud's log server. To be called before the MQTT client is made, so that the cloud is asked
+    /// which lines it wants. Once it is up, another call changes nothing.
     ///
-    /// Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL when `init_params` is NULL.
+    /// Texts are copied. The four functions keep what could not be sent, over a restart; they count when all four are given, run
+    /// on the thread that uploads, never two at once, and may log.
+    ///
+    /// Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL for NULL, an empty key or names that are too long; QCLOUD_ERR_FAILURE without
+    /// memory or, with certificates, for a file that can't be used. A library without LOG_UPLOAD does nothing and returns
+    /// QCLOUD_RET_SUCCESS, so that programs go on.
     ///
     /// # Safety
-    /// `init_params` is not looked into.
+    /// `init_params` is NULL or valid, its texts NULL or strings.
     pub unsafe fn IOT_Log_Init_Uploader(init_params: *mut LogUploadInitParams) -> c_int {
         install();
         if init_params.is_null() {
             null_argument(NAME, "init_params");
             return QCLOUD_ERR_INVAL;
         }
-        ::log::debug!(target: NAME, "log upload is not part of this library, lines are only printed");
-        QCLOUD_RET_SUCCESS
+        // SAFETY: the caller's promise; not NULL.
+        let code = unsafe { upload::start(NAME, &*init_params) };
+        refresh_filter();
+        code
     }
 }
 
 export! {
-    /// Does nothing, see IOT_Log_Init_Uploader.
-    pub fn IOT_Log_Fini_Uploader() {}
+    /// Ends log upload: what is collected is dropped, later lines are not collected. Waits for an upload that another thread has
+    /// under way.
+    pub fn IOT_Log_Fini_Uploader() {
+        upload::stop();
+        refresh_filter();
+    }
 }
 
 export! {
-    /// Does nothing, see IOT_Log_Init_Uploader. Returns QCLOUD_RET_SUCCESS: no line waits for its upload.
-    pub fn IOT_Log_Upload(_force_upload: bool) -> c_int {
-        QCLOUD_RET_SUCCESS
+    /// Uploads what is collected: when it is time, or at once with `force_upload`. The library does so itself where a client is
+    /// driven; a program does where it has none.
+    ///
+    /// Returns QCLOUD_RET_SUCCESS, also where nothing was there or the upload failed; QCLOUD_ERR_FAILURE without
+    /// IOT_Log_Init_Uploader.
+    pub fn IOT_Log_Upload(force_upload: bool) -> c_int {
+        upload::upload(force_upload)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iot_abi::log::{eLOG_DEBUG, eLOG_ERROR, eLOG_WARN};
+    use iot_abi::error::QCLOUD_RET_SUCCESS;
+    use iot_abi::log::{eLOG_DEBUG, eLOG_DISABLE, eLOG_ERROR, eLOG_WARN};
 
     extern "C" {
         fn IOT_Log_Gen(file: *const c_char, func: *const c_char, line: c_int, level: c_int, fmt: *const c_char, ...);
@@ -459,9 +505,8 @@ mod tests {
         });
     }
 
-    #[test]
-    fn upload_is_a_quiet_no_op() {
-        let mut init = LogUploadInitParams {
+    fn nothing() -> LogUploadInitParams {
+        LogUploadInitParams {
             product_id: std::ptr::null(),
             device_name: std::ptr::null(),
             sign_key: std::ptr::null(),
@@ -469,9 +514,14 @@ mod tests {
             read_func: None,
             del_func: None,
             get_size_func: None,
-        };
+        }
+    }
+
+    #[test]
+    #[cfg(not(feature = "log-upload"))]
+    fn case_01_upload_is_a_quiet_no_op() {
         let seen = lines(eLOG_INFO, || unsafe {
-            assert_eq!(IOT_Log_Init_Uploader(&mut init), QCLOUD_RET_SUCCESS);
+            assert_eq!(IOT_Log_Init_Uploader(&mut nothing()), QCLOUD_RET_SUCCESS);
             assert_eq!(IOT_Log_Upload(true), QCLOUD_RET_SUCCESS);
             IOT_Log_Fini_Uploader();
         });
@@ -480,5 +530,51 @@ mod tests {
             assert_eq!(IOT_Log_Init_Uploader(std::ptr::null_mut()), QCLOUD_ERR_INVAL);
         });
         assert!(seen[0].contains("IOT_Log_Init_Uploader(") && seen[0].contains("init_params is NULL"), "{seen:?}");
+        assert_eq!(upload::FIRST_LEVEL, eLOG_DISABLE);
+    }
+
+    #[test]
+    #[cfg(all(feature = "log-upload", not(feature = "auth-mode-cert")))]
+    fn case_02_the_uploader_refuses_what_is_missing_or_too_long() {
+        use iot_abi::error::QCLOUD_ERR_FAILURE;
+        let good = || LogUploadInitParams {
+            product_id: c"PRODUCTIDX".as_ptr(),
+            device_name: c"device".as_ptr(),
+            sign_key: c"key".as_ptr(),
+            ..nothing()
+        };
+        let long = std::ffi::CString::new("n".repeat(49)).unwrap();
+        let (null, empty) = (std::ptr::null(), c"".as_ptr());
+        let seen = lines(eLOG_INFO, || unsafe {
+            assert_eq!(IOT_Log_Upload(true), QCLOUD_ERR_FAILURE);
+            assert_eq!(IOT_Log_Init_Uploader(std::ptr::null_mut()), QCLOUD_ERR_INVAL);
+            for mut bad in [
+                LogUploadInitParams { product_id: null, ..good() },
+                LogUploadInitParams { device_name: null, ..good() },
+                LogUploadInitParams { sign_key: null, ..good() },
+                LogUploadInitParams { sign_key: empty, ..good() },
+                LogUploadInitParams { product_id: c"ELEVENCHARS".as_ptr(), ..good() },
+                LogUploadInitParams { device_name: long.as_ptr(), ..good() },
+            ] {
+                assert_eq!(IOT_Log_Init_Uploader(&mut bad), QCLOUD_ERR_INVAL);
+                assert!(!upload::is_up());
+            }
+        });
+        assert_eq!(seen.len(), 7, "{seen:?}");
+        lines(eLOG_ERROR, || unsafe {
+            for _ in 0..2 {
+                assert_eq!(IOT_Log_Init_Uploader(&mut good()), QCLOUD_RET_SUCCESS);
+                assert_eq!(IOT_Log_Init_Uploader(&mut good()), QCLOUD_RET_SUCCESS);
+                // Nothing is there to be sent.
+                assert_eq!(IOT_Log_Upload(true), QCLOUD_RET_SUCCESS);
+                IOT_Log_Set_Upload_Level(eLOG_INFO);
+                assert!(log::log_enabled!(log::Level::Info), "uploaded, though not printed");
+                IOT_Log_Fini_Uploader();
+                assert!(!log::log_enabled!(log::Level::Info));
+                assert_eq!(IOT_Log_Upload(false), QCLOUD_ERR_FAILURE);
+                IOT_Log_Set_Upload_Level(upload::FIRST_LEVEL);
+            }
+        });
+        assert_eq!(upload::FIRST_LEVEL, eLOG_ERROR);
     }
 }

@@ -47,7 +47,13 @@ export! {
         let result = memory::whole(NAME, || unsafe { construct(params) }, |client| client.destroy());
         params.err_code = result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS);
         LAST_ERROR.store(params.err_code, Ordering::Relaxed);
-        result.map_or(ptr::null_mut(), handle::insert)
+        result.map_or(ptr::null_mut(), |client| {
+            let known_as = handle::insert(client.clone());
+            // Known by now: its event handler hears of the subscription.
+            #[cfg(feature = "log-upload")]
+            crate::drive::services::log_upload::join(&client);
+            known_as
+        })
     }
 }
 
@@ -233,7 +239,10 @@ export! {
                 log::error!(target: NAME, "timeout_ms is 0");
                 return QCLOUD_ERR_INVAL;
             }
-            driven_code(&client.yield_for(timeout_ms))
+            let driven = client.yield_for(timeout_ms);
+            #[cfg(feature = "log-upload")]
+            client.attend(&driven);
+            driven_code(&driven)
         })
     }
 }

@@ -51,6 +51,10 @@ export! {
             handle::remove::<Shadow>(handle::of(&shadow));
             end(&shadow);
         });
+        #[cfg(feature = "log-upload")]
+        if let Ok(shadow) = &result {
+            crate::drive::services::log_upload::join(shadow.client());
+        }
         LAST_ERROR.store(result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS), Ordering::Relaxed);
         result.map_or(ptr::null_mut(), |shadow| handle::of(&shadow))
     }

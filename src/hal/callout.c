@@ -447,6 +447,53 @@ HIDDEN void qcloud_call_on_config(void (*callback)(void *, int, char *, int), vo
 }
 #endif
 
+#ifdef QCLOUD_LOG_UPLOAD
+/* LogSaveFunc and LogReadFunc. */
+HIDDEN size_t qcloud_call_on_text(size_t (*callback)(char *, size_t), char *text, size_t size);
+HIDDEN size_t qcloud_call_on_text(size_t (*callback)(char *, size_t), char *text, size_t size)
+{
+    size_t result;
+
+    LEND_BEGIN;
+    CATCH(zero);
+    permit();
+    result = callback(text, size);
+    STAY;
+    LEND_END;
+    return result;
+}
+
+/* LogDelFunc. */
+HIDDEN int qcloud_call_on_delete(int (*callback)(void));
+HIDDEN int qcloud_call_on_delete(int (*callback)(void))
+{
+    int result;
+
+    LEND_BEGIN;
+    CATCH(minus);
+    permit();
+    result = callback();
+    STAY;
+    LEND_END;
+    return result;
+}
+
+/* LogGetSizeFunc. */
+HIDDEN size_t qcloud_call_on_size(size_t (*callback)(void));
+HIDDEN size_t qcloud_call_on_size(size_t (*callback)(void))
+{
+    size_t result;
+
+    LEND_BEGIN;
+    CATCH(zero);
+    permit();
+    result = callback();
+    STAY;
+    LEND_END;
+    return result;
+}
+#endif
+
 /* LogMessageHandler. One that was left counts as one that printed the line. */
 HIDDEN int qcloud_call_on_line(bool (*callback)(const char *), const char *line);
 HIDDEN int qcloud_call_on_line(bool (*callback)(const char *), const char *line)

@@ -95,6 +95,12 @@ extern "C" {
     );
     #[cfg(feature = "remote-config-mqtt")]
     fn qcloud_call_on_config(callback: OnConfig, client: *mut c_void, result: c_int, json: *mut c_char, len: c_int);
+    #[cfg(feature = "log-upload")]
+    fn qcloud_call_on_text(callback: OnText, text: *mut c_char, size: usize) -> usize;
+    #[cfg(feature = "log-upload")]
+    fn qcloud_call_on_delete(callback: OnDelete) -> c_int;
+    #[cfg(feature = "log-upload")]
+    fn qcloud_call_on_size(callback: OnSize) -> usize;
     fn qcloud_call_on_line(callback: OnLine, line: *const c_char) -> c_int;
     fn qcloud_enter() -> c_int;
     fn qcloud_is_leaving() -> c_int;
@@ -121,6 +127,15 @@ pub type OnProperty = unsafe extern "C" fn(*mut c_void, *const c_char, u32, *mut
 /// `OnConfigProcHandler`.
 #[cfg(feature = "remote-config-mqtt")]
 pub type OnConfig = unsafe extern "C" fn(*mut c_void, c_int, *mut c_char, c_int);
+/// `LogSaveFunc`, which leaves the text as it is, and `LogReadFunc`.
+#[cfg(feature = "log-upload")]
+pub type OnText = unsafe extern "C" fn(*mut c_char, usize) -> usize;
+/// `LogDelFunc`.
+#[cfg(feature = "log-upload")]
+pub type OnDelete = unsafe extern "C" fn() -> c_int;
+/// `LogGetSizeFunc`.
+#[cfg(feature = "log-upload")]
+pub type OnSize = unsafe extern "C" fn() -> usize;
 /// `LogMessageHandler`.
 pub type OnLine = unsafe extern "C" fn(*const c_char) -> bool;
 
@@ -131,6 +146,14 @@ pub type OnLine = unsafe extern "C" fn(*const c_char) -> bool;
 pub unsafe fn print(line: *const c_char) {
     // SAFETY: the caller's promise.
     unsafe { qcloud_call_print(line) }
+}
+
+/// Prints a text with `HAL_Printf`, past the log.
+#[cfg(feature = "log-upload")]
+pub fn print_text(text: &str) {
+    let line = [text.as_bytes(), b"\0"].concat();
+    // SAFETY: it ends with a NUL.
+    unsafe { print(line.as_ptr().cast()) }
 }
 
 /// Calls a callback of the program that takes three pointers.
@@ -202,6 +225,36 @@ pub unsafe fn on_property(
 pub unsafe fn on_config(callback: OnConfig, client: *mut c_void, result: c_int, json: *mut c_char, len: c_int) {
     // SAFETY: the caller's promise.
     unsafe { qcloud_call_on_config(callback, client, result, json, len) }
+}
+
+/// Calls the program's function that keeps or gives back log lines.
+///
+/// # Safety
+/// That of the callback.
+#[cfg(feature = "log-upload")]
+pub unsafe fn on_text(callback: OnText, text: *mut c_char, size: usize) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_call_on_text(callback, text, size) }
+}
+
+/// Calls the program's function that deletes the log lines it keeps.
+///
+/// # Safety
+/// That of the callback.
+#[cfg(feature = "log-upload")]
+pub unsafe fn on_delete(callback: OnDelete) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_call_on_delete(callback) }
+}
+
+/// Calls the program's function that tells how much it keeps.
+///
+/// # Safety
+/// That of the callback.
+#[cfg(feature = "log-upload")]
+pub unsafe fn on_size(callback: OnSize) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_call_on_size(callback) }
 }
 
 /// Calls the log's handler. Whether it has printed the line.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the headers in include/ against the contract's data, in each of its five configurations, with the checks of
-# generate.py and, for a second opinion, with those of the contract's gen_abi_check.py.
+# Checks the headers in include/ against the contract's data, in each of its five configurations and in that with log
+# upload, with the checks of generate.py and, for a second opinion, with those of the contract's gen_abi_check.py.
 # Usage: tests/abi/check.sh [INCLUDE_DIR]      (default: include/; needs python3, gcc and g++)
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,14 +10,22 @@ trap 'rm -rf "$work"' EXIT
 CC=${CC:-gcc}
 CXX=${CXX:-g++}
 warnings=(-Wall -Wextra -Werror -pedantic)
-configs=(key-tls key-notls cert-tls key-tls-coap key-tls-minimal)
+configs=(key-tls key-notls cert-tls key-tls-coap key-tls-minimal aux-log)
+
+# The data of a configuration: that of the C SDK's own, or of one with an option more.
+data() {
+    local own=$here/data/$1.json
+    [ -f "$own" ] || own=$here/../../docs/contract/abi/extra/$1.json
+    printf '%s' "$own"
+}
+
 # The C SDK's AT modem driver and its helpers are not offered.
 left_out=(--exclude '*/at_*' --exclude utils_ringbuff.h --exclude utils_list.h)
 
 # headers_for CONFIG DIR: a copy of the headers with that configuration's config.h
 headers_for() {
     mkdir -p "$2" && cp -r "$include/." "$2" || return 1
-    python3 - "$here/data/$1.json" "$include/config.h.in" "$2/config.h" <<'PY'
+    python3 - "$(data "$1")" "$include/config.h.in" "$2/config.h" <<'PY'
 import json, sys
 config, template, target = sys.argv[1:]
 on = set(json.load(open(config))["config_macros"])
@@ -38,7 +46,7 @@ all_errors=()
 second_opinion() { # CONFIG, then options of gen_abi_check.py
     local config=$1
     shift
-    python3 "$here/gen_abi_check.py" "$@" "$here/data/$config.json"
+    python3 "$here/gen_abi_check.py" "$@" "$(data "$config")"
 }
 
 # One check: NAME, then the command. Counts, and shows the output of a failure.
@@ -127,7 +135,7 @@ own_checks() {
     check 'each check can fail' none_holds
 }
 
-generate() { python3 "$here/generate.py" "$here/data/$config.json" "$dir/units" "$@"; }
+generate() { python3 "$here/generate.py" "$(data "$config")" "$dir/units" "$@"; }
 
 # With each expectation changed none may hold: no check is there for show.
 none_holds() {

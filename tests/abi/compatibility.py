@@ -37,6 +37,7 @@ C_DEFINITION = re.compile(r"^(?!static\b|extern\b|#|typedef\b)\w[\w\s*]*?\b(\w+)
 OPTIONS = {
     "BROADCAST_ENABLED": "FEATURE_BROADCAST_ENABLED",
     "RRPC_ENABLED": "FEATURE_RRPC_ENABLED",
+    "LOG_UPLOAD": "FEATURE_LOG_UPLOAD_ENABLED",
     "MULTITHREAD_ENABLED": "FEATURE_MULTITHREAD_ENABLED",
     "GATEWAY_ENABLED": "FEATURE_GATEWAY_ENABLED",
     "AUTH_WITH_NOTLS": "FEATURE_AUTH_WITH_NOTLS",
@@ -46,7 +47,7 @@ OPTIONS = {
 WHOLE_HEADERS = {"qcloud_iot_export_shadow.h": "FEATURE_MQTT_DEVICE_SHADOW"}
 
 # What else a reader has to know.
-NO_UPLOAD = "does nothing, as in the C SDK without `LOG_UPLOAD`"
+NO_UPLOAD = "does nothing with `FEATURE_LOG_UPLOAD_ENABLED` OFF, the default"
 REMOTE_CONFIG = "links with `FEATURE_REMOTE_CONFIG_MQTT_ENABLED` ON"
 REMARKS = {
     "IOT_Log_Init_Uploader": NO_UPLOAD,
@@ -129,9 +130,9 @@ def page():
         "Every function and variable that the public headers of the C SDK 3.2.3 declare, and where this library has it.",
         "[switching.md](switching.md) tells how to switch and what behaves differently.",
         "",
-        "What is not provided yet stands in its header with the C SDK's shapes, except for the AT modem's and the log",
-        "upload's `HAL_*`, which the C SDK's default options leave out; a program that calls it does not link. The last",
-        "column names the option of this library, or the C SDK's switch, that a name needs.",
+        "What is not provided yet stands in its header with the C SDK's shapes, except for the AT modem's `HAL_*`, which",
+        "the C SDK's default options leave out; a program that calls it does not link. The last column names the option of",
+        "this library, or the C SDK's switch, that a name needs.",
         "",
         f"{len(provided)} of {len(rows)} are provided.",
         "",

@@ -4,6 +4,7 @@
 pub mod broadcast;
 pub mod exchange;
 pub mod gateway;
+pub mod log_upload;
 pub mod ota;
 pub mod question;
 pub mod remote_config;

@@ -22,6 +22,8 @@ pub mod descriptors;
 pub mod devinfo;
 mod identity;
 pub mod log;
+#[cfg(feature = "log-upload")]
+pub mod log_file;
 pub mod net;
 pub mod sync;
 pub mod tcp;

@@ -109,7 +109,13 @@ impl Client {
                 self.platform.sleep(MEMORY_MS);
                 continue;
             }
-            let driven = self.pump_until(self.platform.now() + ROUND_MS, &goes_on);
+            #[cfg(feature = "log-upload")]
+            let may_rest = || goes_on() && !self.attendant.get().is_some_and(|attendant| (attendant.wants_turns)());
+            #[cfg(not(feature = "log-upload"))]
+            let may_rest = goes_on;
+            let driven = self.pump_until(self.platform.now() + ROUND_MS, &may_rest);
+            #[cfg(feature = "log-upload")]
+            self.attend_turn(&driven);
             if matches!(driven, Err(Error::NotConnected) | Ok(Driven::Closed)) || self.platform.is_leaving() {
                 let last = self.pump_loop.last.lock();
                 if last.number == number {
@@ -118,6 +124,17 @@ impl Client {
                 }
                 return;
             }
+        }
+        #[cfg(feature = "log-upload")]
+        self.attend_turn(&Ok(Driven::Closed));
+    }
+
+    /// Tells the attendant what a turn came to, with the right to pump: what it asks the cloud is read on this thread.
+    #[cfg(feature = "log-upload")]
+    fn attend_turn(&self, driven: &Result<Driven, Error>) {
+        let Some(attendant) = self.attendant.get() else { return };
+        if let Some(_pumping) = self.pump.acquire(&*self.platform, self.platform.now()) {
+            (attendant.attend)(driven);
         }
     }
 }

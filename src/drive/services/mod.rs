@@ -7,6 +7,8 @@ pub(crate) mod channel;
 pub mod gateway;
 #[cfg(feature = "inbox")]
 pub(crate) mod inbox;
+#[cfg(feature = "log-upload")]
+pub mod log_upload;
 pub mod ota;
 pub(crate) mod question;
 #[cfg(feature = "remote-config-mqtt")]

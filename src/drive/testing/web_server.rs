@@ -182,6 +182,14 @@ struct State {
     position: usize,
 }
 
+/// Whether head and body are in.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.split("\r\n").find_map(|line| line.strip_prefix("Content-Length: "));
+    length.map_or(0, |length| length.parse().expect("a number")) <= body.len()
+}
+
 struct Connection {
     world: Arc<World>,
     state: Mutex<State>,
@@ -243,7 +251,7 @@ impl Transport for Connection {
         let mut state = self.state.lock().unwrap();
         let count = data.len().min(50);
         state.request.extend(&data[..count]);
-        if state.request.ends_with(b"\r\n\r\n") {
+        if is_whole(&state.request) {
             let request = String::from_utf8(state.request.clone()).unwrap();
             let mut requests = self.world.requests.lock().unwrap();
             let answer = (self.world.responder.lock().unwrap())(requests.len(), &request);

@@ -12,6 +12,8 @@ pub enum Build {
     NoTls,
     /// CERT mode; firmware over HTTP and HTTPS.
     Cert,
+    /// As `NoTls`, and lines of the log are uploaded.
+    LogUpload,
 }
 
 impl Build {
@@ -22,6 +24,7 @@ impl Build {
             Build::Key => "E2E_KEY_DIR",
             Build::NoTls => "E2E_NOTLS_DIR",
             Build::Cert => "E2E_CERT_DIR",
+            Build::LogUpload => "E2E_LOG_DIR",
         };
         path(variable).join("bin").join(name)
     }

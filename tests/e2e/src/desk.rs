@@ -79,7 +79,7 @@ impl Desk {
     pub fn endpoint(&self) -> String {
         match self.build {
             Build::Key => self.hub.ready("mqtt_psk"),
-            Build::NoTls => self.hub.ready("mqtt"),
+            Build::NoTls | Build::LogUpload => self.hub.ready("mqtt"),
             Build::Cert => self.hub.ready("mqtt_cert"),
         }
     }

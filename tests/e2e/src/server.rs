@@ -20,6 +20,8 @@ pub struct Request {
     /// As received.
     pub target: String,
     headers: Vec<(String, String)>,
+    /// As long as its Content-Length says.
+    pub body: Vec<u8>,
 }
 
 impl Request {
@@ -352,5 +354,9 @@ fn read_request(stream: &mut impl Read) -> io::Result<Option<Request>> {
     let mut word = || words.next().unwrap_or_default().to_owned();
     let (method, target) = (word(), word());
     let headers = lines.filter_map(|line| line.split_once(": ")).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-    Ok(Some(Request { number: 0, method, target, headers }))
+    let mut request = Request { number: 0, method, target, headers, body: Vec::new() };
+    let length = request.header("Content-Length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    request.body = vec![0; length];
+    stream.read_exact(&mut request.body)?;
+    Ok(Some(request))
 }

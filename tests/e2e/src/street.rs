@@ -65,7 +65,7 @@ impl Street {
         let endpoint = match self.build {
             Build::Key => self.mosquitto.psk_address(),
             Build::Cert => self.mosquitto.cert_address(),
-            Build::NoTls => panic!("mosquitto's plain listener checks no passwords"),
+            Build::NoTls | Build::LogUpload => panic!("mosquitto's plain listener checks no passwords"),
         };
         Sample::new(self.build, "ota_mqtt_sample", &self.home)
             .endpoint(&endpoint)

@@ -1,0 +1,36 @@
+//! What the log server and the cloud say: an answer in any pieces has one verdict, the level is one that there is, and a text is
+//! split without a byte more or less.
+#![no_main]
+
+use iot_engine::services::log_upload::{level, lines, Answer};
+use libfuzzer_sys::fuzz_target;
+
+fn verdict<'a>(mut pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
+    let mut answer = Answer::default();
+    pieces.find_map(|piece| answer.received(piece)).unwrap_or_else(|| answer.closed())
+}
+
+fuzz_target!(|data: &[u8]| {
+    let _ = level::parse(data);
+
+    let mut left = data;
+    let mut whole = Vec::new();
+    while !left.is_empty() {
+        let part = lines::first_part(left);
+        assert!((1..=left.len()).contains(&part));
+        whole.extend_from_slice(&left[..part]);
+        left = &left[part..];
+    }
+    assert_eq!(whole, data);
+
+    let Some((&len, answer)) = data.split_first() else { return };
+    let in_pieces = verdict(answer.chunks(usize::from(len).max(1)));
+    let at_once = verdict(std::iter::once(answer));
+    // A server that says too much may be found out sooner.
+    if answer.len() <= 16 * 1024 {
+        assert_eq!(in_pieces.is_ok(), at_once.is_ok(), "{in_pieces:?} {at_once:?}");
+    }
+    if let Err(why) = in_pieces {
+        assert!(!why.is_empty());
+    }
+});
