@@ -47,6 +47,8 @@ pub enum Action {
     Rrpc(client::messages::args::Rrpc),
     /// Publish, list, switch off and remove products' remote configurations.
     Config(client::messages::args::Config),
+    /// Show the log lines that a device has uploaded, or set which it is to upload.
+    Log(client::messages::args::Log),
 }
 
 /// Where a server listens.

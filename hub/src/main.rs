@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         cli::Action::Broadcast(args) => return client::end(client::messages::broadcast::run(&args)),
         cli::Action::Rrpc(args) => return client::end(client::messages::rrpc::run(&args)),
         cli::Action::Config(args) => return client::end(client::messages::config::run(&args)),
+        cli::Action::Log(args) => return client::end(client::messages::log::run(&args)),
     };
     outcome.unwrap_or_else(|fatal| {
         eprintln!("hub: {fatal}");

@@ -204,6 +204,8 @@ fn describe(event: &Event) -> Vec<String> {
             let result = if *result == 0 { String::new() } else { format!(": refused with {result}") };
             one(format!("{client_id} gateway {action}{device}{result}"))
         }
+        Event::Log { client_id, lines } => lines.iter().map(|line| format!("{client_id} logs {line:?}")).collect(),
+        Event::LogLevel { client_id, level, .. } => one(format!("{client_id} is told to upload log level {level}")),
         Event::Http { method, target, range, status, bytes, complete, reason, .. } => {
             let path = target.split('?').next().unwrap_or(target);
             let range = range.as_deref().map(|range| format!(" ({range})")).unwrap_or_default();

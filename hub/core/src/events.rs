@@ -193,6 +193,18 @@ pub enum Event {
         /// As the gateway is told; 0: done.
         result: i64,
     },
+    /// A device has uploaded log lines.
+    Log {
+        client_id: String,
+        lines: Vec<String>,
+    },
+    /// A device was told what to upload.
+    LogLevel {
+        client_id: String,
+        level: u8,
+        /// By the device; else a person has set it.
+        asked: bool,
+    },
     Http {
         method: String,
         target: String,

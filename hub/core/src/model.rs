@@ -367,6 +367,8 @@ pub enum ProblemCode {
     FirmwareServerOff,
     /// `id`
     FirmwareUnknown,
+    /// `max`
+    LogLevelBad,
     /// `md5` of the file
     Md5Differs,
     /// `max` bytes

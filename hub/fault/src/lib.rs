@@ -190,7 +190,7 @@ pub fn guide() -> String {
          PLACE      http (both firmware servers) or mqtt (the broker)\n\
          EVENT      mqtt: connection, packet, connect, subscribe, unsubscribe, publish, puback, pingreq, disconnect;\n\
          \x20          a report of version, downloading, burning, done, fail; a message or an order to a device;\n\
-         \x20          a broadcast, a request (RRPC) or a config to a device; its answer, or that it asks for its config\n\
+         \x20          a broadcast, a request (RRPC), a config or a log level to a device; its answer, or that it asks\n\
          OCCASIONS  #2: the second time, #1-3: the first three, #2-: from the second on; none: always\n",
     );
     let parts = [

@@ -53,10 +53,12 @@ pub enum MqttEvent {
     Request,
     /// A device answers a request.
     Answer,
-    /// A device asks for its remote configuration.
+    /// A device asks for its remote configuration, or its log level.
     Ask,
     /// A remote configuration goes out to a device, asked for or not.
     Config,
+    /// A log level goes out to a device, asked for or not.
+    Level,
 }
 
 const EVENTS: &[(&str, MqttEvent)] = &[
@@ -81,6 +83,7 @@ const EVENTS: &[(&str, MqttEvent)] = &[
     ("answer", MqttEvent::Answer),
     ("ask", MqttEvent::Ask),
     ("config", MqttEvent::Config),
+    ("level", MqttEvent::Level),
 ];
 
 /// A rule for the broker.
@@ -187,7 +190,12 @@ pub fn parse(text: &str, rule: &Written<'_>) -> Result<MqttRule, String> {
     };
     let outgoing = matches!(
         event,
-        MqttEvent::Message | MqttEvent::Order | MqttEvent::Broadcast | MqttEvent::Request | MqttEvent::Config
+        MqttEvent::Message
+            | MqttEvent::Order
+            | MqttEvent::Broadcast
+            | MqttEvent::Request
+            | MqttEvent::Config
+            | MqttEvent::Level
     );
     let fits = match &effect {
         MqttEffect::Lose | MqttEffect::Twice | MqttEffect::Message(_) | MqttEffect::Late(_) => outgoing,
@@ -219,7 +227,7 @@ pub fn incoming(packet: &Packet) -> Vec<MqttEvent> {
         events.extend(reported(message));
         events.extend(Address::of(&message.topic).map(|address| match address.service {
             Service::Rrpc(_) => MqttEvent::Answer,
-            Service::Config => MqttEvent::Ask,
+            Service::Config | Service::Log => MqttEvent::Ask,
         }));
     }
     events
@@ -245,8 +253,12 @@ pub fn outgoing(message: &Publish) -> Vec<MqttEvent> {
     if is_order(message) {
         events.push(MqttEvent::Order);
     }
-    let prefixes =
-        [("$broadcast/", MqttEvent::Broadcast), ("$rrpc/", MqttEvent::Request), ("$config/", MqttEvent::Config)];
+    let prefixes = [
+        ("$broadcast/", MqttEvent::Broadcast),
+        ("$rrpc/", MqttEvent::Request),
+        ("$config/", MqttEvent::Config),
+        ("$log/", MqttEvent::Level),
+    ];
     events.extend(prefixes.iter().filter(|(prefix, _)| message.topic.starts_with(prefix)).map(|(_, event)| event));
     events
 }

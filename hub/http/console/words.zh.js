@@ -309,6 +309,7 @@ export const ZH_PROBLEMS = {
     firmware_needed: "升级任务 {upgrade} 仍需要产品 {product} 的固件 {version}，请先取消该任务或等待其结束。",
     firmware_server_off: "Hub 的固件下载服务已关闭，设备无法下载固件。",
     firmware_unknown: "固件 {id} 不存在，可能已被删除。",
+    log_level_bad: "日志级别须为 0 到 {max}。",
     message_too_large: "消息超过 {max} 字节的上限。",
     md5_differs: "文件的 MD5 是 {md5}，与给出的不一致：文件不对，或已损坏。",
     name_bad: "固件名称最多 {max} 个可打印字符。",

@@ -22,6 +22,7 @@ mod database;
 mod devices;
 mod firmware;
 mod gateway;
+mod logs;
 mod messaging;
 mod schema;
 mod shadow;

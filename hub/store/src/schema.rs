@@ -119,6 +119,21 @@ CREATE TABLE bindings (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX bindings_gateway ON bindings (gateway, client_id);
 ",
+    "
+CREATE TABLE log_lines (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    client_id TEXT NOT NULL,
+    -- Seconds by the device's clock.
+    sent_at INTEGER,
+    received_at INTEGER NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+CREATE INDEX log_lines_device ON log_lines (client_id, id);
+CREATE TABLE log_levels (
+    client_id TEXT PRIMARY KEY,
+    level INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Why a database cannot be used.

@@ -1,13 +1,14 @@
-//! What else the cloud says to devices: broadcast, RRPC, remote configuration (messaging contract, section 5). No I/O and
-//! no clock.
+//! What else the cloud says to devices: broadcast, RRPC, remote configuration (messaging contract, section 5), and the log
+//! server (log_upload.md section 9). No I/O and no clock.
 
 pub mod config;
+pub mod log;
 #[allow(missing_docs)]
 pub mod model;
 pub mod rrpc;
 
 /// Topics of devices that the hub listens to on a broker.
-pub const FILTERS: [&str; 2] = ["$rrpc/txd/+/+/+", "$config/operation/+/+"];
+pub const FILTERS: [&str; 3] = ["$rrpc/txd/+/+/+", "$config/operation/+/+", "$log/operation/+/+"];
 
 /// Bytes of a message that devices take, topic and all (behaviour contract, section 3).
 pub const MAX_MESSAGE: usize = 16 * 1024;
@@ -21,6 +22,8 @@ pub enum Service<'a> {
     Rrpc(&'a str),
     /// Its remote configuration.
     Config,
+    /// Which lines it is to upload.
+    Log,
 }
 
 /// A topic that a device speaks on, and the device it is for.
@@ -37,14 +40,20 @@ pub struct Address<'a> {
 impl<'a> Address<'a> {
     /// Takes a topic apart, where it is one of these services'.
     pub fn of(topic: &'a str) -> Option<Self> {
-        let (service, product_id, device_name) = if let Some(rest) = topic.strip_prefix("$rrpc/txd/") {
+        if let Some(rest) = topic.strip_prefix("$rrpc/txd/") {
             let [product_id, device_name, id] = levels(rest)?;
-            (Service::Rrpc(id), product_id, device_name)
-        } else {
-            let [product_id, device_name] = levels(topic.strip_prefix("$config/operation/")?)?;
-            (Service::Config, product_id, device_name)
-        };
-        (!product_id.is_empty() && !device_name.is_empty()).then_some(Address { service, product_id, device_name })
+            return Address { service: Service::Rrpc(id), product_id, device_name }.whole();
+        }
+        let services = [("$config/operation/", Service::Config), ("$log/operation/", Service::Log)];
+        let mut found =
+            services.into_iter().filter_map(|(prefix, service)| Some((topic.strip_prefix(prefix)?, service)));
+        let (rest, service) = found.next()?;
+        let [product_id, device_name] = levels(rest)?;
+        Address { service, product_id, device_name }.whole()
+    }
+
+    fn whole(self) -> Option<Self> {
+        (!self.product_id.is_empty() && !self.device_name.is_empty()).then_some(self)
     }
 
     /// The device's client id.
@@ -77,20 +86,27 @@ pub fn config_topic(product_id: &str, device_name: &str) -> String {
     format!("$config/operation/result/{product_id}/{device_name}")
 }
 
+/// The topic of what a device hears of its log level.
+pub fn log_topic(product_id: &str, device_name: &str) -> String {
+    format!("$log/operation/result/{product_id}/{device_name}")
+}
+
 /// Whether only the cloud speaks on this topic.
 pub fn is_clouds(topic: &str) -> bool {
-    ["$broadcast/", "$rrpc/rxd/", "$config/operation/result/"].iter().any(|prefix| topic.starts_with(prefix))
+    let prefixes = ["$broadcast/", "$rrpc/rxd/", "$config/operation/result/", "$log/operation/result/"];
+    prefixes.iter().any(|prefix| topic.starts_with(prefix))
 }
 
 /// Whether a device may subscribe to this: of these services' topics, its own only.
 pub fn may_subscribe(filter: &str, product_id: &str, device_name: &str) -> bool {
-    if !["$broadcast", "$rrpc", "$config"].contains(&filter.split('/').next().unwrap_or_default()) {
+    if !["$broadcast", "$rrpc", "$config", "$log"].contains(&filter.split('/').next().unwrap_or_default()) {
         return true;
     }
     let request = filter.strip_prefix(&format!("$rrpc/rxd/{product_id}/{device_name}/"));
     request.is_some_and(|id| !id.contains('/'))
         || filter == broadcast_topic(product_id, device_name)
         || filter == config_topic(product_id, device_name)
+        || filter == log_topic(product_id, device_name)
 }
 
 #[cfg(test)]
@@ -103,6 +119,8 @@ mod tests {
         assert_eq!((address.service, address.client_id().as_str()), (Service::Rrpc("469"), "P1dev1"));
         let address = Address::of("$config/operation/P1/dev1").expect("a question");
         assert_eq!((address.service, address.product_id, address.device_name), (Service::Config, "P1", "dev1"));
+        assert_eq!(Address::of("$log/operation/P1/dev1").map(|address| address.service), Some(Service::Log));
+        assert_eq!(Address::of("$log/operation/result/P1/dev1"), None);
         // The C SDK answers so where nobody has asked.
         assert_eq!(Address::of("$rrpc/txd/P1/dev1/").map(|address| address.service), Some(Service::Rrpc("")));
         for other in [
@@ -125,6 +143,7 @@ mod tests {
             "$rrpc/rxd/P1/dev1/+",
             "$rrpc/rxd/P1/dev1/#",
             "$config/operation/result/P1/dev1",
+            "$log/operation/result/P1/dev1",
             "$ota/update/P1/dev1",
             "P1/dev1/data",
         ] {
@@ -140,6 +159,7 @@ mod tests {
             "$rrpc/rxd/P1/dev1/5/6",
             "$config/operation/result/P1/dev2",
             "$config/operation/P1/dev1",
+            "$log/operation/result/P1/dev2",
         ] {
             assert!(!may_subscribe(other, "P1", "dev1"), "{other}");
         }
@@ -149,7 +169,7 @@ mod tests {
     fn what_only_the_cloud_says() {
         let (broadcast, request) = (broadcast_topic("P1", "dev1"), rrpc_topic("P1", "dev1", 5));
         assert_eq!((broadcast.as_str(), request.as_str()), ("$broadcast/rxd/P1/dev1", "$rrpc/rxd/P1/dev1/5"));
-        for topic in [broadcast, request, config_topic("P1", "dev1")] {
+        for topic in [broadcast, request, config_topic("P1", "dev1"), log_topic("P1", "dev1")] {
             assert!(is_clouds(&topic), "{topic}");
         }
         assert!(!is_clouds("$rrpc/txd/P1/dev1/5") && !is_clouds("$config/operation/P1/dev1"));

@@ -192,6 +192,54 @@ pub struct PushedConfig {
     pub sent: u64,
 }
 
+/// A line that a device has uploaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogLine {
+    /// Counts up; lines of other devices have numbers between.
+    pub id: i64,
+    /// Seconds by the device's clock when it was sent; `null` where the device did not know.
+    pub sent_at: Option<u64>,
+    pub received_at: u64,
+    pub text: String,
+}
+
+/// What a device has uploaded.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeviceLog {
+    /// What it is told to upload.
+    pub level: u8,
+    /// Oldest first; the hub keeps the last 5000.
+    pub lines: Vec<LogLine>,
+}
+
+/// Which lines are asked for.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ReadLog {
+    /// Those that follow the line with this id, instead of the newest.
+    pub after: Option<i64>,
+    /// So many at most; 200 where it is missing.
+    pub limit: Option<u64>,
+}
+
+/// What a device is to upload.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetLogLevel {
+    /// 0: errors, and those only while something goes wrong; 1: errors; 2: warnings; 3: information; 4: everything.
+    #[schema(maximum = 4)]
+    pub level: u8,
+}
+
+/// A device's level.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LogLevel {
+    pub client_id: String,
+    pub level: u8,
+    /// The device was told. One that is not there asks when it comes.
+    pub sent: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -201,6 +201,7 @@ impl Hub {
             Ok(Some(device)) if device.product_id == address.product_id && from == client_id => match address.service {
                 Service::Rrpc(id) => self.take_answer(&client_id, id, &message.payload),
                 Service::Config => self.take_question(address, &message.payload),
+                Service::Log => self.take_level_question(address, &message.payload),
             },
             Ok(_) => {
                 self.warn_of(from, format!("a message on {}, which is not its own", message.topic));

@@ -4,6 +4,7 @@
 
 mod devices;
 mod gateway;
+mod logs;
 mod messaging;
 mod orders;
 mod shadow;

@@ -16,7 +16,7 @@ pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 
 /// Runs the whole suite; each part gets a store of its own.
 pub fn check(open: &mut dyn FnMut() -> Opened) {
-    for part in [devices, firmware, orders, reports, claims, shadows, gateways, requests, configs] {
+    for part in [devices, firmware, orders, reports, claims, shadows, gateways, requests, configs, logs] {
         let (store, _keep) = open();
         import(&*store);
         part(&*store);
@@ -292,4 +292,26 @@ fn gateways(store: &dyn Store) {
     store.remove_device("P1b", 9).expect("removed");
     assert_eq!(store.gateways(), Ok(Vec::new()));
     assert_eq!(store.gateway_of("P1c"), Ok(None));
+}
+
+fn logs(store: &dyn Store) {
+    let lines = |from: usize, to: usize| (from..to).map(|line| format!("line {line}")).collect::<Vec<_>>();
+    store.add_log("P1a", Some(7), &lines(0, 3), 10).expect("kept");
+    store.add_log("P1b", None, &lines(0, 1), 11).expect("kept");
+    let kept = store.log("P1a", None, 2).expect("lines");
+    assert_eq!(kept.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["line 1", "line 2"]);
+    assert_eq!(kept.first().map(|line| (line.sent_at, line.received_at)), Some((Some(7), 10)));
+    let after = kept.first().map(|line| line.id);
+    assert_eq!(store.log("P1a", after, 9).map(|kept| kept.len()), Ok(1));
+    store.add_log("P1a", None, &lines(3, 5003), 12).expect("kept");
+    let kept = store.log("P1a", None, 9000).expect("lines");
+    let ends = (kept.first().map(|line| line.text.as_str()), kept.last().map(|line| line.text.as_str()));
+    assert_eq!((kept.len(), ends), (5000, (Some("line 3"), Some("line 5002"))));
+    assert_eq!(store.log("P1b", None, 9).map(|kept| kept.len()), Ok(1));
+    store.clear_log("P1a").expect("cleared");
+    assert_eq!(store.log("P1a", None, 9), Ok(Vec::new()));
+    assert_eq!(store.log_level("P1a"), Ok(None));
+    store.set_log_level("P1a", 3).expect("kept");
+    store.set_log_level("P1a", 4).expect("kept");
+    assert_eq!((store.log_level("P1a"), store.log_level("P1b")), (Ok(Some(4)), Ok(None)));
 }

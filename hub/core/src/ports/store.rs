@@ -11,6 +11,7 @@ use crate::devices::{self, Devices};
 use crate::firmware::Measured;
 use crate::model::{AddFirmware, Change, Device, Firmware, Job, Problem, Proof, Scope, Upgrade};
 use crate::ota::message::Progress;
+use crate::ports::logs::LogStore;
 use crate::ports::messaging::MessagingStore;
 
 /// What a transaction comes to.
@@ -74,7 +75,7 @@ pub struct NewOrder<'a> {
 }
 
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
-pub trait Store: Gateways + Shadows + MessagingStore + Send + Sync {
+pub trait Store: Gateways + Shadows + MessagingStore + LogStore + Send + Sync {
     /// Adds the devices of a list to those that are there.
     fn import(&self, devices: &Devices) -> Outcome<()>;
 

@@ -9,6 +9,7 @@ mod extract;
 mod failure;
 mod firmware;
 mod gateways;
+mod logs;
 mod messages;
 mod openapi;
 mod page;

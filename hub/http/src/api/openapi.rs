@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
 use super::failure::{self, PROBLEM_JSON};
-use super::{configs, devices, events, firmware, gateways, messages, session, shadow, status, upgrades};
+use super::{configs, devices, events, firmware, gateways, logs, messages, session, shadow, status, upgrades};
 use hub_core::model::Change;
 
 #[derive(utoipa::OpenApi)]
@@ -38,6 +38,9 @@ use hub_core::model::Change;
         messages::broadcast,
         messages::rrpc,
         messages::rrpcs,
+        logs::show,
+        logs::clear,
+        logs::set_level,
         configs::list,
         configs::show,
         configs::publish,

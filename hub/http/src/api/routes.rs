@@ -14,8 +14,8 @@ use axum::Router;
 
 use super::failure::Failure;
 use super::{
-    body, configs, devices, events, firmware, gateways, messages, openapi, page, session, shadow, status, upgrades,
-    Console,
+    body, configs, devices, events, firmware, gateways, logs, messages, openapi, page, session, shadow, status,
+    upgrades, Console,
 };
 
 /// Headers of every answer.
@@ -62,6 +62,9 @@ pub fn operations() -> Vec<(Method, &'static str, Handlers)> {
         (Method::POST, "/api/broadcasts", post(messages::broadcast)),
         (Method::POST, "/api/devices/{client_id}/rrpc", post(messages::rrpc)),
         (Method::GET, "/api/devices/{client_id}/rrpc", get(messages::rrpcs)),
+        (Method::GET, "/api/devices/{client_id}/log", get(logs::show)),
+        (Method::DELETE, "/api/devices/{client_id}/log", delete(logs::clear)),
+        (Method::POST, "/api/devices/{client_id}/log-level", post(logs::set_level)),
         (Method::GET, "/api/configs", get(configs::list)),
         (Method::GET, "/api/configs/{product_id}", get(configs::show)),
         (Method::POST, "/api/configs/{product_id}", post(configs::publish)),

@@ -15,6 +15,9 @@ pub struct Request {
     pub range: Option<String>,
     pub if_range: Option<String>,
     pub accept_encoding: Option<String>,
+    /// What signs an upload of log lines (`logs::HEADERS`), and the upload.
+    pub signed: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
 }
 
 /// What a request gets.
@@ -25,6 +28,8 @@ pub struct Decision {
     pub file: Option<Served>,
     /// Where the body begins in the file and how long it is; `None` for a text.
     pub part: Option<(u64, u64)>,
+    /// A body of its own, in JSON.
+    pub text: Option<String>,
     /// Why access was refused.
     pub reason: Option<&'static str>,
 }
@@ -32,13 +37,16 @@ pub struct Decision {
 impl Decision {
     /// The body where it is not a part of the file.
     pub fn text(&self) -> String {
-        format!("{} {}\n", self.status.as_u16(), self.status.canonical_reason().unwrap_or_default())
+        let status = || format!("{} {}\n", self.status.as_u16(), self.status.canonical_reason().unwrap_or_default());
+        self.text.clone().unwrap_or_else(status)
     }
 
     /// The body's type.
     pub fn content_type(&self) -> &'static str {
         if self.part.is_some() {
             "application/octet-stream"
+        } else if self.text.is_some() {
+            "application/json"
         } else {
             "text/plain"
         }
@@ -47,7 +55,7 @@ impl Decision {
 
 /// Decides what a request gets.
 pub fn decide(hub: &Hub, request: &Request) -> Decision {
-    let refuse = |status, reason| Decision { status, headers: Vec::new(), file: None, part: None, reason };
+    let refuse = |status, reason| Decision { status, headers: Vec::new(), file: None, part: None, text: None, reason };
     if request.method != "GET" && request.method != "HEAD" {
         let headers = vec![(ALLOW, "GET, HEAD".to_owned())];
         return Decision { headers, ..refuse(StatusCode::METHOD_NOT_ALLOWED, None) };
@@ -92,5 +100,5 @@ fn plan(file: Served, range: Option<&str>, if_range: Option<&str>) -> Decision {
             (StatusCode::RANGE_NOT_SATISFIABLE, None)
         }
     };
-    Decision { status, headers, file: Some(file), part, reason: None }
+    Decision { status, headers, file: Some(file), part, text: None, reason: None }
 }

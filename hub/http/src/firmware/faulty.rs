@@ -9,8 +9,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWrite, AsyncWriteExt
 use tokio::time::{sleep, timeout};
 
 use super::body::Ticket;
-use super::decision::{decide, event, Decision, Request};
+use super::decision::{event, Decision, Request};
+use super::logs;
 use hub_core::hub::Hub;
+use hub_core::messaging::log::MAX_UPLOAD;
 use hub_core::site::Served;
 use hub_fault::http::{Ending, RangeFlaw, Spoil, Target};
 use hub_fault::noise::noise;
@@ -36,7 +38,7 @@ where
     let Ok(Some(request)) = read_request(&mut stream).await else {
         return;
     };
-    let mut decision = decide(hub, &request);
+    let mut decision = logs::answer(hub, &request);
     let (file, reason) = (decision.file.take(), decision.reason);
     let file = file.as_ref();
     let mut answer = Answer::new(decision);
@@ -69,18 +71,32 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Optio
         let mut parsed = httparse::Request::new(&mut headers);
         match parsed.parse(&head) {
             Ok(httparse::Status::Partial) => {}
-            Ok(httparse::Status::Complete(_)) => {
+            Ok(httparse::Status::Complete(length)) => {
                 let header = |name: &str| {
                     let found = parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
                     found.map(|header| String::from_utf8_lossy(header.value).into_owned())
                 };
-                return Ok(Some(Request {
+                let signed = logs::HEADERS.iter().filter_map(|name| Some((*name, header(name)?))).collect();
+                let announced = header("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
+                let is_upload =
+                    logs::form(parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default()).is_some();
+                let announced = if is_upload { MAX_UPLOAD.min(announced) } else { 0 };
+                let mut request = Request {
                     method: parsed.method.unwrap_or_default().to_owned(),
                     target: parsed.path.unwrap_or_default().to_owned(),
                     range: header("range"),
                     if_range: header("if-range"),
                     accept_encoding: header("accept-encoding"),
-                }));
+                    signed,
+                    body: head.get(length..).unwrap_or_default().to_vec(),
+                };
+                while request.body.len() < announced {
+                    if stream.read_buf(&mut request.body).await? == 0 {
+                        break;
+                    }
+                }
+                request.body.truncate(announced);
+                return Ok(Some(request));
             }
             Err(_) => return Ok(None),
         }

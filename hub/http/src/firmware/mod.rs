@@ -3,6 +3,7 @@
 mod body;
 mod decision;
 mod faulty;
+mod logs;
 mod range;
 mod server;
 

@@ -1,9 +1,13 @@
 //! HTTP/1.1 over TCP and TLS.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body::Body as _;
+use hyper::body::Incoming;
 use hyper::header::{HeaderValue, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -15,9 +19,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::body::{Answer, Ticket};
-use super::decision::{decide, event, Request};
+use super::decision::{event, Request};
 use super::faulty;
+use super::logs;
 use hub_core::hub::Hub;
+use hub_core::messaging::log::MAX_UPLOAD;
 use hub_fault::listener::InterruptibleListener;
 use hub_fault::stream::{play, Handle};
 use hub_fault::Faults;
@@ -62,8 +68,8 @@ where
     }
     drop(handle);
     let service = service_fn(|request| {
-        let answer = answer(&hub, &request);
-        async move { Ok::<_, Infallible>(answer) }
+        let hub = &hub;
+        async move { Ok::<_, Infallible>(answer(hub, request).await) }
     });
     // A connection that breaks is told of by the event of the request it broke.
     let _ = http1::Builder::new()
@@ -74,16 +80,25 @@ where
         .await;
 }
 
-fn answer(hub: &Arc<Hub>, request: &hyper::Request<hyper::body::Incoming>) -> Response<Answer> {
-    let header = |name| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+async fn answer(hub: &Arc<Hub>, request: hyper::Request<Incoming>) -> Response<Answer> {
+    let (request, body) = request.into_parts();
+    let header = |name| request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let request = Request {
-        method: request.method().to_string(),
-        target: request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned(),
+        method: request.method.to_string(),
+        target: request.uri.path_and_query().map_or("", |target| target.as_str()).to_owned(),
         range: header(RANGE),
         if_range: header(IF_RANGE),
         accept_encoding: header(ACCEPT_ENCODING),
+        signed: logs::HEADERS
+            .iter()
+            .filter_map(|name| Some((*name, request.headers.get(*name)?.to_str().ok()?.to_owned())))
+            .collect(),
+        body: match logs::form(request.method.as_str(), request.uri.path()) {
+            Some(_) => upload(body).await,
+            None => Vec::new(),
+        },
     };
-    let decision = decide(hub, &request);
+    let decision = logs::answer(hub, &request);
     let text = decision.text();
     let length = decision.part.map_or(text.len() as u64, |(_, count)| count);
     let head_only = request.method == "HEAD";
@@ -103,4 +118,20 @@ fn answer(hub: &Arc<Hub>, request: &hyper::Request<hyper::body::Incoming>) -> Re
         }
     }
     response
+}
+
+/// The body of an upload, as far as one may be long and take time; what is cut has a wrong signature.
+async fn upload(mut body: Incoming) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let read = async {
+        while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            let data = frame.into_data().unwrap_or_default();
+            if bytes.len() + data.len() > MAX_UPLOAD {
+                return;
+            }
+            bytes.extend_from_slice(&data);
+        }
+    };
+    let _ = timeout(LIMIT, read).await;
+    bytes
 }

@@ -100,3 +100,20 @@ pub enum ConfigAction {
         product: String,
     },
 }
+
+#[derive(Args)]
+pub struct Log {
+    #[command(flatten)]
+    pub target: Target,
+    /// Product id and device name without a separator
+    pub client_id: String,
+    /// Show so many lines, the newest
+    #[arg(long, value_name = "COUNT", default_value_t = 200)]
+    pub lines: u64,
+    /// Upload from now on: 0 errors, only while something goes wrong; 1 errors; 2 warnings; 3 information; 4 everything
+    #[arg(long, conflicts_with_all = ["lines", "clear"], value_parser = clap::value_parser!(u8).range(0..=4))]
+    pub level: Option<u8>,
+    /// Remove the lines
+    #[arg(long, conflicts_with = "lines")]
+    pub clear: bool,
+}

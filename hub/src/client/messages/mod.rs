@@ -1,8 +1,9 @@
-//! `hub broadcast`, `hub rrpc` and `hub config`.
+//! `hub broadcast`, `hub rrpc`, `hub config` and `hub log`.
 
 pub mod args;
 pub mod broadcast;
 pub mod config;
+pub mod log;
 pub mod rrpc;
 
 use std::fs;
