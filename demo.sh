@@ -30,15 +30,13 @@ RUNNING_VERSION=1.0.0
 need cmake=cmake gcc=gcc make=make pkg-config=pkg-config
 need_rust
 
-echo "== Building, 1 of 2: the library and the C sample (the first time takes some minutes)"
-export CARGO_TARGET_DIR=$PWD/target
-./cmake_build.sh -DBUILD_TESTING=OFF -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR"
-echo "== Building, 2 of 2: the hub (the first time takes some minutes)"
-cargo build --release --locked -p hub
-
 work=$(mktemp -d)
+builds=()
 finish() {
     local pid
+    for pid in "${builds[@]}"; do
+        if kill -- "-$pid" 2>/dev/null; then wait "$pid" 2>/dev/null || true; fi
+    done
     for pid in $(jobs -p); do
         if kill "$pid" 2>/dev/null; then wait "$pid" 2>/dev/null || true; fi
     done
@@ -46,6 +44,69 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 1' INT TERM
+
+export CARGO_TARGET_DIR=$PWD/target
+# A hub that is fast to build, unless somebody has built the other one anyway.
+profile=demo
+[ ! -x target/release/hub ] || profile=release
+hub=target/$profile/hub
+
+# count_packages OPTION...: how many packages cargo compiles for these; fetches what is missing.
+count_packages() {
+    cargo tree --locked -e normal,build --prefix none "$@" 2>"$work/count.log" | sed 's/ (\*)$//' | sort -u | wc -l ||
+        { cat "$work/count.log" >&2; exit 1; }
+}
+
+# progress PID LOG TOTAL: how far the build PID is, whose cargo writes LOG, and what it is at.
+progress() {
+    kill -0 "$1" 2>/dev/null || { printf built; return; }
+    shift
+    awk -v total="$2" '/^ *Compiling / { count++; last = $2 }
+        END { printf "%d of %d", (count < total ? count : total), total; if (last != "") printf " (%s)", last }' "$1"
+}
+
+# watch_builds LIBRARY_PID HUB_PID: says what is built and how far it is, until both have ended; in a terminal in one line.
+watch_builds() {
+    local begin=$SECONDS said=0 line running
+    while true; do
+        running=
+        if kill -0 "$1" 2>/dev/null || kill -0 "$2" 2>/dev/null; then running=yes; fi
+        line="   $((SECONDS - begin)) s: library $(progress "$1" "$work/library.log" "$library_total")"
+        line+=", hub $(progress "$2" "$work/hub.log" "$hub_total")"
+        if [ -t 1 ]; then
+            printf '\r\033[K%s' "${line:0:$((${COLUMNS:-80} - 1))}"
+        elif [ -z "$running" ] || [ $((SECONDS - said)) -ge 10 ]; then
+            said=$SECONDS
+            echo "$line"
+        fi
+        [ -n "$running" ] || break
+        sleep 1
+    done
+    if [ -t 1 ]; then echo; fi
+}
+
+# built PID LOG: whether that build has succeeded; else its messages.
+built() {
+    wait "$1" || {
+        cat "$2" >&2
+        exit 1
+    }
+}
+
+echo "== Building the library with the C sample, and the hub (the first time takes some minutes)"
+library_total=$(count_packages -p iot-sdk -p iot-bundle)
+hub_total=$(count_packages -p hub)
+# At the same time: each has parts that only one processor works at. In groups of their own, which ctrl-C ends whole.
+set -m
+./cmake_build.sh -DBUILD_TESTING=OFF -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR" >"$work/library.log" 2>&1 </dev/null &
+builds+=("$!")
+cargo build --profile "$profile" --locked -p hub >"$work/hub.log" 2>&1 </dev/null &
+builds+=("$!")
+set +m
+watch_builds "${builds[@]}"
+built "${builds[0]}" "$work/library.log"
+built "${builds[1]}" "$work/hub.log"
+builds=()
 
 product=DEMOPRODUC
 device=desk-device
@@ -60,7 +121,7 @@ END
 
 echo "== The hub plays the cloud: MQTT over TLS with a pre-shared key, firmware over HTTPS"
 # Ordered once, by hand: what is ordered in the console later is not undone by this.
-target/release/hub run --devices "$work/devices.json" --firmware "$work/firmware.bin" --version "$TARGET_VERSION" \
+"$hub" run --devices "$work/devices.json" --firmware "$work/firmware.bin" --version "$TARGET_VERSION" \
     --state "$work/hub" --ready-file "$work/ready.json" < <(echo "upgrade $product$device") \
     > >(sed -u 's/^/[hub]    /') 2>&1 &
 hub_pid=$!
