@@ -29,6 +29,9 @@ RUST_DEFINITION = re.compile(
 )
 # What of the platform is Rust: each HAL_* that calls it, and the Rust function with the name that it has in the log.
 C_CALLER = re.compile(r"^HAL_WEAK [^;{]*?\b(HAL_\w+)\([^;{]*\)\s*\{(.*?)^\}", re.M | re.S)
+# One that is a second name of a function of its file.
+C_ALIAS = re.compile(r"^(HAL_WEAK [^;{]*?\))\s*HAL_IS\((\w+)\);", re.M)
+C_STATIC = re.compile(r"^static [^;{]*?\b(\w+)\([^;{]*\)\s*\{(.*?)^\}", re.M | re.S)
 PLATFORM_CALL = re.compile(r"\b(iot_platform_\w+)\(")
 PLATFORM_EXPORT = re.compile(r'\bexport! \{\s+"(\w+)"(?: or [^;]+)?;.*?\bfn (iot_platform_\w+)\(', re.S)
 C_DEFINITION = re.compile(r"^(?!static\b|extern\b|#|typedef\b)\w[\w\s*]*?\b(\w+)\([^;{]*\)\s*\{", re.M)
@@ -78,12 +81,20 @@ GROUPS = [
 NOT_OFFERED = {"at_client.h", "at_socket_inf.h", "at_utils.h", "utils_list.h", "utils_ringbuff.h"}
 
 
+def c_source(path):
+    """A file of C, with the function's body in place of its second name."""
+    text = path.read_text()
+    bodies = dict(C_STATIC.findall(text))
+    return C_ALIAS.sub(lambda alias: f"{alias[1]}\n{{{bodies.get(alias[2], '')}}}", text)
+
+
 def definitions():
     """C name: the archive whose sources define it."""
     found = {}
     for archive, patterns in SOURCES.items():
         for path in (p for pattern in patterns for p in sorted(ROOT.glob(pattern))):
-            text = re.sub(r"//.*|/\*.*?\*/", "", path.read_text(), flags=re.S if path.suffix == ".c" else 0)
+            text = c_source(path) if path.suffix == ".c" else path.read_text()
+            text = re.sub(r"//.*|/\*.*?\*/", "", text, flags=re.S if path.suffix == ".c" else 0)
             pattern = RUST_DEFINITION if path.suffix == ".rs" else C_DEFINITION
             found.update((name, archive) for name in pattern.findall(text))
     return found
@@ -161,7 +172,7 @@ def misnamed():
     """Where the platform's Rust functions and the HAL_* that call them differ."""
     callers, exports = {}, {}
     for path in sorted(ROOT.glob("platform/*/weak/*.c")):
-        for name, body in C_CALLER.findall(path.read_text()):
+        for name, body in C_CALLER.findall(c_source(path)):
             for callee in PLATFORM_CALL.findall(body):
                 callers.setdefault(callee, set()).add(name)
     for path in sorted(ROOT.glob("platform/*/src/*.rs")):
