@@ -1,5 +1,6 @@
-# cmake --install: archives, shared library, headers, pkg-config file, CMake package, and the hub where it was built.
-# Everything in it finds the rest by its own place, so the installed folder may be moved.
+# cmake --install: archives, shared library, headers, pkg-config file, CMake package, what is linked and under which
+# licences, and the hub where it was built. Everything in it finds the rest by its own place, so the installed folder may
+# be moved. The components are the packages of iot_package.cmake.
 
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -7,16 +8,16 @@ include(CMakePackageConfigHelpers)
 set(iot_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/QCloudIoT")
 set(iot_pkgconfig_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
-install(FILES ${IOT_ARCHIVES} DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(FILES ${IOT_ARCHIVES} DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dev)
+string(REGEX MATCH "^[0-9]+" iot_major "${IOT_VERSION}")
 if(IOT_BUILD_SHARED)
-  string(REGEX MATCH "^[0-9]+" iot_major "${IOT_VERSION}")
-  install(PROGRAMS "${IOT_SHARED_DIR}/libiot_sdk.so.${IOT_VERSION}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
-  install(FILES "${IOT_SHARED_DIR}/libiot_sdk.so.${iot_major}" "${IOT_SHARED_DIR}/libiot_sdk.so"
-          DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  install(FILES "${IOT_SHARED_DIR}/libiot_sdk.so.${IOT_VERSION}" "${IOT_SHARED_DIR}/libiot_sdk.so.${iot_major}"
+          DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT shared)
+  install(FILES "${IOT_SHARED_DIR}/libiot_sdk.so" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dev)
 endif()
 foreach(header IN LISTS IOT_HEADERS)
   get_filename_component(folder "${header}" DIRECTORY)
-  install(FILES "${IOT_INCLUDE_DIR}/${header}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/${folder}")
+  install(FILES "${IOT_INCLUDE_DIR}/${header}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/${folder}" COMPONENT dev)
 endforeach()
 
 # The way from the .pc file's folder up to the prefix.
@@ -53,10 +54,10 @@ else()
   set(iot_pc_libs_private "")
 endif()
 configure_file(cmake/libiot_sdk.pc.in libiot_sdk.pc @ONLY)
-install(FILES "${CMAKE_CURRENT_BINARY_DIR}/libiot_sdk.pc" DESTINATION "${iot_pkgconfig_dir}")
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/libiot_sdk.pc" DESTINATION "${iot_pkgconfig_dir}" COMPONENT dev)
 
 if(IOT_BUILD_HUB)
-  install(PROGRAMS "${IOT_BIN_DIR}/qcloud_iot_hub" DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  install(PROGRAMS "${IOT_BIN_DIR}/qcloud_iot_hub" DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT hub)
 endif()
 if(FEATURE_AUTH_MODE STREQUAL "CERT")
   set(iot_hub_auth certificate)
@@ -83,4 +84,18 @@ write_basic_package_version_file(QCloudIoTConfigVersion.cmake
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/QCloudIoTConfig.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/QCloudIoTConfigVersion.cmake"
               cmake/QCloudIoTOtaTest.cmake
-        DESTINATION "${iot_package_dir}")
+        DESTINATION "${iot_package_dir}" COMPONENT dev)
+
+# iot_install_bill(NAME PACKAGE COMPONENT): what is linked and the licences, in the folder where Debian looks for them.
+function(iot_install_bill NAME PACKAGE COMPONENT)
+  if(Python3_Interpreter_FOUND)
+    set(folder "${CMAKE_INSTALL_DATADIR}/doc/${PACKAGE}")
+    install(FILES "${IOT_DOC_DIR}/${NAME}.cdx.json" DESTINATION "${folder}" COMPONENT ${COMPONENT})
+    install(FILES "${IOT_DOC_DIR}/${NAME}.copyright" DESTINATION "${folder}" COMPONENT ${COMPONENT} RENAME copyright)
+  endif()
+endfunction()
+
+iot_install_bill(libiot_sdk libiot-sdk-dev dev)
+if(IOT_BUILD_SHARED)
+  iot_install_bill(libiot_sdk libiot-sdk${iot_major} shared)
+endif()

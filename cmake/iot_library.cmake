@@ -22,6 +22,12 @@ endif()
 set(IOT_LIB_DIR "${OUTPUT_DIR}/lib")
 set(IOT_BIN_DIR "${OUTPUT_DIR}/bin")
 set(IOT_INCLUDE_DIR "${OUTPUT_DIR}/include")
+set(IOT_DOC_DIR "${OUTPUT_DIR}/doc")
+# Writes the bill of materials (tools/sbom.py); nothing else needs it.
+find_package(Python3 COMPONENTS Interpreter)
+if(NOT Python3_Interpreter_FOUND)
+  message(STATUS "python3 was not found: no bill of materials and no licence texts are written, and none are installed.")
+endif()
 # Several build folders may share one, which then compiles the common crates once.
 if(NOT CARGO_TARGET_DIR)
   set(CARGO_TARGET_DIR "${CMAKE_BINARY_DIR}/cargo")
@@ -196,6 +202,9 @@ function(iot_build_library)
     COMMENT "Building the library with cargo"
     USES_TERMINAL VERBATIM)
 
+  set(bill_environment ${environment} "AR=${CMAKE_AR}")
+  iot_add_bill(libiot_sdk iot_archives bill_environment --archive "${built}/libiot_bundle.a" -- ${arguments})
+
   # In a folder of its own: in that of the archives, -liot_sdk would find it first, and makefiles would no longer link
   # statically.
   set(IOT_SHARED_DIR "${IOT_LIB_DIR}/shared" PARENT_SCOPE)
@@ -218,6 +227,23 @@ function(iot_build_library)
   target_link_options(qcloud_iot INTERFACE "-L${IOT_LIB_DIR}")
   target_link_libraries(qcloud_iot INTERFACE -Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group -lpthread)
   set(IOT_ARCHIVES ${archives} PARENT_SCOPE)
+  set(IOT_BUNDLE "${built}/libiot_bundle.a" PARENT_SCOPE)
+endfunction()
+
+# iot_add_bill(NAME TARGET ENVIRONMENT ARGUMENT...): what the cargo call of TARGET links, into IOT_DOC_DIR. ENVIRONMENT
+# names a list.
+function(iot_add_bill NAME TARGET ENVIRONMENT)
+  if(NOT Python3_Interpreter_FOUND)
+    return()
+  endif()
+  add_custom_target(${TARGET}_bill ALL
+    COMMAND ${CMAKE_COMMAND} -E env ${${ENVIRONMENT}} "${Python3_EXECUTABLE}" "${CMAKE_CURRENT_SOURCE_DIR}/tools/sbom.py"
+            --name ${NAME} --output "${IOT_DOC_DIR}" --cargo "${CARGO}" ${ARGN}
+    BYPRODUCTS "${IOT_DOC_DIR}/${NAME}.cdx.json" "${IOT_DOC_DIR}/${NAME}.copyright"
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+    COMMENT "Listing what is linked into ${NAME}"
+    VERBATIM)
+  add_dependencies(${TARGET}_bill ${TARGET})
 endfunction()
 
 # The hub is a tool: always built for the machine that builds, and always optimised.
@@ -233,6 +259,9 @@ function(iot_build_hub)
     USES_TERMINAL VERBATIM)
   # One after the other: two cargos in one folder would wait for each other.
   add_dependencies(iot_hub iot_archives)
+  if(TARGET iot_archives_bill)
+    add_dependencies(iot_hub iot_archives_bill)
+  endif()
 endfunction()
 
 # A C99 program of this project, linked again when an archive changes.

@@ -5,6 +5,7 @@
 #   LINK_OUTPUT   the build's lib, include  LINK_BUILD  the build folder
 #   LINK_CONFIG   the configuration of tests/abi that this build is
 #   LINK_BUILD_TYPE  release or debug      LINK_PANIC  unwind or abort
+#   LINK_BUNDLE   the archive that cargo made
 #   CC NM OBJCOPY READELF CMAKE CARGO
 set -euo pipefail
 export LC_ALL=C
@@ -58,6 +59,12 @@ install() {
 case ${1:?usage: run.sh CASE} in
 symbols)
     "$LINK_SOURCE/tests/abi/symbols.sh" "$lib" "$LINK_CONFIG"
+    ;;
+bill)
+    install
+    doc=$prefix/share/doc/libiot-sdk-dev
+    python3 "$here/bill.py" "$doc/libiot_sdk.cdx.json" "$doc/copyright" "$LINK_BUNDLE" \
+        "$(cd "$LINK_SOURCE" && rustc --print target-libdir)" "$LINK_SOURCE/Cargo.lock"
     ;;
 old_line)
     # The C SDK's link line, with the shared library built as well.
