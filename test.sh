@@ -2,7 +2,7 @@
 # Runs everything that is tested. Installs what is missing (as root or with sudo). Ends with a line per part.
 #
 #   ./test.sh           all parts but targets
-#   ./test.sh targets   cross builds under qemu, beside the others
+#   ./test.sh targets   cross builds under qemu, and packages, beside the others
 #   ./test.sh PART...   some of: lint unit headers abi ctest sizes e2e demo faults console instructions sanitize fuzz coverage deny
 set -uo pipefail
 cd "$(dirname "$0")" || exit
@@ -182,7 +182,7 @@ instructions() {
 }
 
 targets() {
-    tests/targets/run.sh
+    tests/targets/run.sh && tests/packages/run.sh
 }
 
 deny() {
