@@ -190,7 +190,8 @@ pub fn guide() -> String {
          PLACE      http (both firmware servers) or mqtt (the broker)\n\
          EVENT      mqtt: connection, packet, connect, subscribe, unsubscribe, publish, puback, pingreq, disconnect;\n\
          \x20          a report of version, downloading, burning, done, fail; a message or an order to a device;\n\
-         \x20          a broadcast, a request (RRPC), a config or a log level to a device; its answer, or that it asks\n\
+         \x20          a broadcast, a request (RRPC), a config or a log level to a device; its answer, or that it asks;\n\
+         \x20          what the service shadow or gateway says to a device\n\
          OCCASIONS  #2: the second time, #1-3: the first three, #2-: from the second on; none: always\n",
     );
     let parts = [
@@ -210,7 +211,7 @@ pub fn guide() -> String {
     let commands = names(command::KINDS.iter().map(|(name, _)| *name).collect());
     text.push_str(&format!("\nKinds of command=: {commands}, text:PAYLOAD\n"));
     let messages = names(message::KINDS.iter().map(|(name, _)| *name).collect());
-    text.push_str(&format!("\nKinds of message=: {messages}, text:PAYLOAD, id:TEXT\n"));
+    text.push_str(&format!("\nKinds of message=: {messages}, text:PAYLOAD, id:TEXT, result:JSON\n"));
     text
 }
 

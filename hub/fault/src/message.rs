@@ -15,6 +15,8 @@ pub enum OddMessage {
     Text(String),
     /// On the good one's topic, but for the last level, which is this.
     Id(String),
+    /// With this result, or each device that it names with this one.
+    Result(Value),
 }
 
 /// What is changed in the good message.
@@ -38,6 +40,8 @@ pub enum MessageFlaw {
     With(&'static str, Odd),
     /// The topic is another device's.
     Elsewhere,
+    /// The devices behind a gateway that it names have this key so.
+    Devices(&'static str, &'static str),
 }
 
 /// A value that a key of the good message does not have.
@@ -59,6 +63,9 @@ pub const KINDS: &[(&str, MessageFlaw)] = &[
     ("zeros", MessageFlaw::Zeros),
     ("nested", MessageFlaw::Nested),
     ("elsewhere", MessageFlaw::Elsewhere),
+    ("other-device", MessageFlaw::Devices("device_name", "other")),
+    ("no-token", MessageFlaw::Without("clientToken")),
+    ("other-token", MessageFlaw::With("clientToken", Odd::Text("other-0"))),
     ("no-type", MessageFlaw::Without("type")),
     ("other-type", MessageFlaw::With("type", Odd::Text("other"))),
     ("no-payload", MessageFlaw::Without("payload")),
@@ -84,8 +91,12 @@ pub fn parse(text: &str) -> Result<OddMessage, String> {
             Ok(OddMessage::Id(id.to_owned()))
         };
     }
+    if let Some(result) = text.strip_prefix("result:") {
+        let value = serde_json::from_str(result);
+        return value.map(OddMessage::Result).map_err(|error| format!("message={text}: expected JSON: {error}"));
+    }
     let found = choose("message", text, KINDS).map(OddMessage::Changed);
-    found.map_err(|error| format!("{error}, text:PAYLOAD, id:TEXT"))
+    found.map_err(|error| format!("{error}, text:PAYLOAD, id:TEXT, result:JSON"))
 }
 
 impl OddMessage {
@@ -99,6 +110,16 @@ impl OddMessage {
             OddMessage::Id(id) => {
                 let before = message.topic.rsplit_once('/').map_or("", |(before, _)| before);
                 message.topic = format!("{before}/{id}");
+                return;
+            }
+            OddMessage::Result(result) => {
+                message.payload = changed(&message.payload, |keys| {
+                    if let Some(there) = keys.get_mut("result") {
+                        *there = result.clone();
+                    }
+                    devices(keys, "result", result);
+                })
+                .into();
                 return;
             }
             OddMessage::Changed(change) => *change,
@@ -115,6 +136,7 @@ impl OddMessage {
                 message.topic.push_str("-other");
                 return;
             }
+            MessageFlaw::Devices(key, text) => changed(good, |keys| devices(keys, key, &json!(text))),
             MessageFlaw::Without(key) => changed(good, |keys| drop(keys.remove(key))),
             MessageFlaw::With(key, odd) => {
                 let value = match odd {
@@ -135,6 +157,16 @@ fn changed(good: &[u8], change: impl FnOnce(&mut serde_json::Map<String, Value>)
     let mut keys = serde_json::from_slice(good).unwrap_or_default();
     change(&mut keys);
     Value::Object(keys).to_string().into_bytes()
+}
+
+/// Changes a key of each device behind a gateway that a message names.
+fn devices(message: &mut serde_json::Map<String, Value>, key: &str, value: &Value) {
+    let named = message.get_mut("payload").and_then(|payload| payload.get_mut("devices"));
+    for device in named.and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(there) = device.get_mut(key) {
+            *there = value.clone();
+        }
+    }
 }
 
 /// So many bytes: blanks before the last one, so that JSON stays JSON.
@@ -162,7 +194,9 @@ mod tests {
     #[test]
     fn every_kind_differs_from_the_good_one() {
         let good = Publish::new("$rrpc/rxd/P1/dev1/5", QoS::AtMostOnce, GOOD);
-        for (name, _) in KINDS {
+        // What it does not have is in the test below.
+        let others = ["no-token", "other-device"];
+        for (name, _) in KINDS.iter().filter(|(name, _)| !others.contains(name)) {
             assert_ne!(spoilt(name), good, "{name}");
         }
         assert_eq!(spoilt("text:{}").payload, "{}");
@@ -170,6 +204,24 @@ mod tests {
         assert_eq!(spoilt("id:").topic, "$rrpc/rxd/P1/dev1/");
         assert!(parse("id:a/b").is_err());
         assert!(parse("odd").is_err_and(|error| error.contains("no-result") && error.contains("text:")));
+    }
+
+    #[test]
+    fn answers_of_shadow_and_gateway() {
+        let spoil = |kind: &str, good: &str| {
+            let mut message = Publish::new("t", QoS::AtMostOnce, good);
+            parse(kind).expect(kind).spoil(&mut message);
+            String::from_utf8(message.payload.to_vec()).expect("text")
+        };
+        let shadow = r#"{"clientToken":"P-0","result":0,"type":"get"}"#;
+        assert_eq!(spoil("no-token", shadow), r#"{"result":0,"type":"get"}"#);
+        assert_eq!(spoil("other-token", shadow), r#"{"clientToken":"other-0","result":0,"type":"get"}"#);
+        assert_eq!(spoil("result:\"0\"", shadow), r#"{"clientToken":"P-0","result":"0","type":"get"}"#);
+        let gateway = r#"{"payload":{"devices":[{"device_name":"d","result":0}]},"type":"online"}"#;
+        let other = r#"{"payload":{"devices":[{"device_name":"other","result":0}]},"type":"online"}"#;
+        assert_eq!(spoil("other-device", gateway), other);
+        assert_eq!(spoil("result:806", gateway), gateway.replace(":0}", ":806}"));
+        assert!(parse("result:x").is_err_and(|error| error.contains("JSON")));
     }
 
     #[test]

@@ -59,6 +59,10 @@ pub enum MqttEvent {
     Config,
     /// A log level goes out to a device, asked for or not.
     Level,
+    /// The shadow service says something to a device.
+    Shadow,
+    /// The gateway service says something to a gateway.
+    Gateway,
 }
 
 const EVENTS: &[(&str, MqttEvent)] = &[
@@ -84,6 +88,8 @@ const EVENTS: &[(&str, MqttEvent)] = &[
     ("ask", MqttEvent::Ask),
     ("config", MqttEvent::Config),
     ("level", MqttEvent::Level),
+    ("shadow", MqttEvent::Shadow),
+    ("gateway", MqttEvent::Gateway),
 ];
 
 /// A rule for the broker.
@@ -145,6 +151,8 @@ pub const GUIDE: &[(&str, &str)] = &[
     ("mqtt:command=repeat@downloading#1", "the update command once more, or a bad one; kinds below"),
     ("mqtt:message=half@config#1", "another message instead of the good one; kinds below"),
     ("mqtt:late=3@request#1", "the message goes out 3 s later, behind what comes meanwhile"),
+    ("mqtt:message=other-token@shadow#1", "an answer of the shadow service that answers nothing that was asked"),
+    ("mqtt:message=result:806@gateway#2", "another result of what a gateway has asked for"),
     ("mqtt:lose@order#1", "the update command gets lost"),
     ("mqtt:twice@order#1", "the update command goes out twice under the same packet id"),
 ];
@@ -196,6 +204,8 @@ pub fn parse(text: &str, rule: &Written<'_>) -> Result<MqttRule, String> {
             | MqttEvent::Request
             | MqttEvent::Config
             | MqttEvent::Level
+            | MqttEvent::Shadow
+            | MqttEvent::Gateway
     );
     let fits = match &effect {
         MqttEffect::Lose | MqttEffect::Twice | MqttEffect::Message(_) | MqttEffect::Late(_) => outgoing,
@@ -258,6 +268,9 @@ pub fn outgoing(message: &Publish) -> Vec<MqttEvent> {
         ("$rrpc/", MqttEvent::Request),
         ("$config/", MqttEvent::Config),
         ("$log/", MqttEvent::Level),
+        ("$shadow/", MqttEvent::Shadow),
+        ("$template/", MqttEvent::Shadow),
+        ("$gateway/", MqttEvent::Gateway),
     ];
     events.extend(prefixes.iter().filter(|(prefix, _)| message.topic.starts_with(prefix)).map(|(_, event)| event));
     events

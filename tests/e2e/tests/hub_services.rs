@@ -20,9 +20,14 @@ struct Place {
 
 /// A hub that knows these devices.
 fn place(build: Build, devices: &[Device]) -> Place {
+    place_with(build, devices, &[])
+}
+
+/// The same with more of the hub's command line.
+fn place_with(build: Build, devices: &[Device], args: &[&str]) -> Place {
     let folder = TempDir::new().expect("a temporary folder");
     let (first, others) = devices.split_first().expect("a device");
-    let setup = HubSetup::new(folder.path(), first).devices(others.iter().cloned());
+    let setup = HubSetup::new(folder.path(), first).devices(others.iter().cloned()).args(args);
     Place { build, hub: setup.start(), setup, folder }
 }
 
@@ -160,5 +165,56 @@ fn a_gateway_is_refused_a_device_that_is_not_its_own() {
         place.ask(&["gateways", "unbind", &named("other").client_id(), &sub.client_id()]);
         place.ask(&["gateways", "bind", &own.client_id(), &sub.client_id()]);
         assert_eq!(place.run("gateway_sample", &[]).code(), 0);
+    }
+}
+
+/// shadow.md, section 4: how a request ends.
+#[test]
+fn a_shadow_that_misbehaves_ends_the_request_as_the_contract_says() {
+    for (rule, code, says) in [
+        ("mqtt:lose@shadow#1", 1, "no document of the cloud: -205"),
+        ("mqtt:late=60@shadow#1", 1, "no document of the cloud: -205"),
+        ("mqtt:message=other-token@shadow#1", 1, "no document of the cloud: -205"),
+        ("mqtt:message=no-token@shadow#1", 1, "no document of the cloud: -205"),
+        ("mqtt:message=half@shadow#1", 1, "no document of the cloud: -205"),
+        ("mqtt:message=17-kb@shadow#1", 1, "no document of the cloud: -205"),
+        ("mqtt:message=result:5005@shadow#1", 1, "no document of the cloud: -206"),
+        ("mqtt:message=no-result@shadow#1", 1, "no document of the cloud: -206"),
+        ("mqtt:message=result:65536@shadow#2", 1, "updateCount could not be reported: -204"),
+        ("mqtt:lose@shadow#2", 1, "updateCount could not be reported: -203"),
+        ("mqtt:message=16-kb@shadow", 0, "updateCount is 1"),
+        ("mqtt:twice@shadow", 0, "updateCount is 1"),
+        ("mqtt:late=1@shadow#1", 0, "updateCount is 1"),
+    ] {
+        let device = Device::default();
+        let place = place_with(Build::NoTls, slice::from_ref(&device), &["--fault", rule]);
+        device.write_info(place.home(), place.build);
+        let finished = place.run("shadow_sample", &["-l", "1"]);
+        assert!(finished.code() == code && finished.says(&[says]), "{rule}: {}", finished.lines.join("\n"));
+        assert!(!place.hub.events_of("fault").is_empty(), "{rule} never bit");
+    }
+}
+
+/// gateway.md, section 2: what a call returns.
+#[test]
+fn a_cloud_that_misbehaves_fails_the_gateways_call() {
+    for (rule, code, says) in [
+        ("mqtt:message=result:806@gateway#2", 1, "could not be put online: 806"),
+        ("mqtt:message=result:\"-1\"@gateway#2", 1, "could not be put online: -1"),
+        ("mqtt:message=result:9@gateway#3", 1, "could not be put offline: 9"),
+        ("mqtt:lose@gateway#1", 1, "no list of bound devices: -1001"),
+        ("mqtt:message=other-device@gateway#2", 1, "could not be put online: -1001"),
+        ("mqtt:message=half@gateway#2", 1, "could not be put online: -1001"),
+        ("mqtt:message=16-kb@gateway", 0, "offline"),
+        ("mqtt:twice@gateway", 0, "offline"),
+        ("mqtt:late=2@gateway#2", 0, "offline"),
+    ] {
+        let (own, sub) = (Device::default(), named("behind"));
+        let place = place_with(Build::NoTls, &[own.clone(), sub.clone()], &["--fault", rule]);
+        gateway(&place, &own, &sub);
+        place.ask(&["gateways", "bind", &own.client_id(), &sub.client_id()]);
+        let finished = place.run("gateway_sample", &[]);
+        assert!(finished.code() == code && finished.says(&[says]), "{rule}: {}", finished.lines.join("\n"));
+        assert!(!place.hub.events_of("fault").is_empty(), "{rule} never bit");
     }
 }
