@@ -1,5 +1,5 @@
-//! HTTP/1.1 as far as a device needs it: URLs, the request, the head of an answer, how its body is framed, and a buffer
-//! for what comes in.
+//! HTTP/1.1 as far as a device needs it: URLs, the request, the head of an answer, how its body is framed, a buffer for
+//! what comes in, and short answers whole.
 
 mod basic;
 pub mod buffer;
@@ -7,6 +7,7 @@ pub mod chunk;
 pub mod framing;
 pub mod head;
 mod reference;
+pub mod reply;
 pub mod request;
 pub mod url;
 

@@ -1,5 +1,5 @@
 //! The services of the cloud that a device uses over its MQTT session: a folder each, with its topics, messages and
-//! session. [`exchange`], [`question`] and [`topics`] are what they share.
+//! session. [`exchange`], [`question`] and [`topics`] are what they share. [`registration`] comes before any session.
 
 pub mod broadcast;
 pub mod exchange;
@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod log_upload;
 pub mod ota;
 pub mod question;
+pub mod registration;
 pub mod remote_config;
 pub mod rrpc;
 pub mod shadow;
