@@ -9,10 +9,18 @@ extern "C" {
 #endif
 
 /**
- * Registers a device at run time: takes product id, product secret and device name, fills in the device's secret or
- * certificate. Returns 0 or an error code.
+ * Registers a device at run time: takes product id, product secret and device name, fills in the device's secret, or, in
+ * CERT mode, writes certificate and key to `./certs` and fills in the names of the files. Waits up to 10 s for the
+ * connection and 10 s for the answer. The caller stores `*pDevInfo`, by HAL_SetDevInfo for example.
+ *
+ * Returns QCLOUD_RET_SUCCESS. A code of the cloud comes back as it is, a positive number: test for anything but 0.
+ * QCLOUD_ERR_INVAL for NULL and for names that can't be; QCLOUD_ERR_FAILURE for a product secret of less than 16
+ * characters, a reply that is of no use, and files that can't be written; -1 for a reply without a code;
+ * QCLOUD_ERR_HTTP_CONN when the server can't be reached; QCLOUD_ERR_HTTP_TIMEOUT when it stays silent; other
+ * QCLOUD_ERR_HTTP*, QCLOUD_ERR_TCP* and QCLOUD_ERR_SSL* for other failures of the connection. `*pDevInfo` and files are
+ * as they were then.
  */
-extern int IOT_DynReg_Device(DeviceInfo *pDevInfo);
+int IOT_DynReg_Device(DeviceInfo *pDevInfo);
 
 #ifdef __cplusplus
 }

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+#[cfg(feature = "dev-dyn-reg")]
+use iot_engine::http::reply::Fault;
 use iot_engine::mqtt::{LinkFault, Refusal};
 use iot_engine::services::ota::OtaError;
+#[cfg(feature = "dev-dyn-reg")]
+use iot_engine::services::registration::Failure;
 
 use crate::hal::{ConnectError, TransportError};
 
@@ -38,6 +42,9 @@ pub enum Error {
     BadVersion,
     /// The download could not be started.
     Start(StartFault),
+    /// The device was not registered.
+    #[cfg(feature = "dev-dyn-reg")]
+    Registration(RegistrationFault),
 }
 
 /// Why a download could not be started.
@@ -51,6 +58,30 @@ pub enum StartFault {
     NoHttps,
     /// The trusted roots can't be read.
     NoRoots,
+}
+
+/// Why a device was not registered.
+#[cfg(feature = "dev-dyn-reg")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistrationFault {
+    /// The environment's server is none.
+    NoServer(String),
+    /// The trusted roots can't be read.
+    NoRoots(String),
+    /// The server can't be reached.
+    Unreachable(String),
+    /// The server gave no answer in time.
+    Silent,
+    /// The connection ended before the answer was complete.
+    Cut(TransportError),
+    /// The answer can't be read.
+    NoAnswer(Fault),
+    /// The cloud refused, or its reply is of no use, or what was to be asked is.
+    Refused(Failure),
+    /// What the cloud gave can't be stored.
+    NotStored(String),
+    /// The thread is to end.
+    GivenUp,
 }
 
 impl fmt::Display for Error {
@@ -71,6 +102,8 @@ impl fmt::Display for Error {
             Error::Ota(error) => write!(f, "refused ({})", error.code()),
             Error::BadVersion => write!(f, "the version is empty or too long"),
             Error::Start(fault) => write!(f, "{fault}"),
+            #[cfg(feature = "dev-dyn-reg")]
+            Error::Registration(fault) => write!(f, "{fault}"),
         }
     }
 }
@@ -86,7 +119,43 @@ impl fmt::Display for StartFault {
     }
 }
 
+#[cfg(feature = "dev-dyn-reg")]
+impl fmt::Display for RegistrationFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RegistrationFault::NoServer(text)
+            | RegistrationFault::NoRoots(text)
+            | RegistrationFault::Unreachable(text)
+            | RegistrationFault::NotStored(text) => write!(f, "{text}"),
+            RegistrationFault::Silent => write!(f, "the server gave no answer in time"),
+            RegistrationFault::Cut(error) => write!(f, "the connection ended before the answer was complete: {error}"),
+            RegistrationFault::NoAnswer(Fault::Malformed(what)) => write!(f, "the answer is not HTTP: {what}"),
+            RegistrationFault::NoAnswer(Fault::TooLong(limit)) => {
+                write!(f, "the answer has more than {} kB", limit / 1024)
+            }
+            RegistrationFault::NoAnswer(Fault::NoMemory) => write!(f, "no memory for the answer"),
+            RegistrationFault::NoAnswer(Fault::Ended) => write!(f, "the answer is not complete"),
+            RegistrationFault::Refused(failure) => write!(f, "{failure}"),
+            RegistrationFault::GivenUp => write!(f, "the thread is to end"),
+        }
+    }
+}
+
 impl std::error::Error for Error {}
+
+#[cfg(feature = "dev-dyn-reg")]
+impl From<Failure> for RegistrationFault {
+    fn from(failure: Failure) -> Self {
+        RegistrationFault::Refused(failure)
+    }
+}
+
+#[cfg(feature = "dev-dyn-reg")]
+impl From<RegistrationFault> for Error {
+    fn from(fault: RegistrationFault) -> Self {
+        Error::Registration(fault)
+    }
+}
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {

@@ -4,6 +4,8 @@ pub mod download;
 pub mod error;
 pub mod mqtt;
 pub mod overrides;
+#[cfg(feature = "dev-dyn-reg")]
+pub mod registration;
 pub mod services;
 pub mod trust;
 

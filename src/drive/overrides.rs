@@ -3,7 +3,10 @@
 
 /// MQTT server as `host:port`, instead of the product's own host.
 pub const ENDPOINT: &str = "QCLOUD_IOT_MQTT_ENDPOINT";
-/// File with trusted roots (PEM) for HTTPS and for MQTT in CERT mode, instead of the built-in ones.
+/// Server of dynamic registration as `host:port`.
+#[cfg(feature = "dev-dyn-reg")]
+pub const REGISTRATION_ENDPOINT: &str = "QCLOUD_IOT_REGISTRATION_ENDPOINT";
+/// File with trusted roots (PEM) for HTTPS, dynamic registration and MQTT in CERT mode, instead of the built-in ones.
 pub const CA_FILE: &str = "QCLOUD_IOT_CA_FILE";
 
 /// The variable's value where it is set, not empty, and the build allows it.

@@ -11,9 +11,9 @@ use super::overrides;
 
 /// The roots of the object stores that firmware is downloaded from.
 const HTTPS_ROOTS: &str = include_str!("../../certs/https_roots.pem");
-/// The private CA of the platform's MQTT servers.
-#[cfg(feature = "auth-mode-cert")]
-const MQTT_CA: &str = include_str!("../../certs/tencent_iot_ca.pem");
+/// The private CA of the platform's own servers.
+#[cfg(any(feature = "auth-mode-cert", feature = "dev-dyn-reg"))]
+const PLATFORM_CA: &str = include_str!("../../certs/tencent_iot_ca.pem");
 
 /// `SSLConnectParams.ca_crt_len` has 16 bits.
 const MAX_PEM: usize = 65_534;
@@ -25,7 +25,7 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// # Errors
 /// The named file can't be used; the text says why.
 pub fn https_roots() -> Result<Arc<str>, String> {
-    roots(HTTPS_ROOTS)
+    roots(|| Arc::from(HTTPS_ROOTS))
 }
 
 /// Roots for MQTT in CERT mode, as PEM.
@@ -34,14 +34,23 @@ pub fn https_roots() -> Result<Arc<str>, String> {
 /// As [`https_roots`].
 #[cfg(feature = "auth-mode-cert")]
 pub fn mqtt_ca() -> Result<Arc<str>, String> {
-    roots(MQTT_CA)
+    roots(|| Arc::from(PLATFORM_CA))
+}
+
+/// Roots for dynamic registration, as PEM: the platform's CA signed its server, and a public one may.
+///
+/// # Errors
+/// As [`https_roots`].
+#[cfg(feature = "dev-dyn-reg")]
+pub fn registration_roots() -> Result<Arc<str>, String> {
+    roots(|| Arc::from([PLATFORM_CA, HTTPS_ROOTS].concat()))
 }
 
 /// What the program has set.
 static OWN_ROOTS: Mutex<Option<Arc<str>>> = Mutex::new(None);
 
-/// Trusts `pem` from the next connection on, instead of the built-in roots, for HTTPS and for MQTT in CERT mode. `None`: the
-/// built-in ones again.
+/// Trusts `pem` from the next connection on, instead of the built-in roots, for HTTPS, dynamic registration and MQTT in CERT
+/// mode. `None`: the built-in ones again.
 ///
 /// # Errors
 /// That can't be used; the text says why, and what was set before stays.
@@ -51,14 +60,14 @@ pub fn set_roots(pem: Option<&[u8]>) -> Result<(), String> {
     Ok(())
 }
 
-fn roots(built_in: &'static str) -> Result<Arc<str>, String> {
+fn roots(built_in: impl FnOnce() -> Arc<str>) -> Result<Arc<str>, String> {
     if let Some(path) = overrides::read(overrides::CA_FILE) {
         let name = format!("trusted roots {path} ({})", overrides::CA_FILE);
         let file = read(&path).map_err(|error| format!("{name}: {error}"))?;
         return usable(&file, &name);
     }
     let own = OWN_ROOTS.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(own.unwrap_or_else(|| Arc::from(built_in)))
+    Ok(own.unwrap_or_else(built_in))
 }
 
 /// What a file of certificates holds.
@@ -103,6 +112,8 @@ mod tests {
         let own = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert_eq!(set_roots(Some(own.as_bytes())), Ok(()));
         assert_eq!(https_roots().as_deref(), Ok(own));
+        #[cfg(feature = "dev-dyn-reg")]
+        assert_eq!(registration_roots().as_deref(), Ok(own));
         let large = own.repeat(1200);
         let too_large = format!(
             "trusted roots: {} bytes of certificates, a platform can be handed 65534: leave those that your servers need",
@@ -120,5 +131,10 @@ mod tests {
         }
         assert_eq!(set_roots(None), Ok(()));
         assert_eq!(https_roots().as_deref(), Ok(HTTPS_ROOTS));
+        #[cfg(feature = "dev-dyn-reg")]
+        {
+            let both = registration_roots().unwrap();
+            assert!(both.len() <= MAX_PEM && both.starts_with(PLATFORM_CA) && both.ends_with(HTTPS_ROOTS));
+        }
     }
 }

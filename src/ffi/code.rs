@@ -3,8 +3,14 @@
 use std::ffi::c_int;
 
 use iot_abi::error::*;
+#[cfg(feature = "dev-dyn-reg")]
+use iot_engine::http::reply::Fault;
 use iot_engine::mqtt::{LinkFault, Refusal};
+#[cfg(feature = "dev-dyn-reg")]
+use iot_engine::services::registration::Failure;
 
+#[cfg(feature = "dev-dyn-reg")]
+use crate::drive::error::RegistrationFault;
 use crate::drive::error::{Error, StartFault};
 use crate::drive::mqtt::Driven;
 
@@ -23,6 +29,8 @@ pub(crate) fn code(error: &Error) -> c_int {
         Error::NoAnswer | Error::NoThread(_) | Error::BadVersion => QCLOUD_ERR_FAILURE,
         Error::Ota(error) => error.code(),
         Error::Start(fault) => start_code(fault),
+        #[cfg(feature = "dev-dyn-reg")]
+        Error::Registration(fault) => registration_code(fault),
     }
 }
 
@@ -68,6 +76,34 @@ fn start_code(fault: &StartFault) -> c_int {
         StartFault::Unreachable(_) => QCLOUD_ERR_HTTP_CONN,
         StartFault::Unusable | StartFault::NoHttps => QCLOUD_ERR_HTTP,
         StartFault::NoRoots => QCLOUD_ERR_FAILURE,
+    }
+}
+
+/// A reply of dynamic registration without a code.
+#[cfg(feature = "dev-dyn-reg")]
+const NO_CODE: c_int = -1;
+
+#[cfg(feature = "dev-dyn-reg")]
+fn registration_code(fault: &RegistrationFault) -> c_int {
+    match fault {
+        RegistrationFault::NoServer(_) | RegistrationFault::Refused(Failure::Name(_) | Failure::NameInPath) => {
+            QCLOUD_ERR_INVAL
+        }
+        RegistrationFault::Unreachable(_) => QCLOUD_ERR_HTTP_CONN,
+        RegistrationFault::Silent => QCLOUD_ERR_HTTP_TIMEOUT,
+        RegistrationFault::Cut(error) => error.code(),
+        RegistrationFault::NoAnswer(Fault::Malformed(_) | Fault::Ended) => QCLOUD_ERR_HTTP,
+        RegistrationFault::Refused(Failure::Status(401 | 403)) => QCLOUD_ERR_HTTP_AUTH,
+        RegistrationFault::Refused(Failure::Status(404)) => QCLOUD_ERR_HTTP_NOT_FOUND,
+        RegistrationFault::Refused(Failure::Status(_)) => QCLOUD_ERR_HTTP,
+        RegistrationFault::Refused(Failure::NoCode) => NO_CODE,
+        // A positive one comes back as it is.
+        RegistrationFault::Refused(Failure::Refused(code, _)) => *code,
+        RegistrationFault::Refused(Failure::ShortSecret | Failure::Unusable(_))
+        | RegistrationFault::NoAnswer(Fault::TooLong(_) | Fault::NoMemory)
+        | RegistrationFault::NoRoots(_)
+        | RegistrationFault::NotStored(_)
+        | RegistrationFault::GivenUp => QCLOUD_ERR_FAILURE,
     }
 }
 

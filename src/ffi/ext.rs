@@ -13,7 +13,8 @@ use crate::drive::trust;
 export! {
     /// Sets whom TLS trusts from the next connection on, instead of the built-in certificates: `pem` holds `len` bytes of
     /// certificates in PEM, with or without a NUL behind them, and is copied. NULL brings the built-in ones back. Holds for
-    /// firmware over https and, in CERT mode, for MQTT. The environment's QCLOUD_IOT_CA_FILE comes before it.
+    /// firmware over https, for dynamic registration and, in CERT mode, for MQTT. The environment's QCLOUD_IOT_CA_FILE comes
+    /// before it.
     ///
     /// Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL where it holds no certificate or more than a platform can be handed.
     ///

@@ -15,6 +15,8 @@ mod edge;
 #[cfg(feature = "broadcast")]
 pub mod broadcast;
 pub(crate) mod code;
+#[cfg(feature = "dev-dyn-reg")]
+pub mod dynreg;
 pub mod ext;
 #[cfg(feature = "gateway")]
 pub mod gateway;

@@ -4,6 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use iot_engine::time::Millis;
 
@@ -182,6 +183,11 @@ pub trait Platform: Send + Sync {
     /// must return soon, whatever it has reached.
     fn is_leaving(&self) -> bool {
         false
+    }
+
+    /// UTC seconds by the system's clock, 0 before 1970.
+    fn unix_time(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
     /// A random number, good enough to spread retries and to number packets; not for keys.

@@ -47,7 +47,10 @@ OPTIONS = {
 }
 
 # The option behind all of a header that the C SDK leaves out as a whole, without a switch in config.h.
-WHOLE_HEADERS = {"qcloud_iot_export_shadow.h": "FEATURE_MQTT_DEVICE_SHADOW"}
+WHOLE_HEADERS = {
+    "qcloud_iot_export_dynreg.h": "FEATURE_DEV_DYN_REG_ENABLED",
+    "qcloud_iot_export_shadow.h": "FEATURE_MQTT_DEVICE_SHADOW",
+}
 
 # What else a reader has to know.
 NO_UPLOAD = "does nothing with `FEATURE_LOG_UPLOAD_ENABLED` OFF, the default"
