@@ -23,11 +23,19 @@ struct Book([Option<Known>; MAX_ADDRESSES]);
 
 impl Book {
     fn sort(&self, addresses: &mut [SocketAddr]) {
-        addresses.sort_by_key(|address| match self.0.iter().flatten().find(|known| known.address == *address) {
+        let rank = |address| match self.0.iter().flatten().find(|known| known.address == address) {
             Some(Known { fruitless: 0, .. }) => 0,
             None => 1,
             Some(Known { fruitless, .. }) => fruitless.saturating_add(1),
-        });
+        };
+        // By insertion: a name has a few addresses, and the standard library's sort is kilobytes of code.
+        for end in 1..addresses.len() {
+            let mut at = end;
+            while at > 0 && rank(addresses[at - 1]) > rank(addresses[at]) {
+                addresses.swap(at - 1, at);
+                at -= 1;
+            }
+        }
     }
 
     fn update(&mut self, address: SocketAddr, change: impl Fn(u32) -> u32) {
