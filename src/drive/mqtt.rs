@@ -225,15 +225,9 @@ pub struct Client {
     pump_loop: pump_loop::PumpLoop,
 }
 
-/// Who is told what driving a client came to.
+/// Told what driving a client came to: after each call of the program and each turn of the loop thread.
 #[cfg(feature = "log-upload")]
-#[derive(Debug, Clone, Copy)]
-pub struct Attendant {
-    /// Called after each call of the program and each turn of the loop thread.
-    pub attend: fn(&Result<Driven, Error>),
-    /// Whether it waits for turns: without, the loop thread rests for as long as nothing is to be done.
-    pub wants_turns: fn() -> bool,
-}
+pub type Attendant = fn(&Result<Driven, Error>);
 
 impl Client {
     /// A client without a connection.
@@ -453,7 +447,7 @@ impl Client {
             return;
         }
         if let Some(attendant) = self.attendant.get() {
-            (attendant.attend)(driven);
+            attendant(driven);
         }
     }
 

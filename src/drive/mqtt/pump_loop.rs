@@ -110,7 +110,8 @@ impl Client {
                 continue;
             }
             #[cfg(feature = "log-upload")]
-            let may_rest = || goes_on() && !self.attendant.get().is_some_and(|attendant| (attendant.wants_turns)());
+            // An attendant wants its turns, also one that gets something to do only later.
+            let may_rest = || goes_on() && self.attendant.get().is_none();
             #[cfg(not(feature = "log-upload"))]
             let may_rest = goes_on;
             let driven = self.pump_until(self.platform.now() + ROUND_MS, &may_rest);
@@ -134,7 +135,7 @@ impl Client {
     fn attend_turn(&self, driven: &Result<Driven, Error>) {
         let Some(attendant) = self.attendant.get() else { return };
         if let Some(_pumping) = self.pump.acquire(&*self.platform, self.platform.now()) {
-            (attendant.attend)(driven);
+            attendant(driven);
         }
     }
 }

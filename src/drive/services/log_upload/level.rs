@@ -7,7 +7,7 @@ use iot_engine::services::log_upload::{level, topics, Urgency};
 
 use super::Uploader;
 use crate::drive::error::Error;
-use crate::drive::mqtt::{Attendant, Client, Driven, QoS, Subscriber, SubscriptionEvent};
+use crate::drive::mqtt::{Client, Driven, QoS, Subscriber, SubscriptionEvent};
 use crate::drive::services::channel::drive_until;
 
 const FUNCTION: &str = "log_level";
@@ -92,7 +92,7 @@ impl Subscriber for Later {
 
 /// Asks over a client that has just connected, and uploads what waits. Takes 2.3 s at most where nobody answers.
 pub(super) fn join(client: &Arc<Client>, find: Find) {
-    client.set_attendant(Attendant { attend, wants_turns: super::is_up });
+    client.set_attendant(attend);
     let is_asked = find().is_some_and(|uploader| {
         uploader.know(client);
         begin(client, find)
