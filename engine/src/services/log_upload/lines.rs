@@ -27,8 +27,9 @@ impl Lines {
         Some(Lines { text, dropped: 0 })
     }
 
-    /// Adds a line as it is printed. False where it does not fit: it is counted only.
+    /// Adds a line as it is printed, with its NUL or without. False where it does not fit: it is counted only.
     pub fn push(&mut self, line: &[u8]) -> bool {
+        let line = line.strip_suffix(b"\0").unwrap_or(line);
         let line = line.strip_suffix(b"\r\n").unwrap_or(line);
         let fits = line.len() + END.len() <= self.room();
         if fits {
@@ -123,8 +124,8 @@ mod tests {
     fn lines_get_their_end_and_keep_their_order() {
         let mut lines = Lines::new().unwrap();
         assert!(lines.is_empty());
-        assert!(lines.push(b"ERR|a\r\n") && lines.push(b"no end"));
-        assert_eq!(lines.take().unwrap(), b"ERR|a\n\x0cno end\n\x0c");
+        assert!(lines.push(b"ERR|a\r\n\0") && lines.push(b"ERR|b\r\n") && lines.push(b"no end"));
+        assert_eq!(lines.take().unwrap(), b"ERR|a\n\x0cERR|b\n\x0cno end\n\x0c");
         assert!(lines.is_empty());
     }
 
