@@ -50,8 +50,8 @@ fn end_ms(timer: &Timer) -> i64 {
 
 #[cfg(target_env = "gnu")]
 fn set_end_ms(timer: &mut Timer, ms: i64) {
-    // Sums of two 32-bit counts of milliseconds: in range even where these fields have 32 bits.
-    timer.end_time.tv_sec = (ms / 1000) as libc::time_t;
+    // A count of seconds with 32 bits may end after the last moment that a field of 32 bits knows.
+    timer.end_time.tv_sec = libc::time_t::try_from(ms / 1000).unwrap_or(libc::time_t::MAX);
     timer.end_time.tv_usec = (ms % 1000 * 1000) as libc::suseconds_t;
 }
 
