@@ -35,6 +35,8 @@ pub enum Action {
     Devices(client::args::Devices),
     /// Order upgrades at a running hub, list and cancel them.
     Upgrade(client::args::Upgrade),
+    /// Let devices register that know their product's secret, or no longer.
+    Registration(client::args::Registration),
     /// Show the shadow of a device, change what is desired of it.
     Shadow(client::args::Shadow),
     /// Show which devices are behind which gateway, bind and unbind them.

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         cli::Action::Firmware(args) => return client::end(client::firmware::run(&args)),
         cli::Action::Devices(args) => return client::end(client::devices::run(&args)),
         cli::Action::Upgrade(args) => return client::end(client::upgrade::run(&args)),
+        cli::Action::Registration(args) => return client::end(client::registration::run(&args)),
         cli::Action::Shadow(args) => return client::end(client::shadow::run(&args)),
         cli::Action::Gateways(args) => return client::end(client::gateways::run(&args)),
         cli::Action::Watch(args) => return client::end(client::watch::run(&args)),

@@ -205,6 +205,10 @@ pub enum Event {
         /// By the device; else a person has set it.
         asked: bool,
     },
+    /// A device was given what it proves itself with.
+    Registered {
+        client_id: String,
+    },
     Http {
         method: String,
         target: String,

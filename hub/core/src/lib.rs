@@ -30,6 +30,7 @@ pub mod ota;
 pub mod ports;
 pub mod problems;
 pub mod random;
+pub mod registration;
 pub mod service;
 pub mod shadow;
 pub mod site;

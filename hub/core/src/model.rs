@@ -11,9 +11,11 @@ use utoipa::ToSchema;
 use crate::error::Fatal;
 
 mod gateway;
+mod product;
 mod shadow;
 
 pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice};
+pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use shadow::{Desire, Shadow};
 
 /// A firmware that devices of a product can be upgraded to.

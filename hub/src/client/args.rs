@@ -214,6 +214,33 @@ pub enum GatewaysAction {
 }
 
 #[derive(Args)]
+pub struct Registration {
+    #[command(flatten)]
+    pub target: Target,
+    #[command(subcommand)]
+    pub action: Option<RegistrationAction>,
+}
+
+#[derive(Subcommand)]
+pub enum RegistrationAction {
+    /// List every product with a secret (also without a subcommand).
+    List,
+    /// Let the devices of a product register, and show the product's secret.
+    On {
+        /// The product
+        product: String,
+        /// A file that holds the secret of a product that has one already (default: the hub makes one, once)
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+    },
+    /// Let the devices of a product not register any more; its secret stays.
+    Off {
+        /// The product
+        product: String,
+    },
+}
+
+#[derive(Args)]
 pub struct Shadow {
     #[command(flatten)]
     pub target: Target,

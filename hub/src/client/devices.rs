@@ -75,7 +75,7 @@ fn row(device: Device) -> [String; 6] {
 }
 
 /// A secret on the command line would be in the list of processes.
-fn read_secret(path: &Path) -> Result<String, Trouble> {
+pub fn read_secret(path: &Path) -> Result<String, Trouble> {
     let text = fs::read_to_string(path);
     text.map(|text| text.trim().to_owned())
         .map_err(|error| Trouble::failed(format!("--secret-file {}: {error}", path.display())))

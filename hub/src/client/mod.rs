@@ -9,6 +9,7 @@ pub mod firmware;
 pub mod gateways;
 pub mod messages;
 mod output;
+pub mod registration;
 pub mod shadow;
 mod stream;
 mod trouble;

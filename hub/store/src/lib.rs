@@ -24,6 +24,7 @@ mod firmware;
 mod gateway;
 mod logs;
 mod messaging;
+mod products;
 mod schema;
 mod shadow;
 mod upgrades;

@@ -134,6 +134,14 @@ CREATE TABLE log_levels (
     level INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+-- The products whose devices may register.
+CREATE TABLE products (
+    product_id TEXT PRIMARY KEY,
+    secret TEXT NOT NULL,
+    enabled INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Why a database cannot be used.

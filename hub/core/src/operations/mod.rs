@@ -7,6 +7,7 @@ mod gateway;
 mod logs;
 mod messaging;
 mod orders;
+mod registration;
 mod shadow;
 mod upload;
 

@@ -7,7 +7,9 @@ use super::store::{Credential, NewOrder, Store, Touched};
 use crate::devices::Devices;
 use crate::messaging::model::{ConfigDevice, Payload, RrpcState};
 use crate::messaging::rrpc::Answer;
-use crate::model::{AddFirmware, Change, Firmware, Gateway, Problem, ProblemCode, ProblemKind, Proof, Scope, State};
+use crate::model::{
+    AddFirmware, Change, Firmware, Gateway, Problem, ProblemCode, ProblemKind, Product, Proof, Scope, State,
+};
 use crate::ota::message::Progress;
 use crate::shadow::Document;
 
@@ -16,7 +18,7 @@ pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 
 /// Runs the whole suite; each part gets a store of its own.
 pub fn check(open: &mut dyn FnMut() -> Opened) {
-    for part in [devices, firmware, orders, reports, claims, shadows, gateways, requests, configs, logs] {
+    for part in [devices, firmware, orders, reports, claims, shadows, products, gateways, requests, configs, logs] {
         let (store, _keep) = open();
         import(&*store);
         part(&*store);
@@ -168,6 +170,25 @@ fn claims(store: &dyn Store) {
     assert_eq!(store.claim(0, 7, 2, 8).map(|jobs| jobs.len()), Ok(2));
     store.set_sent(&ids, 9).expect("kept");
     assert_eq!(store.claim(0, 9, 2, 10).map(|jobs| jobs.len()), Ok(0));
+}
+
+fn products(store: &dyn Store) {
+    assert_eq!((store.products(), store.product_secret("P1")), (Ok(Vec::new()), Ok(None)));
+    let mut made = 0;
+    let mut set = |enabled: bool, given: Option<&str>| {
+        store.set_registration("P1", enabled, given, &mut || {
+            made += 1;
+            Ok(format!("made {made}"))
+        })
+    };
+    set(true, None).expect("kept");
+    set(false, None).expect("kept");
+    assert_eq!(store.product_secret("P1"), Ok(Some(("made 1".to_owned(), false))));
+    set(true, Some("given")).expect("kept");
+    assert_eq!((store.product_secret("P1"), made), (Ok(Some(("given".to_owned(), true))), 1));
+    assert!(store.set_registration("P2", true, None, &mut || Err(Problem::conflict("no"))).is_err());
+    let product = Product { product_id: "P1".to_owned(), registration: true };
+    assert_eq!(store.products(), Ok(vec![product]));
 }
 
 fn shadows(store: &dyn Store) {

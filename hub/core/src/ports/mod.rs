@@ -12,6 +12,7 @@ pub mod conformance;
 pub mod gateways;
 pub mod logs;
 pub mod messaging;
+pub mod products;
 pub mod shadows;
 pub mod store;
 

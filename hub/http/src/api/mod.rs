@@ -13,6 +13,7 @@ mod logs;
 mod messages;
 mod openapi;
 mod page;
+mod products;
 mod routes;
 mod serve;
 mod session;

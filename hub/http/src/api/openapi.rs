@@ -6,7 +6,9 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
 use super::failure::{self, PROBLEM_JSON};
-use super::{configs, devices, events, firmware, gateways, logs, messages, session, shadow, status, upgrades};
+use super::{
+    configs, devices, events, firmware, gateways, logs, messages, products, session, shadow, status, upgrades,
+};
 use hub_core::model::Change;
 
 #[derive(utoipa::OpenApi)]
@@ -29,6 +31,8 @@ use hub_core::model::Change;
         gateways::unbind,
         gateways::unbind_all,
         gateways::search,
+        products::list,
+        products::set_registration,
         shadow::show,
         shadow::desire,
         upgrades::list,

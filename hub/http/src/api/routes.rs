@@ -14,8 +14,8 @@ use axum::Router;
 
 use super::failure::Failure;
 use super::{
-    body, configs, devices, events, firmware, gateways, logs, messages, openapi, page, session, shadow, status,
-    upgrades, Console,
+    body, configs, devices, events, firmware, gateways, logs, messages, openapi, page, products, session, shadow,
+    status, upgrades, Console,
 };
 
 /// Headers of every answer.
@@ -55,6 +55,8 @@ pub fn operations() -> Vec<(Method, &'static str, Handlers)> {
         (Method::DELETE, GATEWAY, delete(gateways::unbind_all)),
         (Method::DELETE, "/api/gateways/{client_id}/devices/{device}", delete(gateways::unbind)),
         (Method::POST, "/api/gateways/{client_id}/search", post(gateways::search)),
+        (Method::GET, "/api/products", get(products::list)),
+        (Method::POST, "/api/products/{product_id}/registration", post(products::set_registration)),
         (Method::GET, "/api/upgrades", get(upgrades::list)),
         (Method::POST, "/api/upgrades", post(upgrades::order)),
         (Method::GET, "/api/upgrades/{id}", get(upgrades::show)),

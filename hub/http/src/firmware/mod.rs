@@ -5,6 +5,7 @@ mod decision;
 mod faulty;
 mod logs;
 mod range;
+mod registration;
 mod server;
 
 pub use server::accept;

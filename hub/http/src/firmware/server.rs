@@ -20,8 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::body::{Answer, Ticket};
 use super::decision::{event, Request};
-use super::faulty;
-use super::logs;
+use super::{faulty, logs, registration};
 use hub_core::hub::Hub;
 use hub_core::messaging::log::MAX_UPLOAD;
 use hub_fault::listener::InterruptibleListener;
@@ -69,7 +68,12 @@ where
     drop(handle);
     let service = service_fn(|request| {
         let hub = &hub;
-        async move { Ok::<_, Infallible>(answer(hub, request).await) }
+        async move {
+            Ok::<_, Infallible>(match registration::is_asked(&request) {
+                true => registration::answer(hub, request, LIMIT).await,
+                false => answer(hub, request).await,
+            })
+        }
     });
     // A connection that breaks is told of by the event of the request it broke.
     let _ = http1::Builder::new()

@@ -1,0 +1,188 @@
+//! Dynamic registration as the cloud does it (dynreg.md): what a device asks for, and the reply.
+
+use aes::cipher::{BlockModeEncrypt, KeyIvInit};
+use base64::prelude::{Engine, BASE64_STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use serde_json::json;
+use sha1::Sha1;
+
+use crate::model::NewDevice;
+
+/// Where devices register on the firmware server.
+pub const PATH: &str = "/register/dev";
+/// Longest request in bytes.
+pub const MAX_REQUEST: usize = 4096;
+
+/// Shortest and longest product secret in characters.
+pub const MIN_SECRET: usize = 16;
+/// Longest product secret in characters.
+pub const MAX_SECRET: usize = 32;
+
+const BLOCK: usize = 16;
+
+/// Why a device is not registered. The cloud's numbers are not known; these are the contract's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request is none.
+    Malformed,
+    /// The signature is not that of the product's secret.
+    Signature,
+    /// No such product.
+    Product,
+    /// No such device.
+    Device,
+    /// The device has been there already.
+    InUse,
+    /// The product's switch is off.
+    Off,
+    /// The hub has failed.
+    Failed,
+}
+
+impl Refusal {
+    fn code(self) -> u16 {
+        match self {
+            Refusal::Failed => 1003,
+            Refusal::Malformed => 1004,
+            Refusal::Signature => 1005,
+            Refusal::Product => 1006,
+            Refusal::Device => 1007,
+            Refusal::InUse => 1008,
+            Refusal::Off => 1009,
+        }
+    }
+
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Refusal::Malformed => "the request is malformed",
+            Refusal::Signature => "the signature is wrong",
+            Refusal::Product => "the product has no secret",
+            Refusal::Device => "the device is unknown",
+            Refusal::InUse => "the device has been here already",
+            Refusal::Off => "registration is switched off",
+            Refusal::Failed => "the hub has failed",
+        }
+    }
+
+    /// The reply.
+    pub fn reply(self) -> String {
+        json!({ "code": self.code(), "message": self.text(), "len": 0, "payload": "" }).to_string()
+    }
+}
+
+/// What a device asks with.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// Its product.
+    pub product_id: String,
+    /// Its name.
+    pub device_name: String,
+    nonce: u64,
+    timestamp: u64,
+    signature: String,
+}
+
+impl Request {
+    /// Reads a request's body.
+    pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(body).map_err(|_| Refusal::Malformed)
+    }
+
+    /// Whether whoever asks knows the product's secret.
+    pub fn check(&self, secret: &str) -> Result<(), Refusal> {
+        let Request { product_id, device_name, nonce, timestamp, signature } = self;
+        let text = format!("deviceName={device_name}&nonce={nonce}&productId={product_id}&timestamp={timestamp}");
+        let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).map_err(|_| Refusal::Failed)?;
+        mac.update(text.as_bytes());
+        // Base64 of the hex digits, not of the bytes.
+        let digits = BASE64_STANDARD.decode(signature).map_err(|_| Refusal::Signature)?;
+        let given = hex::decode(digits).map_err(|_| Refusal::Signature)?;
+        mac.verify_slice(&given).map_err(|_| Refusal::Signature)
+    }
+}
+
+/// The reply that brings a device what it proves itself with.
+pub fn grant(secret: &str, new: &NewDevice) -> Result<String, Refusal> {
+    let plain = match (&new.secret, &new.certificate) {
+        (Some(psk), _) => json!({ "encryptionType": 2, "psk": psk }),
+        (None, Some(pair)) => {
+            json!({ "encryptionType": 1, "clientCert": pair.certificate, "clientKey": pair.private_key })
+        }
+        (None, None) => return Err(Refusal::Failed),
+    };
+    let plain = plain.to_string();
+    let payload = encrypt(secret, plain.as_bytes())?;
+    Ok(json!({ "code": 0, "message": "", "len": plain.len(), "payload": payload }).to_string())
+}
+
+/// AES-128-CBC, filled up with one to sixteen zeros.
+fn encrypt(secret: &str, plain: &[u8]) -> Result<String, Refusal> {
+    let mut bytes = plain.to_vec();
+    bytes.resize((plain.len() / BLOCK + 1) * BLOCK, 0);
+    let key = secret.as_bytes().get(..BLOCK).ok_or(Refusal::Failed)?;
+    let cipher = cbc::Encryptor::<aes::Aes128>::new_from_slices(key, &[b'0'; BLOCK]);
+    let mut cipher = cipher.map_err(|_| Refusal::Failed)?;
+    for block in bytes.chunks_exact_mut(BLOCK) {
+        cipher.encrypt_block(block.try_into().map_err(|_| Refusal::Failed)?);
+    }
+    Ok(BASE64_STANDARD.encode(bytes))
+}
+
+/// What is wrong with a product secret.
+pub fn check_secret(secret: &str) -> Result<(), String> {
+    let is_fine =
+        (MIN_SECRET..=MAX_SECRET).contains(&secret.len()) && secret.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_fine {
+        Ok(())
+    } else {
+        Err(format!("must be {MIN_SECRET} to {MAX_SECRET} printable characters of ASCII, without blanks"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of dynreg.md sections 2 and 3.
+    const SECRET: &str = "0123456789abcdef01234567";
+    const REQUEST: &str = r#"{"deviceName":"dev01","nonce":1741681695,"productId":"C1PRODUCT1","timestamp":1795887523,"signature":"MzNhOWE5OTNlOGVhMmM0YzA5ZTg1YjQwM2ExM2U0ODUyMTMwMGRkOQ=="}"#;
+
+    #[test]
+    fn the_contracts_request_is_taken_and_a_changed_one_is_not() {
+        let request = Request::parse(REQUEST.as_bytes()).expect("a request");
+        assert_eq!((request.product_id.as_str(), request.device_name.as_str()), ("C1PRODUCT1", "dev01"));
+        assert_eq!(request.check(SECRET), Ok(()));
+        assert_eq!(request.check("0123456789abcdef01234568"), Err(Refusal::Signature));
+        for (from, to) in [("dev01", "dev02"), ("1741681695", "1741681696"), ("1795887523", "1"), ("MzNh", "MzNi")] {
+            let changed = Request::parse(REQUEST.replace(from, to).as_bytes()).expect("a request");
+            assert_eq!(changed.check(SECRET), Err(Refusal::Signature), "{to}");
+        }
+        for body in ["", "{}", "no JSON", &REQUEST.replace("\"nonce\"", "\"n\"")] {
+            assert_eq!(Request::parse(body.as_bytes()).err(), Some(Refusal::Malformed), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_payload_is_the_contracts() {
+        let payload = "utkU+JMoQ9Xlnldd66IE8jX1ThSWJUimWVzONyOmip6Mckx123WzeEnaD4ekkPo5IdsAgQlPgZ8kEfMyXdkcRQ==";
+        let plain = r#"{"encryptionType":2,"psk":"MTIzNDU2Nzg5MGFiY2RlZg=="}"#;
+        assert_eq!(encrypt(SECRET, plain.as_bytes()).as_deref(), Ok(payload));
+        assert_eq!(encrypt("short", b"x"), Err(Refusal::Failed));
+    }
+
+    #[test]
+    fn product_secrets_have_16_to_32_characters() {
+        for (secret, is_fine) in [
+            ("0123456789abcde", false),
+            ("0123456789abcdef", true),
+            ("0123456789abcdef0123456789abcdef", true),
+            ("0123456789abcdef0123456789abcdef0", false),
+            ("0123456789 abcdef", false),
+        ] {
+            assert_eq!(check_secret(secret).is_ok(), is_fine, "{secret}");
+        }
+    }
+}
