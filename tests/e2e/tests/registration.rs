@@ -1,0 +1,111 @@
+//! A device that knows only its product's secret registers at the hub, and upgrades with what it got (dynreg.md).
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use e2e::{Build, Desk, Device, Firmware, HubSetup, Sample};
+use serde_json::json;
+use tempfile::TempDir;
+
+const PRODUCT_SECRET: &str = "0123456789abcdef01234567";
+
+/// The device's file as it leaves the factory.
+fn factory_file(desk: &Desk) -> String {
+    let text = desk.device.info(desk.build);
+    let text = text.replace(&desk.device.secret, "YOUR_IOT_PSK");
+    assert!(text.contains("YOUR_IOT_PSK"), "{text}");
+    let file: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let mut file = file.as_object().expect("an object").clone();
+    file.insert("productSecret".to_owned(), PRODUCT_SECRET.into());
+    serde_json::Value::from(file).to_string()
+}
+
+/// The sample, pointed at one of the hub's firmware servers.
+fn registration_sample(desk: &Desk, server: &str) -> Sample {
+    let address = desk.hub.ready(server);
+    let (_, address) = address.rsplit_once("//").expect("a URL");
+    let sample = Sample::new(desk.build, "dynreg_dev_sample", &desk.home).trusts(&desk.ca_file);
+    sample.environment("QCLOUD_IOT_REGISTRATION_ENDPOINT", address)
+}
+
+/// Lets the devices of the desk's product register.
+fn switch_on(desk: &Desk) {
+    let secret_file = desk.folder.path().join("product_secret");
+    fs::write(&secret_file, PRODUCT_SECRET).expect("the secret's file");
+    let secret_file = secret_file.to_string_lossy();
+    let hub = HubSetup::new(desk.folder.path(), &desk.device);
+    let on = hub.ask(&["registration", "on", &desk.device.product_id, "--secret-file", &secret_file]);
+    assert_eq!(on.code(), 0);
+}
+
+fn registers_and_upgrades(build: Build, server: &str) {
+    let desk = Desk::new(build, 100_000);
+    let path = desk.home.join("device_info.json");
+    fs::write(&path, factory_file(&desk)).expect("the device's file");
+    let sample = registration_sample(&desk, server);
+    // The product's switch is off: the sample says so, and ends as always.
+    let refused = sample.start().finish();
+    assert_eq!(refused.code(), 0);
+    refused.assert_says(&["err|", "1006"]);
+    assert!(fs::read_to_string(&path).expect("the file").contains("YOUR_IOT_PSK"));
+
+    switch_on(&desk);
+    let registered = sample.start().finish();
+    assert_eq!(registered.code(), 0);
+    registered.assert_says(&["the device is registered"]);
+    assert!(!fs::read_to_string(&path).expect("the file").contains("YOUR_IOT_PSK"));
+    desk.expect_upgrade(&mut desk.sample().start());
+    // It has reported, and has a secret of its own.
+    sample.start().finish().assert_says(&["has been registered before"]);
+}
+
+#[test]
+fn a_device_registers_over_https_and_upgrades() {
+    registers_and_upgrades(Build::Key, "https");
+}
+
+#[test]
+fn a_device_registers_over_http_and_upgrades() {
+    registers_and_upgrades(Build::NoTls, "http");
+}
+
+/// A device in CERT mode: both files are there, the key for its owner only, and are good for the upgrade.
+#[test]
+fn a_device_registers_for_a_certificate_and_upgrades() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let home = folder.path().join("device");
+    fs::create_dir(&home).expect("the device's folder");
+    let firmware = Firmware::new(folder.path(), "2.0.0", 100_000);
+    // Without a secret, so with a certificate.
+    let device = Device { secret: String::new(), ..Device::default() };
+    let setup = HubSetup::new(folder.path(), &device).firmware(&firmware);
+    let hub = setup.args(&["--upgrade-on-report", "--scheme", "https"]).start();
+    let ca_file = PathBuf::from(hub.ready("ca_file"));
+    let desk = Desk { hub, build: Build::Cert, device, firmware, home, ca_file, folder };
+    let info = json!({
+        "auth_mode": "CERT",
+        "productId": desk.device.product_id,
+        "productSecret": PRODUCT_SECRET,
+        "deviceName": desk.device.name,
+        "cert_deviceinfo": {
+            "devCertFile": "YOUR_DEVICE_NAME_cert.crt",
+            "devPrivateKeyFile": "YOUR_DEVICE_NAME_private.key",
+        },
+    });
+    fs::write(desk.home.join("device_info.json"), info.to_string()).expect("the device's file");
+    switch_on(&desk);
+
+    let registered = registration_sample(&desk, "https").start().finish();
+    assert_eq!(registered.code(), 0);
+    registered.assert_says(&["the device is registered"]);
+    let certs = desk.home.join("certs");
+    let name = &desk.device.name;
+    let key = certs.join(format!("{name}_private.key"));
+    assert_eq!(fs::metadata(&key).expect("the key").permissions().mode() & 0o777, 0o600);
+    let mut names: Vec<_> =
+        fs::read_dir(&certs).expect("the folder").map(|file| file.expect("a file").path()).collect();
+    names.sort();
+    assert_eq!(names, [certs.join(format!("{name}_cert.crt")), key]);
+    desk.expect_upgrade(&mut desk.sample().start());
+}
