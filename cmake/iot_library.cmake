@@ -197,6 +197,9 @@ function(iot_build_library)
             "OBJCOPY=${CMAKE_OBJCOPY}" "READELF=${CMAKE_READELF}" "KEEP_DEBUG=${keep_debug}" "PANIC=${FEATURE_PANIC}"
             sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh" "${IOT_LIB_DIR}" "${built}/libiot_sdk.a"
             "${built}/libiot_bundle.a"
+    # What cargo has linked, for the test of the bill: builds of several modes may share its folder.
+    COMMAND sh -c "\"$1\" t \"$2\" >\"$3\"" sh "${CMAKE_AR}" "${built}/libiot_bundle.a"
+            "${CMAKE_BINARY_DIR}/bundle.members"
     BYPRODUCTS ${archives}
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     COMMENT "Building the library with cargo"
@@ -227,7 +230,7 @@ function(iot_build_library)
   target_link_options(qcloud_iot INTERFACE "-L${IOT_LIB_DIR}")
   target_link_libraries(qcloud_iot INTERFACE -Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group -lpthread)
   set(IOT_ARCHIVES ${archives} PARENT_SCOPE)
-  set(IOT_BUNDLE "${built}/libiot_bundle.a" PARENT_SCOPE)
+  set(IOT_BUILT "${built}" PARENT_SCOPE)
 endfunction()
 
 # iot_add_bill(NAME TARGET ENVIRONMENT ARGUMENT...): what the cargo call of TARGET links, into IOT_DOC_DIR. ENVIRONMENT

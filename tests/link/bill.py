@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
 """Whether the bill of materials names what is linked.
 
-    bill.py BILL COPYRIGHT BUNDLE SYSROOT LOCK
+    bill.py BILL COPYRIGHT MEMBERS BUILT SYSROOT LOCK
 
-BUNDLE is the archive as cargo made it; SYSROOT the folder of the standard library's rlibs, whose crates the bill names
-together; LOCK the Cargo.lock.
+MEMBERS lists the archive as cargo made it; BUILT is cargo's folder of it; SYSROOT the folder of the standard library's
+rlibs, whose crates the bill names together; LOCK the Cargo.lock.
 """
 
 import json
 import pathlib
 import re
-import subprocess
 import sys
 
 # Crates whose library has another name.
@@ -22,7 +21,7 @@ def fail(message):
 
 
 def main():
-    bill, copyright_file, bundle, sysroot, lock = map(pathlib.Path, sys.argv[1:])
+    bill, copyright_file, members, built, sysroot, lock = map(pathlib.Path, sys.argv[1:])
     document = json.loads(bill.read_text(encoding="utf-8"))
     if (document["bomFormat"], document["specVersion"]) != ("CycloneDX", "1.5"):
         fail("this is no bill of CycloneDX 1.5")
@@ -30,12 +29,12 @@ def main():
     if len(components) != len(document["components"]):
         fail("a component is there twice")
 
-    names = subprocess.run(["ar", "t", bundle], stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout
+    names = members.read_text(encoding="utf-8")
     objects = set(re.findall(r"(?m)(?:^|\.)([A-Za-z0-9_]+-[0-9a-f]{16})(?=\.)", names))
     # A crate of the standard library may have the name of one of ours.
     standard = {path.stem[len("lib"):] for path in sysroot.glob("*.rlib")}
     if not any(name.startswith("std-") for name in objects & standard):
-        fail(f"the standard library in {bundle} is not that of {sysroot}")
+        fail(f"the standard library in {members} is not that of {sysroot}")
     crates = {name[:-17] for name in objects - standard}
     named = {LIBRARIES.get(name, name.replace("-", "_")) for name in components} - {"mbedtls", "rust_std"}
     if crates != named:
@@ -53,7 +52,7 @@ def main():
                 fail(f"the hash of {name} is not that of Cargo.lock")
 
     # What the build script said when it compiled mbedTLS, and an object of that.
-    said = "".join(path.read_text(encoding="utf-8") for path in bundle.parent.glob("build/iot-mbedtls-*/output"))
+    said = "".join(path.read_text(encoding="utf-8") for path in built.glob("build/iot-mbedtls-*/output"))
     compiled = set(re.findall("IOT_MBEDTLS_VERSION=(.*)", said)) if re.search(r"(?m)-ssl_tls\.o$", names) else set()
     told = {components["mbedtls"]["version"]} if "mbedtls" in components else set()
     if bool(compiled) != bool(told) or not told <= compiled:

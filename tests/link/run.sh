@@ -5,7 +5,8 @@
 #   LINK_OUTPUT   the build's lib, include  LINK_BUILD  the build folder
 #   LINK_CONFIG   the configuration of tests/abi that this build is
 #   LINK_BUILD_TYPE  release or debug      LINK_PANIC  unwind or abort
-#   LINK_BUNDLE   the archive that cargo made
+#   LINK_BUILT    cargo's folder of the archive
+#   LINK_MEMBERS  what is in the archive that cargo made
 #   CC NM OBJCOPY READELF CMAKE CARGO
 set -euo pipefail
 export LC_ALL=C
@@ -63,7 +64,7 @@ symbols)
 bill)
     install
     doc=$prefix/share/doc/libiot-sdk-dev
-    python3 "$here/bill.py" "$doc/libiot_sdk.cdx.json" "$doc/copyright" "$LINK_BUNDLE" \
+    python3 "$here/bill.py" "$doc/libiot_sdk.cdx.json" "$doc/copyright" "$LINK_MEMBERS" "$LINK_BUILT" \
         "$(cd "$LINK_SOURCE" && rustc --print target-libdir)" "$LINK_SOURCE/Cargo.lock"
     ;;
 old_line)
