@@ -32,7 +32,7 @@ fn request(name: &str, secret: &str) -> String {
     body.to_string()
 }
 
-fn ask(hub: &Hub, body: &str) -> Value {
+fn answer(hub: &Hub, body: &str) -> String {
     let mut stream = tcp(hub.text("http").trim_start_matches("http://"));
     let head = format!(
         "POST /register/dev HTTP/1.1\r\nHost: gateway.tencentdevices.com\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -42,6 +42,11 @@ fn ask(hub: &Hub, body: &str) -> Value {
     stream.write_all(body.as_bytes()).expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+fn ask(hub: &Hub, body: &str) -> Value {
+    let answer = answer(hub, body);
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     // Spelt as the C SDK needs it.
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
@@ -85,6 +90,19 @@ fn a_device_of_a_product_that_is_switched_on_registers_until_it_has_reported() {
     two.send(&rumqttc::mqttbytes::v4::Packet::Publish(message));
     hub.event("version", |_| true);
     assert_eq!(refused("two", PRODUCT_SECRET), json!(1008));
+}
+
+#[test]
+fn fault_rules_hold_for_registration_too() {
+    let desk = Desk::new();
+    let hub = desk.start_plain(&["--state", "state", "--fault", "http:status=503#1"]);
+    let on = json!({ "enabled": true, "secret": PRODUCT_SECRET });
+    Console::of(&hub).post(&format!("/api/products/{PRODUCT}/registration"), &on).good(200);
+    let body = request("one", PRODUCT_SECRET);
+    assert!(answer(&hub, &body).starts_with("HTTP/1.1 503 "));
+    assert_eq!(ask(&hub, &body)["code"], json!(0));
+    let long = format!("{body}{}", " ".repeat(5000));
+    assert_eq!(ask(&start().1, &long)["code"], json!(1004));
 }
 
 #[test]

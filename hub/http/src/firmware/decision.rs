@@ -15,8 +15,9 @@ pub struct Request {
     pub range: Option<String>,
     pub if_range: Option<String>,
     pub accept_encoding: Option<String>,
-    /// What signs an upload of log lines (`logs::HEADERS`), and the upload.
+    /// What signs an upload of log lines (`posts::HEADERS`).
     pub signed: Vec<(&'static str, String)>,
+    /// What is posted.
     pub body: Vec<u8>,
 }
 

@@ -10,9 +10,8 @@ use tokio::time::{sleep, timeout};
 
 use super::body::Ticket;
 use super::decision::{event, Decision, Request};
-use super::logs;
+use super::posts::{self, Post};
 use hub_core::hub::Hub;
-use hub_core::messaging::log::MAX_UPLOAD;
 use hub_core::site::Served;
 use hub_fault::http::{Ending, RangeFlaw, Spoil, Target};
 use hub_fault::noise::noise;
@@ -38,7 +37,7 @@ where
     let Ok(Some(request)) = read_request(&mut stream).await else {
         return;
     };
-    let mut decision = logs::answer(hub, &request);
+    let mut decision = posts::answer(hub, &request);
     let (file, reason) = (decision.file.take(), decision.reason);
     let file = file.as_ref();
     let mut answer = Answer::new(decision);
@@ -76,11 +75,10 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Optio
                     let found = parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
                     found.map(|header| String::from_utf8_lossy(header.value).into_owned())
                 };
-                let signed = logs::HEADERS.iter().filter_map(|name| Some((*name, header(name)?))).collect();
+                let signed = posts::HEADERS.iter().filter_map(|name| Some((*name, header(name)?))).collect();
                 let announced = header("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
-                let is_upload =
-                    logs::form(parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default()).is_some();
-                let announced = if is_upload { MAX_UPLOAD.min(announced) } else { 0 };
+                let post = Post::of(parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default());
+                let announced = post.map_or(0, |post| post.limit().min(announced));
                 let mut request = Request {
                     method: parsed.method.unwrap_or_default().to_owned(),
                     target: parsed.path.unwrap_or_default().to_owned(),

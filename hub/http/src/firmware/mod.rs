@@ -3,9 +3,8 @@
 mod body;
 mod decision;
 mod faulty;
-mod logs;
+mod posts;
 mod range;
-mod registration;
 mod server;
 
 pub use server::accept;

@@ -20,9 +20,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::body::{Answer, Ticket};
 use super::decision::{event, Request};
-use super::{faulty, logs, registration};
+use super::faulty;
+use super::posts::{self, Post};
 use hub_core::hub::Hub;
-use hub_core::messaging::log::MAX_UPLOAD;
 use hub_fault::listener::InterruptibleListener;
 use hub_fault::stream::{play, Handle};
 use hub_fault::Faults;
@@ -68,12 +68,7 @@ where
     drop(handle);
     let service = service_fn(|request| {
         let hub = &hub;
-        async move {
-            Ok::<_, Infallible>(match registration::is_asked(&request) {
-                true => registration::answer(hub, request, LIMIT).await,
-                false => answer(hub, request).await,
-            })
-        }
+        async move { Ok::<_, Infallible>(answer(hub, request).await) }
     });
     // A connection that breaks is told of by the event of the request it broke.
     let _ = http1::Builder::new()
@@ -93,16 +88,16 @@ async fn answer(hub: &Arc<Hub>, request: hyper::Request<Incoming>) -> Response<A
         range: header(RANGE),
         if_range: header(IF_RANGE),
         accept_encoding: header(ACCEPT_ENCODING),
-        signed: logs::HEADERS
+        signed: posts::HEADERS
             .iter()
             .filter_map(|name| Some((*name, request.headers.get(*name)?.to_str().ok()?.to_owned())))
             .collect(),
-        body: match logs::form(request.method.as_str(), request.uri.path()) {
-            Some(_) => upload(body).await,
+        body: match Post::of(request.method.as_str(), request.uri.path()) {
+            Some(post) => posted(body, post.limit()).await,
             None => Vec::new(),
         },
     };
-    let decision = logs::answer(hub, &request);
+    let decision = posts::answer(hub, &request);
     let text = decision.text();
     let length = decision.part.map_or(text.len() as u64, |(_, count)| count);
     let head_only = request.method == "HEAD";
@@ -124,16 +119,16 @@ async fn answer(hub: &Arc<Hub>, request: hyper::Request<Incoming>) -> Response<A
     response
 }
 
-/// The body of an upload, as far as one may be long and take time; what is cut has a wrong signature.
-async fn upload(mut body: Incoming) -> Vec<u8> {
+/// The body of what is posted, as far as one may take time. One that is cut or too long is nothing that a device would sign.
+async fn posted(mut body: Incoming, limit: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = async {
         while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            let data = frame.into_data().unwrap_or_default();
-            if bytes.len() + data.len() > MAX_UPLOAD {
+            bytes.extend_from_slice(&frame.into_data().unwrap_or_default());
+            if bytes.len() > limit {
+                bytes.clear();
                 return;
             }
-            bytes.extend_from_slice(&data);
         }
     };
     let _ = timeout(LIMIT, read).await;

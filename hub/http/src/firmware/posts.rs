@@ -1,0 +1,64 @@
+//! What devices post to these servers: log lines, and the wish to be registered.
+
+use hyper::StatusCode;
+
+use super::decision::{decide, Decision, Request};
+use hub_core::hub::Hub;
+use hub_core::messaging::log::{self, Form, MAX_UPLOAD};
+use hub_core::registration;
+
+/// The headers that sign an upload, and the one that is signed with it.
+pub const HEADERS: [&str; 5] = ["host", "x-tc-algorithm", "x-tc-timestamp", "x-tc-nonce", "x-tc-signature"];
+
+/// What is posted.
+#[derive(Clone, Copy)]
+pub enum Post {
+    Log(Form),
+    Registration,
+}
+
+impl Post {
+    /// What a request posts, if anything.
+    pub fn of(method: &str, target: &str) -> Option<Self> {
+        if method != "POST" {
+            return None;
+        }
+        match path(target) {
+            registration::PATH => Some(Post::Registration),
+            path => log::form(path).map(Post::Log),
+        }
+    }
+
+    /// Longest body in bytes.
+    pub fn limit(self) -> usize {
+        match self {
+            Post::Log(_) => MAX_UPLOAD,
+            Post::Registration => registration::MAX_REQUEST,
+        }
+    }
+}
+
+fn path(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
+}
+
+/// Decides what any request to these servers gets.
+pub fn answer(hub: &Hub, request: &Request) -> Decision {
+    let text = match Post::of(&request.method, &request.target) {
+        None => return decide(hub, request),
+        Some(Post::Log(form)) => take(hub, form, request).to_owned(),
+        Some(Post::Registration) => hub.register(&request.body),
+    };
+    Decision { status: StatusCode::OK, headers: Vec::new(), file: None, part: None, text: Some(text), reason: None }
+}
+
+/// Takes an upload in, and says what it gets.
+fn take(hub: &Hub, form: Form, request: &Request) -> &'static str {
+    let header = |name: &str| {
+        let found = request.signed.iter().find(|(own, _)| *own == name);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let [host, algorithm, timestamp, nonce, signature] = HEADERS.map(header);
+    let (path, body) = (path(&request.target).to_owned(), request.body.clone());
+    hub.take_log(form, &log::Request { path, host, algorithm, timestamp, nonce, signature, body })
+}
