@@ -2,12 +2,20 @@
 //! split without a byte more or less.
 #![no_main]
 
-use iot_engine::services::log_upload::{level, lines, Answer};
+use iot_engine::services::log_upload::{self, level, lines};
 use libfuzzer_sys::fuzz_target;
 
-fn verdict<'a>(mut pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
-    let mut answer = Answer::default();
-    pieces.find_map(|piece| answer.received(piece)).unwrap_or_else(|| answer.closed())
+fn verdict<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
+    let mut answer = log_upload::answer();
+    for piece in pieces {
+        if answer.need().is_none() {
+            break;
+        }
+        answer.room(piece.len()).copy_from_slice(piece);
+        answer.received(piece.len());
+    }
+    answer.closed();
+    log_upload::verdict(answer)
 }
 
 fuzz_target!(|data: &[u8]| {

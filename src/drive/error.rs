@@ -9,6 +9,8 @@ use iot_engine::services::ota::OtaError;
 #[cfg(feature = "dev-dyn-reg")]
 use iot_engine::services::registration::Failure;
 
+#[cfg(feature = "dev-dyn-reg")]
+use super::http_exchange::ExchangeFault;
 use crate::hal::{ConnectError, TransportError};
 
 /// Why a call failed.
@@ -68,20 +70,14 @@ pub enum RegistrationFault {
     NoServer(String),
     /// The trusted roots can't be read.
     NoRoots(String),
-    /// The server can't be reached.
-    Unreachable(String),
-    /// The server gave no answer in time.
-    Silent,
-    /// The connection ended before the answer was complete.
-    Cut(TransportError),
+    /// There was no exchange with the server.
+    Exchange(ExchangeFault),
     /// The answer can't be read.
     NoAnswer(Fault),
     /// The cloud refused, or its reply is of no use, or what was to be asked is.
     Refused(Failure),
     /// What the cloud gave can't be stored.
     NotStored(String),
-    /// The thread is to end.
-    GivenUp,
 }
 
 impl fmt::Display for Error {
@@ -125,10 +121,8 @@ impl fmt::Display for RegistrationFault {
         match self {
             RegistrationFault::NoServer(text)
             | RegistrationFault::NoRoots(text)
-            | RegistrationFault::Unreachable(text)
             | RegistrationFault::NotStored(text) => write!(f, "{text}"),
-            RegistrationFault::Silent => write!(f, "the server gave no answer in time"),
-            RegistrationFault::Cut(error) => write!(f, "the connection ended before the answer was complete: {error}"),
+            RegistrationFault::Exchange(fault) => write!(f, "{fault}"),
             RegistrationFault::NoAnswer(Fault::Malformed(what)) => write!(f, "the answer is not HTTP: {what}"),
             RegistrationFault::NoAnswer(Fault::TooLong(limit)) => {
                 write!(f, "the answer has more than {} kB", limit / 1024)
@@ -136,12 +130,18 @@ impl fmt::Display for RegistrationFault {
             RegistrationFault::NoAnswer(Fault::NoMemory) => write!(f, "no memory for the answer"),
             RegistrationFault::NoAnswer(Fault::Ended) => write!(f, "the answer is not complete"),
             RegistrationFault::Refused(failure) => write!(f, "{failure}"),
-            RegistrationFault::GivenUp => write!(f, "the thread is to end"),
         }
     }
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(feature = "dev-dyn-reg")]
+impl From<ExchangeFault> for RegistrationFault {
+    fn from(fault: ExchangeFault) -> Self {
+        RegistrationFault::Exchange(fault)
+    }
+}
 
 #[cfg(feature = "dev-dyn-reg")]
 impl From<Failure> for RegistrationFault {

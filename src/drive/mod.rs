@@ -2,6 +2,8 @@
 
 pub mod download;
 pub mod error;
+#[cfg(any(feature = "dev-dyn-reg", feature = "log-upload"))]
+pub mod http_exchange;
 pub mod mqtt;
 pub mod overrides;
 #[cfg(feature = "dev-dyn-reg")]

@@ -12,6 +12,8 @@ use iot_engine::services::registration::Failure;
 #[cfg(feature = "dev-dyn-reg")]
 use crate::drive::error::RegistrationFault;
 use crate::drive::error::{Error, StartFault};
+#[cfg(feature = "dev-dyn-reg")]
+use crate::drive::http_exchange::ExchangeFault;
 use crate::drive::mqtt::Driven;
 
 /// The contract's number for `error`.
@@ -89,9 +91,9 @@ fn registration_code(fault: &RegistrationFault) -> c_int {
         RegistrationFault::NoServer(_) | RegistrationFault::Refused(Failure::Name(_) | Failure::NameInPath) => {
             QCLOUD_ERR_INVAL
         }
-        RegistrationFault::Unreachable(_) => QCLOUD_ERR_HTTP_CONN,
-        RegistrationFault::Silent => QCLOUD_ERR_HTTP_TIMEOUT,
-        RegistrationFault::Cut(error) => error.code(),
+        RegistrationFault::Exchange(ExchangeFault::Unreachable(_)) => QCLOUD_ERR_HTTP_CONN,
+        RegistrationFault::Exchange(ExchangeFault::Silent) => QCLOUD_ERR_HTTP_TIMEOUT,
+        RegistrationFault::Exchange(ExchangeFault::Cut(error)) => error.code(),
         RegistrationFault::NoAnswer(Fault::Malformed(_) | Fault::Ended) => QCLOUD_ERR_HTTP,
         RegistrationFault::Refused(Failure::Status(401 | 403)) => QCLOUD_ERR_HTTP_AUTH,
         RegistrationFault::Refused(Failure::Status(404)) => QCLOUD_ERR_HTTP_NOT_FOUND,
@@ -103,7 +105,7 @@ fn registration_code(fault: &RegistrationFault) -> c_int {
         | RegistrationFault::NoAnswer(Fault::TooLong(_) | Fault::NoMemory)
         | RegistrationFault::NoRoots(_)
         | RegistrationFault::NotStored(_)
-        | RegistrationFault::GivenUp => QCLOUD_ERR_FAILURE,
+        | RegistrationFault::Exchange(ExchangeFault::GivenUp) => QCLOUD_ERR_FAILURE,
     }
 }
 

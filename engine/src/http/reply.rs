@@ -43,7 +43,9 @@ enum State {
 
 /// An answer on its way in.
 pub struct Reply {
+    max_head: usize,
     limit: usize,
+    has_head: bool,
     buffer: Buffer,
     state: State,
 }
@@ -52,7 +54,25 @@ impl Reply {
     /// An answer of which nothing has come, with at most `limit` bytes of body.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Reply { limit, buffer: Buffer::default(), state: State::Head { searched: 0 } }
+        Reply {
+            max_head: MAX_HEAD,
+            limit,
+            has_head: false,
+            buffer: Buffer::default(),
+            state: State::Head { searched: 0 },
+        }
+    }
+
+    /// The same with at most `bytes` of head.
+    #[must_use]
+    pub fn with_max_head(self, bytes: usize) -> Self {
+        Reply { max_head: bytes.min(MAX_HEAD), ..self }
+    }
+
+    /// Whether the head has come.
+    #[must_use]
+    pub fn has_head(&self) -> bool {
+        self.has_head
     }
 
     /// What is still to be read; `None` when the answer is over.
@@ -118,15 +138,16 @@ impl Reply {
         let State::Head { searched } = &mut self.state else { return Ok(false) };
         let Some(length) = head::end(self.buffer.filled(), *searched) else {
             *searched = self.buffer.len();
-            return if *searched < MAX_HEAD {
+            return if *searched < self.max_head {
                 Ok(false)
             } else {
-                Err(Fault::Malformed("its head has more than 64 kB".to_owned()))
+                Err(Fault::Malformed(format!("its head is longer than {} kB", self.max_head / 1024)))
             };
         };
         let bytes = self.buffer.filled_mut().get_mut(..length).unwrap_or_default();
         let head = Head::parse(bytes).map_err(Fault::Malformed)?;
         let status = head.status();
+        self.has_head = status >= 200;
         self.state = match status {
             // The answer itself is still to come.
             100..=199 => State::Head { searched: 0 },

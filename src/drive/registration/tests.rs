@@ -4,6 +4,7 @@ use iot_engine::services::registration::{Failure, Wanted};
 
 use super::*;
 use crate::drive::testing::web_server::{Answer, Traits, World};
+use crate::hal::TransportError;
 
 /// The vectors of dynreg.md section 3.
 const SECRET: &str = "0123456789abcdef01234567";
@@ -117,7 +118,7 @@ fn a_cut_answer_is_none() {
     for cut in [0, 10, whole.len() - 1] {
         let sent = whole.clone();
         let (_, result) = answered(move || Answer::new(sent.clone()).cut_at(cut));
-        assert_eq!(result, Err(RegistrationFault::Cut(TransportError::Closed(-608))), "{cut}");
+        assert_eq!(result, Err(RegistrationFault::Exchange(ExchangeFault::Cut(TransportError::Closed(-608)))), "{cut}");
     }
     let (_, result) = answered(|| Answer::new("SSH-2.0-x\r\n\r\n"));
     assert!(matches!(result, Err(RegistrationFault::NoAnswer(Fault::Malformed(_)))), "{result:?}");
@@ -139,12 +140,12 @@ fn a_body_of_70000_bytes_is_refused() {
 fn a_silent_server_is_given_up_after_ten_seconds() {
     for cut in [0, 150] {
         let (world, result) = answered(move || Answer::new(with_length(&granted())).cut_at(cut).then_silent());
-        assert_eq!(result, Err(RegistrationFault::Silent));
+        assert_eq!(result, Err(RegistrationFault::Exchange(ExchangeFault::Silent)));
         assert_eq!(world.ms(), 1_010_000);
     }
     let world = World::new(Traits::default(), |_, _| panic!("nothing was sent"));
     world.clogged.store(true, Ordering::Relaxed);
-    assert_eq!(register_in(&world), Err(RegistrationFault::Silent));
+    assert_eq!(register_in(&world), Err(RegistrationFault::Exchange(ExchangeFault::Silent)));
     assert_eq!(world.ms(), 1_010_000);
 }
 
@@ -153,9 +154,11 @@ fn a_silent_server_is_given_up_after_ten_seconds() {
 fn a_connection_that_is_not_made_is_given_up_after_ten_seconds() {
     let world = World::new(Traits::default(), |_, _| panic!("nothing was sent"));
     world.refuse.store(true, Ordering::Relaxed);
-    assert!(matches!(register_in(&world), Err(RegistrationFault::Unreachable(_))));
+    assert!(matches!(register_in(&world), Err(RegistrationFault::Exchange(ExchangeFault::Unreachable(_)))));
     world.connect_ms.store(u64::MAX, Ordering::Relaxed);
-    let Err(RegistrationFault::Unreachable(why)) = register_in(&world) else { panic!("it was registered") };
+    let Err(RegistrationFault::Exchange(ExchangeFault::Unreachable(why))) = register_in(&world) else {
+        panic!("it was registered")
+    };
     assert!(why.ends_with("no connection in 10 s"), "{why}");
     assert_eq!(world.ms(), 1_010_000);
 }

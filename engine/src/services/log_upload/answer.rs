@@ -1,124 +1,38 @@
 //! What the server says to an upload (log_upload.md section 3).
 
 use crate::helpers::json;
-use crate::http::chunk::Chunked;
-use crate::http::framing::Framing;
-use crate::http::{head, Head};
+use crate::http::reply::{self, Fault, Reply};
 
 /// Longest head and longest body that are read, in bytes each.
 const MAX_LEN: usize = 16 * 1024;
 
-/// An answer that comes in bit by bit.
-#[derive(Debug, Default)]
-pub struct Answer {
-    /// What has come and was not looked at yet.
-    waiting: Vec<u8>,
-    body: Vec<u8>,
-    /// Status and how the body ends; `None` before the head's end.
-    begun: Option<(u16, Framing)>,
+/// An answer of which nothing has come.
+#[must_use]
+pub fn answer() -> Reply {
+    Reply::new(MAX_LEN).with_max_head(MAX_LEN)
 }
 
-impl Answer {
-    /// Bytes came. What came of the upload, as soon as that is known.
-    ///
-    /// # Errors
-    /// Why it failed.
-    pub fn received(&mut self, bytes: &[u8]) -> Option<Result<(), String>> {
-        match self.read(bytes) {
-            Ok(false) => None,
-            Ok(true) => Some(self.verdict()),
-            Err(why) => Some(Err(why)),
-        }
+/// What came of an upload: what `reply` was when no more came for it.
+///
+/// # Errors
+/// Why the upload failed.
+pub fn verdict(reply: Reply) -> Result<(), String> {
+    let has_head = reply.has_head();
+    let reply::Answer { status, body } = reply.into_answer().map_err(|fault| match fault {
+        Fault::Malformed(why) => why,
+        Fault::TooLong(limit) => format!("the answer is longer than {limit} bytes"),
+        Fault::NoMemory => "no memory for the answer".to_owned(),
+        Fault::Ended if has_head => "the connection was closed in the middle of the answer".to_owned(),
+        Fault::Ended => "the connection was closed before an answer came".to_owned(),
+    })?;
+    if !matches!(status, 200..=299) {
+        return Err(format!("the server answered {status}"));
     }
-
-    /// The server has closed the connection.
-    ///
-    /// # Errors
-    /// As [`received`](Self::received).
-    pub fn closed(&self) -> Result<(), String> {
-        match self.begun {
-            Some((_, Framing::Close)) => self.verdict(),
-            Some(_) => Err("the connection was closed in the middle of the answer".to_owned()),
-            None => Err("the connection was closed before an answer came".to_owned()),
-        }
-    }
-
-    /// Whether the answer is whole.
-    fn read(&mut self, bytes: &[u8]) -> Result<bool, String> {
-        let seen = self.waiting.len();
-        append(&mut self.waiting, bytes)?;
-        if self.begun.is_none() {
-            self.read_head(seen)?;
-        }
-        let Some((_, framing)) = &mut self.begun else {
-            return Ok(false);
-        };
-        match framing {
-            Framing::Chunked(chunked) => read_chunks(chunked, &mut self.waiting, &mut self.body),
-            Framing::Close => {
-                append(&mut self.body, &self.waiting)?;
-                self.waiting.clear();
-                Ok(false)
-            }
-            Framing::Length(left) => {
-                let count = self.waiting.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-                append(&mut self.body, self.waiting.get(..count).unwrap_or_default())?;
-                self.waiting.drain(..count);
-                *left -= count as u64;
-                Ok(*left == 0)
-            }
-        }
-    }
-
-    fn read_head(&mut self, mut seen: usize) -> Result<(), String> {
-        while let Some(end) = head::end(&self.waiting, seen) {
-            let mut bytes: Vec<u8> = self.waiting.drain(..end).collect();
-            let head = Head::parse(&mut bytes)?;
-            // One that says only "go on" comes before the real one.
-            if !matches!(head.status(), 100..=199) {
-                self.begun = Some((head.status(), Framing::of(&head)?));
-                break;
-            }
-            seen = 0;
-        }
-        Ok(())
-    }
-
-    fn verdict(&self) -> Result<(), String> {
-        let status = self.begun.as_ref().map_or(0, |(status, _)| *status);
-        if !matches!(status, 200..=299) {
-            return Err(format!("the server answered {status}"));
-        }
-        let code = json::values(json::message(&self.body), ["Retcode"]);
-        match code.ok().and_then(|[code]| code?.whole()) {
-            Some(0) => Ok(()),
-            Some(code) => Err(format!("the server refused the lines: Retcode {code}")),
-            None => Err(format!("the server's answer of {} bytes has no Retcode", self.body.len())),
-        }
-    }
-}
-
-fn append(to: &mut Vec<u8>, bytes: &[u8]) -> Result<(), String> {
-    if to.len().saturating_add(bytes.len()) > MAX_LEN {
-        return Err(format!("the answer is longer than {MAX_LEN} bytes"));
-    }
-    to.try_reserve(bytes.len()).map_err(|_| "no memory for the answer")?;
-    to.extend_from_slice(bytes);
-    Ok(())
-}
-
-/// Whether the last chunk has come.
-fn read_chunks(chunked: &mut Chunked, waiting: &mut Vec<u8>, body: &mut Vec<u8>) -> Result<bool, String> {
-    let mut at = 0;
-    loop {
-        let mut data = [0; 512];
-        let (used, count) = chunked.read(waiting.get(at..).unwrap_or_default(), &mut data)?;
-        append(body, data.get(..count).unwrap_or_default())?;
-        at += used;
-        if used == 0 {
-            waiting.drain(..at);
-            return Ok(chunked.is_done());
-        }
+    let code = json::values(json::message(&body), ["Retcode"]);
+    match code.ok().and_then(|[code]| code?.whole()) {
+        Some(0) => Ok(()),
+        Some(code) => Err(format!("the server refused the lines: Retcode {code}")),
+        None => Err(format!("the server's answer of {} bytes has no Retcode", body.len())),
     }
 }
 
@@ -129,14 +43,22 @@ mod tests {
     const GOOD: &str = r#"{"Retcode":0,"Msg":"success"}"#;
 
     /// The verdict on an answer that comes in pieces of `len` bytes, and then the end of the connection.
-    fn verdict(answer: &str, len: usize) -> Result<(), String> {
-        let mut reader = Answer::default();
-        answer.as_bytes().chunks(len).find_map(|bytes| reader.received(bytes)).unwrap_or_else(|| reader.closed())
+    fn verdict_on(text: &str, len: usize) -> Result<(), String> {
+        let mut reply = answer();
+        for piece in text.as_bytes().chunks(len) {
+            if reply.need().is_none() {
+                break;
+            }
+            reply.room(piece.len()).copy_from_slice(piece);
+            reply.received(piece.len());
+        }
+        reply.closed();
+        verdict(reply)
     }
 
     fn assert_each(answer: &str, expected: Result<(), &str>) {
         for len in [1, 7, answer.len().max(1)] {
-            match (verdict(answer, len), expected) {
+            match (verdict_on(answer, len), expected) {
                 (Ok(()), Ok(())) => {}
                 (Err(why), Err(words)) => assert!(why.contains(words), "{answer}: {why}"),
                 (found, _) => panic!("{answer}: {found:?}"),

@@ -6,7 +6,7 @@ pub mod lines;
 pub mod request;
 pub mod session;
 
-pub use answer::Answer;
+pub use answer::{answer, verdict};
 pub use level::{topics, Wanted};
 pub use lines::Lines;
 pub use request::{Mode, Sender};
