@@ -93,11 +93,19 @@ impl Desk {
     /// The OTA sample, to be started. It gives up after so many failures.
     #[track_caller]
     pub fn sample_with_attempts(&self, attempts: u32) -> Sample {
-        Sample::new(self.build, "ota_mqtt_sample", &self.home).endpoint(&self.endpoint()).trusts(&self.ca_file).args(&[
-            "-d",
-            "-n",
-            &attempts.to_string(),
-        ])
+        self.program("ota_mqtt_sample").args(&["-d", "-n", &attempts.to_string()])
+    }
+
+    /// Any sample, to be started with the hub's broker.
+    #[track_caller]
+    pub fn program(&self, name: &str) -> Sample {
+        Sample::new(self.build, name, &self.home).endpoint(&self.endpoint()).trusts(&self.ca_file)
+    }
+
+    /// Asks the hub by its command line.
+    #[track_caller]
+    pub fn ask(&self, args: &[&str]) -> Finished {
+        HubSetup::new(self.folder.path(), &self.device).ask(args)
     }
 
     /// Waits until the sample has ended and all it said has reached the hub.

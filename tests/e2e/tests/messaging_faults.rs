@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use e2e::{Build, Desk, Finished, HubSetup, Process, Sample};
+use e2e::{Build, Desk, Process};
 
 /// How often a message is sent again to a device that may have lost its connection, at most.
 const TRIES: usize = 1000;
@@ -13,13 +13,7 @@ fn desk(rule: &str) -> Desk {
 }
 
 fn start(desk: &Desk, program: &str, rounds: &str) -> Process {
-    let sample = Sample::new(desk.build, program, &desk.home).endpoint(&desk.endpoint()).trusts(&desk.ca_file);
-    sample.args(&["-l", rounds]).start()
-}
-
-#[track_caller]
-fn ask(desk: &Desk, args: &[&str]) -> Finished {
-    HubSetup::new(desk.folder.path(), &desk.device).ask(args)
+    desk.program(program).args(&["-l", rounds]).start()
 }
 
 /// Runs each row on a thread of its own; most of them only wait.
@@ -77,14 +71,14 @@ fn broadcasts_that_go_wrong() {
         let sample = start(&desk, "broadcast_sample", "1200");
         sample.wait_for(&["subscribed to broadcasts"]);
         let product = desk.device.product_id.as_str();
-        assert_eq!(ask(&desk, &["broadcast", "--product", product, "closed"]).code(), 0, "{rule}");
+        assert_eq!(desk.ask(&["broadcast", "--product", product, "closed"]).code(), 0, "{rule}");
         bitten(&desk, rule);
         if let Some(text) = heard {
             sample.wait_for(&[text]);
         }
         // It goes on: the next one is heard, once the device is there again.
         let again = (0..TRIES).any(|_| {
-            assert_eq!(ask(&desk, &["broadcast", "--product", product, "open"]).code(), 0, "{rule}");
+            assert_eq!(desk.ask(&["broadcast", "--product", product, "open"]).code(), 0, "{rule}");
             sample.lines().all().iter().any(|line| line.contains("broadcast of 4 bytes: open"))
         });
         assert!(again, "{rule}: the device does not come back");
@@ -121,13 +115,13 @@ fn requests_that_go_wrong() {
         let client_id = desk.device.client_id();
         // Where it must answer, a slow machine may take its time.
         let limit = if *answered { "30000" } else { "2000" };
-        let first = ask(&desk, &["rrpc", &client_id, "closed", "--timeout", limit]);
+        let first = desk.ask(&["rrpc", &client_id, "closed", "--timeout", limit]);
         assert_eq!(first.code(), i32::from(!answered), "{rule}");
         bitten(&desk, rule);
         if let Some(outcome) = outcome {
             desk.hub.wait("rrpc", |event| event["outcome"] == *outcome);
         }
-        let again = (0..TRIES).any(|_| ask(&desk, &["rrpc", &client_id, "open", "--timeout", "30000"]).code() == 0);
+        let again = (0..TRIES).any(|_| desk.ask(&["rrpc", &client_id, "open", "--timeout", "30000"]).code() == 0);
         assert!(again, "{rule}: the device does not answer any more");
     });
 }
@@ -159,7 +153,7 @@ fn configurations_that_go_wrong() {
     ];
     each(&rows, |(rule, text)| {
         let desk = desk(rule);
-        let set = ask(&desk, &["config", "set", &desk.device.product_id, CONFIGURATION]);
+        let set = desk.ask(&["config", "set", &desk.device.product_id, CONFIGURATION]);
         assert_eq!(set.code(), 0, "{rule}");
         start(&desk, "remote_config_mqtt_sample", "1").finish().assert_says(&[text]);
         bitten(&desk, rule);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use e2e::{Build, Desk, Finished, HubSetup, Process, Sample};
+use e2e::{Build, Desk, Finished, Process};
 
 const MODES: [Build; 3] = [Build::Key, Build::NoTls, Build::Cert];
 
@@ -13,14 +13,13 @@ fn desk(build: Build, args: &[&str]) -> Desk {
 
 /// A sample that goes on until the test ends.
 fn start(desk: &Desk, program: &str, args: &[&str]) -> Process {
-    let sample = Sample::new(desk.build, program, &desk.home).endpoint(&desk.endpoint()).trusts(&desk.ca_file);
-    sample.args(args).start()
+    desk.program(program).args(args).start()
 }
 
 /// The hub's command line, which must succeed.
 #[track_caller]
 fn ask(desk: &Desk, args: &[&str]) -> Finished {
-    let finished = HubSetup::new(desk.folder.path(), &desk.device).ask(args);
+    let finished = desk.ask(args);
     assert_eq!(finished.code(), 0, "{args:?}");
     finished
 }

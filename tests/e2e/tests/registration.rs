@@ -34,8 +34,7 @@ fn switch_on(desk: &Desk) {
     let secret_file = desk.folder.path().join("product_secret");
     fs::write(&secret_file, PRODUCT_SECRET).expect("the secret's file");
     let secret_file = secret_file.to_string_lossy();
-    let hub = HubSetup::new(desk.folder.path(), &desk.device);
-    let on = hub.ask(&["registration", "on", &desk.device.product_id, "--secret-file", &secret_file]);
+    let on = desk.ask(&["registration", "on", &desk.device.product_id, "--secret-file", &secret_file]);
     assert_eq!(on.code(), 0);
 }
 
