@@ -88,6 +88,13 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_without_memory_is_none() {
+        let mut reply = answer();
+        assert!(reply.room(usize::MAX / 2).is_empty());
+        assert_eq!(verdict(reply), Err("no memory for the answer".to_owned()));
+    }
+
+    #[test]
     fn case_09_every_other_answer_says_why() {
         let with =
             |status: &str, body: &str| format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
