@@ -64,7 +64,7 @@ unit() {
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
         --features iot-sdk/auth-mode-cert,iot-platform/auth-mode-cert || return
     cargo test --locked --lib -p iot-sdk -p iot-platform-posix \
-        --features iot-sdk/log-upload,iot-platform-posix/log-upload || return
+        --features iot-sdk/log-upload,iot-platform-posix/log-upload,iot-platform-posix/coap || return
     cargo test --locked -p headers -p bench || return
 }
 

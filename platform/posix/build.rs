@@ -9,9 +9,11 @@ fn main() {
         println!("cargo:rerun-if-changed={path}");
         build.file(path);
     }
-    if std::env::var_os("CARGO_FEATURE_LOG_UPLOAD").is_some() {
-        println!("cargo:rerun-if-changed=weak/hal_log.c");
-        build.file("weak/hal_log.c");
+    for (feature, path) in [("COAP", "weak/hal_udp.c"), ("LOG_UPLOAD", "weak/hal_log.c")] {
+        if std::env::var_os(format!("CARGO_FEATURE_{feature}")).is_some() {
+            println!("cargo:rerun-if-changed={path}");
+            build.file(path);
+        }
     }
     println!("cargo:rerun-if-changed=weak/hal_weak.h");
     println!("cargo:rerun-if-changed=../../abi/c/platform_wait.h");

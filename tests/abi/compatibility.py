@@ -38,6 +38,7 @@ C_DEFINITION = re.compile(r"^(?!static\b|extern\b|#|typedef\b)\w[\w\s*]*?\b(\w+)
 
 # The option behind each switch of config.h.
 OPTIONS = {
+    "COAP_COMM_ENABLED": "FEATURE_COAP_COMM_ENABLED",
     "BROADCAST_ENABLED": "FEATURE_BROADCAST_ENABLED",
     "RRPC_ENABLED": "FEATURE_RRPC_ENABLED",
     "LOG_UPLOAD": "FEATURE_LOG_UPLOAD_ENABLED",

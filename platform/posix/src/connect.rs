@@ -1,4 +1,4 @@
-//! Connecting to a name: every address that it has is tried, the next one before the one before it has timed out
+//! Connecting to a name: every address that it has is tried, with TCP the next one before the one before it has timed out
 //! (RFC 8305, 5).
 
 use std::io;
@@ -33,21 +33,12 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Resolves `host` (name, IPv4 or IPv6 address). That takes as long as the system's resolver takes.
+    /// The addresses of `host`, see [`resolve`].
     ///
     /// # Errors
     /// Cause and place.
     pub fn resolve(host: &str, port: u16) -> Result<Self, Cause> {
-        let _hold = descriptors::hold();
-        let addresses: Vec<SocketAddr> = (host, port)
-            .to_socket_addrs()
-            .map_err(|error| Cause::passing(format!("name {host} not found ({})", resolver_text(&error))))?
-            .take(MAX_ADDRESSES)
-            .collect();
-        if addresses.is_empty() {
-            return Err(Cause::passing(format!("name {host} not found (it has no address)")));
-        }
-        Ok(Self::new(addresses))
+        resolve(host, port).map(Self::new)
     }
 
     /// Those addresses, the most promising first.
@@ -107,7 +98,7 @@ impl Candidates {
         let share = deadline.remaining() / u32::try_from(self.untried.len() + 1).unwrap_or(u32::MAX);
         self.next_start = Instant::now() + HEAD_START.min(share);
         addresses::tried(address);
-        match start(address) {
+        match start(address, libc::SOCK_STREAM | libc::SOCK_NONBLOCK) {
             Ok(socket) => self.pending.push(Attempt { socket, address }),
             Err(error) => self.fail(&error, address),
         }
@@ -154,20 +145,49 @@ impl Candidates {
     }
 
     fn fail(&mut self, error: &io::Error, address: SocketAddr) {
-        self.reject(Cause::passing(match error.kind() {
-            io::ErrorKind::TimedOut => format!("no answer from {address} (time-out)"),
-            io::ErrorKind::ConnectionRefused => format!("connection refused by {address}"),
-            io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => format!("no route to {address}"),
-            _ => format!("can't connect to {address} ({})", io_text(error)),
-        }));
+        self.reject(reason(error, address));
     }
 
     fn verdict(&self) -> Cause {
-        let texts: Vec<&str> = self.reasons.iter().map(|cause| cause.text.as_str()).collect();
-        Cause {
-            text: if texts.is_empty() { "no time left to connect".to_owned() } else { texts.join(", ") },
-            is_lasting: !texts.is_empty() && self.reasons.iter().all(|cause| cause.is_lasting),
-        }
+        verdict(&self.reasons)
+    }
+}
+
+/// Resolves `host` (name, IPv4 or IPv6 address). That takes as long as the system's resolver takes.
+///
+/// # Errors
+/// Cause and place.
+pub fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Cause> {
+    let _hold = descriptors::hold();
+    let addresses: Vec<SocketAddr> = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| Cause::passing(format!("name {host} not found ({})", resolver_text(&error))))?
+        .take(MAX_ADDRESSES)
+        .collect();
+    if addresses.is_empty() {
+        return Err(Cause::passing(format!("name {host} not found (it has no address)")));
+    }
+    Ok(addresses)
+}
+
+/// Why there is no connection with `address`.
+#[must_use]
+pub fn reason(error: &io::Error, address: SocketAddr) -> Cause {
+    Cause::passing(match error.kind() {
+        io::ErrorKind::TimedOut => format!("no answer from {address} (time-out)"),
+        io::ErrorKind::ConnectionRefused => format!("connection refused by {address}"),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => format!("no route to {address}"),
+        _ => format!("can't connect to {address} ({})", io_text(error)),
+    })
+}
+
+/// The reasons of all addresses as one. It lasts where all of them do.
+#[must_use]
+pub fn verdict(reasons: &[Cause]) -> Cause {
+    let texts: Vec<&str> = reasons.iter().map(|cause| cause.text.as_str()).collect();
+    Cause {
+        text: if texts.is_empty() { "no time left to connect".to_owned() } else { texts.join(", ") },
+        is_lasting: !texts.is_empty() && reasons.iter().all(|cause| cause.is_lasting),
     }
 }
 
@@ -179,14 +199,17 @@ pub fn connect(host: &str, port: u16, deadline: &Deadline) -> Result<TcpStream, 
     Candidates::resolve(host, port)?.next(deadline).map(|(stream, _)| stream)
 }
 
-/// A socket that is being connected.
-fn start(address: SocketAddr) -> io::Result<OwnedFd> {
+/// A socket that is being connected; one for datagrams is connected with it. Its descriptor is above 2 and not inherited by
+/// programs that are started with exec.
+///
+/// # Errors
+/// There is no socket to be had, or no way to the address.
+pub fn start(address: SocketAddr, kind: libc::c_int) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     let socket = {
         let _hold = descriptors::hold();
         // SAFETY: touches no memory; the new descriptor is owned by nobody else.
-        let fd = unsafe { libc::socket(family, kind, 0) };
+        let fd = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, 0) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }

@@ -29,6 +29,8 @@ pub mod sync;
 pub mod tcp;
 pub mod thread;
 pub mod time;
+#[cfg(feature = "coap")]
+pub mod udp;
 pub mod wait;
 
 #[cfg(test)]

@@ -1,0 +1,370 @@
+//! `HAL_UDP_*` (coap.md, 6). A handle is the socket's descriptor. It blocks, as the C SDK's does: a program may have read
+//! and write functions of its own.
+
+use std::ffi::{c_char, c_int};
+use std::io;
+use std::mem::ManuallyDrop;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, RawFd};
+
+use crate::cause::Cause;
+use crate::net::{self, Deadline, Interest};
+use crate::{addresses, connect, log, tcp};
+use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_SSL_READ, QCLOUD_ERR_SSL_READ_TIMEOUT};
+
+/// The contract's code for a datagram that was not sent or not received.
+const FAILED: c_int = -1;
+
+export! {
+    "HAL_UDP_Connect" or 0;
+    /// A socket that speaks with `host`, NUL-terminated. Sends nothing. Returns the handle, 0 on failure (logged).
+    ///
+    /// # Safety
+    /// `host` is NULL or a NUL-terminated string.
+    pub unsafe fn iot_platform_udp_connect(host: *const c_char, port: u16) -> usize {
+        // SAFETY: the caller's promise.
+        let Some(host) = (unsafe { tcp::host_name(host) }) else {
+            Cause::lasting("the host name is missing or not valid UTF-8".to_owned()).tell(NAME);
+            return 0;
+        };
+        match connect::resolve(host, port).and_then(open_one_of) {
+            Ok(socket) => {
+                let fd = socket.into_raw_fd();
+                addresses::watch(fd);
+                usize::try_from(fd).unwrap_or(0)
+            }
+            Err(cause) => {
+                cause.tell(NAME);
+                0
+            }
+        }
+    }
+}
+
+/// Whether an address answers shows much later. So one that there is a way to is taken, and another the next time if nothing
+/// came from it.
+fn open_one_of(mut all: Vec<SocketAddr>) -> Result<UdpSocket, Cause> {
+    addresses::sort(&mut all);
+    let mut reasons = Vec::new();
+    for address in all {
+        addresses::tried(address);
+        match open(address) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => reasons.push(connect::reason(&error, address)),
+        }
+    }
+    Err(connect::verdict(&reasons))
+}
+
+/// A socket that takes datagrams from `address` only, and blocks.
+///
+/// # Errors
+/// There is no socket to be had, or no way to the address.
+pub fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+    connect::start(address, libc::SOCK_DGRAM).map(UdpSocket::from)
+}
+
+export! {
+    "HAL_UDP_Disconnect" or ();
+    /// Closes the socket. What is no handle is ignored.
+    pub fn iot_platform_udp_disconnect(fd: usize) {
+        if let Some(fd) = raw_fd(fd) {
+            addresses::unwatch(fd);
+            // SAFETY: an open descriptor is the caller's to give away; one that is not open makes the call fail.
+            unsafe { libc::close(fd) };
+        }
+    }
+}
+
+export! {
+    "HAL_UDP_Write" or FAILED;
+    /// Sends one datagram. Returns its bytes; -1 on failure, also on that of an earlier one.
+    ///
+    /// # Safety
+    /// `data` is NULL or has `len` bytes.
+    pub unsafe fn iot_platform_udp_write(fd: usize, data: *const u8, len: u32) -> c_int {
+        let (Some(fd), false) = (raw_fd(fd), data.is_null()) else {
+            log::error(NAME, "null pointer or not a connection handle");
+            return QCLOUD_ERR_INVAL;
+        };
+        loop {
+            // SAFETY: the caller's promise; u32 fits usize on every supported target.
+            let sent = unsafe { libc::send(fd, data.cast(), len as usize, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+            let error = match c_int::try_from(sent) {
+                Ok(sent @ 0..) => return sent,
+                _ => io::Error::last_os_error(),
+            };
+            if let Err(error) = retry(&error, fd, Interest::Writable, None) {
+                log::error(NAME, &format!("sending failed: {}", net::io_text(&error)));
+                return FAILED;
+            }
+        }
+    }
+}
+
+export! {
+    "HAL_UDP_Read" or FAILED;
+    /// Waits for one datagram without a limit. Returns its bytes, of which `len` are kept at most; -1 on failure.
+    ///
+    /// # Safety
+    /// `data` is NULL or has room for `len` bytes.
+    pub unsafe fn iot_platform_udp_read(fd: usize, data: *mut u8, len: u32) -> c_int {
+        // SAFETY: the caller's promise.
+        unsafe { read(NAME, fd, data, len, None) }
+    }
+}
+
+export! {
+    "HAL_UDP_ReadTimeout" or FAILED;
+    /// Waits for one datagram, with `timeout_ms` 0 without a limit. Returns its bytes, of which `len` are kept at most;
+    /// `QCLOUD_ERR_SSL_READ_TIMEOUT` where none came, `QCLOUD_ERR_SSL_READ` where waiting failed, -1 where reading failed.
+    ///
+    /// # Safety
+    /// `data` is NULL or has room for `len` bytes.
+    pub unsafe fn iot_platform_udp_read_timeout(fd: usize, data: *mut u8, len: u32, timeout_ms: u32) -> c_int {
+        let deadline = (timeout_ms > 0).then(|| Deadline::after_ms(timeout_ms));
+        // SAFETY: the caller's promise.
+        unsafe { read(NAME, fd, data, len, deadline) }
+    }
+}
+
+fn raw_fd(handle: usize) -> Option<RawFd> {
+    RawFd::try_from(handle).ok().filter(|fd| *fd > 0)
+}
+
+/// Waits after `error` where that helps, and returns whether there was time for it.
+fn retry(error: &io::Error, fd: RawFd, interest: Interest, deadline: Option<&Deadline>) -> io::Result<bool> {
+    match error.kind() {
+        io::ErrorKind::Interrupted => Ok(true),
+        io::ErrorKind::WouldBlock => {
+            // SAFETY: the descriptor was good enough for the call before; a closed one makes poll fail, no more.
+            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            match deadline {
+                Some(deadline) => net::wait(fd, interest, deadline),
+                // The caller comes again.
+                None => net::wait(fd, interest, &Deadline::after_ms(u32::MAX)).map(|_| true),
+            }
+        }
+        _ => Err(io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO))),
+    }
+}
+
+/// # Safety
+/// `data` is NULL or has room for `len` bytes.
+unsafe fn read(name: &str, fd: usize, data: *mut u8, len: u32, deadline: Option<Deadline>) -> c_int {
+    let (Some(fd), false) = (raw_fd(fd), data.is_null()) else {
+        log::error(name, "null pointer or not a connection handle");
+        return QCLOUD_ERR_INVAL;
+    };
+    loop {
+        // MSG_DONTWAIT: between the wait and this another thread may have taken the datagram.
+        // SAFETY: the caller's buffer, which may be uninitialised: only written to.
+        let got = unsafe { libc::recv(fd, data.cast(), len as usize, libc::MSG_DONTWAIT) };
+        if let Ok(got @ 0..) = c_int::try_from(got) {
+            if addresses::unwatch(fd) {
+                note_use(fd);
+            }
+            return got;
+        }
+        let error = io::Error::last_os_error();
+        let is_wait = error.kind() == io::ErrorKind::WouldBlock;
+        match retry(&error, fd, Interest::Readable, deadline.as_ref()) {
+            Ok(true) => {}
+            Ok(false) => return QCLOUD_ERR_SSL_READ_TIMEOUT,
+            Err(error) => {
+                log::error(name, &format!("receiving failed: {}", net::io_text(&error)));
+                return if is_wait { QCLOUD_ERR_SSL_READ } else { FAILED };
+            }
+        }
+    }
+}
+
+/// The peer of `fd` has sent something.
+fn note_use(fd: RawFd) {
+    // SAFETY: the descriptor has just been read from; it is not closed here.
+    let socket = ManuallyDrop::new(unsafe { UdpSocket::from_raw_fd(fd) });
+    if let Ok(address) = socket.peer_addr() {
+        addresses::proven(address);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::{CStr, CString};
+
+    use super::*;
+    use crate::log_double;
+
+    /// Far beyond what loopback needs; reached only when something is wrong.
+    const LONG: u32 = 60_000;
+
+    fn connect(host: &CStr, port: u16) -> usize {
+        // SAFETY: a NUL-terminated host.
+        unsafe { iot_platform_udp_connect(host.as_ptr(), port) }
+    }
+
+    /// A handle, and its peer, which is connected with it.
+    fn pair(address: &str) -> (usize, UdpSocket) {
+        let peer = UdpSocket::bind((address, 0)).unwrap();
+        let host = CString::new(address).unwrap();
+        let handle = connect(&host, peer.local_addr().unwrap().port());
+        assert!(handle > 2, "{handle}");
+        // SAFETY: the handle is the descriptor of an open socket, which is not closed here.
+        let ours = ManuallyDrop::new(unsafe { UdpSocket::from_raw_fd(raw_fd(handle).unwrap()) });
+        peer.connect(ours.local_addr().unwrap()).unwrap();
+        (handle, peer)
+    }
+
+    fn write(handle: usize, data: &[u8]) -> c_int {
+        // SAFETY: valid data.
+        unsafe { iot_platform_udp_write(handle, data.as_ptr(), u32::try_from(data.len()).unwrap()) }
+    }
+
+    fn read(handle: usize, buffer: &mut [u8], timeout_ms: u32) -> c_int {
+        let len = u32::try_from(buffer.len()).unwrap();
+        // SAFETY: a valid buffer.
+        unsafe { iot_platform_udp_read_timeout(handle, buffer.as_mut_ptr(), len, timeout_ms) }
+    }
+
+    #[test]
+    fn datagrams_go_both_ways_one_at_a_time_over_ipv4_and_ipv6() {
+        for address in ["127.0.0.1", "::1"] {
+            let (handle, peer) = pair(address);
+            let mut buffer = [0; 5000];
+            assert_eq!(write(handle, b"one"), 3);
+            assert_eq!(write(handle, b""), 0);
+            assert_eq!((peer.recv(&mut buffer).unwrap(), &buffer[..3]), (3, &b"one"[..]));
+            assert_eq!(peer.recv(&mut buffer).unwrap(), 0);
+            for datagram in [&[7; 4096][..], b"", b"12345"] {
+                peer.send(datagram).unwrap();
+            }
+            assert_eq!(read(handle, &mut buffer, LONG), 4096);
+            assert_eq!(read(handle, &mut buffer, LONG), 0);
+            assert_eq!(read(handle, &mut buffer[..2], LONG), 2, "the rest is cut off");
+            assert_eq!(read(handle, &mut buffer, 1), QCLOUD_ERR_SSL_READ_TIMEOUT);
+            iot_platform_udp_disconnect(handle);
+        }
+        assert_eq!(log_double::take(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn without_a_limit_a_read_waits_until_something_comes() {
+        let (handle, peer) = pair("127.0.0.1");
+        let mut buffer = [0; 8];
+        let (asks, is_asked) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for () in is_asked {
+                    std::thread::yield_now();
+                    peer.send(b"x").unwrap();
+                }
+            });
+            asks.send(()).unwrap();
+            assert_eq!(read(handle, &mut buffer, 0), 1);
+            asks.send(()).unwrap();
+            // SAFETY: a valid buffer.
+            assert_eq!(unsafe { iot_platform_udp_read(handle, buffer.as_mut_ptr(), 8) }, 1);
+            drop(asks);
+        });
+        iot_platform_udp_disconnect(handle);
+    }
+
+    #[test]
+    fn a_signal_ends_no_wait() {
+        extern "C" fn nothing(_: c_int) {}
+        let (handle, peer) = pair("127.0.0.1");
+        // SAFETY: a handler that does nothing, without SA_RESTART, for a signal that nothing else here uses.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = nothing as extern "C" fn(c_int) as usize;
+            assert_eq!(libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut()), 0);
+        }
+        // SAFETY: touches no memory.
+        let reader = unsafe { libc::pthread_self() };
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for _ in 0..20 {
+                    // SAFETY: the thread lives as long as this scope.
+                    assert_eq!(unsafe { libc::pthread_kill(reader, libc::SIGUSR2) }, 0);
+                    std::thread::yield_now();
+                }
+                peer.send(b"x").unwrap();
+            });
+            assert_eq!(read(handle, &mut [0; 8], LONG), 1);
+        });
+        iot_platform_udp_disconnect(handle);
+    }
+
+    #[test]
+    fn a_closed_port_makes_the_next_call_fail() {
+        // While this has the port, nobody is given it on the address beside.
+        let neighbour = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let handle = connect(c"127.0.0.2", neighbour.local_addr().unwrap().port());
+        assert_eq!(write(handle, b"x"), 1);
+        assert_eq!(read(handle, &mut [0; 8], LONG), FAILED);
+        assert_eq!(write(handle, b"x"), 1);
+        assert_eq!(write(handle, b"x"), FAILED, "it tells of the one before");
+        iot_platform_udp_disconnect(handle);
+        let lines = ["ERR receiving failed: connection refused", "ERR sending failed: connection refused"];
+        assert_eq!(log_double::take(), lines);
+    }
+
+    #[test]
+    fn a_datagram_that_is_too_long_is_refused() {
+        let (handle, _peer) = pair("127.0.0.1");
+        assert_eq!(write(handle, &[0; 70_000]), FAILED);
+        assert_eq!(log_double::take(), ["ERR sending failed: Message too long"]);
+        iot_platform_udp_disconnect(handle);
+    }
+
+    #[test]
+    fn the_address_that_answered_is_taken_and_one_that_did_not_comes_last() {
+        let (one, two) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        let all = vec![one.local_addr().unwrap(), two.local_addr().unwrap()];
+        let next = || open_one_of(all.clone()).unwrap().peer_addr().unwrap();
+        assert_eq!([next(), next()], [all[0], all[1]]);
+        addresses::proven(all[1]);
+        assert_eq!(next(), all[1]);
+        // IPv6 with a scope that no interface has: there is no way to it.
+        let unreachable: SocketAddr = "[fe80::1%4000000000]:9".parse().unwrap();
+        assert_eq!(open_one_of(vec![unreachable, all[1]]).unwrap().peer_addr().unwrap(), all[1]);
+        let text = open_one_of(vec![unreachable]).unwrap_err().text;
+        assert!(text.contains("[fe80::1%4000000000]:9"), "{text}");
+    }
+
+    #[test]
+    fn an_address_is_of_use_once_something_was_read_from_it() {
+        let (handle, peer) = pair("127.0.0.1");
+        let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (unknown, this) = (other.local_addr().unwrap(), peer.local_addr().unwrap());
+        let first = || {
+            let mut both = [this, unknown];
+            addresses::sort(&mut both);
+            both[0]
+        };
+        assert_eq!(first(), unknown);
+        peer.send(b"x").unwrap();
+        assert_eq!(read(handle, &mut [0], LONG), 1);
+        assert_eq!(first(), this);
+        iot_platform_udp_disconnect(handle);
+    }
+
+    #[test]
+    fn what_can_not_work_is_refused_with_its_cause() {
+        assert_eq!(connect(c"no such host", 1), 0);
+        assert_eq!(connect(c"", 1), 0);
+        let mut byte = 0;
+        // SAFETY: NULL is allowed, and so is what is no handle.
+        unsafe {
+            assert_eq!(iot_platform_udp_connect(std::ptr::null(), 1), 0);
+            assert_eq!(iot_platform_udp_write(0, &byte, 1), QCLOUD_ERR_INVAL);
+            assert_eq!(iot_platform_udp_write(5, std::ptr::null(), 1), QCLOUD_ERR_INVAL);
+            assert_eq!(iot_platform_udp_read(usize::MAX, &mut byte, 1), QCLOUD_ERR_INVAL);
+            assert_eq!(iot_platform_udp_read_timeout(5, std::ptr::null_mut(), 1, 1), QCLOUD_ERR_INVAL);
+        }
+        iot_platform_udp_disconnect(0);
+        let lines = log_double::take();
+        assert!(lines[0].starts_with("ERR name no such host not found ("), "{}", lines[0]);
+        assert_eq!(lines.len(), 7);
+    }
+}
