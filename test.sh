@@ -96,11 +96,18 @@ build_modes() {
 
 ctest_part() {
     build_modes || return
-    local mode
+    local mode config failed=0 begun=()
+    # Beside each other: the longest test of a mode is one thread.
     for mode in key notls cert; do
-        ctest --test-dir "build/$mode" --output-on-failure --no-tests=error || return
+        ctest --test-dir "build/$mode" -j "$(nproc)" --output-on-failure --no-tests=error >"build/ctest-$mode.log" 2>&1 &
+        begun+=("$mode:$!")
     done
-    local config
+    for mode in "${begun[@]}"; do
+        wait "${mode#*:}" || failed=1
+        echo "-- ctest of build/${mode%:*}"
+        cat "build/ctest-${mode%:*}.log"
+    done
+    [ "$failed" = 0 ] || return 1
     for mode in key:key-tls notls:key-notls cert:cert-tls; do
         config=${mode#*:}
         mode=build/${mode%:*}/output
@@ -116,8 +123,20 @@ e2e_programs() {
     export E2E_HUB=$CARGO_TARGET_DIR/release/hub
 }
 
+# The rows of the fault matrix, in the background. What they say goes to build/faults.log.
+faults_running=
+begin_faults() {
+    cargo build --locked -q -p faults || return
+    "$CARGO_TARGET_DIR/debug/faults" >build/faults.log 2>&1 &
+    faults_running=$!
+    trap 'kill "$faults_running" 2>/dev/null' EXIT
+}
+
 e2e() {
-    e2e_programs && cargo test --locked -p e2e --no-fail-fast
+    e2e_programs || return
+    # Most of the time of both is waiting, so they are run beside each other.
+    case " ${parts[*]} " in *' faults '*) begin_faults || return ;; esac
+    tests/e2e/run.sh
 }
 
 demo() {
@@ -125,7 +144,12 @@ demo() {
 }
 
 faults() {
-    e2e_programs && cargo test --locked -p faults && cargo run --locked -q -p faults
+    e2e_programs && cargo test --locked -p faults || return
+    [ -n "$faults_running" ] || begin_faults || return
+    local running=$faults_running
+    tail -n +1 -f --pid="$running" build/faults.log
+    wait "$running" || return
+    trap - EXIT
 }
 
 # Everything about certificates once more with mbedTLS instead of rustls.
@@ -139,7 +163,7 @@ tls() {
         build_mode mbedtls-cert -DFEATURE_TLS=mbedtls -DFEATURE_AUTH_MODE=CERT || return
     local mode
     for mode in mbedtls mbedtls-cert; do
-        ctest --test-dir "build/$mode" --output-on-failure --no-tests=error -R '^(platform|stack|memory|leaving)' || return
+        ctest --test-dir "build/$mode" -j "$(nproc)" --output-on-failure --no-tests=error -R '^(platform|stack|memory|leaving)' || return
     done
     tests/sizes/check.sh build/mbedtls/output bounds-mbedtls && e2e_programs || return
     local rows
@@ -157,7 +181,7 @@ console() {
 }
 
 fuzz() {
-    tools/fuzz.sh 20
+    tools/fuzz.sh 10
 }
 
 coverage() {
@@ -174,7 +198,7 @@ sizes() {
     # The smallest one, and what is different in it.
     build_mode small -DFEATURE_TLS=mbedtls -DFEATURE_PANIC=abort -DIOT_BUILD_BENCH=ON &&
         tests/sizes/check.sh build/small/output bounds-small &&
-        ctest --test-dir build/small --output-on-failure --no-tests=error -R '^(leaving|link/panic)'
+        ctest --test-dir build/small -j "$(nproc)" --output-on-failure --no-tests=error -R '^(leaving|link/panic)'
 }
 
 instructions() {

@@ -32,7 +32,7 @@ in_c() {
         -DFEATURE_AUTH_WITH_NOTLS=ON -DIOT_BUILD_SHARED=OFF -DVALGRIND=OFF \
         -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags"
     cmake --build "$build" -j "$(nproc)"
-    ctest --test-dir "$build" -R '^(c|platform|sanitizers)/' -E '/symbols$' --output-on-failure --no-tests=error
+    ctest --test-dir "$build" -j "$(nproc)" -R '^(c|platform|sanitizers)/' -E '/symbols$' --output-on-failure --no-tests=error
 
     cargo build --locked --release -p hub
     export E2E_NOTLS_DIR=$build/output E2E_HUB=$CARGO_TARGET_DIR/release/hub
