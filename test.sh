@@ -154,7 +154,7 @@ faults() {
 
 # Everything about certificates once more with mbedTLS instead of rustls.
 tls() {
-    cargo test --locked -p iot-mbedtls --features certificates,server || return
+    cargo test --locked -p iot-mbedtls --features certificates,dtls,server || return
     local features
     for features in tls-mbedtls tls-mbedtls,auth-mode-cert; do
         cargo test --locked -p iot-platform-tls --no-default-features --features "$features" || return

@@ -86,6 +86,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
         "c/shim.h",
         "c/client_hello.c",
         "c/certificates.c",
+        "c/dtls.c",
         "c/gcm.c",
         "c/gcm_alt.h",
         "sources/Cargo.toml",
@@ -116,6 +117,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
     let by_ring =
         certificates && matches!(env::var("CARGO_CFG_TARGET_ARCH")?.as_str(), "x86_64" | "x86" | "aarch64" | "arm");
     let server = env::var_os("CARGO_FEATURE_SERVER").is_some();
+    let dtls = env::var_os("CARGO_FEATURE_DTLS").is_some();
     let (mut fast, mut small) = (FAST.to_vec(), SMALL.to_vec());
     let mut own = vec!["shim", "client_hello"];
     let mut defines = Vec::new();
@@ -129,6 +131,10 @@ fn compile() -> Result<(), Box<dyn Error>> {
         own.push("gcm");
         defines.push("IOT_MBEDTLS_GCM_BY_RING");
         println!("cargo:rustc-cfg=gcm_by_ring");
+    }
+    if dtls {
+        own.push("dtls");
+        defines.push("IOT_MBEDTLS_DTLS");
     }
     if server {
         small.push("ssl_tls12_server");

@@ -123,13 +123,11 @@ static int verify(void *data, mbedtls_x509_crt *certificate, int depth, uint32_t
     return 0;
 }
 
-/* `trust` outlives the session. */
-int iot_mbedtls_new_certificates(struct iot_mbedtls_session **out, const int *suites,
-                                 const struct iot_mbedtls_calls *calls, struct iot_mbedtls_trust *trust,
-                                 const char *host)
+static int make(struct iot_mbedtls_session **out, int is_client, const int *suites,
+                const struct iot_mbedtls_calls *calls, struct iot_mbedtls_trust *trust, const char *host)
 {
     struct iot_mbedtls_session *session = NULL;
-    int                         rc      = iot_mbedtls_begin(&session, 1, suites, calls);
+    int                         rc      = iot_mbedtls_begin(&session, is_client, suites, calls);
     if (session == NULL) {
         return rc;
     }
@@ -148,6 +146,23 @@ int iot_mbedtls_new_certificates(struct iot_mbedtls_session **out, const int *su
     }
     return rc;
 }
+
+/* `trust` outlives the session. */
+int iot_mbedtls_new_certificates(struct iot_mbedtls_session **out, const int *suites,
+                                 const struct iot_mbedtls_calls *calls, struct iot_mbedtls_trust *trust,
+                                 const char *host)
+{
+    return make(out, 1, suites, calls, trust, host);
+}
+
+#if defined(IOT_MBEDTLS_SERVER) && defined(IOT_MBEDTLS_DTLS)
+/* The same. Clients have to show a certificate. */
+int iot_mbedtls_new_certificates_server(struct iot_mbedtls_session **out, const int *suites,
+                                        const struct iot_mbedtls_calls *calls, struct iot_mbedtls_trust *trust)
+{
+    return make(out, 0, suites, calls, trust, NULL);
+}
+#endif
 
 /* MBEDTLS_X509_BADCERT_* of the certificate that ended the handshake. */
 uint32_t iot_mbedtls_verify_result(const struct iot_mbedtls_session *session)

@@ -1,5 +1,6 @@
 /* What is compiled of mbedTLS: clients of TLS 1.2 with a plain pre-shared key. Feature `server` of the crate adds
- * servers; feature `certificates` clients of TLS 1.2 and 1.3 with certificates, and with them big numbers and curves. */
+ * servers; feature `certificates` clients of TLS 1.2 and 1.3 with certificates, and with them big numbers and curves;
+ * feature `dtls` datagrams in place of a stream. */
 #ifndef IOT_MBEDTLS_CONFIG_H
 #define IOT_MBEDTLS_CONFIG_H
 
@@ -35,6 +36,14 @@
 #define MBEDTLS_SSL_ENCRYPT_THEN_MAC
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
 /* The server name extension: client_hello.c. */
+
+#ifdef IOT_MBEDTLS_DTLS
+#define MBEDTLS_SSL_PROTO_DTLS
+#define MBEDTLS_SSL_DTLS_ANTI_REPLAY
+#ifdef IOT_MBEDTLS_SERVER
+#define MBEDTLS_SSL_DTLS_HELLO_VERIFY
+#endif
+#endif
 
 #ifdef IOT_MBEDTLS_GCM_BY_RING
 /* gcm.c */

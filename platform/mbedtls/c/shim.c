@@ -52,6 +52,9 @@ void iot_mbedtls_free(struct iot_mbedtls_session *session)
     if (session != NULL) {
         mbedtls_ssl_free(&session->ssl);
         mbedtls_ssl_config_free(&session->config);
+#ifdef IOT_MBEDTLS_DTLS
+        mbedtls_platform_zeroize(session->cookie_key, sizeof(session->cookie_key));
+#endif
         free(session->host);
         free(session);
     }
@@ -72,6 +75,11 @@ int iot_mbedtls_begin(struct iot_mbedtls_session **out, int is_client, const int
     int rc = mbedtls_ssl_config_defaults(&session->config, is_client ? MBEDTLS_SSL_IS_CLIENT : MBEDTLS_SSL_IS_SERVER,
                                          MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     mbedtls_ssl_conf_ciphersuites(&session->config, suites);
+#ifdef IOT_MBEDTLS_DTLS
+    if (calls->is_datagram) {
+        iot_mbedtls_datagrams_begin(session);
+    }
+#endif
     return rc;
 }
 
@@ -91,6 +99,11 @@ int iot_mbedtls_finish(struct iot_mbedtls_session *session, int rc, const char *
         iot_mbedtls_free(session);
         return rc;
     }
+#ifdef IOT_MBEDTLS_DTLS
+    if (session->calls.is_datagram) {
+        iot_mbedtls_datagrams_finish(session);
+    }
+#endif
     mbedtls_ssl_set_bio(&session->ssl, session->calls.owner, session->calls.send, session->calls.receive, NULL);
     *out = session;
     return 0;

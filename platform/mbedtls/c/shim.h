@@ -8,6 +8,9 @@
 
 #include "mbedtls/ssl.h"
 
+/* Bytes: a cookie, and the key that it is made with. lib.rs knows it as dtls::COOKIE_LEN. */
+#define IOT_MBEDTLS_COOKIE_LEN 32
+
 #ifdef IOT_MBEDTLS_CERTIFICATES
 /* What a server shows, at the end of mbedTLS's own look at it. */
 struct iot_mbedtls_peer {
@@ -37,8 +40,12 @@ struct iot_mbedtls_calls {
     /* Servers only. Returns the length of the key, negative where it has none. */
     int (*find_key)(void *owner, const unsigned char *identity, size_t len, unsigned char key[MBEDTLS_PSK_MAX_LEN]);
 #ifdef IOT_MBEDTLS_CERTIFICATES
-    /* Clients with certificates only. Returns whether it is the right server. */
+    /* With certificates only. Returns whether it is the right server, or client. */
     int (*judge)(void *owner, const struct iot_mbedtls_peer *peer);
+#endif
+#ifdef IOT_MBEDTLS_DTLS
+    /* Whether each call of send and receive is a datagram. */
+    int is_datagram;
 #endif
 };
 
@@ -53,6 +60,12 @@ struct iot_mbedtls_session {
     struct iot_mbedtls_peer         peer;
     int                             has_peer;
 #endif
+#ifdef IOT_MBEDTLS_DTLS
+    /* Milliseconds. */
+    uint64_t      now;
+    uint64_t      timer_end;
+    unsigned char cookie_key[IOT_MBEDTLS_COOKIE_LEN];
+#endif
 };
 
 /* The kernel's random numbers. */
@@ -64,5 +77,11 @@ int iot_mbedtls_begin(struct iot_mbedtls_session **out, int is_client, const int
 
 /* Goes on where `rc` is 0: takes what the configuration says. Frees the session where that fails. */
 int iot_mbedtls_finish(struct iot_mbedtls_session *session, int rc, const char *host, struct iot_mbedtls_session **out);
+
+#ifdef IOT_MBEDTLS_DTLS
+/* For a session of datagrams: before mbedTLS takes the configuration, and after. */
+void iot_mbedtls_datagrams_begin(struct iot_mbedtls_session *session);
+void iot_mbedtls_datagrams_finish(struct iot_mbedtls_session *session);
+#endif
 
 #endif

@@ -91,6 +91,13 @@ extern "C" {
         trust: *mut c_void,
         host: *const c_char,
     ) -> c_int;
+    #[cfg(all(feature = "dtls", feature = "server"))]
+    fn iot_mbedtls_new_certificates_server(
+        out: *mut *mut c_void,
+        suites: *const c_int,
+        calls: *const Calls,
+        trust: *mut c_void,
+    ) -> c_int;
     fn iot_mbedtls_verify_result(session: *const c_void) -> u32;
 }
 
@@ -157,12 +164,32 @@ impl<T: Read + Write> Session<T> {
         suites: &'static [i32],
         transport: T,
     ) -> Result<Self, Error> {
+        Self::client_of(trust, host, suites, Owner { judge: Some(judge), ..Owner::new(transport) })
+    }
+
+    /// The same with an owner that has its judge.
+    pub(super) fn client_of(
+        trust: Arc<Trust>,
+        host: Option<&str>,
+        suites: &'static [i32],
+        owner: Owner<T>,
+    ) -> Result<Self, Error> {
         let host = host.map(CString::new).transpose().map_err(|_| Error::BAD_INPUT)?;
         let host = host.as_ref().map_or(ptr::null(), |host| host.as_ptr());
-        let owner = Owner { judge: Some(judge), ..Owner::new(transport) };
         let mut session = Self::new(suites, owner, |raw, calls| {
             // SAFETY: `suites` lives for ever and ends with 0, `trust` outlives the session, the rest is copied.
             unsafe { iot_mbedtls_new_certificates(raw, suites.as_ptr(), calls, trust.0.as_ptr(), host) }
+        })?;
+        session._trust = Some(trust);
+        Ok(session)
+    }
+
+    /// A server before its handshake, whose owner judges the client's certificate.
+    #[cfg(all(feature = "dtls", feature = "server"))]
+    pub(super) fn server_of(trust: Arc<Trust>, suites: &'static [i32], owner: Owner<T>) -> Result<Self, Error> {
+        let mut session = Self::new(suites, owner, |raw, calls| {
+            // SAFETY: as in `client_of`.
+            unsafe { iot_mbedtls_new_certificates_server(raw, suites.as_ptr(), calls, trust.0.as_ptr()) }
         })?;
         session._trust = Some(trust);
         Ok(session)

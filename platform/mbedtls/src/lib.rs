@@ -1,5 +1,5 @@
 //! TLS 1.2 with a plain pre-shared key, client and server, by mbedTLS. With feature `certificates` also clients of TLS 1.2
-//! and 1.3 with certificates.
+//! and 1.3 with certificates, with feature `dtls` the same over datagrams ([`dtls`], DTLS 1.2).
 //!
 //! A [`Session`] speaks over anything that can be read and written and does not block where that does not.
 //!
@@ -40,6 +40,8 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "certificates")]
 mod certificates;
+#[cfg(feature = "dtls")]
+pub mod dtls;
 #[cfg(gcm_by_ring)] // build.rs
 mod gcm;
 #[cfg(feature = "certificates")]
@@ -124,6 +126,12 @@ impl Error {
     pub const NO_CERTIFICATE: Self = Self(-0x7480);
     /// The other side has not proved that it has the key of its certificate.
     pub const NOT_PROVED: [Self; 4] = [Self(-0x4e00), Self(-0x4380), Self(-0x4100), Self(-0x6e00)];
+    /// The other side has not answered in time, however often it was asked.
+    #[cfg(feature = "dtls")]
+    pub const TIMEOUT: Self = Self(-0x6800);
+    /// The client has to send a cookie first.
+    #[cfg(all(feature = "dtls", feature = "server"))]
+    const HELLO_VERIFY_REQUIRED: Self = Self(-0x6a80);
     /// The identity is not known. Any number that is no success says it.
     const UNKNOWN: Self = Self(-1);
     const SEND_FAILED: Self = Self(-0x4e);
@@ -144,6 +152,8 @@ impl fmt::Display for Error {
             Self::PROTOCOL_VERSION => "no TLS version in common",
             Self::INVALID_RECORD => "the other side does not speak TLS, or sent damaged data",
             Self::NO_MEMORY => "out of memory",
+            #[cfg(feature = "dtls")]
+            Self::TIMEOUT => "no answer in time",
             Self::SEND_FAILED => "sending failed",
             Self::RECEIVE_FAILED => "receiving failed",
             Self(code) => return write!(f, "mbedTLS error -{:#06x}", code.unsigned_abs()),
@@ -163,6 +173,9 @@ struct Owner<T> {
     keys: Option<Keys>,
     #[cfg(feature = "certificates")]
     judge: Option<Judge>,
+    /// What the transport takes at once, and gives at once, is a datagram.
+    #[cfg(feature = "dtls")]
+    is_datagram: bool,
 }
 
 impl<T> Owner<T> {
@@ -172,6 +185,8 @@ impl<T> Owner<T> {
             keys: None,
             #[cfg(feature = "certificates")]
             judge: None,
+            #[cfg(feature = "dtls")]
+            is_datagram: false,
         }
     }
 }
@@ -199,6 +214,8 @@ struct Calls {
     find_key: unsafe extern "C" fn(*mut c_void, *const c_uchar, usize, *mut c_uchar) -> c_int,
     #[cfg(feature = "certificates")]
     judge: unsafe extern "C" fn(*mut c_void, *const certificates::RawPeer) -> c_int,
+    #[cfg(feature = "dtls")]
+    is_datagram: c_int,
 }
 
 impl Calls {
@@ -210,6 +227,9 @@ impl Calls {
             find_key: find_key::<T>,
             #[cfg(feature = "certificates")]
             judge: certificates::judge::<T>,
+            #[cfg(feature = "dtls")]
+            // SAFETY: it is live: its session is being made, and nobody else has it.
+            is_datagram: c_int::from(unsafe { owner.as_ref() }.is_datagram),
         }
     }
 }
