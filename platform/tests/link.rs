@@ -57,6 +57,11 @@ fn one_function_of_the_user_wins_and_the_rest_is_ours() {
 }
 
 #[test]
+fn one_function_for_datagrams_of_the_user_wins_and_the_rest_is_ours() {
+    link_and_run("own_datagrams");
+}
+
+#[test]
 fn the_library_can_tell_whose_functions_they_are() {
     link_and_run("own_read");
 }

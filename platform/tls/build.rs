@@ -1,8 +1,16 @@
-//! Compiles the weak `HAL_TLS_*` definitions into an object of their own: only a program that uses them links TLS.
+//! Compiles the weak `HAL_TLS_*` and `HAL_DTLS_*` definitions into objects of their own: only a program that uses them
+//! links TLS.
 
 fn main() {
     println!("cargo:rerun-if-changed=weak/hal_tls.c");
     println!("cargo:rerun-if-changed=../posix/weak/hal_weak.h");
     println!("cargo:rerun-if-changed=../../abi/c/platform_wait.h");
-    cc::Build::new().warnings(true).extra_warnings(true).file("weak/hal_tls.c").compile("iot_platform_tls_weak");
+    let mut build = cc::Build::new();
+    build.warnings(true).extra_warnings(true).file("weak/hal_tls.c");
+    let is_set = |feature: &str| std::env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
+    if is_set("COAP") && !is_set("AUTH_WITH_NOTLS") {
+        println!("cargo:rerun-if-changed=weak/hal_dtls.c");
+        build.file("weak/hal_dtls.c");
+    }
+    build.compile("iot_platform_tls_weak");
 }

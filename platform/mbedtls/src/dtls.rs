@@ -55,6 +55,11 @@ pub use server::{is_client_hello, First, Server};
 /// Longest message, in bytes. A network may carry less at once.
 pub const MAX_MESSAGE: usize = 16 * 1024;
 
+/// What a client with certificates offers, and a server takes, and 0: forward secrecy only. CBC is what old servers have.
+#[cfg(feature = "certificates")]
+pub static CERTIFICATE_SUITES: [i32; 15] =
+    [0xc02c, 0xc02b, 0xcca9, 0xc030, 0xc02f, 0xcca8, 0xc024, 0xc023, 0xc028, 0xc027, 0xc00a, 0xc009, 0xc014, 0xc013, 0];
+
 /// How often one datagram makes mbedTLS begin anew: each time it takes a record, and none is shorter than 13 bytes.
 const MAX_ROUNDS: usize = 2048;
 

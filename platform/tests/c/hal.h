@@ -53,6 +53,16 @@ void      HAL_TLS_Disconnect(uintptr_t handle);
 int       HAL_TLS_Write(uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *n);
 int       HAL_TLS_Read(uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *n);
 
+uintptr_t HAL_UDP_Connect(const char *host, unsigned short port);
+void      HAL_UDP_Disconnect(uintptr_t fd);
+int       HAL_UDP_Write(uintptr_t fd, const unsigned char *data, unsigned int len);
+int       HAL_UDP_Read(uintptr_t fd, unsigned char *data, unsigned int len);
+int       HAL_UDP_ReadTimeout(uintptr_t fd, unsigned char *p_data, unsigned int datalen, unsigned int timeout_ms);
+uintptr_t HAL_DTLS_Connect(void *params, const char *host, int port);
+void      HAL_DTLS_Disconnect(uintptr_t handle);
+int       HAL_DTLS_Write(uintptr_t handle, const unsigned char *data, size_t len, size_t *n);
+int       HAL_DTLS_Read(uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *n);
+
 #define CHECK(condition)                                                    \
     do {                                                                    \
         if (!(condition)) {                                                 \

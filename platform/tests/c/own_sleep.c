@@ -93,5 +93,14 @@ int main(void)
     CHECK(HAL_TLS_Read(0, &byte, 1, 0, &n) == -1002);
     CHECK(HAL_TLS_Write(0, &byte, 1, 0, &n) == -1002);
     HAL_TLS_Disconnect(0);
+    CHECK(HAL_UDP_Connect("", 1) == 0);
+    CHECK(HAL_UDP_Read(0, &byte, 1) == -1002);
+    CHECK(HAL_UDP_ReadTimeout(0, &byte, 1, 1) == -1002);
+    CHECK(HAL_UDP_Write(0, &byte, 1) == -1002);
+    HAL_UDP_Disconnect(0);
+    CHECK(HAL_DTLS_Connect(NULL, "host", 1) == 0);
+    CHECK(HAL_DTLS_Read(0, &byte, 1, 1, &n) == -1002);
+    CHECK(HAL_DTLS_Write(0, &byte, 1, &n) == -1002);
+    HAL_DTLS_Disconnect(0);
     return 0;
 }

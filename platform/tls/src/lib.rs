@@ -32,7 +32,9 @@ mod certificate;
 compile_error!("name whose TLS verifies certificates: feature tls-rustls or tls-mbedtls");
 
 mod connection;
-#[cfg(any(not(feature = "auth-mode-cert"), feature = "tls-mbedtls"))]
+#[cfg(feature = "coap")]
+pub mod dtls;
+#[cfg(any(not(feature = "auth-mode-cert"), feature = "tls-mbedtls", feature = "coap"))]
 mod mbed;
 mod params;
 mod stack;

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+#[cfg(feature = "certificates")]
+use super::CERTIFICATE_SUITES;
 use super::{Error, Owner, Session};
 use crate::SERVER_SUITES;
 #[cfg(feature = "certificates")]
-use crate::{Peer, Trust, CERTIFICATE_SUITES};
+use crate::{Peer, Trust};
 
 /// Bytes of a cookie, and of the key that it is made with. c/shim.h knows it as `IOT_MBEDTLS_COOKIE_LEN`.
 const COOKIE_LEN: usize = 32;

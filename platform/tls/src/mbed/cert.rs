@@ -1,13 +1,18 @@
 //! TLS 1.2 and 1.3 with certificates.
 
+#[cfg(feature = "tls-mbedtls")]
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use iot_mbedtls::{Error, Peer, Session, Trust, CERTIFICATE_SUITES, MAX_MESSAGE};
+use iot_mbedtls::{Error, Judge, Peer, Trust, MAX_MESSAGE};
+#[cfg(feature = "tls-mbedtls")]
+use iot_mbedtls::{Session, CERTIFICATE_SUITES};
 use pki_types::ServerName;
 
-use super::{server_name, MbedStack, Words};
+#[cfg(feature = "tls-mbedtls")]
+use super::stream::MbedStack;
+use super::{server_name, Words};
 use crate::certificate::der::Facts;
 use crate::certificate::refusal::Refusal;
 use crate::certificate::{alert, files, names, validity};
@@ -43,16 +48,36 @@ pub fn configure(ca_pem: &[u8], client: Option<&ClientFiles<'_>>) -> Result<Arc<
 ///
 /// # Errors
 /// `host` is not what a certificate could be for, or no memory.
+#[cfg(feature = "tls-mbedtls")]
 pub fn connect<S>(trust: Arc<Trust>, stream: Arc<S>, host: &str) -> Result<MbedStack<CertWords, S>, Failure>
 where
     for<'a> &'a S: Read + Write,
 {
+    let (words, judge) = judge_of(host)?;
+    let name = server_name(host);
+    MbedStack::new(stream, words, |io| Session::with_certificates(trust, judge, name, &CERTIFICATE_SUITES, io))
+}
+
+/// The same over datagrams.
+///
+/// # Errors
+/// As `connect`.
+#[cfg(all(feature = "coap", feature = "auth-mode-cert"))]
+pub fn datagrams(trust: Arc<Trust>, host: &str) -> Result<(iot_mbedtls::dtls::Session, CertWords), Failure> {
+    use iot_mbedtls::dtls::{Session, CERTIFICATE_SUITES};
+    let (words, judge) = judge_of(host)?;
+    Session::client_with_certificates(trust, judge, server_name(host), &CERTIFICATE_SUITES)
+        .map(|session| (session, words))
+        .map_err(|error| Failure::passing(error.to_string()))
+}
+
+/// What decides about the server's certificate, and what to say about that.
+fn judge_of(host: &str) -> Result<(CertWords, Judge), Failure> {
     if ServerName::try_from(host).is_err() {
         return Err(Failure::lasting(format!("{host} is not a valid host name")));
     }
     let verdict = Arc::new(Mutex::new(None));
     let words = CertWords { host: host.to_owned(), verdict: Arc::clone(&verdict) };
-    let name = server_name(host);
     let judged = host.to_owned();
     let judge = Box::new(move |peer: &Peer<'_>| {
         let found = judge(peer, &judged, now());
@@ -60,7 +85,7 @@ where
         *verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
         is_right
     });
-    MbedStack::new(stream, words, |io| Session::with_certificates(trust, judge, name, &CERTIFICATE_SUITES, io))
+    Ok((words, judge))
 }
 
 /// What to look at is the server's certificate.

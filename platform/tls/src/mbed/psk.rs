@@ -6,7 +6,8 @@ use std::sync::Arc;
 use iot_mbedtls::{Error, Session, MAX_KEY, SUITES};
 use zeroize::Zeroizing;
 
-use super::{server_name, MbedStack, Words};
+use super::stream::MbedStack;
+use super::{server_name, Words};
 use crate::stack::Failure;
 
 /// Who the device is.
@@ -36,6 +37,17 @@ pub fn configure(key: &[u8], identity: &str) -> Result<Arc<Config>, String> {
 pub fn connect(config: &Config, stream: Arc<TcpStream>, host: &str) -> Result<MbedStack<PskWords>, Failure> {
     let name = server_name(host);
     MbedStack::new(stream, PskWords, |io| Session::client(&config.key, &config.identity, name, &SUITES, io))
+}
+
+/// The same over datagrams.
+///
+/// # Errors
+/// As [`connect`].
+#[cfg(feature = "coap")]
+pub fn datagrams(config: &Config, host: &str) -> Result<(iot_mbedtls::dtls::Session, PskWords), Failure> {
+    iot_mbedtls::dtls::Session::client(&config.key, &config.identity, server_name(host), &SUITES)
+        .map(|session| (session, PskWords))
+        .map_err(|error| Failure::passing(error.to_string()))
 }
 
 /// What to look at is the device's name and secret.
