@@ -64,7 +64,7 @@ unit() {
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
         --features iot-sdk/auth-mode-cert,iot-platform/auth-mode-cert || return
     cargo test --locked --lib -p iot-sdk -p iot-platform-posix \
-        --features iot-sdk/log-upload,iot-platform-posix/log-upload,iot-platform-posix/coap || return
+        --features iot-sdk/log-upload,iot-platform-posix/log-upload || return
     cargo test --locked -p headers -p bench || return
 }
 
@@ -156,7 +156,7 @@ faults() {
 tls() {
     cargo test --locked -p iot-mbedtls --features certificates,dtls,server || return
     local features
-    for features in tls-mbedtls tls-mbedtls,auth-mode-cert; do
+    for features in tls-mbedtls,coap tls-mbedtls,coap,auth-mode-cert; do
         cargo test --locked -p iot-platform-tls --no-default-features --features "$features" || return
     done
     build_mode mbedtls -DFEATURE_TLS=mbedtls -DIOT_BUILD_BENCH=ON &&
