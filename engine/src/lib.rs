@@ -4,6 +4,7 @@
 //! what is to be done and when to come back goes out. Every rule is therefore tested without waiting for anything.
 #![forbid(unsafe_code)]
 
+pub mod coap;
 pub mod download;
 pub mod endpoint;
 pub mod helpers;
