@@ -202,6 +202,13 @@ fn stored_identity_is_read_back_and_other_keys_stay() {
         assert_eq!(iot_platform_get_dev_info((&raw mut again).cast()), 0);
         assert_eq!(field(&again.device_name), "stored");
 
+        // Dynamic registration's case 24: no half result where nothing can be written.
+        let before = fs::read(&file).unwrap();
+        fs::create_dir(dir.path().join("identity.json.tmp")).unwrap();
+        assert_eq!(iot_platform_set_dev_info((&raw mut info).cast()), QCLOUD_ERR_DEV_INFO);
+        assert_eq!(fs::read(&file).unwrap(), before);
+        assert!(log_double::take()[0].contains("can't write"));
+
         back.product_id = [b'x' as c_char; 11];
         assert_eq!(iot_platform_set_dev_info((&raw mut back).cast()), QCLOUD_ERR_DEV_INFO);
         assert_eq!(log_double::take(), ["ERR product_id has no terminating NUL"]);

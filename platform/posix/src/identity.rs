@@ -203,9 +203,9 @@ fn check(text: &[u8]) -> Result<(), String> {
 pub fn store(file: &Path, identity: &Identity) -> Result<(), String> {
     // A link stays a link.
     let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let (mut text, mode, is_new) = match fs::metadata(&target) {
-        Ok(metadata) => (Document::read(&target)?.text, metadata.permissions().mode() & 0o777, false),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (Zeroizing::new(b"{\n}\n".to_vec()), 0o600, true),
+    let (mut text, mode) = match fs::metadata(&target) {
+        Ok(metadata) => (Document::read(&target)?.text, metadata.permissions().mode() & 0o777),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (Zeroizing::new(blank(identity)), 0o600),
         Err(error) => return Err(format!("can't read {}: {}", file.display(), io_text(&error))),
     };
     let mut put = |path: &[&str], value: &str| -> Result<(), String> {
@@ -228,13 +228,22 @@ pub fn store(file: &Path, identity: &Identity) -> Result<(), String> {
     put(DEVICE_NAME.path, &identity.device_name)?;
     put(PRODUCT_SECRET.path, &identity.product_secret)?;
     put(PRODUCT_ID.path, &identity.product_id)?;
-    if is_new {
-        put(&["auth_mode"], AUTH_MODE)?;
-    }
     if text.len() as u64 > MAX_FILE_SIZE {
         return Err(format!("{} would become larger than {} kB", file.display(), MAX_FILE_SIZE / 1024));
     }
     replace(&target, &text, mode).map_err(|error| format!("can't write {}: {}", file.display(), io_text(&error)))
+}
+
+/// A file for `identity` with empty values, laid out as the C SDK does it: programs compare or patch these lines.
+fn blank(identity: &Identity) -> Vec<u8> {
+    let product_secret = if identity.product_secret.is_empty() { "" } else { "\"productSecret\":\"\",\n" };
+    let proof = if cfg!(feature = "auth-mode-cert") {
+        "\"cert_deviceinfo\":{\n\"devCertFile\":\"\",\n\"devPrivateKeyFile\":\"\"\n}"
+    } else {
+        "\"key_deviceinfo\":{\n\"deviceSecret\":\"\"\n}"
+    };
+    let device = "\"productId\":\"\",\n\"deviceName\":\"\",\n";
+    format!("{{\n\"auth_mode\":\"{AUTH_MODE}\",\n{device}{product_secret}{proof}\n}}").into_bytes()
 }
 
 /// `text` with `value` at `path`, in place of what stands there or in front of the other members. `None` where something
@@ -347,31 +356,39 @@ mod tests {
         }
     }
 
+    /// Dynamic registration's case 23: the bytes of dynreg.md, 4.
     #[test]
-    fn a_new_file_is_one_that_people_can_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("device_info.json");
+    fn case_23_a_file_that_is_made_has_the_contract_s_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("identity.json");
         let identity = Identity {
-            product_id: "PRODUCT".to_owned(),
-            device_name: "lamp".to_owned(),
+            product_id: "C1PRODUCT1".to_owned(),
+            device_name: "dev01".to_owned(),
             #[cfg(not(feature = "auth-mode-cert"))]
-            device_secret: Secret::new("c2VjcmV0".to_owned()),
+            device_secret: "MTIzNDU2Nzg5MGFiY2RlZg==".to_owned().into(),
             #[cfg(feature = "auth-mode-cert")]
-            cert_file: "c2VjcmV0".to_owned(),
+            cert_file: "dev01_cert.crt".to_owned(),
             #[cfg(feature = "auth-mode-cert")]
-            key_file: String::new(),
-            product_secret: Secret::default(),
+            key_file: "dev01_private.key".to_owned(),
+            product_secret: "0123456789abcdef01234567".to_owned().into(),
         };
         store(&file, &identity).unwrap();
-        let last = if cfg!(feature = "auth-mode-cert") {
-            "\"cert_deviceinfo\": {\n    \"devCertFile\""
-        } else {
-            "\"key_deviceinfo\": {\n    \"deviceSecret\""
-        };
-        let expected = format!(
-            "{{\n  \"auth_mode\": \"{AUTH_MODE}\",\n  \"productId\": \"PRODUCT\",\n  \"deviceName\": \"lamp\",\n  {last}: \
-             \"c2VjcmV0\"\n  }}\n}}\n"
+        #[cfg(not(feature = "auth-mode-cert"))]
+        let (mode, proof) = ("KEY", "\"key_deviceinfo\":{\n\"deviceSecret\":\"MTIzNDU2Nzg5MGFiY2RlZg==\"\n}");
+        #[cfg(feature = "auth-mode-cert")]
+        let (mode, proof) = (
+            "CERT",
+            "\"cert_deviceinfo\":{\n\"devCertFile\":\"dev01_cert.crt\",\n\"devPrivateKeyFile\":\"dev01_private.key\"\n}",
         );
+        let expected = format!(
+            "{{\n\"auth_mode\":\"{mode}\",\n\"productId\":\"C1PRODUCT1\",\n\"deviceName\":\"dev01\",\n\
+             \"productSecret\":\"0123456789abcdef01234567\",\n{proof}\n}}"
+        );
+        assert_eq!(fs::read_to_string(&file).unwrap(), expected);
+        // And they stay, with other values.
+        let renamed = Identity { device_name: "dev02".to_owned(), ..identity };
+        store(&file, &renamed).unwrap();
+        let expected = expected.replace("\"deviceName\":\"dev01\"", "\"deviceName\":\"dev02\"");
         assert_eq!(fs::read_to_string(&file).unwrap(), expected);
     }
 }

@@ -162,3 +162,15 @@ fn a_connection_that_is_not_made_is_given_up_after_ten_seconds() {
     assert!(why.ends_with("no connection in 10 s"), "{why}");
     assert_eq!(world.ms(), 1_010_000);
 }
+
+/// Case 22.
+#[test]
+fn two_devices_register_from_two_threads() {
+    let worlds = [1, 2].map(|_| World::new(Traits::default(), |_, _| Answer::new(with_length(&granted())).paced(1)));
+    std::thread::scope(|scope| {
+        let both = worlds.each_ref().map(|world| scope.spawn(|| register_in(world)));
+        for result in both {
+            assert_eq!(result.join().unwrap(), secret());
+        }
+    });
+}

@@ -69,6 +69,30 @@ fn a_device_registers_over_http_and_upgrades() {
     registers_and_upgrades(Build::NoTls, "http");
 }
 
+/// Case 19: a server that can't prove who it is gets no request, and the device's file stays.
+#[test]
+fn nothing_is_sent_to_a_server_without_a_good_certificate() {
+    for (fault, words) in [
+        ("http:cert=expired", "expired"),
+        ("http:cert=wrong-host", "is for other hosts"),
+        ("http:cert=untrusted", "trust"),
+    ] {
+        let args = ["--scheme", "https", "--fault", fault].map(str::to_owned);
+        let desk = Desk::with_args(Build::Key, 1000, |_| args.to_vec());
+        let path = desk.home.join("device_info.json");
+        fs::write(&path, factory_file(&desk)).expect("the device's file");
+        switch_on(&desk);
+        let failed = registration_sample(&desk, "https").start().finish();
+        assert_eq!(failed.code(), 0);
+        failed.assert_says(&["err|", words]);
+        failed.assert_says(&["not registered: -8"]);
+        assert_eq!(fs::read_to_string(&path).expect("the file"), factory_file(&desk));
+        desk.hub.settle();
+        let kinds: Vec<_> = desk.hub.events().iter().map(|event| event["event"].clone()).collect();
+        assert_eq!(kinds, ["ready", "fault"], "{fault}");
+    }
+}
+
 /// A device in CERT mode: both files are there, the key for its owner only, and are good for the upgrade.
 #[test]
 fn a_device_registers_for_a_certificate_and_upgrades() {
