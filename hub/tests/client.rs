@@ -219,6 +219,9 @@ fn a_failure_is_one_of_the_watch_too() {
 fn a_watch_ends_also_where_an_order_goes_on_that_had_ended() {
     let (desk, mut hub) = start();
     add_firmware(&desk);
+    // One device speaks for all.
+    good(&desk, &["gateways", "bind", ONE, TWO]);
+    good(&desk, &["gateways", "bind", ONE, CERT]);
     let mut client = device(&hub, ONE);
     let mut tell = |name: &str, state: &str| {
         let report = json!({ "progress": { "state": state }, "version": "2.0" });

@@ -9,7 +9,7 @@ use base64::prelude::{Engine, BASE64_STANDARD};
 use common::console::Console;
 use common::{device, Client, Desk, Hub, CERT, ONE, PRODUCT, SECRET, TWO};
 use hmac::{Hmac, KeyInit, Mac};
-use rumqttc::mqttbytes::v4::{Packet, Publish, Subscribe};
+use rumqttc::mqttbytes::v4::{Packet, Publish, Subscribe, SubscribeReasonCode};
 use rumqttc::mqttbytes::QoS;
 use serde_json::{json, Value};
 use sha1::Sha1;
@@ -221,6 +221,75 @@ fn nobody_asks_in_a_gateways_name() {
         one.send(nonsense);
         hub.event("warning", |event| event["client_id"] == ONE);
     }
+}
+
+/// Whether a client is let to subscribe.
+fn is_granted(client: &mut Client<TcpStream>, filter: &str) -> bool {
+    client.send(&Packet::Subscribe(Subscribe { pkid: 8, ..Subscribe::new(filter, QoS::AtMostOnce) }));
+    match client.receive() {
+        Some(Packet::SubAck(ack)) => ack.return_codes != [SubscribeReasonCode::Failure],
+        other => panic!("{other:?} instead of SUBACK"),
+    }
+}
+
+#[test]
+fn a_gateway_hears_and_speaks_for_its_devices_only() {
+    let (_desk, hub, console) = start();
+    let path = format!("/api/gateways/{ONE}/devices");
+    let (mut one, mut two) = (Gateway::new(&hub, "one"), device(&hub, TWO));
+    let of_two =
+        ["$ota/update/", "$shadow/operation/result/", "$template/operation/result/", "$sys/operation/result/", ""]
+            .map(|prefix| format!("{prefix}{PRODUCT}/two"));
+    let data = format!("{PRODUCT}/two/#");
+    let own = format!("$gateway/operation/result/{PRODUCT}/two");
+    for filter in of_two.iter().chain([&data]) {
+        assert!(!is_granted(&mut one.client, filter), "{filter}");
+        assert!(is_granted(&mut two, filter), "{filter}");
+    }
+    let said = [
+        (format!("$ota/report/{PRODUCT}/two"), r#"{"type":"report_version","report":{"version":"6.6"}}"#),
+        (format!("$shadow/operation/{PRODUCT}/two"), r#"{"type":"get","clientToken":"t"}"#),
+        (format!("{PRODUCT}/two/data"), "x"),
+    ];
+    // What only the cloud says, bound or not.
+    let clouds = [format!("$ota/update/{PRODUCT}/two"), format!("$shadow/operation/result/{PRODUCT}/two")];
+    let refused = |client: &mut Client<TcpStream>, topic: &str, payload: &str| {
+        client.publish(topic, payload);
+        hub.event("warning", |event| {
+            event["client_id"] == ONE && event["text"].as_str().is_some_and(|text| text.contains(topic))
+        });
+    };
+    for (topic, payload) in &said {
+        refused(&mut one.client, topic, payload);
+    }
+    let list = console.get("/api/devices").good(200);
+    let behind = list["devices"].as_array().expect("a list").iter().find(|device| device["client_id"] == TWO);
+    assert_eq!(behind.expect("the device").get("version").filter(|version| !version.is_null()), None);
+
+    console.post(&path, &json!({ "client_id": TWO })).good(200);
+    assert_eq!(one.heard()["type"], "change");
+    for filter in of_two.iter().chain([&data]) {
+        assert!(is_granted(&mut one.client, filter), "{filter}");
+    }
+    assert!(!is_granted(&mut one.client, &own));
+    for topic in &clouds {
+        refused(&mut one.client, topic, "{}");
+    }
+    // The first that it hears are the answers to what it says for the device, and its data.
+    let (topic, payload) = &said[1];
+    one.client.send(&Packet::Publish(Publish::new(topic, QoS::AtMostOnce, *payload)));
+    assert_eq!(one.client.message().topic, format!("$shadow/operation/result/{PRODUCT}/two"));
+    let (topic, payload) = &said[2];
+    one.client.send(&Packet::Publish(Publish::new(topic, QoS::AtMostOnce, *payload)));
+    assert_eq!(one.client.message().topic, *topic);
+
+    // With the bond goes what it has subscribed to.
+    console.delete(&format!("{path}/{TWO}")).good(204);
+    assert_eq!(one.heard()["type"], "change");
+    two.send(&Packet::Publish(Publish::new(&said[1].0, QoS::AtMostOnce, said[1].1)));
+    two.send(&Packet::Publish(Publish::new(&said[2].0, QoS::AtMostOnce, said[2].1)));
+    hub.event("message", |event| event["client_id"] == TWO && event["topic"] == said[2].0.as_str());
+    assert_eq!(one.describe(), json!([]));
 }
 
 #[test]

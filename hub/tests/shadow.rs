@@ -6,6 +6,8 @@ use std::net::TcpStream;
 
 use common::console::Console;
 use common::{device, Client, Desk, Hub, CERT, ONE, PRODUCT, TWO};
+use rumqttc::mqttbytes::v4::{Packet, Publish, Subscribe, SubscribeReasonCode};
+use rumqttc::mqttbytes::QoS;
 use serde_json::{json, Value};
 
 fn start() -> (Desk, Hub, Console) {
@@ -32,8 +34,7 @@ impl Shadowed {
     fn send(&mut self, payload: &str) {
         // Of QoS 0, so nothing but the answer comes.
         let topic = format!("{}/operation/{PRODUCT}/{}", self.service, self.name);
-        let publish = rumqttc::mqttbytes::v4::Publish::new(topic, rumqttc::mqttbytes::QoS::AtMostOnce, payload);
-        self.client.send(&rumqttc::mqttbytes::v4::Packet::Publish(publish));
+        self.client.send(&Packet::Publish(Publish::new(topic, QoS::AtMostOnce, payload)));
     }
 
     fn heard(&mut self) -> Value {
@@ -156,6 +157,27 @@ fn what_makes_no_sense_is_refused_or_ignored() {
     console.post(&path, &json!({ "desired": {}, "reported": {} })).refusal(400);
     console.get("/api/devices/nobody/shadow").refusal(404);
     console.post("/api/devices/nobody/shadow", &json!({ "desired": {} })).refusal(404);
+}
+
+#[test]
+fn a_shadow_is_its_devices_own() {
+    let (_desk, hub, console) = start();
+    let (mut one, mut two) = (Shadowed::new(&hub, "one", "$shadow"), Shadowed::new(&hub, "two", "$shadow"));
+    for filter in [&format!("$shadow/operation/result/{PRODUCT}/two"), "$shadow/#", "$shadow/operation/result/+/+"] {
+        one.client.send(&Packet::Subscribe(Subscribe { pkid: 5, ..Subscribe::new(filter, QoS::AtMostOnce) }));
+        match one.client.receive() {
+            Some(Packet::SubAck(ack)) => assert_eq!(ack.return_codes, [SubscribeReasonCode::Failure], "{filter}"),
+            other => panic!("{other:?} instead of SUBACK"),
+        }
+    }
+    let update = r#"{"type":"update","state":{"reported":{"a":1}},"clientToken":"t"}"#;
+    for topic in [format!("$shadow/operation/{PRODUCT}/two"), format!("$shadow/operation/result/{PRODUCT}/two")] {
+        one.client.publish(&topic, update);
+        hub.event("warning", |event| event["text"].as_str().is_some_and(|text| text.contains(&topic)));
+    }
+    assert_eq!(console.get(&format!("/api/devices/{TWO}/shadow")).good(200)["version"], 0);
+    // The answer to its own question is the first that it hears.
+    assert_eq!(two.get()["version"], 0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The OTA service at work: each report is one transaction, and what follows from it goes out after the commit.
 
+mod access;
 mod gateway;
 mod shadow;
 
@@ -19,6 +20,7 @@ use crate::ota::message::{read_report, read_system, Progress, Said};
 use crate::ota::{Address, Outgoing, Service};
 use crate::ports::store::{Stored, Touched};
 use crate::ports::{Admission, Events, Received, Uplink, Verdict};
+use crate::rights;
 
 /// What is kept of a text that a device may have made as long as it likes.
 const MAX_TEXT: usize = 256;
@@ -52,6 +54,10 @@ impl Events for Hub {
 impl Admission for Hub {
     fn device(&self, client_id: &str) -> Option<Device> {
         Hub::device(self, client_id)
+    }
+
+    fn may_subscribe(&self, client_id: &str, filter: &str) -> bool {
+        Hub::may_subscribe(self, client_id, filter)
     }
 
     fn presence(&self, client_id: &str) {
@@ -89,6 +95,17 @@ impl Hub {
         if messaging::is_clouds(&message.topic) {
             self.warn_of(client_id, format!("published on {}, where only the cloud speaks", message.topic));
             return Some(Received::default());
+        }
+        match self.may(client_id, &rights::to_speak(&message.topic)) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.warn_of(client_id, format!("published on {}, where it may not", message.topic));
+                return Some(Received::default());
+            }
+            Err(problem) => {
+                self.warn_of(client_id, format!("a message could not be judged: {}", problem.detail));
+                return None;
+            }
         }
         self.downlink.pass_on(message);
         if let Some(address) = messaging::Address::of(&message.topic) {

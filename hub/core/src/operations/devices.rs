@@ -63,8 +63,8 @@ impl Hub {
         let removed = self.store.find_device(client_id)?;
         let mut touched = self.store.remove_device(client_id, now_ms())?;
         self.send_away(client_id);
-        self.behind().remove(client_id);
         if let (Some(gateway), Some(removed)) = (gateway, removed) {
+            self.part(&gateway, client_id);
             if let Some(at) = self.store.find_device(&gateway)? {
                 self.send_to_gateway(&at, change(false, &[(removed.product_id, removed.device_name)]));
             }

@@ -40,7 +40,7 @@ impl Hub {
         if !self.store.unbind(gateway, client_id)? {
             return Err(problems::device_not_bound(client_id, gateway));
         }
-        self.behind().remove(client_id);
+        self.part(gateway, client_id);
         self.send_to_gateway(&at, message::change(false, &[names(device)]));
         self.tell_of_gateway(gateway, "unbind", Some(client_id), result::DONE);
         self.gateway(gateway)
@@ -51,7 +51,7 @@ impl Hub {
         let at = self.known_device(gateway)?;
         let before = self.store.unbind_all(gateway)?;
         for device in &before.devices {
-            self.behind().remove(&device.client_id);
+            self.part(gateway, &device.client_id);
         }
         self.send_to_gateway(&at, message::unbind_all());
         self.events.emit(&Event::Gateway {

@@ -41,6 +41,9 @@ pub trait Downlink: Send + Sync {
 
     /// Cuts a device's connection, and keeps nothing of its session.
     fn forget(&self, client_id: &str);
+
+    /// Ends those of a device's subscriptions that it has no right to any more, by their filters.
+    fn revoke(&self, client_id: &str, is_over: &dyn Fn(&str) -> bool);
 }
 
 /// Who is told of what happens. No call waits for long, or calls the hub.
@@ -63,6 +66,9 @@ pub trait Uplink: Send + Sync {
 pub trait Admission: Uplink + Events {
     /// The device with this client id, where there is one.
     fn device(&self, client_id: &str) -> Option<Device>;
+
+    /// Whether a device may subscribe to this filter.
+    fn may_subscribe(&self, client_id: &str, filter: &str) -> bool;
 
     /// A device came or went.
     fn presence(&self, client_id: &str);

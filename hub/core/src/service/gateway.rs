@@ -66,10 +66,10 @@ impl Hub {
             Action::Online => drop(self.behind().insert(client_id, gateway.to_owned())),
             Action::Offline | Action::Bind => drop(self.behind().remove(&client_id)),
             Action::Unbind => {
-                self.behind().remove(&client_id);
                 if !self.store.unbind(gateway, &client_id)? {
                     return Ok(result::NOT_BOUND);
                 }
+                self.part(gateway, &client_id);
             }
         }
         Ok(result::DONE)

@@ -17,7 +17,6 @@ use crate::auth::{self, Identity};
 use crate::topic;
 use hub_core::events::{Event, Listener};
 use hub_core::hub::now_ms;
-use hub_core::messaging;
 use hub_fault::mqtt::{self, Ending, MqttEffect};
 use hub_fault::stream::Handle;
 use hub_fault::Stray;
@@ -444,15 +443,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Ok(())
     }
 
-    fn may_subscribe(&self, filter: &str) -> bool {
-        let device = self.side.hub.device(&self.client_id);
-        device.is_some_and(|device| messaging::may_subscribe(filter, &device.product_id, &device.device_name))
-    }
-
     async fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), End> {
         let mut codes = Vec::new();
         for wanted in subscribe.filters {
-            if !topic::is_filter(&wanted.path) || !self.may_subscribe(&wanted.path) {
+            if !topic::is_filter(&wanted.path) || !self.side.hub.may_subscribe(&self.client_id, &wanted.path) {
                 codes.push(SubscribeReasonCode::Failure);
                 continue;
             }

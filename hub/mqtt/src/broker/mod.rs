@@ -188,6 +188,12 @@ impl Downlink for Broker {
     fn forget(&self, client_id: &str) {
         Broker::forget(self, client_id);
     }
+
+    fn revoke(&self, client_id: &str, is_over: &dyn Fn(&str) -> bool) {
+        if let Some(session) = self.state().sessions.get_mut(client_id) {
+            session.revoke(is_over);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -68,6 +68,10 @@ impl MqttSession {
         self.subscriptions.retain(|(own, _)| own != filter);
     }
 
+    pub(super) fn revoke(&mut self, is_over: &dyn Fn(&str) -> bool) {
+        self.subscriptions.retain(|(filter, _)| !is_over(filter));
+    }
+
     pub(super) fn listens(&self, topic: &str) -> bool {
         self.subscriptions.iter().any(|(filter, _)| topic::matches(filter, topic))
     }

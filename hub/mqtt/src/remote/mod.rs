@@ -93,6 +93,9 @@ impl Downlink for Client {
     }
 
     fn forget(&self, _client_id: &str) {}
+
+    /// As far as that broker has rights, they are its own.
+    fn revoke(&self, _client_id: &str, _is_over: &dyn Fn(&str) -> bool) {}
 }
 
 /// What goes to the broker, in this order.
