@@ -153,6 +153,14 @@ impl Client {
     /// # Errors
     /// The connection is down ([`Error::NotConnected`], [`Error::Reconnecting`], [`Error::ReconnectTimedOut`]).
     pub fn yield_for(self: &Arc<Self>, ms: u32) -> Result<Driven, Error> {
+        self.drive_for(ms, &|| false)
+    }
+
+    /// The same, and no longer than until `is_over` says so of what has been handed on. The loop thread does not ask it.
+    ///
+    /// # Errors
+    /// As [`yield_for`](Self::yield_for).
+    pub(crate) fn drive_for(self: &Arc<Self>, ms: u32, is_over: &dyn Fn() -> bool) -> Result<Driven, Error> {
         let deadline = self.platform.now() + u64::from(ms);
         #[cfg(feature = "multithread")]
         if self.is_left_to_loop() {
@@ -162,7 +170,7 @@ impl Client {
             }
             return Ok(Driven::Done);
         }
-        self.pump_until(deadline, &|| false)
+        self.pump_until(deadline, &|| false, is_over)
     }
 
     fn is_downloading(&self) -> bool {
@@ -190,11 +198,16 @@ impl Client {
     }
 
     /// Drives the connection until `deadline`, and for as long as nothing is to be done where `may_rest` says so: it is asked
-    /// when a [`stir`](Self::stir) can end the rest.
+    /// when a [`stir`](Self::stir) can end the rest. It ends where `is_over` says so of what has been handed on.
     ///
     /// # Errors
     /// As [`yield_for`](Self::yield_for).
-    pub(super) fn pump_until(self: &Arc<Self>, deadline: Millis, may_rest: &dyn Fn() -> bool) -> Result<Driven, Error> {
+    pub(super) fn pump_until(
+        self: &Arc<Self>,
+        deadline: Millis,
+        may_rest: &dyn Fn() -> bool,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Driven, Error> {
         let Some(_pumping) = self.pump.acquire(&*self.platform, deadline) else {
             return Ok(Driven::Done);
         };
@@ -206,7 +219,7 @@ impl Client {
             if self.hand_on_events(patience) {
                 result = Driven::Reconnected;
             }
-            if self.platform.is_leaving() || !self.pump.is_mine() {
+            if self.platform.is_leaving() || !self.pump.is_mine() || is_over() {
                 return Ok(result);
             }
             let now = self.platform.now();

@@ -114,7 +114,7 @@ impl Client {
             let may_rest = || goes_on() && self.attendant.get().is_none();
             #[cfg(not(feature = "log-upload"))]
             let may_rest = goes_on;
-            let driven = self.pump_until(self.platform.now() + ROUND_MS, &may_rest);
+            let driven = self.pump_until(self.platform.now() + ROUND_MS, &may_rest, &|| false);
             #[cfg(feature = "log-upload")]
             self.attend_turn(&driven);
             if matches!(driven, Err(Error::NotConnected) | Ok(Driven::Closed)) || self.platform.is_leaving() {

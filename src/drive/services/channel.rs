@@ -1,6 +1,7 @@
 //! What every service stands on: a subscription of the library's own, and the one loop that drives the client until
 //! something holds or the time is over.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,7 +11,7 @@ use iot_engine::time::Millis;
 use crate::drive::error::Error;
 use crate::drive::mqtt::{Client, Driven, QoS, ServiceSubscription, Subscriber, SubscriptionEvent};
 
-/// How long to drive the client at most before looking again.
+/// How long to wait at most before looking again: where another thread reads, nobody says that something has come.
 const STEP_MS: u64 = 20;
 
 /// Why what was waited for does not come.
@@ -200,22 +201,37 @@ impl<S: Service> Subscriber for Inlet<S> {
 pub(crate) fn drive_until<T>(
     client: &Arc<Client>,
     deadline: Millis,
-    mut look: impl FnMut() -> Option<T>,
+    look: impl FnMut() -> Option<T>,
 ) -> Result<T, Ended> {
     let platform = client.platform();
+    let search = RefCell::new((look, None));
+    let is_found = || {
+        let (look, found) = &mut *search.borrow_mut();
+        if found.is_none() {
+            *found = look();
+        }
+        found.is_some()
+    };
+    let find = || {
+        let (look, found) = &mut *search.borrow_mut();
+        found.take().or_else(look)
+    };
+    // Most answers come soon.
+    let mut step = 1;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = find() {
             return Ok(found);
         }
         let before = platform.now();
-        let left = before.until(deadline).min(STEP_MS);
+        let left = before.until(deadline).min(step);
         if left == 0 || platform.is_leaving() {
             return Err(Ended::TimedOut);
         }
-        let driven = client.yield_for(u32::try_from(left).unwrap_or(u32::MAX));
+        step = (step * 2).min(STEP_MS);
+        let driven = client.drive_for(u32::try_from(left).unwrap_or(u32::MAX), &is_found);
         if matches!(driven, Err(Error::NotConnected) | Ok(Driven::Closed)) {
             // What came before the end still counts.
-            return look().ok_or(Ended::NoLink(Error::NotConnected));
+            return find().ok_or(Ended::NoLink(Error::NotConnected));
         }
         // While a download runs, or while the link is down, driving may return at once.
         if platform.now() <= before {

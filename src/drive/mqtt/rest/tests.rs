@@ -43,7 +43,7 @@ fn resting(during: impl FnOnce(&Arc<Client>) + Send + 'static) -> (Simulation, A
 
 /// A round of the loop thread.
 fn round(client: &Arc<Client>) -> Result<Driven, Error> {
-    client.pump_until(client.platform().now() + ROUND_MS, &|| true)
+    client.pump_until(client.platform().now() + ROUND_MS, &|| true, &|| false)
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_services_date_ends_the_rest() {
 fn who_stops_the_loop_or_destroys_the_client_ends_the_rest() {
     let (simulation, client, _) = resting(|client| client.set_loop_status(false));
     let runs = AtomicBool::new(true);
-    client.pump_until(client.platform().now() + ROUND_MS, &|| runs.swap(false, Ordering::Relaxed)).unwrap();
+    client.pump_until(client.platform().now() + ROUND_MS, &|| runs.swap(false, Ordering::Relaxed), &|| false).unwrap();
     assert_eq!(simulation.ms(), ROUND_MS, "the rest of the round, and no more");
     let (simulation, client, _) = resting(Client::destroy);
     assert_eq!(round(&client), Ok(Driven::Closed));
@@ -130,7 +130,7 @@ fn what_has_changed_before_the_rest_is_seen() {
         client.wake_at(client.platform().now() + 300);
         true
     };
-    client.pump_until(client.platform().now() + ROUND_MS, &may_rest).unwrap();
+    client.pump_until(client.platform().now() + ROUND_MS, &may_rest, &|| false).unwrap();
     assert!(*asked.lock().unwrap() > 0);
     assert_eq!(rests.lock().unwrap()[0], 300);
 }

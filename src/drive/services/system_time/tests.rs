@@ -30,7 +30,10 @@ fn the_round_trip_ends_when_the_answer_arrives() {
     let exchanged = ask(&client).unwrap();
     assert_eq!((exchanged.answer.seconds, exchanged.answer.sent_ms), (1_604_458_421, 1_604_458_421_736));
     assert_eq!(exchanged.round_trip_ms, 53);
+    let began = machine.ms();
     assert_eq!(ask(&client), Ok(exchanged), "it can be asked again");
+    // No longer than both answers took, to the subscription and to the question.
+    assert_eq!(machine.ms() - began, 2 * 53);
 }
 
 #[test]
