@@ -44,9 +44,6 @@ pub enum Error {
     BadVersion,
     /// The download could not be started.
     Start(StartFault),
-    /// The device was not registered.
-    #[cfg(feature = "dev-dyn-reg")]
-    Registration(RegistrationFault),
 }
 
 /// Why a download could not be started.
@@ -62,7 +59,7 @@ pub enum StartFault {
     NoRoots,
 }
 
-/// Why a device was not registered.
+/// Why a device was not registered. No part of [`Error`], whose text every program has.
 #[cfg(feature = "dev-dyn-reg")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistrationFault {
@@ -98,8 +95,6 @@ impl fmt::Display for Error {
             Error::Ota(error) => write!(f, "refused ({})", error.code()),
             Error::BadVersion => write!(f, "the version is empty or too long"),
             Error::Start(fault) => write!(f, "{fault}"),
-            #[cfg(feature = "dev-dyn-reg")]
-            Error::Registration(fault) => write!(f, "{fault}"),
         }
     }
 }
@@ -147,13 +142,6 @@ impl From<ExchangeFault> for RegistrationFault {
 impl From<Failure> for RegistrationFault {
     fn from(failure: Failure) -> Self {
         RegistrationFault::Refused(failure)
-    }
-}
-
-#[cfg(feature = "dev-dyn-reg")]
-impl From<RegistrationFault> for Error {
-    fn from(fault: RegistrationFault) -> Self {
-        Error::Registration(fault)
     }
 }
 

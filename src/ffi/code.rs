@@ -31,8 +31,6 @@ pub(crate) fn code(error: &Error) -> c_int {
         Error::NoAnswer | Error::NoThread(_) | Error::BadVersion => QCLOUD_ERR_FAILURE,
         Error::Ota(error) => error.code(),
         Error::Start(fault) => start_code(fault),
-        #[cfg(feature = "dev-dyn-reg")]
-        Error::Registration(fault) => registration_code(fault),
     }
 }
 
@@ -85,8 +83,9 @@ fn start_code(fault: &StartFault) -> c_int {
 #[cfg(feature = "dev-dyn-reg")]
 const NO_CODE: c_int = -1;
 
+/// What `IOT_DynReg_Device` returns.
 #[cfg(feature = "dev-dyn-reg")]
-fn registration_code(fault: &RegistrationFault) -> c_int {
+pub(crate) fn registration_code(fault: &RegistrationFault) -> c_int {
     match fault {
         RegistrationFault::NoServer(_) | RegistrationFault::Refused(Failure::Name(_) | Failure::NameInPath) => {
             QCLOUD_ERR_INVAL

@@ -62,7 +62,7 @@ fn register(function: &'static str, platform: &Arc<dyn Platform>, info: &mut Dev
         }
         Err(fault) => {
             ::log::error!(target: function, "the device was not registered: {fault}");
-            code::code(&fault.into())
+            code::registration_code(&fault)
         }
     }
 }

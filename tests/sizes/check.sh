@@ -59,6 +59,12 @@ check() { # NAME SIZE
         echo "$1: $2 bytes, at most $bound"
     fi
 }
+# A service that a program does not use costs it nothing: where one of its functions is there, something else names it.
+services=$(nm -C "$output/bin/service_none" | grep '::services::' || true)
+if [ -n "$services" ]; then
+    printf 'a program without a service holds this of one:\n%s\n' "$services" >&2
+    failed=1
+fi
 # The sample with the C library shared, and without any shared library.
 check sample "$sample"
 check static_sample "$static_sample"
