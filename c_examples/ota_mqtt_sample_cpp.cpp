@@ -58,8 +58,8 @@ class Mqtt
         params.product_id     = device.product_id;
         params.device_name    = device.device_name;
 #ifdef AUTH_MODE_CERT
-        std::snprintf(params.cert_file, sizeof(params.cert_file), "%s", device.dev_cert_file_name);
-        std::snprintf(params.key_file, sizeof(params.key_file), "%s", device.dev_key_file_name);
+        std::snprintf(params.cert_file, sizeof(params.cert_file), "certs/%s", device.dev_cert_file_name);
+        std::snprintf(params.key_file, sizeof(params.key_file), "certs/%s", device.dev_key_file_name);
 #else
         params.device_secret = device.device_secret;
 #endif
