@@ -11,32 +11,13 @@
 
 #define _POSIX_C_SOURCE 200809L
 
-#include "device.h"
+#include "devices.h"
 
 #define BLOCK_SIZE 5000
 /* After every block, as in the C SDK's sample; returns at once while a download runs. */
 #define YIELD_MS 100
 /* Each device waits so long before the next one has its turn. */
 #define TURN_MS 1
-
-/* A line of /proc/self/status. */
-static unsigned long status_kb(const char *name)
-{
-    char          line[128];
-    unsigned long value = 0;
-    FILE         *file  = fopen("/proc/self/status", "r");
-
-    if (file == NULL) {
-        fail("/proc/self/status can't be read");
-    }
-    while (fgets(line, sizeof(line), file) != NULL) {
-        if (strncmp(line, name, strlen(name)) == 0) {
-            value = strtoul(line + strlen(name), NULL, 10);
-        }
-    }
-    fclose(file);
-    return value;
-}
 
 /* Gives each device its turn until `done` says so of all of them. */
 static void take_turns(Device *devices, unsigned count, const char *what, bool (*done)(Device *))
@@ -113,23 +94,14 @@ int main(int argc, char **argv)
     if (HAL_GetDevInfo(&info) != QCLOUD_RET_SUCCESS) {
         fail("device_info.json can't be read");
     }
-    for (unsigned i = 0; i < count; i++) {
-        char name[sizeof(info.device_name) + 16];
-
-        devices[i].info = info;
-        snprintf(name, sizeof(name), "%s%u", info.device_name, i);
-        if (strlen(name) >= sizeof(info.device_name)) {
-            fail("the name %s is too long", name);
-        }
-        strcpy(devices[i].info.device_name, name);
-    }
-    before = status_kb("VmRSS:");
+    device_name_all(devices, count, &info);
+    before = memory_kb("VmRSS:");
     start  = now_s();
 
     for (unsigned i = 0; i < count; i++) {
         device_connect(&devices[i]);
     }
-    connected = status_kb("VmRSS:");
+    connected = memory_kb("VmRSS:");
     for (unsigned i = 0; i < count; i++) {
         device_report_version(&devices[i], "1.0.0");
     }
@@ -143,7 +115,7 @@ int main(int argc, char **argv)
     }
     take_turns(devices, count, "the acknowledgement of the result", is_acked);
     printf("{\"devices\":%u,\"bytes\":%llu,\"before_kb\":%lu,\"connected_kb\":%lu,\"peak_kb\":%lu,\"seconds\":%.3f}\n",
-           count, (unsigned long long)bytes, before, connected, status_kb("VmHWM:"), now_s() - start);
+           count, (unsigned long long)bytes, before, connected, memory_kb("VmHWM:"), now_s() - start);
     for (unsigned i = 0; i < count; i++) {
         device_disconnect(&devices[i]);
     }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use e2e::{Build, Device, Firmware, HubSetup, Log, Process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::api;
 use crate::figures::{Figure, Goal, Row, Unit};
 use crate::many::Said;
 use crate::Plan;
@@ -93,11 +93,8 @@ fn ask(address: &str, count: usize, over: &AtomicBool) -> Figure {
     let mut figure = Figure::new(Unit::Milliseconds);
     while !over.load(Ordering::Relaxed) {
         let begin = Instant::now();
-        let mut answer = String::new();
-        get(address, "/api/devices").read_to_string(&mut answer).expect("an answer");
+        let list = api::get(address, "/api/devices");
         let taken = begin.elapsed();
-        let body = answer.split_once("\r\n\r\n").expect("a head").1;
-        let list: Value = serde_json::from_str(body).expect("JSON");
         assert_eq!(list["devices"].as_array().map(Vec::len), Some(count));
         figure.push(taken.as_secs_f64() * 1e3);
         thread::sleep(INTERVAL.saturating_sub(taken));
@@ -108,7 +105,7 @@ fn ask(address: &str, count: usize, over: &AtomicBool) -> Figure {
 /// The server-sent events, as they come.
 fn watch(address: &str) -> Log<Value> {
     let log: Log<Value> = Log::default();
-    let lines = BufReader::new(get(address, "/api/events")).lines();
+    let lines = BufReader::new(api::open(address, "/api/events")).lines();
     let ours = log.clone();
     thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
@@ -122,15 +119,8 @@ fn watch(address: &str) -> Log<Value> {
     log
 }
 
-fn get(address: &str, path: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).expect("the console");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("the request goes out");
-    stream
-}
-
 /// The most resident memory a process has had.
-fn peak_kb(id: u32) -> f64 {
+pub fn peak_kb(id: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).expect("/proc");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
     line.trim().trim_end_matches(" kB").parse().expect("a number")

@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 
+mod api;
 mod c_sdk;
 mod curl;
 mod fetch;
 mod figures;
 mod first_byte;
+mod gateway;
 mod hub;
 mod idle;
 mod limit;
@@ -24,7 +26,9 @@ mod many;
 mod memory;
 mod plot;
 mod report;
+mod round_trips;
 mod sample;
+mod services;
 mod site;
 mod size;
 
@@ -69,6 +73,13 @@ enum Case {
     Hub,
     /// A device with nothing to do
     Idle,
+    /// What each service adds to a stripped program
+    Services,
+    /// A shadow's update and a request to a device, there and back
+    RoundTrips,
+    /// 200 devices behind one gateway
+    #[value(name = "gateway-200")]
+    Gateway,
 }
 
 /// What the command line says about every case.
@@ -109,6 +120,9 @@ impl Case {
             Case::Many => many::run(plan),
             Case::Hub => hub::run(plan),
             Case::Idle => idle::run(plan),
+            Case::Services => services::run(),
+            Case::RoundTrips => round_trips::run(plan),
+            Case::Gateway => gateway::run(plan),
         }
     }
 }

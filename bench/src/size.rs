@@ -26,7 +26,7 @@ pub fn run() -> Vec<Row> {
 }
 
 /// In kB.
-fn stripped(program: &Path) -> f64 {
+pub fn stripped(program: &Path) -> f64 {
     let folder = TempDir::new().expect("a temporary folder");
     let output = folder.path().join("stripped");
     let status = Command::new("strip").arg("-o").arg(&output).arg(program).status().expect("strip runs");
