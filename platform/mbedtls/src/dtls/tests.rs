@@ -414,6 +414,14 @@ fn a_server_survives_whatever_begins_a_handshake() {
 }
 
 #[test]
+fn a_server_serves_many_threads() {
+    fn is_shared<T: Send + Sync>(_: &T) {}
+    fn is_sent<T: Send>(_: &T) {}
+    is_shared(&server());
+    is_sent(&client());
+}
+
+#[test]
 fn bad_arguments_are_refused() {
     assert!(Session::client(&[], "PRODUCT1lamp", None, &SUITES).is_err());
     assert!(Session::client(&[1; crate::MAX_KEY + 1], "PRODUCT1lamp", None, &SUITES).is_err());

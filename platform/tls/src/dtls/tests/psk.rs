@@ -153,6 +153,8 @@ fn a_closed_port_and_a_silent_server_are_told_apart_and_others_are_tried() {
     let connection = open_at(vec![no_answer, echo.address], LIMIT).unwrap();
     assert_eq!(connection.write(b"x"), 0);
     assert_eq!(read(&connection, 100, LONG).as_deref(), Ok(&b"x"[..]));
+    drop(connection);
+    assert_eq!(echo.end(), [IDENTITY, "goodbye", IDENTITY, "goodbye"]);
 }
 
 #[test]
