@@ -199,6 +199,18 @@ fn a_silent_server_is_asked_at_0_2_and_6_seconds_and_given_up_at_14() {
 }
 
 #[test]
+fn a_datagram_that_comes_when_another_is_due_is_looked_at() {
+    let (mut client, server) = (client(), server());
+    client.proceed(Duration::ZERO).unwrap();
+    let hello = client.next_datagram().unwrap();
+    let First::Cookie(answer) = server.accept(PEER, &hello, Duration::ZERO).unwrap() else { panic!() };
+    client.receive(&answer, client.deadline().unwrap()).unwrap();
+    let sent: Vec<_> = std::iter::from_fn(|| client.next_datagram()).collect();
+    assert_eq!(sent.len(), 2, "the first ClientHello again, and the second");
+    assert!(sent[1].len() > sent[0].len(), "with the cookie");
+}
+
+#[test]
 fn any_one_datagram_may_be_lost_doubled_or_late() {
     for place in 0..6 {
         for fate in [vec![], vec![0, 0], vec![0, 700], vec![3000]] {
