@@ -44,7 +44,7 @@ export! {
 /// Whether an address answers shows much later. So one that there is a way to is taken, and another the next time if nothing
 /// came from it.
 fn open_one_of(mut all: Vec<SocketAddr>) -> Result<UdpSocket, Cause> {
-    addresses::sort(&mut all);
+    sort(&mut all);
     let mut reasons = Vec::new();
     for address in all {
         addresses::tried(address);
@@ -54,6 +54,13 @@ fn open_one_of(mut all: Vec<SocketAddr>) -> Result<UdpSocket, Cause> {
         }
     }
     Err(connect::verdict(&reasons))
+}
+
+/// Puts those first that are to be tried first: as [`addresses::sort`], but IPv4 before IPv6. The C SDK knows nothing else,
+/// and where IPv6 leads nowhere no connection tells it soon.
+pub fn sort(all: &mut [SocketAddr]) {
+    all.sort_by_key(SocketAddr::is_ipv6);
+    addresses::sort(all);
 }
 
 /// A socket that takes datagrams from `address` only, and blocks.
@@ -330,6 +337,22 @@ mod tests {
         assert_eq!(open_one_of(vec![unreachable, all[1]]).unwrap().peer_addr().unwrap(), all[1]);
         let text = open_one_of(vec![unreachable]).unwrap_err().text;
         assert!(text.contains("[fe80::1%4000000000]:9"), "{text}");
+    }
+
+    #[test]
+    fn ipv4_comes_before_ipv6_until_that_was_of_use() {
+        let mut all: Vec<SocketAddr> = ["[::1]:1", "[::1]:2", "127.0.0.1:1"].map(|text| text.parse().unwrap()).into();
+        sort(&mut all);
+        assert_eq!(all, ["127.0.0.1:1", "[::1]:1", "[::1]:2"].map(|text| text.parse::<SocketAddr>().unwrap()));
+        addresses::proven(all[2]);
+        sort(&mut all);
+        assert_eq!(all[0], "[::1]:2".parse::<SocketAddr>().unwrap());
+        // "localhost" is ::1 first on many systems, and this listens on 127.0.0.1 only.
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let handle = connect(c"localhost", peer.local_addr().unwrap().port());
+        assert_eq!(write(handle, b"x"), 1);
+        assert_eq!(peer.recv(&mut [0; 8]).unwrap(), 1);
+        iot_platform_udp_disconnect(handle);
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Connection {
 
     /// The same with addresses that are known.
     pub fn open_one_of(mut all: Vec<SocketAddr>, setup: &Setup, host: &str, limit: Duration) -> Result<Self, Cause> {
-        addresses::sort(&mut all);
+        udp::sort(&mut all);
         let deadline = Deadline::after(limit);
         let (mut left, mut reasons) = (all.len(), Vec::new());
         for address in all {
