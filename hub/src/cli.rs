@@ -152,6 +152,9 @@ pub struct RunArgs {
     /// MQTT over TLS with a client certificate
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
     pub mqtt_cert: Listen,
+    /// CoAP over UDP: whoever names a device is taken for it
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
+    pub coap: Listen,
     /// Firmware over HTTP
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
     pub http: Listen,

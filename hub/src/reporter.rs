@@ -147,6 +147,8 @@ fn describe(event: &Event) -> Vec<String> {
                 ("MQTT, pre-shared key", &ready.mqtt_psk),
                 ("MQTT, password", &ready.mqtt),
                 ("MQTT, certificate", &ready.mqtt_cert),
+                ("CoAP", &ready.coap),
+                ("CoAP, pre-shared key", &ready.coap_psk),
                 ("HTTP", &ready.http),
                 ("HTTPS", &ready.https),
             ];
@@ -166,6 +168,7 @@ fn describe(event: &Event) -> Vec<String> {
         Event::Refused { client_id, listener, reason } => {
             one(format!("{} refused ({listener:?}): {reason}", client_id.as_deref().unwrap_or("somebody")))
         }
+        Event::Admitted { client_id, listener } => one(format!("{client_id} has a token ({listener:?})")),
         Event::Disconnected { client_id, reason, .. } => one(format!("{client_id} disconnected: {reason}")),
         Event::Subscribed { client_id, filter, qos } => one(format!("{client_id} subscribed to {filter} (QoS {qos})")),
         Event::Unsubscribed { client_id, filter } => one(format!("{client_id} unsubscribed from {filter}")),

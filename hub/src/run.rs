@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Uri;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::signal::unix::{signal, SignalKind};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 
+use hub_coap::listener as coap;
 use hub_core::devices::Devices;
 use hub_core::error::{Context, Fatal, Result};
 use hub_core::events::{Event, Ready};
@@ -111,30 +112,44 @@ async fn bind(option: &str, listen: &Listen) -> Result<Option<Socket>> {
     };
     let what = || format!("{option} {text}");
     let addresses: Vec<SocketAddr> = text.to_socket_addrs().context(what)?.collect();
-    let listener = TcpListener::bind(&addresses[..]).await.map_err(|error| {
-        let advice = match error.kind() {
-            io::ErrorKind::AddrInUse => "; choose another port, or port 0 for any free one",
-            io::ErrorKind::PermissionDenied => "; ports below 1024 are root's",
-            io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
-            _ => "",
-        };
-        Fatal::new(format!("{}: {error}{advice}", what()))
-    })?;
+    let listener = TcpListener::bind(&addresses[..]).await.map_err(|error| cannot_bind(&what(), &error))?;
     let address = listener.local_addr().context(what)?;
     Ok(Some(Socket { listener, address }))
+}
+
+fn cannot_bind(what: &str, error: &io::Error) -> Fatal {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "; choose another port, or port 0 for any free one",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 are root's",
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        _ => "",
+    };
+    Fatal::new(format!("{what}: {error}{advice}"))
+}
+
+/// The same for datagrams.
+async fn bind_udp(option: &str, listen: &Listen) -> Result<Option<(UdpSocket, SocketAddr)>> {
+    let Listen::At(text) = listen else {
+        return Ok(None);
+    };
+    let what = || format!("{option} {text}");
+    let addresses: Vec<SocketAddr> = text.to_socket_addrs().context(what)?.collect();
+    let socket = UdpSocket::bind(&addresses[..]).await.map_err(|error| cannot_bind(&what(), &error))?;
+    let address = socket.local_addr().context(what)?;
+    Ok(Some((socket, address)))
 }
 
 /// A server's URL. The scheme's own port is left out: there are devices that take "host:443" for a name.
 fn base(scheme: &str, host: &str, socket: Option<&Socket>) -> Option<String> {
     let own = if scheme == "https" { ":443" } else { ":80" };
     socket.map(|socket| {
-        let place = named(host, socket);
+        let place = named(host, socket.address);
         format!("{scheme}://{}", place.strip_suffix(own).unwrap_or(&place))
     })
 }
 
-fn named(host: &str, socket: &Socket) -> String {
-    let port = socket.address.port();
+fn named(host: &str, address: SocketAddr) -> String {
+    let port = address.port();
     if host.contains(':') {
         format!("[{host}]:{port}")
     } else {
@@ -143,12 +158,12 @@ fn named(host: &str, socket: &Socket) -> String {
 }
 
 /// Where others find a socket.
-fn reached(host: &str, socket: &Socket) -> String {
-    if socket.address.ip().is_unspecified() {
+fn reached(host: &str, address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
         // Nobody can go to that address.
-        named(host, socket)
+        named(host, address)
     } else {
-        socket.address.to_string()
+        address.to_string()
     }
 }
 
@@ -198,6 +213,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     let psk_socket = bind("--mqtt-psk", &mqtt(&args.mqtt_psk)).await?;
     let tcp_socket = bind("--mqtt", &mqtt(&args.mqtt)).await?;
     let cert_socket = bind("--mqtt-cert", &mqtt(&args.mqtt_cert)).await?;
+    let coap_socket = bind_udp("--coap", &args.coap).await?;
     let http_socket = bind("--http", &args.http).await?;
     let https_socket = bind("--https", &args.https).await?;
     let console_socket = bind("--console", &args.console).await?;
@@ -224,12 +240,14 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         Some(file) => Some(offer(&args, &*store, &site, &devices, file)?),
     };
     let mut ready = Ready {
-        mqtt_psk: psk_socket.as_ref().map(|socket| reached(&args.host, socket)),
-        mqtt: tcp_socket.as_ref().map(|socket| reached(&args.host, socket)),
-        mqtt_cert: cert_socket.as_ref().map(|socket| reached(&args.host, socket)),
+        mqtt_psk: psk_socket.as_ref().map(|socket| reached(&args.host, socket.address)),
+        mqtt: tcp_socket.as_ref().map(|socket| reached(&args.host, socket.address)),
+        mqtt_cert: cert_socket.as_ref().map(|socket| reached(&args.host, socket.address)),
+        coap: coap_socket.as_ref().map(|(_, address)| reached(&args.host, *address)),
+        coap_psk: None,
         http,
         https,
-        console: console_socket.as_ref().map(|socket| format!("http://{}", reached(&args.host, socket))),
+        console: console_socket.as_ref().map(|socket| format!("http://{}", reached(&args.host, socket.address))),
         ca_file: authority.ca_file(),
         firmware_url: offered.and_then(|stored| site.url(&stored, now_ms() / 1000)),
         version: file.as_ref().map(|file| file.version.clone()),
@@ -297,6 +315,10 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
             hub
         }
     };
+    if let Some((socket, _)) = coap_socket {
+        let side = coap::Side { hub: hub.clone(), faults: faults.clone() };
+        tokio::spawn(coap::serve(side, socket));
+    }
     for (socket, tls) in [(http_socket, None), (https_socket, Some(server_tls))] {
         if let Some(socket) = socket {
             let socket = socket.interruptible(&faults.http_interruption)?;
@@ -312,6 +334,8 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
                 mqtt_psk: ready.mqtt_psk.clone(),
                 mqtt: ready.mqtt.clone(),
                 mqtt_cert: ready.mqtt_cert.clone(),
+                coap: ready.coap.clone(),
+                coap_psk: ready.coap_psk.clone(),
                 http: ready.http.clone(),
                 https: ready.https.clone(),
             },

@@ -15,6 +15,10 @@ pub enum Listener {
     Tcp,
     /// TLS with a client certificate.
     Cert,
+    /// CoAP over plain UDP.
+    Coap,
+    /// CoAP over DTLS with a pre-shared key.
+    CoapPsk,
 }
 
 /// Where a client certificate is.
@@ -30,6 +34,8 @@ pub struct Ready {
     pub mqtt_psk: Option<String>,
     pub mqtt: Option<String>,
     pub mqtt_cert: Option<String>,
+    pub coap: Option<String>,
+    pub coap_psk: Option<String>,
     pub http: Option<String>,
     pub https: Option<String>,
     /// A URL.
@@ -52,6 +58,8 @@ pub struct OnceReady {
     pub auth: &'static str,
     /// The listener for that.
     pub endpoint: String,
+    /// The same for a device that speaks CoAP.
+    pub coap_endpoint: Option<String>,
     /// Where it runs.
     pub folder: PathBuf,
     pub from_version: Option<String>,
@@ -101,6 +109,11 @@ pub enum Event {
         username: Option<String>,
         keep_alive: u16,
         clean_session: bool,
+    },
+    /// A device was given a token, by which CoAP knows it from then on.
+    Admitted {
+        client_id: String,
+        listener: Listener,
     },
     Refused {
         client_id: Option<String>,

@@ -268,6 +268,10 @@ pub struct Addresses {
     pub mqtt: Option<String>,
     /// MQTT over TLS with a client certificate, `host:port`.
     pub mqtt_cert: Option<String>,
+    /// CoAP over UDP, `host:port`.
+    pub coap: Option<String>,
+    /// CoAP over DTLS with a pre-shared key, `host:port`.
+    pub coap_psk: Option<String>,
     /// Firmware, a URL.
     pub http: Option<String>,
     /// Firmware, a URL.

@@ -1,6 +1,7 @@
 //! The OTA service at work: each report is one transaction, and what follows from it goes out after the commit.
 
 mod access;
+mod exchange;
 mod gateway;
 mod shadow;
 
@@ -19,7 +20,7 @@ use crate::ota::answers::{self, Offer};
 use crate::ota::message::{read_report, read_system, Progress, Said};
 use crate::ota::{Address, Outgoing, Service};
 use crate::ports::store::{Stored, Touched};
-use crate::ports::{Admission, Events, Received, Uplink, Verdict};
+use crate::ports::{Admission, Events, Exchanged, Received, Uplink, Verdict};
 use crate::rights;
 
 /// What is kept of a text that a device may have made as long as it likes.
@@ -66,6 +67,10 @@ impl Admission for Hub {
 
     fn receive(&self, client_id: &str, message: &Publish) -> Option<Received> {
         Hub::receive(self, client_id, message)
+    }
+
+    fn exchange(&self, client_id: &str, message: &Publish) -> Option<Exchanged> {
+        Hub::exchange(self, client_id, message)
     }
 
     fn report(&self, received: Received) {

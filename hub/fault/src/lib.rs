@@ -1,6 +1,6 @@
 //! The hub misbehaves on purpose: `--fault RULE`. What rules there are stands in [`guide`].
 //!
-//! `rule` is the language; `http`, `mqtt` and `connection` are the effects with their names; `packet` and `command` what
+//! `rule` is the language; `http`, `mqtt`, `coap` and `connection` are the effects with their names; `packet` and `command` what
 //! the broker may send; `stream` ends connections in other ways than closing them,
 //! `listener` is one that can go away.
 //!
@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod coap;
 mod command;
 mod connection;
 pub mod http;
@@ -41,6 +42,7 @@ use tokio_rustls::TlsAcceptor;
 use hub_core::events::Event;
 use hub_core::ports::Events;
 
+use coap::{CoapEffect, CoapEvent, CoapRule};
 use http::{HttpEffect, HttpEvent, HttpRule, Spoil};
 use listener::Interruption;
 use mqtt::{MqttEffect, MqttEvent, MqttRule};
@@ -76,6 +78,7 @@ pub struct Stage {
 struct Rules {
     http: Vec<Arc<HttpRule>>,
     mqtt: Vec<Arc<MqttRule>>,
+    coap: Vec<Arc<CoapRule>>,
 }
 
 impl Faults {
@@ -88,7 +91,8 @@ impl Faults {
         let understood = Written::parse(text).and_then(|rule| match rule.place {
             "http" => http::parse(text, &rule).map(|rule| self.rules().http.push(Arc::new(rule))),
             "mqtt" => mqtt::parse(text, &rule).map(|rule| self.rules().mqtt.push(Arc::new(rule))),
-            other => Err(format!("there is no place {other:?}; there are: http, mqtt")),
+            "coap" => coap::parse(text, &rule).map(|rule| self.rules().coap.push(Arc::new(rule))),
+            other => Err(format!("there is no place {other:?}; there are: http, mqtt, coap")),
         });
         understood.map_err(|error| format!("bad fault rule {text:?}: {error}"))
     }
@@ -157,6 +161,12 @@ impl Faults {
         self.due(&rules, happened)
     }
 
+    /// Something that counts as each of these happened at a CoAP server.
+    pub fn coap(&self, happened: &[CoapEvent]) -> Vec<CoapEffect> {
+        let rules = self.rules().coap.clone();
+        self.due(&rules, happened)
+    }
+
     fn due<E: PartialEq, F: Clone>(&self, rules: &[Arc<rule::Rule<E, F>>], happened: &[E]) -> Vec<F> {
         let mut effects = Vec::new();
         for rule in rules {
@@ -187,18 +197,20 @@ fn effect_of(example: &str) -> &str {
 pub fn guide() -> String {
     let mut text = String::from(
         "A rule: PLACE:EFFECT[=VALUE][,OPTION=VALUE][@EVENT][#OCCASIONS]\n\
-         PLACE      http (both firmware servers) or mqtt (the broker)\n\
+         PLACE      http (both firmware servers), mqtt (the broker) or coap (both CoAP servers)\n\
          EVENT      mqtt: connection, packet, connect, subscribe, unsubscribe, publish, puback, pingreq, disconnect;\n\
          \x20          a report of version, downloading, burning, done, fail; a message or an order to a device;\n\
          \x20          a broadcast, a request (RRPC), a config or a log level to a device; its answer, or that it asks;\n\
          \x20          what the service shadow or gateway says to a device\n\
+         \x20          coap: datagram, handshake; request, auth, message, a report as above; ack, response\n\
          OCCASIONS  #2: the second time, #1-3: the first three, #2-: from the second on; none: always\n",
     );
     let parts = [
         ("On a connection (mqtt: or http:)", connection::GUIDE),
         ("In an answer of a firmware server; bytes count in the file, from 0", http::GUIDE),
         ("In MQTT", mqtt::GUIDE),
-        ("Kinds of send= besides the following", packet::NUMBERED),
+        ("In CoAP", coap::GUIDE),
+        ("Kinds of send= in MQTT besides the following", packet::NUMBERED),
     ];
     for (title, entries) in parts {
         text.push_str(&format!("\n{title}:\n"));
@@ -207,11 +219,16 @@ pub fn guide() -> String {
         }
     }
     let names = |table: Vec<&str>| table.join(", ");
-    text.push_str(&format!("\nKinds of send=: {}\n", names(packet::KINDS.iter().map(|(name, _)| *name).collect())));
+    text.push_str(&format!(
+        "\nKinds of send= in MQTT: {}\n",
+        names(packet::KINDS.iter().map(|(name, _)| *name).collect())
+    ));
     let commands = names(command::KINDS.iter().map(|(name, _)| *name).collect());
     text.push_str(&format!("\nKinds of command=: {commands}, text:PAYLOAD\n"));
     let messages = names(message::KINDS.iter().map(|(name, _)| *name).collect());
     text.push_str(&format!("\nKinds of message=: {messages}, text:PAYLOAD, id:TEXT, result:JSON\n"));
+    let strays = names(coap::KINDS.iter().map(|(name, _)| *name).collect());
+    text.push_str(&format!("\nKinds of send= in CoAP: {strays}, hex:DIGITS\n"));
     text
 }
 
@@ -226,7 +243,7 @@ mod tests {
     #[test]
     fn every_example_of_the_guide_is_a_rule() {
         let faults = Faults::default();
-        for (example, _) in [connection::GUIDE, http::GUIDE, mqtt::GUIDE].into_iter().flatten() {
+        for (example, _) in [connection::GUIDE, http::GUIDE, mqtt::GUIDE, coap::GUIDE].into_iter().flatten() {
             assert_eq!(faults.add(example), Ok(()), "{example}");
         }
         for (example, _) in connection::GUIDE {
@@ -247,14 +264,15 @@ mod tests {
     #[test]
     fn the_readme_tells_of_every_effect() {
         let readme = include_str!("../../README.md");
-        for (example, _) in [connection::GUIDE, http::GUIDE, mqtt::GUIDE].into_iter().flatten() {
+        for (example, _) in [connection::GUIDE, http::GUIDE, mqtt::GUIDE, coap::GUIDE].into_iter().flatten() {
             assert!(readme.contains(&format!("`{}", effect_of(example))), "{example}");
         }
     }
 
     #[test]
     fn bad_rules_are_told_what_there_is() {
-        assert!(error("smtp:cut=1").contains("there are: http, mqtt"));
+        assert!(error("smtp:cut=1").contains("there are: http, mqtt, coap"));
+        assert!(error("coap:burn").contains("other-token") && error("coap:silent@lunch").contains("response"));
         assert!(error("http:burn").contains("there are:") && error("http:burn").contains("cut-head"));
         assert!(error("mqtt:burn").contains("refuse-subscription"));
         assert!(error("http:cert=old").contains("self-signed"));
@@ -281,6 +299,24 @@ mod tests {
             "mqtt:late=1@answer",
             "mqtt:late@config",
             "http:cert",
+            "coap:silent,for=2",
+            "coap:silent=1",
+            "coap:silent@ack",
+            "coap:loss",
+            "coap:loss=101",
+            "coap:loss=3@ack",
+            "coap:no-cookie@request",
+            "coap:lose@message",
+            "coap:no-answer@ack",
+            "coap:twice@datagram",
+            "coap:late=x",
+            "coap:late=-1",
+            "coap:late=1e9",
+            "coap:code=403",
+            "coap:payload=60001",
+            "coap:answer=odd",
+            "coap:command=no-md5@auth",
+            "coap:send=odd",
             "cut=1",
             "",
         ] {

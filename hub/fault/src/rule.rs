@@ -93,6 +93,15 @@ impl<'a> Written<'a> {
         self.number("SECONDS").map(Duration::from_secs)
     }
 
+    /// The value in seconds, with thousandths.
+    pub fn fraction(&self) -> Result<Duration, String> {
+        let text = self.required("SECONDS")?;
+        let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        // More than a day is no delay.
+        let seconds = seconds.filter(|seconds| seconds.as_secs() <= 86_400);
+        seconds.ok_or_else(|| format!("{}={text}: expected seconds, such as 0.5", self.effect))
+    }
+
     /// The option, which may be this one only.
     pub fn option(&self, name: &str) -> Result<Option<&'a str>, String> {
         match self.option {

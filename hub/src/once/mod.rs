@@ -35,6 +35,7 @@ const DEVICE_NAME: &str = "device";
 
 /// What a device's program is told by (the library reads them).
 const ENDPOINT: &str = "QCLOUD_IOT_MQTT_ENDPOINT";
+const COAP_ENDPOINT: &str = "QCLOUD_IOT_COAP_ENDPOINT";
 const CA_FILE: &str = "QCLOUD_IOT_CA_FILE";
 
 /// Where a program of certificate mode looks for its files: below the folder it runs in.
@@ -140,6 +141,11 @@ impl Test {
             Auth::Password => &ready.mqtt,
             Auth::Certificate => &ready.mqtt_cert,
         };
+        let coap_endpoint = match self.args.auth {
+            Auth::Psk => ready.coap_psk.clone(),
+            Auth::Password => ready.coap.clone(),
+            Auth::Certificate => None,
+        };
         let name = self.args.auth.name();
         let endpoint = endpoint.clone().ok_or_else(|| {
             Fatal::new(format!(
@@ -149,6 +155,7 @@ impl Test {
         let mut once = OnceReady {
             auth: name,
             endpoint,
+            coap_endpoint,
             folder: self.folder.clone(),
             from_version: self.args.from_version.clone(),
             client_id: None,
@@ -208,8 +215,9 @@ impl Test {
             command => {
                 let command = command.iter().map(fill).collect::<Result<Vec<String>>>()?;
                 let once = ready.once.as_ref().ok_or_else(|| Fatal::new("the test has no device"))?;
-                let environment =
+                let mut environment =
                     vec![(ENDPOINT, once.endpoint.clone()), (CA_FILE, ready.ca_file.display().to_string())];
+                environment.extend(once.coap_endpoint.iter().map(|place| (COAP_ENDPOINT, place.clone())));
                 Some(Program::new(&command, &self.folder, environment)?)
             }
         };

@@ -161,7 +161,7 @@ impl Judge {
                     None => text.clone(),
                 });
             }
-            Event::Connected { client_id, .. } => {
+            Event::Connected { client_id, .. } | Event::Admitted { client_id, .. } => {
                 if let Some(course) = self.courses.get_mut(client_id) {
                     course.connected = true;
                     course.reached(Phase::Connected);

@@ -77,6 +77,10 @@ pub trait Admission: Uplink + Events {
     /// [`Admission::report`]. `None`: it could not be kept, so it must not be acknowledged.
     fn receive(&self, client_id: &str, message: &Publish) -> Option<Received>;
 
+    /// [`Admission::receive`] for a device that hears answers only: what it is answered is returned. The topic must be the
+    /// device's own.
+    fn exchange(&self, client_id: &str, message: &Publish) -> Option<Exchanged>;
+
     /// Says what has been received, to people and to those who wait for the end.
     fn report(&self, received: Received);
 
@@ -93,6 +97,16 @@ pub trait Admission: Uplink + Events {
 pub struct Received {
     pub(crate) event: Option<Event>,
     pub(crate) verdict: Option<Verdict>,
+}
+
+/// What a device is answered, and what is still to be said after that.
+#[must_use]
+#[derive(Default)]
+pub struct Exchanged {
+    /// For [`Admission::report`].
+    pub received: Received,
+    /// JSON; `None` where there is nothing to say.
+    pub answer: Option<String>,
 }
 
 /// How a run with `--exit-when-done` ends.

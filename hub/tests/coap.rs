@@ -1,0 +1,180 @@
+//! CoAP devices, by a client that is scripted byte by byte.
+
+mod common;
+
+use std::io::ErrorKind;
+use std::net::UdpSocket;
+
+use common::{device, json, Desk, Hub, ONE, PATIENCE};
+use serde_json::json;
+
+const REPORT: &str = "$ota/report/ABCDEFGHIJ/one";
+const VERSION: &str = r#"{"type": "report_version", "report":{"version":"1.0"}}"#;
+
+/// A device that sends what it is told to.
+struct Device {
+    socket: UdpSocket,
+    token: Vec<u8>,
+    id: u16,
+}
+
+/// An answer in its parts; the message's token is checked already.
+#[derive(Debug)]
+struct Answer {
+    first: u8,
+    code: u8,
+    id: u16,
+    payload: Vec<u8>,
+}
+
+impl Device {
+    fn new(hub: &Hub) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        socket.connect(hub.text("coap")).expect("connect");
+        socket.set_read_timeout(Some(PATIENCE)).expect("time limit");
+        Device { socket, token: Vec::new(), id: 0x0100 }
+    }
+
+    fn admitted(hub: &Hub) -> Self {
+        let mut device = Device::new(hub);
+        let answer = device.ask("ABCDEFGHIJ/one/txauth9w0BAQsFA", "0", b"21010406;y6qo9\0\0");
+        assert_eq!((answer.first, answer.code, answer.id), (0x64, 0x45, 0x0101));
+        device.token = answer.payload;
+        device
+    }
+
+    fn request(&mut self, path: &str, wants: &str, payload: &[u8]) -> Vec<u8> {
+        self.id += 1;
+        let mut out = vec![0x44, 2];
+        out.extend(self.id.to_be_bytes());
+        out.extend(b"wxyz");
+        out.extend([0xbd, u8::try_from(path.len() - 13).expect("a short path")]);
+        out.extend(path.as_bytes());
+        if self.token.is_empty() {
+            out.extend([0xd1, 62 - 11 - 13]);
+        } else {
+            out.extend([0xdd, 61 - 11 - 13, u8::try_from(self.token.len() - 13).expect("a short token")]);
+            out.extend(&self.token);
+            out.push(0x11);
+        }
+        out.extend(wants.as_bytes());
+        out.push(0xff);
+        out.extend(payload);
+        out
+    }
+
+    fn ask(&mut self, path: &str, wants: &str, payload: &[u8]) -> Answer {
+        let request = self.request(path, wants, payload);
+        self.socket.send(&request).expect("send");
+        self.answer()
+    }
+
+    fn answer(&self) -> Answer {
+        let mut buffer = [0; 4096];
+        let count = self.socket.recv(&mut buffer).expect("an answer");
+        let datagram = &buffer[..count];
+        let rest = if datagram[0] & 15 == 4 {
+            assert_eq!(&datagram[4..8], b"wxyz");
+            &datagram[8..]
+        } else {
+            &datagram[4..]
+        };
+        let payload = rest.strip_prefix(b"\xff").unwrap_or(rest).to_vec();
+        Answer { first: datagram[0], code: datagram[1], id: u16::from_be_bytes([datagram[2], datagram[3]]), payload }
+    }
+
+    /// Reports the version and takes the answer, which comes apart.
+    fn report(&mut self) -> serde_json::Value {
+        let ack = self.ask(REPORT, "1", VERSION.as_bytes());
+        assert_eq!((ack.first, ack.code, ack.id), (0x64, 0x43, self.id));
+        let response = self.answer();
+        assert_eq!((response.first, response.code), (0x44, 0x45));
+        let id = response.id.to_be_bytes();
+        self.socket.send(&[0x60, 0, id[0], id[1]]).expect("send");
+        json(&response.payload)
+    }
+}
+
+#[test]
+fn a_device_upgrades_over_coap() {
+    let desk = Desk::with_devices(&["one"]);
+    let mut hub = desk.start(&["--upgrade-on-report", "--exit-when-done"]);
+    let mut device = Device::admitted(&hub);
+    assert_eq!(hub.event("admitted", |_| true)["listener"], "coap");
+    let command = device.report();
+    assert_eq!((&command["type"], &command["version"]), (&json!("update_firmware"), &json!("2.0")));
+    assert_eq!(command["url"], hub.ready["firmware_url"]);
+    hub.event("ordered", |event| event["client_id"] == ONE);
+    for (state, code) in [("downloading", "0"), ("burning", "0"), ("done", "0")] {
+        let report = format!(
+            r#"{{"type": "report_progress", "report":{{"progress":{{"state":"{state}", "percent":"9", "result_code":"{code}", "result_msg":""}}, "version":"2.0"}}}}"#
+        );
+        let answer = device.ask(REPORT, "0", report.as_bytes());
+        assert_eq!((answer.first, answer.code, answer.payload.len()), (0x64, 0x45, 0));
+    }
+    assert_eq!(hub.exit_code(), Some(0));
+}
+
+#[test]
+fn an_order_reaches_a_device_with_its_next_report() {
+    let desk = Desk::with_devices(&["one"]);
+    let mut hub = desk.start(&[]);
+    let mut device = Device::admitted(&hub);
+    let expected = json!({"result_code": 0, "result_msg": "success", "type": "report_version_rsp", "version": "1.0"});
+    assert_eq!(device.report(), expected);
+    hub.say("upgrade ABCDEFGHIJone");
+    hub.event("note", |_| true);
+    assert_eq!(device.report()["type"], "update_firmware");
+}
+
+#[test]
+fn messages_are_passed_on_once_and_only_from_their_device() {
+    let desk = Desk::with_devices(&["one", "two"]);
+    let hub = desk.start(&[]);
+    let mut listener = device(&hub, ONE);
+    listener.subscribe("ABCDEFGHIJ/one/data");
+    let mut device = Device::admitted(&hub);
+    let request = device.request("ABCDEFGHIJ/one/data", "0", b"hello");
+    for _ in 0..3 {
+        device.socket.send(&request).expect("send");
+        let answer = device.answer();
+        assert_eq!((answer.code, answer.id), (0x45, device.id));
+    }
+    assert_eq!(device.ask("ABCDEFGHIJ/two/data", "0", b"x").code, 0x83);
+    device.token[0] ^= 1;
+    assert_eq!(device.ask("ABCDEFGHIJ/one/data", "0", b"x").code, 0x81);
+    device.token[0] ^= 1;
+    assert_eq!(device.ask("ABCDEFGHIJ/one/data", "0", b"bye").code, 0x45);
+    assert_eq!(listener.message().payload, "hello");
+    assert_eq!(listener.message().payload, "bye");
+    hub.event("message", |event| event["payload"] == "bye" && event["client_id"] == ONE);
+    let mut stranger = Device::new(&hub);
+    assert_eq!(stranger.ask("ABCDEFGHIJ/three/txauth9w0BAQsFA", "0", b"21010406;abcde\0\0").code, 0x81);
+    assert_eq!(hub.event("refused", |event| event["client_id"] == "ABCDEFGHIJthree")["reason"], "unknown device");
+}
+
+#[test]
+fn faults_are_played_over_a_socket() {
+    let desk = Desk::with_devices(&["one"]);
+    let rules = ["coap:late=0.2@message#1", "coap:loss=100#7-8"];
+    let hub = desk.start(&["--fault", rules[0], "--fault", rules[1]]);
+    let mut device = Device::admitted(&hub);
+    let late = device.request("ABCDEFGHIJ/one/data", "0", b"late");
+    let late_id = device.id;
+    device.socket.send(&late).expect("send");
+    hub.event("fault", |event| event["rule"] == rules[0]);
+    assert_eq!(device.ask("ABCDEFGHIJ/one/data", "0", b"soon").id, device.id);
+    assert_eq!(device.answer().id, late_id);
+    // Datagrams one to six were sent and received so far.
+    let lost = device.request("ABCDEFGHIJ/one/data", "0", b"lost");
+    for _ in 0..2 {
+        device.socket.send(&lost).expect("send");
+    }
+    hub.event("fault", |event| event["rule"] == rules[1]);
+    hub.event("fault", |event| event["rule"] == rules[1]);
+    device.socket.set_nonblocking(true).expect("a mode");
+    assert_eq!(device.socket.recv(&mut [0; 9]).err().map(|error| error.kind()), Some(ErrorKind::WouldBlock));
+    device.socket.set_nonblocking(false).expect("a mode");
+    device.socket.send(&lost).expect("send");
+    assert_eq!(device.answer().id, device.id);
+}
