@@ -7,6 +7,7 @@ import { firmwareView } from "./firmware.js";
 import { language, LANGUAGES, setLanguage, t } from "./i18n.js";
 import { orderView } from "./order.js";
 import { nameOf, reasonOf } from "./parts.js";
+import { productsView } from "./products.js";
 import { changed, reload, store, take, watchStore } from "./store.js";
 import { upgradesView, upgradeView } from "./upgrades.js";
 
@@ -27,7 +28,7 @@ function frame() {
         event.preventDefault();
         main.focus();
     });
-    const links = ["upgrades", "devices", "firmware"].map((name) => h("a", { href: `#/${name}` }, t(`nav.${name}`)));
+    const links = ["upgrades", "devices", "firmware", "products"].map((name) => h("a", { href: `#/${name}` }, t(`nav.${name}`)));
     const other = language() === "en" ? "zh" : "en";
     const change = h("button", { type: "button", class: "language", lang: LANGUAGES[other].tag }, LANGUAGES[other].name);
     change.addEventListener("click", () => {
@@ -87,6 +88,7 @@ function viewFor(hash) {
     if (name === "devices" && argument) return deviceView(memory, argument);
     if (name === "devices") return devicesView(memory);
     if (name === "firmware") return firmwareView(memory);
+    if (name === "products") return productsView(memory);
     return { title: t("app.notFound"), node: h("div", {}, h("h1", { tabindex: "-1" }, t("app.notFound"))), update() {} };
 }
 

@@ -3,22 +3,9 @@
 import { call, path } from "./hub.js";
 import { busy, copy, dialog, download, field, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
 import { t } from "./i18n.js";
-import { addresses, bar, cell, headCell, jobRow, jobTable, NAME, row, stateTag, table, timeCell } from "./parts.js";
+import { addresses, bar, cell, headCell, jobRow, jobTable, NAME, onlineMark, onlineName, row, stateTag, table, timeCell } from "./parts.js";
+import { deviceServices } from "./services.js";
 import { byText, openHistory, products, store } from "./store.js";
-
-const onlineName = (online) => (online === null ? "unknown" : online ? "yes" : "no");
-
-function onlineMark() {
-    const node = h("span", { class: "online" });
-    return {
-        node,
-        set(online) {
-            const name = onlineName(online);
-            setClass(node, `online ${name}`);
-            setText(node, t(`online.${name}`));
-        },
-    };
-}
 
 function deviceRow() {
     const link = h("a");
@@ -373,6 +360,7 @@ export function deviceView(memory, clientId) {
         h("h2", {}, t("device.history")),
         list.node,
         none,
+        deviceServices(memory, clientId),
     );
     const gone = h("p", { class: "empty-line" }, t("device.gone"));
     const node = h(

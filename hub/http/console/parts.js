@@ -49,6 +49,22 @@ export function stateTag() {
     };
 }
 
+/// The name of what is known of a connection.
+export const onlineName = (online) => (online === null ? "unknown" : online ? "yes" : "no");
+
+/// Whether a device is connected, as a word.
+export function onlineMark() {
+    const node = h("span", { class: "online" });
+    return {
+        node,
+        set(online) {
+            const name = onlineName(online);
+            setClass(node, `online ${name}`);
+            setText(node, t(`online.${name}`));
+        },
+    };
+}
+
 /// How far one device is, of 100.
 export function percentOf(job) {
     if (job.state === "done" || job.state === "burning") return 100;

@@ -1,0 +1,209 @@
+// What a device does besides upgrades: its shadow, requests to it, the devices behind it, its log. Each part asks the hub
+// when it is opened, and again when somebody wants to know how it is now.
+
+import { call, path } from "./hub.js";
+import { busy, field, h, problemBox, setText } from "./dom.js";
+import { t } from "./i18n.js";
+import { cell, headCell, onlineMark, row, table, timeCell } from "./parts.js";
+
+/// A part that folds. `content` is filled by `load`, which is called with each opening, where there is something to ask for.
+export function part(title, content, load) {
+    const problem = problemBox();
+    const refresh = async () => {
+        problem.show(null);
+        try {
+            await load();
+        } catch (error) {
+            problem.show(error.message);
+        }
+    };
+    const again = h("button", { type: "button", class: "small" }, t("service.refresh"));
+    again.addEventListener("click", () => busy(again, refresh));
+    const node = h(
+        "details",
+        { class: "panel service" },
+        h("summary", {}, title),
+        h("div", { class: "service-body" }, content, problem.node, load && h("div", { class: "form-foot" }, again)),
+    );
+    if (load) node.addEventListener("toggle", () => node.open && busy(again, refresh));
+    return node;
+}
+
+/// A form with one text and one button. `send(text)` may throw what is then said below the text.
+export function textForm(label, hint, action, send, { start = "", rows = 4 } = {}) {
+    const text = field(label, h("textarea", { rows: String(rows), spellcheck: "false" }), { hint, wide: true });
+    text.input.value = start;
+    const submit = h("button", { type: "submit", class: "primary" }, action);
+    const work = async () => {
+        try {
+            await send(text.input.value);
+        } catch (error) {
+            text.show(error.message);
+            text.input.focus();
+        }
+    };
+    const node = h(
+        "form",
+        {
+            novalidate: true,
+            on: {
+                submit: (event) => {
+                    event.preventDefault();
+                    busy(submit, work);
+                },
+            },
+        },
+        text.node,
+        h("div", { class: "form-foot" }, submit),
+    );
+    return { node, input: text.input };
+}
+
+/// A JSON object out of what somebody typed.
+export function objectIn(text) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    } catch {
+        value = undefined;
+    }
+    if (value === null || typeof value !== "object" || Array.isArray(value)) throw new Error(t("service.noObject"));
+    return value;
+}
+
+const json = (value) => JSON.stringify(value, null, 2);
+const shownText = ({ text, base64 }) => text ?? `base64: ${base64}`;
+
+function shadowPart(memory, clientId) {
+    const version = h("dd");
+    const when = timeCell();
+    const documents = ["reported", "desired", "delta"].map((name) => [name, h("pre", { class: "document", tabindex: "0", "aria-label": t(`shadow.${name}`) })]);
+    const show = (shadow) => {
+        setText(version, String(shadow.version));
+        when.set(shadow.updated_at, t("service.never"));
+        for (const [name, node] of documents) setText(node, json(shadow[name]));
+    };
+    const form = textForm(t("shadow.change"), t("shadow.changeHint"), t("shadow.submit"), async (text) => {
+        show(await call("POST", path("devices", clientId, "shadow"), { desired: objectIn(text) }));
+        memory.say(t("shadow.changed"));
+    });
+    return part(
+        t("shadow.title"),
+        [
+            h("dl", { class: "facts" }, h("div", {}, h("dt", {}, t("shadow.version")), version), h("div", {}, h("dt", {}, t("service.changed")), h("dd", {}, when.node))),
+            h("div", { class: "documents" }, documents.map(([name, node]) => h("div", {}, h("h3", {}, t(`shadow.${name}`)), node))),
+            form.node,
+        ],
+        async () => show(await call("GET", path("devices", clientId, "shadow"))),
+    );
+}
+
+function requestPart(clientId) {
+    const list = table(t("rrpc.table"), [[t("rrpc.asked"), "c-when"], [t("rrpc.request"), "c-text"], [t("rrpc.answer"), "c-text"]]);
+    const none = h("p", { class: "empty-line" }, t("rrpc.none"));
+    const load = async () => {
+        const { requests } = await call("GET", path("devices", clientId, "rrpc"));
+        list.body.replaceChildren(
+            ...requests.map((request) => {
+                const when = timeCell("when");
+                when.set(request.asked_at);
+                const answer = request.answer ? h("code", {}, shownText(request.answer)) : t(`rrpc.${request.state}`);
+                return row(headCell("c-when", when.node), cell("c-text", h("code", {}, shownText(request.request))), cell("c-text", answer));
+            }),
+        );
+        list.node.hidden = requests.length === 0;
+        none.hidden = requests.length > 0;
+    };
+    const form = textForm(t("rrpc.text"), t("rrpc.textHint"), t("rrpc.submit"), async (text) => {
+        try {
+            await call("POST", path("devices", clientId, "rrpc"), { payload: { text } });
+        } finally {
+            await load();
+        }
+    });
+    return part(t("rrpc.title"), [form.node, list.node, none], load);
+}
+
+function gatewayPart(memory, clientId) {
+    const list = table(t("gateway.title"), [[t("gateway.device"), "c-name"], [t("devices.online"), "c-state"], ["", "c-actions"]]);
+    const none = h("p", { class: "empty-line" }, t("gateway.none"));
+    const load = async () => {
+        const { gateways } = await call("GET", path("gateways"));
+        const devices = gateways.find((gateway) => gateway.client_id === clientId)?.devices ?? [];
+        list.body.replaceChildren(
+            ...devices.map((device) => {
+                const online = onlineMark();
+                online.set(device.online);
+                const unbind = h("button", { type: "button", class: "small danger", "aria-label": t("gateway.unbindLabel", { name: device.device_name }) }, t("gateway.unbind"));
+                unbind.addEventListener("click", () =>
+                    busy(unbind, async () => {
+                        try {
+                            await call("DELETE", path("gateways", clientId, "devices", device.client_id));
+                            await load();
+                        } catch (error) {
+                            memory.say(error.message);
+                        }
+                    }),
+                );
+                const name = h("a", { href: `#/devices/${encodeURIComponent(device.client_id)}` }, `${device.product_id} / ${device.device_name}`);
+                return row(headCell("c-name", name), cell("c-state", online.node), cell("c-actions", unbind));
+            }),
+        );
+        list.node.hidden = devices.length === 0;
+        none.hidden = devices.length > 0;
+    };
+    const form = textForm(
+        t("gateway.bindLabel"),
+        t("gateway.bindHint"),
+        t("gateway.bind"),
+        async (text) => {
+            await call("POST", path("gateways", clientId, "devices"), { client_id: text.trim() });
+            form.input.value = "";
+            await load();
+        },
+        { rows: 1 },
+    );
+    return part(t("gateway.title"), [list.node, none, form.node], load);
+}
+
+const LEVELS = ["off", "error", "warn", "info", "debug"];
+/// Of the newest lines, so many.
+const LINES = 500;
+
+function logPart(memory, clientId) {
+    const level = field(t("log.level"), h("select", {}, LEVELS.map((name, number) => h("option", { value: String(number) }, t(`log.${name}`)))), { hint: t("log.levelHint") });
+    const lines = h("pre", { class: "document log", tabindex: "0", "aria-label": t("log.title") });
+    const none = h("p", { class: "empty-line" }, t("log.none"));
+    const load = async () => {
+        const log = await call("GET", `${path("devices", clientId, "log")}?limit=${LINES}`);
+        level.input.value = String(log.level);
+        setText(lines, log.lines.map((line) => line.text).join("\n"));
+        lines.hidden = log.lines.length === 0;
+        none.hidden = log.lines.length > 0;
+    };
+    level.input.addEventListener("change", async () => {
+        try {
+            const { sent } = await call("POST", path("devices", clientId, "log-level"), { level: Number(level.input.value) });
+            memory.say(t(sent ? "log.levelSent" : "log.levelKept"));
+        } catch (error) {
+            level.show(error.message);
+        }
+    });
+    const clear = h("button", { type: "button", class: "small danger" }, t("log.clear"));
+    clear.addEventListener("click", () =>
+        busy(clear, async () => {
+            try {
+                await call("DELETE", path("devices", clientId, "log"));
+                await load();
+            } catch (error) {
+                memory.say(error.message);
+            }
+        }),
+    );
+    return part(t("log.title"), [level.node, lines, none, h("div", { class: "form-foot" }, clear)], load);
+}
+
+/// The parts of one device.
+export function deviceServices(memory, clientId) {
+    return h("section", { class: "services" }, h("h2", {}, t("service.title")), shadowPart(memory, clientId), requestPart(clientId), gatewayPart(memory, clientId), logPart(memory, clientId));
+}
