@@ -319,7 +319,7 @@ export const EN = {
     "rrpc.title": "Request with an answer (RRPC)",
     "rrpc.table": "Requests",
     "rrpc.text": "Request",
-    "rrpc.textHint": "The device has five seconds to answer.",
+    "rrpc.textHint": "The device has four seconds to answer.",
     "rrpc.submit": "Ask",
     "rrpc.asked": "Asked",
     "rrpc.request": "Request",

@@ -310,7 +310,7 @@ export const ZH = {
     "rrpc.title": "同步请求（RRPC）",
     "rrpc.table": "请求",
     "rrpc.text": "请求内容",
-    "rrpc.textHint": "设备须在 5 秒内应答。",
+    "rrpc.textHint": "设备须在 4 秒内应答。",
     "rrpc.submit": "发送请求",
     "rrpc.asked": "请求时间",
     "rrpc.request": "请求",
