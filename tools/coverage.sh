@@ -30,7 +30,7 @@ done
 need_rust
 llvm=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 need "llvm-cov-$llvm=llvm-$llvm" python3=python3 gcc=gcc g++=g++ cmake=cmake \
-    '/usr/lib/llvm-*/lib/libclang.so=libclang-dev' mosquitto=mosquitto nginx=nginx-light
+    '/usr/lib/llvm-*/lib/libclang.so=libclang-dev' mosquitto=mosquitto nginx=nginx-light coap-client-openssl=libcoap3-bin
 # Debian does not carry the LLVM of every Rust. CI must have it.
 if ! command -v "llvm-cov-$llvm" >/dev/null && [ -z "${CI:-}" ]; then
     echo "skipped: $(rustc --version) is built on LLVM $llvm, and there is no llvm-cov-$llvm here to read its counts"

@@ -155,6 +155,9 @@ pub struct RunArgs {
     /// CoAP over UDP: whoever names a device is taken for it
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
     pub coap: Listen,
+    /// CoAP over DTLS 1.2 with a pre-shared key
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
+    pub coap_psk: Listen,
     /// Firmware over HTTP
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
     pub http: Listen,

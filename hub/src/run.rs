@@ -214,6 +214,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     let tcp_socket = bind("--mqtt", &mqtt(&args.mqtt)).await?;
     let cert_socket = bind("--mqtt-cert", &mqtt(&args.mqtt_cert)).await?;
     let coap_socket = bind_udp("--coap", &args.coap).await?;
+    let coap_psk_socket = bind_udp("--coap-psk", &args.coap_psk).await?;
     let http_socket = bind("--http", &args.http).await?;
     let https_socket = bind("--https", &args.https).await?;
     let console_socket = bind("--console", &args.console).await?;
@@ -244,7 +245,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         mqtt: tcp_socket.as_ref().map(|socket| reached(&args.host, socket.address)),
         mqtt_cert: cert_socket.as_ref().map(|socket| reached(&args.host, socket.address)),
         coap: coap_socket.as_ref().map(|(_, address)| reached(&args.host, *address)),
-        coap_psk: None,
+        coap_psk: coap_psk_socket.as_ref().map(|(_, address)| reached(&args.host, *address)),
         http,
         https,
         console: console_socket.as_ref().map(|socket| format!("http://{}", reached(&args.host, socket.address))),
@@ -315,9 +316,12 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
             hub
         }
     };
+    let coap_side = coap::Side { hub: hub.clone(), faults: faults.clone() };
     if let Some((socket, _)) = coap_socket {
-        let side = coap::Side { hub: hub.clone(), faults: faults.clone() };
-        tokio::spawn(coap::serve(side, socket));
+        tokio::spawn(coap::serve(coap_side.clone(), socket));
+    }
+    if let Some((socket, _)) = coap_psk_socket {
+        tokio::spawn(coap::serve_psk(coap_side, socket));
     }
     for (socket, tls) in [(http_socket, None), (https_socket, Some(server_tls))] {
         if let Some(socket) = socket {

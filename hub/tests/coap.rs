@@ -4,16 +4,90 @@ mod common;
 
 use std::io::ErrorKind;
 use std::net::UdpSocket;
+use std::time::{Duration, Instant};
 
-use common::{device, json, Desk, Hub, ONE, PATIENCE};
+use common::{device, json, Desk, Hub, KEY, ONE, PATIENCE};
+use iot_mbedtls::dtls::Session;
+use iot_mbedtls::SUITES;
 use serde_json::json;
 
 const REPORT: &str = "$ota/report/ABCDEFGHIJ/one";
 const VERSION: &str = r#"{"type": "report_version", "report":{"version":"1.0"}}"#;
 
+/// What a device sends and receives by.
+struct Link {
+    socket: UdpSocket,
+    /// Where it speaks DTLS.
+    session: Option<Session>,
+    start: Instant,
+}
+
+impl Link {
+    fn plain(hub: &Hub) -> Self {
+        Link::to(hub.text("coap"), None)
+    }
+
+    fn to(address: &str, session: Option<Session>) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        socket.connect(address).expect("connect");
+        socket.set_read_timeout(Some(PATIENCE)).expect("time limit");
+        Link { socket, session, start: Instant::now() }
+    }
+
+    /// DTLS after its handshake; `None` where that failed.
+    fn dtls(hub: &Hub, identity: &str, key: &[u8]) -> Option<Self> {
+        let session = Session::client(key, identity, Some("localhost"), &SUITES).expect("a client");
+        let mut link = Link::to(hub.text("coap_psk"), Some(session));
+        let session = link.session.as_mut()?;
+        session.proceed(link.start.elapsed()).expect("a beginning");
+        while !session.is_open() {
+            while let Some(datagram) = session.next_datagram() {
+                link.socket.send(&datagram).expect("send");
+            }
+            let mut buffer = [0; 4096];
+            let count = link.socket.recv(&mut buffer).expect("an answer");
+            session.receive(&buffer[..count], link.start.elapsed()).ok()?;
+        }
+        link.flush();
+        Some(link)
+    }
+
+    fn flush(&mut self) {
+        while let Some(datagram) = self.session.as_mut().and_then(Session::next_datagram) {
+            self.socket.send(&datagram).expect("send");
+        }
+    }
+
+    fn send(&mut self, message: &[u8]) {
+        match &mut self.session {
+            None => drop(self.socket.send(message).expect("send")),
+            Some(session) => session.write(message).expect("an open session"),
+        }
+        self.flush();
+    }
+
+    /// The next message; `None` where the hub has said goodbye.
+    fn receive(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let mut buffer = [0; 4096];
+            let count = self.socket.recv(&mut buffer).expect("an answer");
+            let Some(session) = &mut self.session else {
+                return Some(buffer[..count].to_vec());
+            };
+            session.receive(&buffer[..count], self.start.elapsed()).expect("a good record");
+            if let Some(message) = session.next_message() {
+                return Some(message);
+            }
+            if session.is_closed() {
+                return None;
+            }
+        }
+    }
+}
+
 /// A device that sends what it is told to.
 struct Device {
-    socket: UdpSocket,
+    link: Link,
     token: Vec<u8>,
     id: u16,
 }
@@ -28,15 +102,12 @@ struct Answer {
 }
 
 impl Device {
-    fn new(hub: &Hub) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-        socket.connect(hub.text("coap")).expect("connect");
-        socket.set_read_timeout(Some(PATIENCE)).expect("time limit");
-        Device { socket, token: Vec::new(), id: 0x0100 }
+    fn over(link: Link) -> Self {
+        Device { link, token: Vec::new(), id: 0x0100 }
     }
 
-    fn admitted(hub: &Hub) -> Self {
-        let mut device = Device::new(hub);
+    fn admitted(link: Link) -> Self {
+        let mut device = Device::over(link);
         let answer = device.ask("ABCDEFGHIJ/one/txauth9w0BAQsFA", "0", b"21010406;y6qo9\0\0");
         assert_eq!((answer.first, answer.code, answer.id), (0x64, 0x45, 0x0101));
         device.token = answer.payload;
@@ -65,14 +136,12 @@ impl Device {
 
     fn ask(&mut self, path: &str, wants: &str, payload: &[u8]) -> Answer {
         let request = self.request(path, wants, payload);
-        self.socket.send(&request).expect("send");
+        self.link.send(&request);
         self.answer()
     }
 
-    fn answer(&self) -> Answer {
-        let mut buffer = [0; 4096];
-        let count = self.socket.recv(&mut buffer).expect("an answer");
-        let datagram = &buffer[..count];
+    fn answer(&mut self) -> Answer {
+        let datagram = self.link.receive().expect("a message");
         let rest = if datagram[0] & 15 == 4 {
             assert_eq!(&datagram[4..8], b"wxyz");
             &datagram[8..]
@@ -90,7 +159,7 @@ impl Device {
         let response = self.answer();
         assert_eq!((response.first, response.code), (0x44, 0x45));
         let id = response.id.to_be_bytes();
-        self.socket.send(&[0x60, 0, id[0], id[1]]).expect("send");
+        self.link.send(&[0x60, 0, id[0], id[1]]);
         json(&response.payload)
     }
 }
@@ -99,7 +168,7 @@ impl Device {
 fn a_device_upgrades_over_coap() {
     let desk = Desk::with_devices(&["one"]);
     let mut hub = desk.start(&["--upgrade-on-report", "--exit-when-done"]);
-    let mut device = Device::admitted(&hub);
+    let mut device = Device::admitted(Link::plain(&hub));
     assert_eq!(hub.event("admitted", |_| true)["listener"], "coap");
     let command = device.report();
     assert_eq!((&command["type"], &command["version"]), (&json!("update_firmware"), &json!("2.0")));
@@ -119,7 +188,7 @@ fn a_device_upgrades_over_coap() {
 fn an_order_reaches_a_device_with_its_next_report() {
     let desk = Desk::with_devices(&["one"]);
     let mut hub = desk.start(&[]);
-    let mut device = Device::admitted(&hub);
+    let mut device = Device::admitted(Link::plain(&hub));
     let expected = json!({"result_code": 0, "result_msg": "success", "type": "report_version_rsp", "version": "1.0"});
     assert_eq!(device.report(), expected);
     hub.say("upgrade ABCDEFGHIJone");
@@ -133,10 +202,10 @@ fn messages_are_passed_on_once_and_only_from_their_device() {
     let hub = desk.start(&[]);
     let mut listener = device(&hub, ONE);
     listener.subscribe("ABCDEFGHIJ/one/data");
-    let mut device = Device::admitted(&hub);
+    let mut device = Device::admitted(Link::plain(&hub));
     let request = device.request("ABCDEFGHIJ/one/data", "0", b"hello");
     for _ in 0..3 {
-        device.socket.send(&request).expect("send");
+        device.link.send(&request);
         let answer = device.answer();
         assert_eq!((answer.code, answer.id), (0x45, device.id));
     }
@@ -148,7 +217,7 @@ fn messages_are_passed_on_once_and_only_from_their_device() {
     assert_eq!(listener.message().payload, "hello");
     assert_eq!(listener.message().payload, "bye");
     hub.event("message", |event| event["payload"] == "bye" && event["client_id"] == ONE);
-    let mut stranger = Device::new(&hub);
+    let mut stranger = Device::over(Link::plain(&hub));
     assert_eq!(stranger.ask("ABCDEFGHIJ/three/txauth9w0BAQsFA", "0", b"21010406;abcde\0\0").code, 0x81);
     assert_eq!(hub.event("refused", |event| event["client_id"] == "ABCDEFGHIJthree")["reason"], "unknown device");
 }
@@ -158,23 +227,70 @@ fn faults_are_played_over_a_socket() {
     let desk = Desk::with_devices(&["one"]);
     let rules = ["coap:late=0.2@message#1", "coap:loss=100#7-8"];
     let hub = desk.start(&["--fault", rules[0], "--fault", rules[1]]);
-    let mut device = Device::admitted(&hub);
+    let mut device = Device::admitted(Link::plain(&hub));
     let late = device.request("ABCDEFGHIJ/one/data", "0", b"late");
     let late_id = device.id;
-    device.socket.send(&late).expect("send");
+    device.link.send(&late);
     hub.event("fault", |event| event["rule"] == rules[0]);
     assert_eq!(device.ask("ABCDEFGHIJ/one/data", "0", b"soon").id, device.id);
     assert_eq!(device.answer().id, late_id);
     // Datagrams one to six were sent and received so far.
     let lost = device.request("ABCDEFGHIJ/one/data", "0", b"lost");
     for _ in 0..2 {
-        device.socket.send(&lost).expect("send");
+        device.link.send(&lost);
     }
     hub.event("fault", |event| event["rule"] == rules[1]);
     hub.event("fault", |event| event["rule"] == rules[1]);
-    device.socket.set_nonblocking(true).expect("a mode");
-    assert_eq!(device.socket.recv(&mut [0; 9]).err().map(|error| error.kind()), Some(ErrorKind::WouldBlock));
-    device.socket.set_nonblocking(false).expect("a mode");
-    device.socket.send(&lost).expect("send");
+    device.link.socket.set_nonblocking(true).expect("a mode");
+    assert_eq!(device.link.socket.recv(&mut [0; 9]).err().map(|error| error.kind()), Some(ErrorKind::WouldBlock));
+    device.link.socket.set_nonblocking(false).expect("a mode");
+    device.link.send(&lost);
     assert_eq!(device.answer().id, device.id);
+}
+
+#[test]
+fn a_device_comes_in_over_dtls_by_its_key() {
+    let desk = Desk::with_devices(&["one", "two"]);
+    let hub = desk.start(&["--upgrade-on-report"]);
+    let mut device = Device::admitted(Link::dtls(&hub, ONE, KEY).expect("a session"));
+    assert_eq!(hub.event("admitted", |_| true)["listener"], "coap_psk");
+    assert_eq!(device.report()["type"], "update_firmware");
+    device.link.session.as_mut().expect("a session").close();
+    device.link.flush();
+    for (identity, key, part) in
+        [("ABCDEFGHIJtwo", &b"x"[..], "secret"), ("ABCDEFGHIJnine", KEY, "unknown PSK identity")]
+    {
+        assert!(Link::dtls(&hub, identity, key).is_none(), "{identity}");
+        let refused = hub.event("refused", |event| event["client_id"] == identity);
+        assert!(refused["reason"].as_str().is_some_and(|reason| reason.contains(part)), "{refused}");
+    }
+    // Another device's path and a token that was given to another.
+    let mut other = Device::over(Link::dtls(&hub, "ABCDEFGHIJtwo", KEY).expect("a session"));
+    assert_eq!(other.ask("ABCDEFGHIJ/one/txauth9w0BAQsFA", "0", b"21010406;y6qo9\0\0").code, 0x81);
+    other.token = device.token;
+    assert_eq!(other.ask("ABCDEFGHIJ/one/data", "0", b"x").code, 0x81);
+}
+
+#[test]
+fn sessions_end_and_begin_as_rules_say() {
+    let desk = Desk::with_devices(&["one"]);
+    let rules = ["coap:silent@handshake#1", "coap:no-cookie#2-", "coap:gone@message#1", "coap:close@message#2"];
+    let hub = desk.start(&rules.map(|rule| ["--fault", rule]).concat());
+    let hello = {
+        let mut session = Session::client(KEY, ONE, None, &SUITES).expect("a client");
+        session.proceed(Duration::ZERO).expect("a beginning");
+        session.next_datagram().expect("a hello")
+    };
+    let silent = Link::to(hub.text("coap_psk"), None);
+    silent.socket.send(&hello).expect("send");
+    hub.event("fault", |event| event["rule"] == rules[0]);
+    let mut gone = Device::admitted(Link::dtls(&hub, ONE, KEY).expect("a session"));
+    let request = gone.request("ABCDEFGHIJ/one/data", "0", b"x");
+    gone.link.send(&request);
+    hub.event("fault", |event| event["rule"] == rules[2]);
+    // Nobody knows the session any more: this is no message.
+    gone.link.send(&request);
+    let mut closed = Device::admitted(Link::dtls(&hub, ONE, KEY).expect("a session"));
+    assert_eq!(closed.ask("ABCDEFGHIJ/one/data", "0", b"x").code, 0x45);
+    assert_eq!(closed.link.receive(), None);
 }

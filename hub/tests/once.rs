@@ -386,6 +386,7 @@ fn each_way_to_come_in() {
     let desk = Desk::new();
     let once = Once::start_plain(&desk, &["--size", "100000"]);
     assert_eq!((once.text("auth"), once.text("endpoint")), ("psk", once.text("mqtt_psk")));
+    assert_eq!(once.text("coap_endpoint"), once.text("coap_psk"));
     assert_eq!(once.ready["file_size"], 100_000);
 
     let once = Once::start_plain(&desk, &["--size", "1", "--auth", "certificate", "--ready-file", "ready.json"]);

@@ -1,6 +1,7 @@
 //! The hub's CoAP servers (coap.md section 8): devices post, are answered, and hear nothing else.
 //!
-//! `message` is the codec, `service` the rules, `tokens` and `outbox` what they keep; none of them has I/O or a clock.
+//! `message` is the codec, `service` the rules, `tokens` and `outbox` what they keep, `dtls` the sessions; none of them has I/O or a
+//! clock.
 //! [`listener`] brings datagrams to them.
 //!
 //! ```
@@ -12,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod dtls;
 pub mod listener;
 pub mod message;
 mod outbox;

@@ -9,6 +9,7 @@ use rumqttc::mqttbytes::v4::Publish;
 use rumqttc::mqttbytes::QoS;
 use tokio::net::UdpSocket;
 use tokio::time::{sleep, sleep_until};
+use zeroize::Zeroizing;
 
 use hub_core::events::{Event, Listener};
 use hub_core::ports::{Admission, Received};
@@ -16,6 +17,7 @@ use hub_core::random;
 use hub_fault::coap::{CoapEffect, CoapEvent};
 use hub_fault::Faults;
 
+use crate::dtls::{Failure, Peers};
 use crate::service::{Cloud, Service};
 use crate::tokens::Owner;
 
@@ -40,6 +42,28 @@ struct Desk<'a> {
     side: &'a Side,
     /// Said after the answer has gone out, because it may end the hub.
     unsaid: Vec<Received>,
+}
+
+impl Desk<'_> {
+    /// Says what has been received.
+    fn report(self) {
+        for received in self.unsaid {
+            self.side.hub.report(received);
+        }
+    }
+
+    /// Tells of a DTLS connection that came to nothing.
+    fn refused(&self, failure: Failure) {
+        let Failure { claimed, reason } = failure;
+        let reason = match &claimed {
+            Some(client_id) if self.side.hub.device(client_id).is_none_or(|device| device.key.is_none()) => {
+                "unknown PSK identity".to_owned()
+            }
+            Some(_) => format!("{reason} (is the device's secret another one?)"),
+            None => reason,
+        };
+        self.side.hub.emit(&Event::Refused { client_id: claimed, listener: Listener::CoapPsk, reason });
+    }
 }
 
 impl Cloud for Desk<'_> {
@@ -83,57 +107,125 @@ impl Loss {
     }
 }
 
+/// What brings datagrams in and out, and what is asked on the way.
+struct Wire {
+    side: Side,
+    socket: UdpSocket,
+    loss: Loss,
+    buffer: Vec<u8>,
+}
+
+impl Wire {
+    fn new(side: Side, socket: UdpSocket) -> Self {
+        Wire { side, socket, loss: Loss(1), buffer: vec![0; MAX_UDP] }
+    }
+
+    /// The next datagram; `None` where the time has come for something else.
+    async fn next(&mut self, deadline: Option<Instant>) -> Option<(SocketAddr, Vec<u8>)> {
+        let due = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline.into()).await,
+                None => pending().await,
+            }
+        };
+        let received = tokio::select! {
+            received = self.socket.recv_from(&mut self.buffer) => received,
+            () = due => return None,
+        };
+        match received {
+            Ok(_) if self.loss.takes(&self.side.faults) => None,
+            Ok((count, peer)) => Some((peer, self.buffer.get(..count).unwrap_or_default().to_vec())),
+            Err(_) => {
+                sleep(PAUSE).await;
+                None
+            }
+        }
+    }
+
+    async fn send(&mut self, peer: SocketAddr, datagram: &[u8]) {
+        if !self.loss.takes(&self.side.faults) {
+            // It may be lost on the way just as well.
+            let _ = self.socket.send_to(datagram, peer).await;
+        }
+    }
+}
+
 /// Serves for ever over plain UDP.
 pub async fn serve(side: Side, socket: UdpSocket) {
+    let mut wire = Wire::new(side.clone(), socket);
     let mut service = Service::new(Listener::Coap, first_id());
-    let mut loss = Loss(1);
-    let mut buffer = vec![0; MAX_UDP];
     loop {
-        let arrived = next(&socket, &mut buffer, service.deadline()).await;
+        let arrived = wire.next(service.deadline()).await;
         let now = Instant::now();
         let mut desk = Desk { side: &side, unsaid: Vec::new() };
         match arrived {
             None => service.tick(now, &desk),
-            Some((count, peer)) if !loss.takes(&side.faults) => {
-                service.receive(now, peer, None, buffer.get(..count).unwrap_or_default(), &mut desk);
-            }
-            Some(_) => {}
+            Some((peer, datagram)) => service.receive(now, peer, None, &datagram, &mut desk),
         }
         while let Some((peer, datagram)) = service.next_output() {
-            if !loss.takes(&side.faults) {
-                // It may be lost on the way just as well.
-                let _ = socket.send_to(&datagram, peer).await;
-            }
+            wire.send(peer, &datagram).await;
         }
         // Plain UDP has no sessions to end.
         while service.next_end().is_some() {}
-        for received in desk.unsaid {
-            side.hub.report(received);
-        }
+        desk.report();
     }
+}
+
+/// Serves for ever over DTLS with the devices' secrets as keys.
+pub async fn serve_psk(side: Side, socket: UdpSocket) {
+    let hub = side.hub.clone();
+    let keys = move |identity: &[u8]| {
+        let device = hub.device(std::str::from_utf8(identity).ok()?)?;
+        device.key.map(Zeroizing::new)
+    };
+    let mut peers = match Peers::new(keys, Instant::now()) {
+        Ok(peers) => peers,
+        Err(error) => return side.hub.warn(&format!("no CoAP over DTLS: {error}")),
+    };
+    let mut wire = Wire::new(side.clone(), socket);
+    let mut service = Service::new(Listener::CoapPsk, first_id());
+    loop {
+        let deadline = service.deadline().into_iter().chain(peers.deadline()).min();
+        let arrived = wire.next(deadline).await;
+        let now = Instant::now();
+        let mut desk = Desk { side: &side, unsaid: Vec::new() };
+        peers.tick(now);
+        service.tick(now, &desk);
+        if let Some((peer, datagram)) = arrived {
+            for message in handle(&mut peers, &side.faults, now, peer, &datagram) {
+                let proven = peers.proved(peer);
+                service.receive(now, peer, Some(proven.as_deref().unwrap_or_default()), &message, &mut desk);
+            }
+        }
+        while let Some((peer, message)) = service.next_output() {
+            peers.write(peer, &message);
+        }
+        while let Some((peer, ending)) = service.next_end() {
+            peers.end(peer, ending);
+        }
+        while let Some((peer, datagram)) = peers.next_datagram() {
+            wire.send(peer, &datagram).await;
+        }
+        while let Some(failure) = peers.next_failure() {
+            desk.refused(failure);
+        }
+        desk.report();
+    }
+}
+
+/// Hands a datagram to the sessions, with what is to go wrong there. Returns the messages in it.
+fn handle(peers: &mut Peers, faults: &Faults, now: Instant, peer: SocketAddr, datagram: &[u8]) -> Vec<Vec<u8>> {
+    if !peers.is_begin(peer, datagram) {
+        return peers.receive(now, peer, datagram);
+    }
+    let effects = faults.coap(&[CoapEvent::Handshake]);
+    if !effects.contains(&CoapEffect::Silent) {
+        peers.begin(now, peer, datagram, !effects.contains(&CoapEffect::NoCookie));
+    }
+    Vec::new()
 }
 
 /// Where the ids of messages begin.
 fn first_id() -> u16 {
     random::bytes(2).ok().and_then(|bytes| bytes.try_into().ok()).map_or(1, u16::from_be_bytes)
-}
-
-/// The next datagram; `None` where the time has come for something else.
-async fn next(socket: &UdpSocket, buffer: &mut [u8], deadline: Option<Instant>) -> Option<(usize, SocketAddr)> {
-    let due = async {
-        match deadline {
-            Some(deadline) => sleep_until(deadline.into()).await,
-            None => pending().await,
-        }
-    };
-    tokio::select! {
-        received = socket.recv_from(buffer) => match received {
-            Ok(received) => Some(received),
-            Err(_) => {
-                sleep(PAUSE).await;
-                None
-            }
-        },
-        () = due => None,
-    }
 }

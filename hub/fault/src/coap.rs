@@ -264,6 +264,7 @@ pub fn parse(text: &str, rule: &Written<'_>) -> Result<CoapRule, String> {
     let event = event.unwrap_or(usual);
     let outgoing = matches!(event, CoapEvent::Ack | CoapEvent::Response);
     let fits = match effect {
+        CoapEffect::Silent if event == CoapEvent::Handshake => true,
         CoapEffect::Loss(_) | CoapEffect::NoCookie | CoapEffect::Command(_) => event == usual,
         CoapEffect::Spoil(_) if rule.effect == "lose" => outgoing,
         CoapEffect::Spoil(_) if rule.effect != "no-answer" && outgoing => true,

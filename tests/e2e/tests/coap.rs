@@ -1,0 +1,50 @@
+//! CoAP with the hub, and the hub's CoAP with somebody else's client.
+
+use std::process::{Command, Stdio};
+
+use base64::prelude::{Engine, BASE64_STANDARD};
+use e2e::{Build, Desk};
+use serde_json::Value;
+
+/// Has libcoap's client post something, and returns what the hub answered, or what the client complains of.
+fn libcoap(program: &str, args: &[&str], payload: &str, url: &str) -> String {
+    let mut command = Command::new(program);
+    command.args(["-m", "post", "-B", "10", "-e", payload]).args(args).arg(url);
+    let output = command.stdin(Stdio::null()).output().expect("libcoap's client");
+    assert!(output.status.success(), "{output:?}");
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)).trim().to_owned()
+}
+
+#[test]
+fn libcoap_is_a_device() {
+    // 2.03 is this cloud's own empty acknowledgement: to libcoap, as to the RFC, it is the response.
+    let fault = "coap:answer=empty-ack@version";
+    let desk =
+        Desk::with_args(Build::Key, 1000, |_| ["--upgrade-on-report", "--fault", fault].map(str::to_owned).into());
+    let (product, name, client_id) = (&desk.device.product_id, &desk.device.name, desk.device.client_id());
+    let key = BASE64_STANDARD.decode(&desk.device.secret).expect("base64");
+    let key = String::from_utf8(key).expect("a key that fits a command line");
+    let by_key = ["-u", &client_id, "-k", &key];
+    for (program, base, args) in [
+        ("coap-client-notls", format!("coap://{}", desk.hub.ready("coap")), &[][..]),
+        ("coap-client-openssl", format!("coaps://{}", desk.hub.ready("coap_psk")), &by_key),
+    ] {
+        let ask = |options: [&str; 2], payload: &str, path: String| {
+            let options = [args, &["-O", options[0], "-O", options[1]]].concat();
+            libcoap(program, &options, payload, &format!("{base}/{path}"))
+        };
+        let token = ask(["62,0", "62,0"], "21010406;abcde", format!("{product}/{name}/txauth9w0BAQsFA"));
+        assert_eq!(token.len(), 32, "{program}: {token}");
+        let token = format!("61,{token}");
+        let report = r#"{"type": "report_version", "report":{"version":"1.0.0"}}"#;
+        let command = ask([&token, "62,1"], report, format!("$ota/report/{product}/{name}"));
+        let command: Value = serde_json::from_str(&command).expect(program);
+        assert_eq!(command["type"], "update_firmware", "{program}");
+        assert_eq!(ask([&token, "62,0"], "hello", format!("{product}/{name}/data")), "", "{program}");
+        let foreign = ask([&token, "62,0"], "hello", format!("{product}/other/data"));
+        assert!(foreign.contains("4.03"), "{program}: {foreign}");
+        let unknown = ask(["61,0", "62,0"], "hello", format!("{product}/{name}/data"));
+        assert!(unknown.contains("4.01"), "{program}: {unknown}");
+    }
+    desk.hub.wait("message", |event| event["payload"] == "hello");
+}
