@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hub_fault::coap::Ending;
@@ -20,7 +21,12 @@ struct Peer {
     /// Of a client that may have begun anew at the same address; it takes the place of the other when it is open.
     next: Option<Session>,
     heard: Instant,
+    /// The key of the identity that it proved, once it has.
+    key: Option<Zeroizing<Vec<u8>>>,
 }
+
+/// Finds the key of an identity.
+type Keys = dyn Fn(&[u8]) -> Option<Zeroizing<Vec<u8>>> + Send + Sync;
 
 /// A connection that came to nothing.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +39,7 @@ pub struct Failure {
 
 /// Every peer of one socket.
 pub struct Peers {
+    keys: Arc<Keys>,
     server: Server,
     without_cookies: Server,
     start: Instant,
@@ -47,13 +54,18 @@ impl Peers {
     /// # Errors
     /// The system has no random numbers.
     pub fn new(
-        keys: impl Fn(&[u8]) -> Option<Zeroizing<Vec<u8>>> + Clone + Send + Sync + 'static,
+        keys: impl Fn(&[u8]) -> Option<Zeroizing<Vec<u8>>> + Send + Sync + 'static,
         now: Instant,
     ) -> Result<Self, Error> {
-        let server = Server::with_keys(keys.clone())?;
-        let without_cookies = Server::with_keys(keys)?.without_cookies();
+        let keys: Arc<Keys> = Arc::new(keys);
+        let finder = |keys: &Arc<Keys>| {
+            let keys = keys.clone();
+            move |identity: &[u8]| keys(identity)
+        };
+        let server = Server::with_keys(finder(&keys))?;
+        let without_cookies = Server::with_keys(finder(&keys))?.without_cookies();
         let (peers, out, failures) = (HashMap::new(), VecDeque::new(), VecDeque::new());
-        Ok(Peers { server, without_cookies, start: now, peers, out, failures })
+        Ok(Peers { keys, server, without_cookies, start: now, peers, out, failures })
     }
 
     /// When [`Peers::tick`] is due.
@@ -94,7 +106,7 @@ impl Peers {
                     Some(peer) => peer.next = Some(session),
                     None => {
                         self.make_room();
-                        self.peers.insert(address, Peer { session, next: None, heard: now });
+                        self.peers.insert(address, Peer { session, next: None, heard: now, key: None });
                     }
                 }
             }
@@ -115,12 +127,23 @@ impl Peers {
             let outcome = next.receive(datagram, since);
             drain(&mut self.out, address, &mut next);
             match outcome {
-                Ok(()) if next.is_open() => peer.session = next,
+                Ok(()) if next.is_open() => (peer.session, peer.key) = (next, None),
                 Ok(()) => peer.next = Some(next),
                 Err(_) => {}
             }
         }
         let outcome = peer.session.receive(datagram, since);
+        let identity = peer.session.proved();
+        let key = identity.and_then(|identity| (self.keys)(&identity));
+        match &peer.key {
+            None => peer.key = key,
+            // Who came in by a secret that was renewed since, or is no device any more, is out.
+            Some(before) if key.as_ref() != Some(before) => {
+                self.end(address, Ending::Close);
+                return Vec::new();
+            }
+            Some(_) => {}
+        }
         let messages = std::iter::from_fn(|| peer.session.next_message()).collect();
         self.settle(address, outcome);
         messages
@@ -189,7 +212,7 @@ impl Peers {
         drain(&mut self.out, address, &mut peer.session);
         if outcome.is_err() || peer.session.is_closed() {
             match peer.next.take() {
-                Some(next) => peer.session = next,
+                Some(next) => (peer.session, peer.key) = (next, None),
                 None => drop(self.peers.remove(&address)),
             }
         }
@@ -341,6 +364,20 @@ mod tests {
         after.write(b"anew").expect("an open session");
         assert_eq!(net.run(1, &mut after, true), [b"anew"]);
         assert_eq!(net.peers.peers.len(), 1);
+    }
+
+    #[test]
+    fn a_secret_that_was_renewed_ends_the_session() {
+        let mut net = Net::new();
+        let key = Arc::new(std::sync::Mutex::new(KEY.to_vec()));
+        let found = key.clone();
+        let keys = move |_: &[u8]| Some(Zeroizing::new(found.lock().expect("a key").clone()));
+        net.peers = Peers::new(keys, net.now).expect("random numbers");
+        let mut client = net.open(1);
+        *key.lock().expect("a key") = b"another key".to_vec();
+        client.write(b"hello").expect("an open session");
+        assert_eq!(net.run(1, &mut client, true), [b""; 0]);
+        assert!(client.is_closed());
     }
 
     #[test]

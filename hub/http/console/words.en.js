@@ -207,6 +207,8 @@ export const EN = {
     "address.mqtt_psk": "MQTT over TLS, by secret (PSK)",
     "address.mqtt_cert": "MQTT over TLS, by certificate",
     "address.mqtt": "MQTT over TCP, by secret (password)",
+    "address.coap_psk": "CoAP over DTLS, by secret (PSK)",
+    "address.coap": "CoAP over UDP, without proof",
     "address.http": "Firmware over HTTP",
     "address.https": "Firmware over HTTPS",
     "address.broker": "Broker",

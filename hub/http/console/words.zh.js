@@ -198,6 +198,8 @@ export const ZH = {
     "address.mqtt_psk": "MQTT（TLS），密钥认证（PSK）",
     "address.mqtt_cert": "MQTT（TLS），证书认证",
     "address.mqtt": "MQTT（TCP），密钥认证（密码）",
+    "address.coap_psk": "CoAP（DTLS），密钥认证（PSK）",
+    "address.coap": "CoAP（UDP），无身份证明",
     "address.http": "固件下载（HTTP）",
     "address.https": "固件下载（HTTPS）",
     "address.broker": "MQTT 服务器",
