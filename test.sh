@@ -152,22 +152,22 @@ faults() {
     trap - EXIT
 }
 
-# Everything about certificates once more with mbedTLS instead of rustls.
+# Everything about certificates once more with mbedTLS instead of rustls: ours, and the system's.
 tls() {
-    cargo test --locked -p iot-mbedtls --features certificates,dtls,server || return
+    cargo test --locked -p iot-mbedtls --features certificates,dtls,gcm-by-ring,server || return
     local features
-    for features in tls-mbedtls,coap tls-mbedtls,coap,auth-mode-cert; do
+    for features in tls-mbedtls,coap,gcm-by-ring tls-system tls-mbedtls,coap,auth-mode-cert,gcm-by-ring; do
         cargo test --locked -p iot-platform-tls --no-default-features --features "$features" || return
     done
     build_mode mbedtls -DFEATURE_TLS=mbedtls -DIOT_BUILD_BENCH=ON &&
-        build_mode mbedtls-cert -DFEATURE_TLS=mbedtls -DFEATURE_AUTH_MODE=CERT || return
+        build_mode system-cert -DFEATURE_TLS=system -DFEATURE_AUTH_MODE=CERT || return
     local mode
-    for mode in mbedtls mbedtls-cert; do
+    for mode in mbedtls system-cert; do
         ctest --test-dir "build/$mode" -j "$(nproc)" --output-on-failure --no-tests=error -R '^(platform|stack|memory|leaving)' || return
     done
     tests/sizes/check.sh build/mbedtls/output bounds-mbedtls && e2e_programs || return
     (
-        export E2E_KEY_DIR=$PWD/build/mbedtls/output E2E_CERT_DIR=$PWD/build/mbedtls-cert/output
+        export E2E_KEY_DIR=$PWD/build/mbedtls/output E2E_CERT_DIR=$PWD/build/system-cert/output
         tests/e2e/run.sh field_tls modes >build/mbedtls/e2e.log 2>&1 &
         e2e=$! failed=0
         for rows in https certificate CERT; do

@@ -59,6 +59,29 @@ if(IOT_PACKS_RELOCATIONS)
   list(APPEND IOT_LINK_OPTIONS LINKER:-z,pack-relative-relocs)
 endif()
 
+# What a program links besides the archives: the system's mbedTLS.
+set(IOT_TLS_LIBRARIES "")
+set(IOT_TLS_FOLDER "")
+if(IOT_HAS_PLATFORM AND FEATURE_TLS STREQUAL "system" AND NOT FEATURE_AUTH_WITH_NOTLS)
+  set(IOT_TLS_LIBRARIES -lmbedtls -lmbedx509 -lmbedcrypto)
+  foreach(name IN ITEMS MBEDTLS_INCLUDE MBEDTLS_LIB)
+    if(NOT ${name})
+      set(${name} "$ENV{${name}}")
+    endif()
+  endforeach()
+  if(NOT MBEDTLS_INCLUDE AND NOT MBEDTLS_LIB)
+    find_package(PkgConfig QUIET)
+    if(PkgConfig_FOUND)
+      pkg_check_modules(iot_mbedtls QUIET mbedtls)
+      set(MBEDTLS_INCLUDE "${iot_mbedtls_INCLUDE_DIRS}")
+      set(MBEDTLS_LIB "${iot_mbedtls_LIBRARY_DIRS}")
+    endif()
+  endif()
+  if(MBEDTLS_LIB)
+    set(IOT_TLS_FOLDER "-L${MBEDTLS_LIB}")
+  endif()
+endif()
+
 # The public headers and config.h into the output folder. A header that changes runs CMake again.
 function(iot_write_headers)
   # The names as they stand in config.h.
@@ -153,6 +176,9 @@ function(iot_build_library)
   string(REPLACE ";" "," selected_features "${selected_features}")
 
   set(environment "CARGO_TARGET_DIR=${CARGO_TARGET_DIR}")
+  if(IOT_TLS_LIBRARIES)
+    list(APPEND environment "MBEDTLS_INCLUDE=${MBEDTLS_INCLUDE}" "MBEDTLS_LIB=${MBEDTLS_LIB}")
+  endif()
   set(arguments build --locked --no-default-features ${selection})
   if(selected_features)
     list(APPEND arguments --features "${selected_features}")
@@ -212,8 +238,9 @@ function(iot_build_library)
   # statically.
   set(IOT_SHARED_DIR "${IOT_LIB_DIR}/shared" PARENT_SCOPE)
   if(IOT_BUILD_SHARED)
+    list(JOIN IOT_TLS_LIBRARIES " " libraries)
     add_custom_target(iot_shared ALL
-      COMMAND ${CMAKE_COMMAND} -E env "CC=${CMAKE_C_COMPILER}" "NM=${CMAKE_NM}"
+      COMMAND ${CMAKE_COMMAND} -E env "CC=${CMAKE_C_COMPILER}" "NM=${CMAKE_NM}" "LIBS=${IOT_TLS_FOLDER} ${libraries}"
               sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/link_shared.sh"
               "${IOT_LIB_DIR}" "${IOT_LIB_DIR}/shared" "${IOT_VERSION}"
       COMMENT "Linking libiot_sdk.so"
@@ -228,7 +255,7 @@ function(iot_build_library)
   add_dependencies(qcloud_iot iot_archives)
   target_include_directories(qcloud_iot SYSTEM INTERFACE "${IOT_INCLUDE_DIR}" "${IOT_INCLUDE_DIR}/exports")
   target_link_options(qcloud_iot INTERFACE "-L${IOT_LIB_DIR}")
-  target_link_libraries(qcloud_iot INTERFACE -Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group -lpthread)
+  target_link_libraries(qcloud_iot INTERFACE -Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group ${IOT_TLS_FOLDER} ${IOT_TLS_LIBRARIES} -lpthread)
   set(IOT_ARCHIVES ${archives} PARENT_SCOPE)
   set(IOT_BUILT "${built}" PARENT_SCOPE)
 endfunction()

@@ -5,11 +5,12 @@
 # the archives' C names are (pack_archives.sh), nothing else. The HAL_* in it are defaults: calls go through the dynamic
 # linker, so a program's own HAL_* win. Without libiot_platform.a it has none, and asks the program for them.
 #
-# The environment names the tools: CC, NM.
+# The environment names the tools: CC, NM, and in LIBS what the archives need besides.
 set -eu
 export LC_ALL=C
 CC=${CC:-cc}
 NM=${NM:-nm}
+LIBS=${LIBS:-}
 lib=$1
 out=$2
 version=$3
@@ -26,7 +27,7 @@ fi
 
 mkdir -p "$out"
 stamp=$out/.linked
-state="$version $CC $(stat -L -c '%n %i %s %Y' "$0" "$@")"
+state="$version $CC $LIBS $(stat -L -c '%n %i %s %Y' "$0" "$@")"
 if [ -f "$stamp" ] && [ "$state" = "$(cat "$stamp")" ] && [ -f "$out/$file" ]; then
     exit 0
 fi
@@ -46,7 +47,7 @@ trap 'exit 1' HUP INT TERM
 # shellcheck disable=SC2086
 "$CC" -shared -o "$work/$file" "-Wl,-soname,$soname" "-Wl,--version-script=$work/exports.map" $complete \
     -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,nodelete -Wl,--gc-sections \
-    -Wl,--whole-archive "$@" -Wl,--no-whole-archive -Wl,--as-needed -lpthread -ldl -lm
+    -Wl,--whole-archive "$@" -Wl,--no-whole-archive -Wl,--as-needed $LIBS -lpthread -ldl -lm
 
 mv "$work/$file" "$out/$file"
 ln -s "$file" "$out/$soname"

@@ -153,7 +153,11 @@ def linked(cargo, arguments, archive):
         edges[f"{name}@{version}"] |= {f"{needed}@{its}" for needed, its in needs[name, version] & needs.keys()}
     own = {name: version for name, version in needs}
     if "iot-mbedtls" in own:
-        add("mbedtls", mbedtls, "Apache-2.0 OR GPL-2.0-or-later", mbedtls_folder(cargo), f"iot-mbedtls@{own['iot-mbedtls']}",
+        # The system's is none of what is handed on: its texts are where it is.
+        system = any("tls-system" in argument for argument in arguments)
+        more = {"properties": [{"name": "linked", "value": "by the program, from the system"}]} if system else {}
+        add("mbedtls", mbedtls, "Apache-2.0 OR GPL-2.0-or-later", None if system else mbedtls_folder(cargo),
+            f"iot-mbedtls@{own['iot-mbedtls']}", **more,
             purl=f"pkg:github/mbed-tls/mbedtls@v{mbedtls}", cpe=f"cpe:2.3:a:arm:mbed_tls:{mbedtls}:*:*:*:*:*:*:*")
     number, folder = rust()
     add("rust-std", number, "MIT OR Apache-2.0", folder, purl=f"pkg:github/rust-lang/rust@{number}")
@@ -180,6 +184,9 @@ def licences(name, components):
     lines = [f"{name} is licensed under {field(ROOT, 'license')}, at your choice. What is linked into it, and under which terms:", ""]
     whose = {}
     for entry, folder in components:
+        if folder is None:
+            lines.append(f"  (beside it: the system's {entry['name']} {entry['version']})")
+            continue
         reference = f"{entry['name']} {entry['version']}"
         lines.append(f"  {reference}: {entry['licenses'][0]['expression']}")
         # Ours lie in the folder above all of them.

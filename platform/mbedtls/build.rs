@@ -1,10 +1,14 @@
-//! Compiles what is needed of mbedTLS, from the sources that crate `mbedtls-rs-sys` carries, without its build.
+//! Compiles what is needed of mbedTLS, from the sources that crate `mbedtls-rs-sys` carries, without its build; or, with
+//! feature `system`, only our own files for the mbedTLS of the system.
 
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::{env, fs};
+
+#[path = "build/system.rs"]
+mod system;
 
 /// The crate that carries the sources.
 const CARRIER: &str = "mbedtls-rs-sys";
@@ -81,6 +85,7 @@ fn main() {
 fn compile() -> Result<(), Box<dyn Error>> {
     for path in [
         "build.rs",
+        "build/system.rs",
         "c/config.h",
         "c/shim.c",
         "c/shim.h",
@@ -89,12 +94,31 @@ fn compile() -> Result<(), Box<dyn Error>> {
         "c/dtls.c",
         "c/gcm.c",
         "c/gcm_alt.h",
+        "c/system",
         "sources/Cargo.toml",
         "sources/Cargo.lock",
     ] {
         println!("cargo:rerun-if-changed={path}");
     }
-    println!("cargo:rustc-check-cfg=cfg(gcm_by_ring)");
+    println!("cargo:rustc-check-cfg=cfg(gcm_by_ring, has_tls_1_3)");
+    let has = |feature: &str| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
+    let (certificates, server, dtls) = (has("CERTIFICATES"), has("SERVER"), has("DTLS"));
+    let mut own = vec!["shim"];
+    let mut defines = Vec::new();
+    if certificates {
+        own.push("certificates");
+        defines.push("IOT_MBEDTLS_CERTIFICATES");
+    }
+    if dtls {
+        own.push("dtls");
+        defines.push("IOT_MBEDTLS_DTLS");
+    }
+    if server {
+        defines.push("IOT_MBEDTLS_SERVER");
+    }
+    if has("SYSTEM") {
+        return system::compile(&files(Path::new("c"), &own), &defines);
+    }
     println!("cargo:rerun-if-env-changed={FOLDER}");
     let sources = match env::var_os(FOLDER).filter(|folder| !folder.is_empty()).map(PathBuf::from) {
         // It would be one beneath this crate.
@@ -112,40 +136,26 @@ fn compile() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
     fs::write(out.join("names.h"), names(&sources)?)?;
     let library = sources.join("library");
-    let certificates = env::var_os("CARGO_FEATURE_CERTIFICATES").is_some();
-    // Cargo.toml names the same.
-    let by_ring =
-        certificates && matches!(env::var("CARGO_CFG_TARGET_ARCH")?.as_str(), "x86_64" | "x86" | "aarch64" | "arm");
-    let server = env::var_os("CARGO_FEATURE_SERVER").is_some();
-    let dtls = env::var_os("CARGO_FEATURE_DTLS").is_some();
     let (mut fast, mut small) = (FAST.to_vec(), SMALL.to_vec());
-    let mut own = vec!["shim", "client_hello"];
-    let mut defines = Vec::new();
+    own.push("client_hello");
     if certificates {
         fast.extend(CERTIFICATES_FAST);
         small.extend(CERTIFICATES_SMALL);
-        own.push("certificates");
-        defines.push("IOT_MBEDTLS_CERTIFICATES");
+        println!("cargo:rustc-cfg=has_tls_1_3");
     }
-    if by_ring {
+    // Cargo.toml names the same.
+    let is_fast = matches!(env::var("CARGO_CFG_TARGET_ARCH")?.as_str(), "x86_64" | "x86" | "aarch64" | "arm");
+    if certificates && has("GCM_BY_RING") && is_fast {
         own.push("gcm");
         defines.push("IOT_MBEDTLS_GCM_BY_RING");
         println!("cargo:rustc-cfg=gcm_by_ring");
     }
-    if dtls {
-        own.push("dtls");
-        defines.push("IOT_MBEDTLS_DTLS");
-    }
     if server {
         small.push("ssl_tls12_server");
-        defines.push("IOT_MBEDTLS_SERVER");
     }
     if server && certificates {
         small.push("ssl_tls13_server");
     }
-    let files = |folder: &Path, names: &[&str]| -> Vec<PathBuf> {
-        names.iter().map(|name| folder.join(format!("{name}.c"))).collect()
-    };
     let build = |files: &[PathBuf], level: &str, archive: &str| {
         let mut build = cc::Build::new();
         build.include(&out).include("c").include(sources.join("include")).include(&library);
@@ -160,6 +170,10 @@ fn compile() -> Result<(), Box<dyn Error>> {
     build(&[files(Path::new("c"), &own), files(&library, &small)].concat(), "s", "iot_mbedtls");
     build(&files(&library, &fast), "2", "iot_mbedtls_fast");
     Ok(())
+}
+
+fn files(folder: &Path, names: &[&str]) -> Vec<PathBuf> {
+    names.iter().map(|name| folder.join(format!("{name}.c"))).collect()
 }
 
 /// The version of the sources. c/ knows 3.6 only.

@@ -5,7 +5,7 @@
 #   own=NAME,NAME...   these HAL_* are the program's, all others in it the default ones; own=all: every one
 #   no-tls             nothing of rustls, ring or mbedTLS (static)
 #   has-tls=STACK      what the build option FEATURE_TLS=STACK links: the check above finds them where they are, and
-#                      mbedtls is without rustls
+#                      mbedtls is without rustls, system asks for mbedTLS and has no other
 #   no-platform        no object of libiot_platform.a (static; reads PROGRAM.map)
 set -u
 linkage=$1
@@ -54,6 +54,13 @@ for check in "$@"; do
         for stack in "${stacks[@]}"; do
             ! grep -qi "$stack" <<<"$symbols" || complain "has symbols of $stack"
         done
+        ;;
+    has-tls=system)
+        for stack in "${stacks[@]}"; do
+            ! grep -i "$stack" <<<"$symbols" | grep -v -e rustls_pki_types -e iot_mbedtls | grep . >&2 ||
+                complain "has symbols of $stack"
+        done
+        "$NM" --undefined-only "$program" | grep -q ' mbedtls_ssl_handshake$' || complain "does not ask for mbedTLS"
         ;;
     has-tls=*)
         for stack in "${stacks[@]}"; do

@@ -8,8 +8,10 @@
 #include "mbedtls/oid.h"
 #include "mbedtls/pk.h"
 #include "mbedtls/x509_crt.h"
-#include "psa/crypto.h"
 #include "ssl_misc.h"
+#ifdef MBEDTLS_SSL_PROTO_TLS1_3
+#include "psa/crypto.h"
+#endif
 
 struct iot_mbedtls_trust {
     mbedtls_x509_crt roots;
@@ -19,6 +21,7 @@ struct iot_mbedtls_trust {
     int                has_key;
 };
 
+#ifdef MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *unused, uint8_t *out, size_t size,
                                              size_t *len)
 {
@@ -29,6 +32,7 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
     *len = size;
     return PSA_SUCCESS;
 }
+#endif
 
 void iot_mbedtls_trust_free(struct iot_mbedtls_trust *trust)
 {
@@ -43,8 +47,13 @@ void iot_mbedtls_trust_free(struct iot_mbedtls_trust *trust)
 int iot_mbedtls_trust_new(struct iot_mbedtls_trust **out)
 {
     struct iot_mbedtls_trust *trust;
-    /* For TLS 1.3. The first call sets up, all others do nothing. */
-    if (psa_crypto_init() != PSA_SUCCESS || (trust = calloc(1, sizeof(*trust))) == NULL) {
+#ifdef MBEDTLS_SSL_PROTO_TLS1_3
+    /* The first call sets up, all others do nothing. */
+    if (psa_crypto_init() != PSA_SUCCESS) {
+        return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    }
+#endif
+    if ((trust = calloc(1, sizeof(*trust))) == NULL) {
         return MBEDTLS_ERR_SSL_ALLOC_FAILED;
     }
     mbedtls_x509_crt_init(&trust->roots);
@@ -89,6 +98,8 @@ static int verify(void *data, mbedtls_x509_crt *certificate, int depth, uint32_t
     struct iot_mbedtls_session *session = data;
     struct iot_mbedtls_peer    *peer    = &session->peer;
     const mbedtls_x509_crt     *root;
+    /* The caller compares names: mbedTLS would take a common name beside alternative names of others. */
+    *flags &= ~(uint32_t)MBEDTLS_X509_BADCERT_CN_MISMATCH;
     if (!session->has_peer) {
         session->has_peer = 1;
         memset(peer, 0, sizeof(*peer));
@@ -140,8 +151,6 @@ static int make(struct iot_mbedtls_session **out, int is_client, const int *suit
     }
     rc = iot_mbedtls_finish(session, rc, host, &session);
     if (rc == 0) {
-        /* The caller compares names: mbedTLS would take a common name beside alternative names of others. */
-        rc   = mbedtls_ssl_set_hostname(&session->ssl, NULL);
         *out = session;
     }
     return rc;

@@ -93,8 +93,20 @@ int iot_mbedtls_finish(struct iot_mbedtls_session *session, int rc, const char *
         rc            = strlen(host) > MBEDTLS_SSL_MAX_HOST_NAME_LEN ? MBEDTLS_ERR_SSL_BAD_INPUT_DATA
                         : session->host == NULL                      ? MBEDTLS_ERR_SSL_ALLOC_FAILED
                                                                      : 0;
+#ifndef IOT_MBEDTLS_SYSTEM
         mbedtls_ssl_set_user_data_p(&session->ssl, session->host);
+#endif
     }
+#ifdef MBEDTLS_X509_CRT_PARSE_C
+    if (rc == 0) {
+#ifdef IOT_MBEDTLS_SYSTEM
+        rc = mbedtls_ssl_set_hostname(&session->ssl, host);
+#else
+        /* client_hello.c has the name from elsewhere, and nobody compares it here. */
+        rc = mbedtls_ssl_set_hostname(&session->ssl, NULL);
+#endif
+    }
+#endif
     if (rc != 0) {
         iot_mbedtls_free(session);
         return rc;
@@ -134,8 +146,9 @@ int iot_mbedtls_new(struct iot_mbedtls_session **out, const int *suites, const s
 int iot_mbedtls_handshake(struct iot_mbedtls_session *session)
 {
     int rc = mbedtls_ssl_handshake(&session->ssl);
-    /* mbedTLS has no error of its own for a message that its buffer does not hold. */
-    if (rc == MBEDTLS_ERR_SSL_BAD_INPUT_DATA && session->ssl.in_hslen > MBEDTLS_SSL_IN_CONTENT_LEN) {
+    /* mbedTLS has no error of its own for a message that its buffer does not hold. (2.28 says the second.) */
+    if ((rc == MBEDTLS_ERR_SSL_BAD_INPUT_DATA || rc == MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE) &&
+        session->ssl.in_hslen > MBEDTLS_SSL_IN_CONTENT_LEN) {
         rc = MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
     }
     return rc;

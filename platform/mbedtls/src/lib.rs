@@ -47,8 +47,11 @@ mod gcm;
 #[cfg(feature = "certificates")]
 pub use certificates::{Judge, Peer, Trust, CERTIFICATE_SUITES};
 
-/// The version of mbedTLS that was compiled.
+/// The version of mbedTLS that was compiled; with feature `system` the one of its headers.
 pub const VERSION: &str = env!("IOT_MBEDTLS_VERSION");
+
+/// Whether certificates are for TLS 1.3, too.
+pub const HAS_TLS_1_3: bool = cfg!(has_tls_1_3); // build.rs
 
 /// Longest key, in bytes. config.h knows it as `MBEDTLS_PSK_MAX_LEN`.
 pub const MAX_KEY: usize = 64;
@@ -112,6 +115,8 @@ impl Error {
     pub const BAD_INPUT: Self = Self(-0x7100);
     /// A handshake message is longer than [`MAX_MESSAGE`].
     pub const LONG_MESSAGE: Self = Self(-0x6a00);
+    /// A handshake message comes in parts, which mbedTLS 2.28 does not put together.
+    pub const SPLIT_MESSAGE: Self = Self(-0x7080);
     /// Not a TLS record.
     pub const INVALID_RECORD: Self = Self(-0x7200);
     /// Memory ran out.
@@ -150,6 +155,7 @@ impl fmt::Display for Error {
             Self::INVALID_MAC => "received data can't be decrypted",
             Self::FATAL_ALERT => "the other side sent a fatal alert",
             Self::PROTOCOL_VERSION => "no TLS version in common",
+            Self::SPLIT_MESSAGE => "a handshake message comes in several records, which this mbedTLS does not take",
             Self::INVALID_RECORD => "the other side does not speak TLS, or sent damaged data",
             Self::NO_MEMORY => "out of memory",
             #[cfg(feature = "dtls")]

@@ -92,13 +92,21 @@ fn with_certificates_nothing_below_tls_1_2_is_offered_or_taken() {
         // TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, which every version has.
         let answer = server_hello(version, [7; 32], 0xC013);
         let hello = assert_refused(security(), answer, "no TLS version");
-        // The extension supported_versions: TLS 1.3 and 1.2.
-        assert!(contains(&hello, &[0, 43, 0, 5, 4, 3, 4, 3, 3]) || contains(&hello, &[0, 43, 0, 5, 4, 3, 3, 3, 4]));
+        // The extension supported_versions: TLS 1.3 and 1.2. What knows TLS 1.2 only has the one number at the beginning.
+        let is_old = super::tests::VERSIONS.len() < 2 && hello[4..6] == TLS12 && !contains(&hello, &[0, 43, 0, 5]);
+        assert!(
+            is_old
+                || contains(&hello, &[0, 43, 0, 5, 4, 3, 4, 3, 3])
+                || contains(&hello, &[0, 43, 0, 5, 4, 3, 3, 3, 4])
+        );
     }
 }
 
 #[test]
 fn a_server_that_was_talked_out_of_tls_1_3_is_not_believed() {
+    if super::tests::VERSIONS.len() < 2 {
+        return;
+    }
     let ca = super::tests::Ca::new().pem();
     let mut random = [7; 32];
     random[24..].copy_from_slice(TALKED_DOWN);

@@ -5,8 +5,6 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::*;
 
-const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
-
 /// A server that shows any certificate, whether its key fits or not.
 fn show(pem: &str, key: &KeyPair, versions: &[&'static SupportedProtocolVersion]) -> (u16, JoinHandle<()>) {
     let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
@@ -102,7 +100,7 @@ fn a_certificate_that_is_itself_trusted_proves_its_server() {
         (version_1(&old), old_key),
     ];
     for (certificate, key) in table {
-        for version in VERSIONS {
+        for &version in VERSIONS {
             let (port, server) = show(&certificate, &key, &[version]);
             // Among others.
             let trusted = format!("{}{certificate}", Ca::new().pem());
@@ -178,7 +176,7 @@ fn who_shows_a_trusted_certificate_has_its_key() {
     let (certificate, _) = own(common_name("localhost"));
     let (chained, _) = self_signed(false);
     for certificate in [certificate.pem(), version_1(&certificate), chained] {
-        for version in VERSIONS {
+        for &version in VERSIONS {
             let (port, server) = show(&certificate, &KeyPair::generate().unwrap(), &[version]);
             let cause = open(&certificate, None, "localhost", port).err().unwrap();
             let text = "certificate of localhost is not the server's: it has not proved that it has the key";
