@@ -158,6 +158,9 @@ pub struct RunArgs {
     /// CoAP over DTLS 1.2 with a pre-shared key
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
     pub coap_psk: Listen,
+    /// CoAP over DTLS 1.2 with a client certificate
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
+    pub coap_cert: Listen,
     /// Firmware over HTTP
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
     pub http: Listen,

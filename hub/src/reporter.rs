@@ -149,6 +149,7 @@ fn describe(event: &Event) -> Vec<String> {
                 ("MQTT, certificate", &ready.mqtt_cert),
                 ("CoAP", &ready.coap),
                 ("CoAP, pre-shared key", &ready.coap_psk),
+                ("CoAP, certificate", &ready.coap_cert),
                 ("HTTP", &ready.http),
                 ("HTTPS", &ready.https),
             ];

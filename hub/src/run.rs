@@ -34,6 +34,7 @@ use hub_http::firmware;
 use hub_mqtt::broker::listener::{self, Proof};
 use hub_mqtt::broker::{Broker, Side};
 use hub_mqtt::remote;
+use hub_mqtt::tls::certs::{self, ServerFiles};
 use hub_mqtt::tls::psk;
 
 use crate::cli::{Listen, RunArgs, Scheme};
@@ -206,6 +207,9 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     import(&*store, &devices)?;
     let client_certs = authority.clients(&devices)?;
     let server_tls = TlsAcceptor::from(authority.server_config(&args.host, false)?);
+    let ServerFiles { ca, own, key } = authority.server_files(&args.host)?;
+    let identity = |der: &[u8]| certs::identity(der).map(|identity| (identity.name, identity.serial));
+    let coap_certificates = coap::Certificates { ca, own, key, identity };
     let mutual_tls = TlsAcceptor::from(authority.server_config(&args.host, true)?);
 
     let own_broker = args.broker.broker.is_none();
@@ -215,6 +219,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     let cert_socket = bind("--mqtt-cert", &mqtt(&args.mqtt_cert)).await?;
     let coap_socket = bind_udp("--coap", &args.coap).await?;
     let coap_psk_socket = bind_udp("--coap-psk", &args.coap_psk).await?;
+    let coap_cert_socket = bind_udp("--coap-cert", &args.coap_cert).await?;
     let http_socket = bind("--http", &args.http).await?;
     let https_socket = bind("--https", &args.https).await?;
     let console_socket = bind("--console", &args.console).await?;
@@ -246,6 +251,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         mqtt_cert: cert_socket.as_ref().map(|socket| reached(&args.host, socket.address)),
         coap: coap_socket.as_ref().map(|(_, address)| reached(&args.host, *address)),
         coap_psk: coap_psk_socket.as_ref().map(|(_, address)| reached(&args.host, *address)),
+        coap_cert: coap_cert_socket.as_ref().map(|(_, address)| reached(&args.host, *address)),
         http,
         https,
         console: console_socket.as_ref().map(|socket| format!("http://{}", reached(&args.host, socket.address))),
@@ -321,7 +327,10 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         tokio::spawn(coap::serve(coap_side.clone(), socket));
     }
     if let Some((socket, _)) = coap_psk_socket {
-        tokio::spawn(coap::serve_psk(coap_side, socket));
+        tokio::spawn(coap::serve_psk(coap_side.clone(), socket));
+    }
+    if let Some((socket, _)) = coap_cert_socket {
+        tokio::spawn(coap::serve_certificates(coap_side, socket, coap_certificates));
     }
     for (socket, tls) in [(http_socket, None), (https_socket, Some(server_tls))] {
         if let Some(socket) = socket {
@@ -340,6 +349,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
                 mqtt_cert: ready.mqtt_cert.clone(),
                 coap: ready.coap.clone(),
                 coap_psk: ready.coap_psk.clone(),
+                coap_cert: ready.coap_cert.clone(),
                 http: ready.http.clone(),
                 https: ready.https.clone(),
             },

@@ -4,12 +4,16 @@ mod common;
 
 use std::io::ErrorKind;
 use std::net::UdpSocket;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{device, json, Desk, Hub, KEY, ONE, PATIENCE};
-use iot_mbedtls::dtls::Session;
-use iot_mbedtls::SUITES;
-use serde_json::json;
+use common::console::Console;
+use common::{device, json, Desk, Hub, CERT, KEY, ONE, PATIENCE};
+use iot_mbedtls::dtls::{Session, CERTIFICATE_SUITES};
+use iot_mbedtls::{Peer, Trust, SUITES};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{json, Value};
 
 const REPORT: &str = "$ota/report/ABCDEFGHIJ/one";
 const VERSION: &str = r#"{"type": "report_version", "report":{"version":"1.0"}}"#;
@@ -37,7 +41,24 @@ impl Link {
     /// DTLS after its handshake; `None` where that failed.
     fn dtls(hub: &Hub, identity: &str, key: &[u8]) -> Option<Self> {
         let session = Session::client(key, identity, Some("localhost"), &SUITES).expect("a client");
-        let mut link = Link::to(hub.text("coap_psk"), Some(session));
+        Link::shaken(Link::to(hub.text("coap_psk"), Some(session)))
+    }
+
+    /// The same with the certificate that a hub, not always this one, has made for a device.
+    fn certificate(hub: &Hub, maker: &Hub, client_id: &str) -> Option<Self> {
+        let file = |path: &Value| CertificateDer::from_pem_file(path.as_str().expect("a path")).expect("a certificate");
+        let own = &maker.ready["client_certs"][client_id];
+        let key = PrivateKeyDer::from_pem_file(own["key"].as_str().expect("a path")).expect("a key");
+        let mut trust = Trust::new().expect("random numbers");
+        trust.add_root(&file(&hub.ready["ca_file"])).expect("the CA");
+        trust.add_to_chain(&file(&own["cert"])).expect("the certificate");
+        trust.set_key(key.secret_der()).expect("the key");
+        let judge = Box::new(|peer: &Peer<'_>| peer.flaws & Peer::NOT_TRUSTED == 0);
+        let session = Session::client_with_certificates(Arc::new(trust), judge, Some("localhost"), &CERTIFICATE_SUITES);
+        Link::shaken(Link::to(hub.text("coap_cert"), Some(session.expect("a client"))))
+    }
+
+    fn shaken(mut link: Link) -> Option<Self> {
         let session = link.session.as_mut()?;
         session.proceed(link.start.elapsed()).expect("a beginning");
         while !session.is_open() {
@@ -269,6 +290,24 @@ fn a_device_comes_in_over_dtls_by_its_key() {
     assert_eq!(other.ask("ABCDEFGHIJ/one/txauth9w0BAQsFA", "0", b"21010406;y6qo9\0\0").code, 0x81);
     other.token = device.token;
     assert_eq!(other.ask("ABCDEFGHIJ/one/data", "0", b"x").code, 0x81);
+}
+
+#[test]
+fn a_device_comes_in_over_dtls_by_its_certificate() {
+    let desk = Desk::with_devices(&["one", "cert"]);
+    let hub = desk.start(&["--upgrade-on-report"]);
+    let mut device = Device::admitted(Link::certificate(&hub, &hub, ONE).expect("a session"));
+    assert_eq!(hub.event("admitted", |_| true)["listener"], "coap_cert");
+    assert_eq!(device.report()["type"], "update_firmware");
+    let mut other = Device::over(Link::certificate(&hub, &hub, CERT).expect("a session"));
+    assert_eq!(other.ask("ABCDEFGHIJ/one/txauth9w0BAQsFA", "0", b"21010406;y6qo9\0\0").code, 0x81);
+    // Another CA's certificate for a device that is there, and this one's for a device that is gone.
+    let elsewhere = desk.start(&[]);
+    assert!(Link::certificate(&hub, &elsewhere, ONE).is_none());
+    hub.event("refused", |event| event["client_id"] == ONE && event["listener"] == "coap_cert");
+    Console::of(&hub).delete(&format!("/api/devices/{CERT}")).good(204);
+    assert!(Link::certificate(&hub, &hub, CERT).is_none());
+    assert_eq!(hub.event("refused", |event| event["client_id"] == CERT)["reason"], "unknown client id");
 }
 
 #[test]

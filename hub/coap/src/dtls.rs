@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hub_fault::coap::Ending;
 use iot_mbedtls::dtls::{is_client_hello, First, Server, Session};
-use iot_mbedtls::Error;
+use iot_mbedtls::{Error, Peer as Certificate, Trust};
 use zeroize::Zeroizing;
 
 /// How many peers there may be. When there are more, the one that has been silent for longest is forgotten.
@@ -21,12 +21,22 @@ struct Peer {
     /// Of a client that may have begun anew at the same address; it takes the place of the other when it is open.
     next: Option<Session>,
     heard: Instant,
-    /// The key of the identity that it proved, once it has.
-    key: Option<Zeroizing<Vec<u8>>>,
+    /// What proved who it is, once it has.
+    proof: Option<Zeroizing<Vec<u8>>>,
 }
 
-/// Finds the key of an identity.
-type Keys = dyn Fn(&[u8]) -> Option<Zeroizing<Vec<u8>>> + Send + Sync;
+/// Who may come in.
+pub trait Guests: Send + Sync {
+    /// The client id in what a peer shows, the identity of a key or a certificate (DER), known or not.
+    fn client_id(&self, shown: &[u8]) -> Option<String>;
+
+    /// What proves the device that shows this at present; `None`: it does not get in. It is another one once a secret or a
+    /// certificate was renewed.
+    fn proof(&self, shown: &[u8]) -> Option<Zeroizing<Vec<u8>>>;
+}
+
+/// What is wrong with a client's certificate, whoever has it.
+const FLAWS: u32 = Certificate::NOT_TRUSTED | Certificate::EXPIRED | Certificate::FUTURE;
 
 /// A connection that came to nothing.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +49,7 @@ pub struct Failure {
 
 /// Every peer of one socket.
 pub struct Peers {
-    keys: Arc<Keys>,
+    guests: Arc<dyn Guests>,
     server: Server,
     without_cookies: Server,
     start: Instant,
@@ -49,23 +59,36 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// None yet. `keys` finds the key of an identity.
+    /// None yet; they prove themselves by their key.
     ///
     /// # Errors
     /// The system has no random numbers.
-    pub fn new(
-        keys: impl Fn(&[u8]) -> Option<Zeroizing<Vec<u8>>> + Send + Sync + 'static,
-        now: Instant,
-    ) -> Result<Self, Error> {
-        let keys: Arc<Keys> = Arc::new(keys);
-        let finder = |keys: &Arc<Keys>| {
-            let keys = keys.clone();
-            move |identity: &[u8]| keys(identity)
+    pub fn with_keys(guests: Arc<dyn Guests>, now: Instant) -> Result<Self, Error> {
+        let server = || {
+            let guests = guests.clone();
+            Server::with_keys(move |identity: &[u8]| guests.proof(identity))
         };
-        let server = Server::with_keys(finder(&keys))?;
-        let without_cookies = Server::with_keys(finder(&keys))?.without_cookies();
+        Ok(Self::new(server()?, server()?, guests.clone(), now))
+    }
+
+    /// None yet; they prove themselves by a certificate.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn with_certificates(trust: &Arc<Trust>, guests: Arc<dyn Guests>, now: Instant) -> Result<Self, Error> {
+        let server = || {
+            let guests = guests.clone();
+            let judge = move |peer: &Certificate<'_>| {
+                (peer.flaws | peer.chain_flaws) & FLAWS == 0 && guests.proof(peer.der).is_some()
+            };
+            Server::with_certificates(trust.clone(), judge)
+        };
+        Ok(Self::new(server()?, server()?, guests.clone(), now))
+    }
+
+    fn new(server: Server, other: Server, guests: Arc<dyn Guests>, now: Instant) -> Self {
         let (peers, out, failures) = (HashMap::new(), VecDeque::new(), VecDeque::new());
-        Ok(Peers { keys, server, without_cookies, start: now, peers, out, failures })
+        Peers { guests, server, without_cookies: other.without_cookies(), start: now, peers, out, failures }
     }
 
     /// When [`Peers::tick`] is due.
@@ -106,7 +129,7 @@ impl Peers {
                     Some(peer) => peer.next = Some(session),
                     None => {
                         self.make_room();
-                        self.peers.insert(address, Peer { session, next: None, heard: now, key: None });
+                        self.peers.insert(address, Peer { session, next: None, heard: now, proof: None });
                     }
                 }
             }
@@ -127,18 +150,17 @@ impl Peers {
             let outcome = next.receive(datagram, since);
             drain(&mut self.out, address, &mut next);
             match outcome {
-                Ok(()) if next.is_open() => (peer.session, peer.key) = (next, None),
+                Ok(()) if next.is_open() => (peer.session, peer.proof) = (next, None),
                 Ok(()) => peer.next = Some(next),
                 Err(_) => {}
             }
         }
         let outcome = peer.session.receive(datagram, since);
-        let identity = peer.session.proved();
-        let key = identity.and_then(|identity| (self.keys)(&identity));
-        match &peer.key {
-            None => peer.key = key,
+        let proof = peer.session.proved().and_then(|shown| self.guests.proof(&shown));
+        match &peer.proof {
+            None => peer.proof = proof,
             // Who came in by a secret that was renewed since, or is no device any more, is out.
-            Some(before) if key.as_ref() != Some(before) => {
+            Some(before) if proof.as_ref() != Some(before) => {
                 self.end(address, Ending::Close);
                 return Vec::new();
             }
@@ -151,7 +173,7 @@ impl Peers {
 
     /// The client id that a peer has proved.
     pub fn proved(&self, address: SocketAddr) -> Option<String> {
-        self.peers.get(&address)?.session.proved().map(text)
+        self.guests.client_id(&self.peers.get(&address)?.session.proved()?)
     }
 
     /// Sends a message to a peer, if it is still there.
@@ -203,7 +225,8 @@ impl Peers {
     fn settle(&mut self, address: SocketAddr, outcome: Result<(), Error>) {
         let Some(peer) = self.peers.get_mut(&address) else { return };
         if let Err(error) = outcome {
-            let (claimed, reason) = (peer.session.claimed().map(text), format!("DTLS: {error}"));
+            let claimed = peer.session.claimed().and_then(|shown| self.guests.client_id(&shown));
+            let reason = format!("DTLS: {error}");
             self.failures.push_back(Failure { claimed, reason });
         }
         if peer.session.is_closed() {
@@ -212,7 +235,7 @@ impl Peers {
         drain(&mut self.out, address, &mut peer.session);
         if outcome.is_err() || peer.session.is_closed() {
             match peer.next.take() {
-                Some(next) => (peer.session, peer.key) = (next, None),
+                Some(next) => (peer.session, peer.proof) = (next, None),
                 None => drop(self.peers.remove(&address)),
             }
         }
@@ -233,10 +256,6 @@ fn drain(out: &mut VecDeque<(SocketAddr, Vec<u8>)>, address: SocketAddr, session
     }
 }
 
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,6 +267,21 @@ mod tests {
         ([127, 0, 0, 1], port).into()
     }
 
+    /// The device P1dev1 with this key.
+    #[derive(Default)]
+    struct One(std::sync::Mutex<Option<Vec<u8>>>);
+
+    impl Guests for One {
+        fn client_id(&self, shown: &[u8]) -> Option<String> {
+            Some(String::from_utf8_lossy(shown).into_owned())
+        }
+
+        fn proof(&self, shown: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+            let key = self.0.lock().expect("a key").clone().unwrap_or_else(|| KEY.to_vec());
+            (shown == b"P1dev1").then(|| Zeroizing::new(key))
+        }
+    }
+
     struct Net {
         peers: Peers,
         now: Instant,
@@ -257,8 +291,7 @@ mod tests {
     impl Net {
         fn new() -> Self {
             let now = Instant::now();
-            let keys = |identity: &[u8]| (identity == b"P1dev1").then(|| Zeroizing::new(KEY.to_vec()));
-            Net { peers: Peers::new(keys, now).expect("random numbers"), now, start: now }
+            Net { peers: Peers::with_keys(Arc::new(One::default()), now).expect("random numbers"), now, start: now }
         }
 
         fn since(&self) -> Duration {
@@ -369,12 +402,10 @@ mod tests {
     #[test]
     fn a_secret_that_was_renewed_ends_the_session() {
         let mut net = Net::new();
-        let key = Arc::new(std::sync::Mutex::new(KEY.to_vec()));
-        let found = key.clone();
-        let keys = move |_: &[u8]| Some(Zeroizing::new(found.lock().expect("a key").clone()));
-        net.peers = Peers::new(keys, net.now).expect("random numbers");
+        let one = Arc::new(One::default());
+        net.peers = Peers::with_keys(one.clone(), net.now).expect("random numbers");
         let mut client = net.open(1);
-        *key.lock().expect("a key") = b"another key".to_vec();
+        *one.0.lock().expect("a key") = Some(b"another key".to_vec());
         client.write(b"hello").expect("an open session");
         assert_eq!(net.run(1, &mut client, true), [b""; 0]);
         assert!(client.is_closed());

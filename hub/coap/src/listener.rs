@@ -16,8 +16,9 @@ use hub_core::ports::{Admission, Received};
 use hub_core::random;
 use hub_fault::coap::{CoapEffect, CoapEvent};
 use hub_fault::Faults;
+use iot_mbedtls::{Error, Trust};
 
-use crate::dtls::{Failure, Peers};
+use crate::dtls::{Failure, Guests, Peers};
 use crate::service::{Cloud, Service};
 use crate::tokens::Owner;
 
@@ -53,16 +54,17 @@ impl Desk<'_> {
     }
 
     /// Tells of a DTLS connection that came to nothing.
-    fn refused(&self, failure: Failure) {
+    fn refused(&self, listener: Listener, failure: Failure) {
         let Failure { claimed, reason } = failure;
-        let reason = match &claimed {
-            Some(client_id) if self.side.hub.device(client_id).is_none_or(|device| device.key.is_none()) => {
-                "unknown PSK identity".to_owned()
-            }
-            Some(_) => format!("{reason} (is the device's secret another one?)"),
-            None => reason,
+        let device = claimed.as_deref().map(|client_id| self.side.hub.device(client_id));
+        let reason = match (listener, device) {
+            (Listener::CoapPsk, Some(None)) => "unknown PSK identity".to_owned(),
+            (Listener::CoapPsk, Some(_)) => format!("{reason} (is the device's secret another one?)"),
+            (Listener::CoapCert, Some(None)) => "unknown client id".to_owned(),
+            (Listener::CoapCert, Some(_)) => format!("{reason} (is the certificate the device's latest?)"),
+            _ => reason,
         };
-        self.side.hub.emit(&Event::Refused { client_id: claimed, listener: Listener::CoapPsk, reason });
+        self.side.hub.emit(&Event::Refused { client_id: claimed, listener, reason });
     }
 }
 
@@ -171,19 +173,82 @@ pub async fn serve(side: Side, socket: UdpSocket) {
     }
 }
 
+/// The devices that have a secret.
+struct WithKey(Arc<dyn Admission>);
+
+impl Guests for WithKey {
+    fn client_id(&self, shown: &[u8]) -> Option<String> {
+        Some(String::from_utf8_lossy(shown).into_owned())
+    }
+
+    fn proof(&self, shown: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.0.device(std::str::from_utf8(shown).ok()?)?.key.map(Zeroizing::new)
+    }
+}
+
+/// The client id and the serial number in a certificate (DER).
+pub type Identity = fn(&[u8]) -> Option<(String, Option<String>)>;
+
+/// What a server of DTLS with certificates needs, in DER.
+pub struct Certificates {
+    /// Of the CA that devices' certificates come from.
+    pub ca: Vec<u8>,
+    /// The server's own certificate.
+    pub own: Vec<u8>,
+    /// Its key.
+    pub key: Zeroizing<Vec<u8>>,
+    /// Says whose a certificate is.
+    pub identity: Identity,
+}
+
+/// The devices, each with the hub's certificates for it, or its latest.
+struct WithCertificate {
+    hub: Arc<dyn Admission>,
+    identity: Identity,
+}
+
+impl Guests for WithCertificate {
+    fn client_id(&self, shown: &[u8]) -> Option<String> {
+        (self.identity)(shown).map(|(client_id, _)| client_id)
+    }
+
+    fn proof(&self, shown: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (client_id, serial) = (self.identity)(shown)?;
+        let device = self.hub.device(&client_id)?;
+        let is_latest = device.serial.is_none() || device.serial == serial;
+        is_latest.then(|| Zeroizing::new(serial.unwrap_or_default().into_bytes()))
+    }
+}
+
 /// Serves for ever over DTLS with the devices' secrets as keys.
 pub async fn serve_psk(side: Side, socket: UdpSocket) {
-    let hub = side.hub.clone();
-    let keys = move |identity: &[u8]| {
-        let device = hub.device(std::str::from_utf8(identity).ok()?)?;
-        device.key.map(Zeroizing::new)
-    };
-    let mut peers = match Peers::new(keys, Instant::now()) {
+    let peers = Peers::with_keys(Arc::new(WithKey(side.hub.clone())), Instant::now());
+    serve_dtls(side, socket, Listener::CoapPsk, peers).await;
+}
+
+/// Serves for ever over DTLS with certificates on both sides.
+pub async fn serve_certificates(side: Side, socket: UdpSocket, certificates: Certificates) {
+    let guests = Arc::new(WithCertificate { hub: side.hub.clone(), identity: certificates.identity });
+    let peers =
+        trust(&certificates).and_then(|trust| Peers::with_certificates(&Arc::new(trust), guests, Instant::now()));
+    serve_dtls(side, socket, Listener::CoapCert, peers).await;
+}
+
+fn trust(certificates: &Certificates) -> Result<Trust, Error> {
+    let mut trust = Trust::new()?;
+    trust.add_root(&certificates.ca)?;
+    trust.add_to_chain(&certificates.own)?;
+    trust.set_key(&certificates.key).map_err(|_| Error::BAD_CERTIFICATE)?;
+    Ok(trust)
+}
+
+async fn serve_dtls(side: Side, socket: UdpSocket, listener: Listener, peers: Result<Peers, Error>) {
+    let mut peers = match peers {
         Ok(peers) => peers,
         Err(error) => return side.hub.warn(&format!("no CoAP over DTLS: {error}")),
     };
     let mut wire = Wire::new(side.clone(), socket);
-    let mut service = Service::new(Listener::CoapPsk, first_id());
+    let mut service = Service::new(listener, first_id());
     loop {
         let deadline = service.deadline().into_iter().chain(peers.deadline()).min();
         let arrived = wire.next(deadline).await;
@@ -207,7 +272,7 @@ pub async fn serve_psk(side: Side, socket: UdpSocket) {
             wire.send(peer, &datagram).await;
         }
         while let Some(failure) = peers.next_failure() {
-            desk.refused(failure);
+            desk.refused(listener, failure);
         }
         desk.report();
     }

@@ -19,6 +19,8 @@ pub enum Listener {
     Coap,
     /// CoAP over DTLS with a pre-shared key.
     CoapPsk,
+    /// CoAP over DTLS with a client certificate.
+    CoapCert,
 }
 
 /// Where a client certificate is.
@@ -36,6 +38,7 @@ pub struct Ready {
     pub mqtt_cert: Option<String>,
     pub coap: Option<String>,
     pub coap_psk: Option<String>,
+    pub coap_cert: Option<String>,
     pub http: Option<String>,
     pub https: Option<String>,
     /// A URL.

@@ -272,6 +272,8 @@ pub struct Addresses {
     pub coap: Option<String>,
     /// CoAP over DTLS with a pre-shared key, `host:port`.
     pub coap_psk: Option<String>,
+    /// CoAP over DTLS with a client certificate, `host:port`.
+    pub coap_cert: Option<String>,
     /// Firmware, a URL.
     pub http: Option<String>,
     /// Firmware, a URL.

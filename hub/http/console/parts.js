@@ -166,7 +166,7 @@ export function scopeText(upgrade) {
 /// A name of the device that people know: the product is said elsewhere.
 export const nameOf = (clientId) => store.devices.get(clientId)?.device_name ?? clientId;
 
-const ADDRESSES = ["mqtt_psk", "mqtt_cert", "mqtt", "coap_psk", "coap", "http", "https"];
+const ADDRESSES = ["mqtt_psk", "mqtt_cert", "mqtt", "coap_psk", "coap_cert", "coap", "http", "https"];
 
 /// Where devices connect to, and the CA to trust.
 export function addresses() {

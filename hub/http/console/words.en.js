@@ -208,6 +208,7 @@ export const EN = {
     "address.mqtt_cert": "MQTT over TLS, by certificate",
     "address.mqtt": "MQTT over TCP, by secret (password)",
     "address.coap_psk": "CoAP over DTLS, by secret (PSK)",
+    "address.coap_cert": "CoAP over DTLS, by certificate",
     "address.coap": "CoAP over UDP, without proof",
     "address.http": "Firmware over HTTP",
     "address.https": "Firmware over HTTPS",

@@ -199,6 +199,7 @@ export const ZH = {
     "address.mqtt_cert": "MQTT（TLS），证书认证",
     "address.mqtt": "MQTT（TCP），密钥认证（密码）",
     "address.coap_psk": "CoAP（DTLS），密钥认证（PSK）",
+    "address.coap_cert": "CoAP（DTLS），证书认证",
     "address.coap": "CoAP（UDP），无身份证明",
     "address.http": "固件下载（HTTP）",
     "address.https": "固件下载（HTTPS）",

@@ -144,7 +144,7 @@ impl Test {
         let coap_endpoint = match self.args.auth {
             Auth::Psk => ready.coap_psk.clone(),
             Auth::Password => ready.coap.clone(),
-            Auth::Certificate => None,
+            Auth::Certificate => ready.coap_cert.clone(),
         };
         let name = self.args.auth.name();
         let endpoint = endpoint.clone().ok_or_else(|| {

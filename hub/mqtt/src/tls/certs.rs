@@ -15,6 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use zeroize::Zeroizing;
 
 use crate::auth::Identity;
 use hub_core::devices::{is_client_id, Devices};
@@ -22,6 +23,16 @@ use hub_core::error::{Context, Fatal, Result};
 use hub_core::events::CertPaths;
 use hub_core::ports::{Certificates, NewClient};
 use hub_fault::Flaw;
+
+/// Certificates and key of a server, in DER.
+pub struct ServerFiles {
+    /// Of the CA.
+    pub ca: Vec<u8>,
+    /// The server's own certificate.
+    pub own: Vec<u8>,
+    /// Its key.
+    pub key: Zeroizing<Vec<u8>>,
+}
 
 /// The CA of one state folder.
 pub struct Authority {
@@ -73,11 +84,25 @@ impl Authority {
         if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-_".contains(&b)) {
             return Err(Fatal::new(format!("{host:?} is not a host name")));
         }
+        let (cert, key) = self.server(host)?;
+        self.config(cert, key, client_certificates)
+    }
+
+    /// What a server of DTLS shows, and whom it trusts.
+    pub fn server_files(&self, host: &str) -> Result<ServerFiles> {
+        let (own, key) = self.server(host)?;
+        let ca = CertificateDer::from_pem_file(self.ca_file()).context(|| self.problem())?;
+        let key = Zeroizing::new(key.secret_der().to_vec());
+        Ok(ServerFiles { ca: ca.to_vec(), own: own.to_vec(), key })
+    }
+
+    /// The server's certificate and its key.
+    fn server(&self, host: &str) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>)> {
         let params = leaf_params(host, server_names(host), ExtendedKeyUsagePurpose::ServerAuth)?;
         let paths = self.leaf(&self.folder.join("servers"), host, params)?;
         let cert = CertificateDer::from_pem_file(&paths.cert).context(|| self.problem())?;
         let key = PrivateKeyDer::from_pem_file(&paths.key).context(|| self.problem())?;
-        self.config(cert, key, client_certificates)
+        Ok((cert, key))
     }
 
     /// The same with a certificate that no device must take.
