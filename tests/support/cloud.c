@@ -16,6 +16,8 @@ CloudScript   cloud_script;
 CloudFaults   cloud_faults;
 CloudSeen     cloud_seen;
 
+bool (*cloud_others)(CloudPeer *peer, const char *topic, size_t topic_len, const char *payload, size_t len);
+
 /* Who reported a version last; NULL when that connection is over. */
 static CloudPeer *reporter = NULL;
 static char       reporter_topic[128];
@@ -88,6 +90,12 @@ static bool send_script(CloudPeer *peer, const char *topic)
     peer->body_len   = cloud_script.message.len;
     peer->body_sent  = 0;
     return send_bytes(peer, head, head_len) && send_bytes(peer, topic, topic_len);
+}
+
+bool cloud_say(CloudPeer *peer, const char *topic, const void *payload, size_t len)
+{
+    return cloud_script.message.data != NULL ? send_script(peer, topic)
+                                             : send_publish(peer, topic, strlen(topic), payload, len);
 }
 
 static bool contains(const char *text, size_t len, const char *what)
@@ -180,7 +188,7 @@ static bool on_publish(CloudPeer *peer, unsigned char flags, const unsigned char
         memcmp(topic + topic_len - strlen(CLOUD_ECHO), CLOUD_ECHO, strlen(CLOUD_ECHO)) == 0) {
         return send_publish(peer, topic, topic_len, body + used, len - used);
     }
-    return true;
+    return cloud_others == NULL || cloud_others(peer, topic, topic_len, (const char *)body + used, len - used);
 }
 
 static bool on_packet(CloudPeer *peer, unsigned char head, const unsigned char *body, size_t len)
@@ -372,7 +380,9 @@ bool cloud_receive(CloudPeer *peer, const void *data, size_t len)
         /* What comes in the meantime must not be answered in the middle of a message. */
         bool busy = peer->said != NULL && peer->body_sent < peer->body_len;
 
-        step = peer->in_len == 0 || busy ? 0 : peer->in[0] == 'G' ? http_step(peer) : mqtt_step(peer);
+        step = peer->in_len == 0 || busy                  ? 0
+               : peer->in[0] == 'G' || peer->in[0] == 'P' ? http_step(peer)
+                                                          : mqtt_step(peer);
     } while (step > 0);
     return step == 0;
 }

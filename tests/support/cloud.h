@@ -85,6 +85,12 @@ typedef struct {
     unsigned      packet_id; /* of the last message to the device */
 } CloudPeer;
 
+/* Hears of every publish that is none of the cloud's own, where it is not NULL. False: the cloud closes the connection. */
+extern bool (*cloud_others)(CloudPeer *peer, const char *topic, size_t topic_len, const char *payload, size_t len);
+
+/* Sends the device a message; CloudScript's instead, where there is one. */
+bool cloud_say(CloudPeer *peer, const char *topic, const void *payload, size_t len);
+
 void cloud_open(CloudPeer *peer);
 
 /* Takes what the device sent; without bytes, goes on after a body. False: it is neither MQTT nor HTTP as this cloud knows

@@ -1,0 +1,319 @@
+#define _POSIX_C_SOURCE 200809L
+
+#include "services.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cloud.h"
+#include "device.h"
+
+#define SUB_DEVICE "behind"
+/* A publish to it brings a broadcast and a request. */
+#define ASK DEVICE_PRODUCT "/" DEVICE_NAME "/ask"
+/* Turns of Yield until something that must come has come. */
+#define TURNS   25
+#define TURN_MS 20
+#define WAIT_MS 1000
+
+/* ---- The cloud ---- */
+
+static bool is_topic(const char *topic, size_t len, const char *name)
+{
+    return len == strlen(name) && memcmp(topic, name, len) == 0;
+}
+
+static bool answer_shadow(CloudPeer *peer, const char *payload)
+{
+    const char *token = strstr(payload, "\"clientToken\":\"");
+    char        answer[512];
+    int         len;
+
+    if (token == NULL) {
+        return true;
+    }
+    token += strlen("\"clientToken\":\"");
+    len = snprintf(answer, sizeof(answer),
+                   "{\"clientToken\":\"%.*s\",\"payload\":{\"state\":{\"reported\":{\"count\":1}},\"timestamp\":1,"
+                   "\"version\":1},\"result\":0,\"timestamp\":1,\"type\":\"%s\"}",
+                   (int)strcspn(token, "\""), token, strstr(payload, "\"get\"") != NULL ? "get" : "update");
+    return cloud_say(peer, "$shadow/operation/result/" DEVICE_PRODUCT "/" DEVICE_NAME, answer, (size_t)len);
+}
+
+static bool answer_gateway(CloudPeer *peer, const char *payload)
+{
+    static const char list[] = "{\"type\":\"describe_sub_devices\",\"payload\":{\"devices\":["
+                               "{\"product_id\":\"" DEVICE_PRODUCT "\",\"device_name\":\"" SUB_DEVICE "\"},"
+                               "{\"product_id\":\"" DEVICE_PRODUCT "\",\"device_name\":\"other\"}]}}";
+    const char       *end    = strstr(payload, "}]}}");
+    char              answer[1024];
+    int               len;
+
+    len = end == NULL ? snprintf(answer, sizeof(answer), "%s", list)
+                      : snprintf(answer, sizeof(answer), "%.*s,\"result\":0}]}}", (int)(end - payload), payload);
+    return cloud_say(peer, "$gateway/operation/result/" DEVICE_PRODUCT "/" DEVICE_NAME, answer, (size_t)len);
+}
+
+static bool answer(CloudPeer *peer, const char *topic, size_t topic_len, const char *payload, size_t len)
+{
+    static const char config[] = "{\"type\":\"reply\",\"result\":0,\"payload\":{\"parity\":\"NONE\"}}";
+    char              text[1024];
+
+    snprintf(text, sizeof(text), "%.*s", (int)len, payload);
+    if (is_topic(topic, topic_len, "$shadow/operation/" DEVICE_PRODUCT "/" DEVICE_NAME)) {
+        return answer_shadow(peer, text);
+    }
+    if (is_topic(topic, topic_len, "$gateway/operation/" DEVICE_PRODUCT "/" DEVICE_NAME)) {
+        return answer_gateway(peer, text);
+    }
+    if (is_topic(topic, topic_len, "$config/operation/" DEVICE_PRODUCT "/" DEVICE_NAME)) {
+        return cloud_say(peer, "$config/operation/result/" DEVICE_PRODUCT "/" DEVICE_NAME, config, strlen(config));
+    }
+    if (is_topic(topic, topic_len, ASK)) {
+        return strcmp(text, "broadcast") == 0
+                   ? cloud_say(peer, "$broadcast/rxd/" DEVICE_PRODUCT "/" DEVICE_NAME, "closed", 6)
+                   : cloud_say(peer, "$rrpc/rxd/" DEVICE_PRODUCT "/" DEVICE_NAME "/7", "closed", 6);
+    }
+    return true;
+}
+
+/* ---- One client for those that have none of their own ---- */
+
+static void    *client;
+static unsigned heard;
+static bool     is_begun; /* this service's subscription is there */
+
+static void client_start(void)
+{
+    int error;
+
+    client = device_connect(&error);
+}
+
+static bool client_end(void)
+{
+    is_begun = false;
+    return client != NULL && IOT_MQTT_Destroy(&client) == 0;
+}
+
+/* Whether what the cloud is asked for has come. */
+static bool ask(char *what)
+{
+    static char   topic[] = ASK;
+    PublishParams params  = DEFAULT_PUB_PARAMS;
+    unsigned      before  = heard;
+
+    params.payload     = what;
+    params.payload_len = strlen(what);
+    if (IOT_MQTT_Publish(client, topic, &params) < 0) {
+        return false;
+    }
+    for (int turn = 0; turn < TURNS && heard == before; turn++) {
+        IOT_MQTT_Yield(client, TURN_MS);
+    }
+    return heard > before;
+}
+
+/* ---- Broadcast, RRPC, remote configuration ---- */
+
+static void on_text(void *handle, const char *text, uint32_t len)
+{
+    (void)handle;
+    (void)text;
+    heard += len == 6;
+}
+
+static bool use_broadcast(void)
+{
+    static char what[] = "broadcast";
+
+    is_begun = is_begun || IOT_Broadcast_Subscribe(client, on_text) == QCLOUD_RET_SUCCESS;
+    return is_begun && ask(what);
+}
+
+static void on_request(void *handle, const char *text, uint32_t len)
+{
+    sRRPCReplyPara para   = {eRRPC_SUCCESS, "", NULL, 0};
+    char           said[] = "ok";
+
+    (void)text;
+    heard += IOT_RRPC_Reply(handle, said, sizeof(said), &para) == QCLOUD_RET_SUCCESS && len == 6;
+}
+
+static bool use_rrpc(void)
+{
+    static char what[] = "request";
+
+    is_begun = is_begun || IOT_RRPC_Init(client, on_request) == QCLOUD_RET_SUCCESS;
+    return is_begun && ask(what);
+}
+
+static void on_config(void *handle, int result, char *json, int len)
+{
+    (void)handle;
+    heard += result == 0 && len > 0 && json != NULL;
+}
+
+static bool use_configuration(void)
+{
+    static char                    json[600 + REMOTE_CONFIG_JSON_BUFFER_MIN_LEN];
+    static ConfigSubscirbeUserData data = {on_config, sizeof(json), json};
+    char                           question[32];
+    unsigned                       before = heard;
+
+    is_begun = is_begun || IOT_Subscribe_Config(client, &data, WAIT_MS) >= 0;
+    return is_begun && IOT_Get_Config(client, question, sizeof(question), WAIT_MS) == QCLOUD_RET_SUCCESS &&
+           heard > before;
+}
+
+/* ---- Shadow ---- */
+
+static void          *shadow;
+static int32_t        count;
+static char           count_key[] = "count";
+static DeviceProperty property    = {count_key, &count, JINT32, false};
+
+static void on_delta(void *handle, const char *state, uint32_t len, DeviceProperty *changed)
+{
+    (void)handle;
+    (void)state;
+    (void)len;
+    (void)changed;
+}
+
+static bool use_shadow(void)
+{
+    ShadowInitParams params  = DEFAULT_SHAWDOW_INIT_PARAMS;
+    MQTTInitParams   of_mqtt = device_params();
+    char             document[200];
+
+    params.product_id  = of_mqtt.product_id;
+    params.device_name = of_mqtt.device_name;
+#ifndef AUTH_MODE_CERT
+    params.device_secret = of_mqtt.device_secret;
+#endif
+    shadow   = shadow != NULL ? shadow : IOT_Shadow_Construct(&params);
+    is_begun = is_begun || (shadow != NULL && IOT_Shadow_Register_Property(shadow, &property, on_delta) == 0);
+    return is_begun && IOT_Shadow_Get_Sync(shadow, WAIT_MS) == 0 &&
+           IOT_Shadow_JSON_ConstructReport(shadow, document, sizeof(document), 1, &property) == 0 &&
+           IOT_Shadow_Update_Sync(shadow, document, sizeof(document), WAIT_MS) == 0 &&
+           IOT_Shadow_JSON_ConstructDesireAllNull(shadow, document, sizeof(document)) == 0 &&
+           IOT_Shadow_Update_Sync(shadow, document, sizeof(document), WAIT_MS) == 0;
+}
+
+static bool end_shadow(void)
+{
+    void *ending = shadow;
+
+    is_begun = false;
+    shadow   = NULL;
+    return ending != NULL && IOT_Shadow_Destroy(ending) == 0;
+}
+
+/* ---- Gateway ---- */
+
+static void *gateway;
+
+static bool use_gateway(void)
+{
+    static char      name[] = SUB_DEVICE;
+    GatewayInitParam init   = DEFAULT_GATEWAY_INIT_PARAMS;
+    GatewayParam     param  = DEFAULT_GATEWAY_PARAMS;
+    SubdevBindList   list   = {NULL, 0};
+    DeviceInfo       behind;
+    int              online, bound;
+
+    memset(&behind, 0, sizeof(behind));
+    strcpy(behind.product_id, DEVICE_PRODUCT);
+    strcpy(behind.device_name, SUB_DEVICE);
+#ifndef AUTH_MODE_CERT
+    strcpy(behind.device_secret, "c2VjcmV0c2VjcmV0MTIzNA==");
+#endif
+    init.init_param          = device_params();
+    gateway                  = gateway != NULL ? gateway : IOT_Gateway_Construct(&init);
+    param.product_id         = product;
+    param.device_name        = device;
+    param.subdev_product_id  = product;
+    param.subdev_device_name = name;
+    if (gateway == NULL || IOT_Gateway_Subdev_Bind(gateway, &param, &behind) != 0) {
+        return false;
+    }
+    if (IOT_Gateway_Subdev_GetBindList(gateway, &param, &list) != 0) {
+        return false;
+    }
+    bound = list.bind_num;
+    IOT_Gateway_Subdev_DestoryBindList(&list);
+    online = IOT_Gateway_Subdev_Online(gateway, &param);
+    return bound == 2 && (online == 0 || online == QCLOUD_ERR_GATEWAY_SUBDEV_ONLINE) &&
+           IOT_Gateway_Subdev_Offline(gateway, &param) == 0 && IOT_Gateway_Subdev_Unbind(gateway, &param, &behind) == 0;
+}
+
+static bool end_gateway(void)
+{
+    void *ending = gateway;
+
+    gateway = NULL;
+    return ending != NULL && IOT_Gateway_Destroy(ending) == 0;
+}
+
+/* ---- Dynamic registration ---- */
+
+static bool use_registration(void)
+{
+    /* The vector of dynreg.md section 2. */
+    static const char reply[] =
+        "{\"code\":0,\"message\":\"\",\"len\":53,\"payload\":\"utkU+JMoQ9Xlnldd66IE8jX1ThSWJUimWVzONyOmip6Mckx123WzeEna"
+        "D4ekkPo5IdsAgQlPgZ8kEfMyXdkcRQ==\"}";
+    static char answer_text[512];
+    DeviceInfo  info;
+    bool        is_scripted = cloud_script.answer.data != NULL;
+    int         rc;
+
+    memset(&info, 0, sizeof(info));
+    strcpy(info.product_id, DEVICE_PRODUCT);
+    strcpy(info.device_name, DEVICE_NAME);
+    strcpy(info.product_secret, "0123456789abcdef01234567");
+    if (!is_scripted) {
+        snprintf(answer_text, sizeof(answer_text),
+                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %u\r\n\r\n%s",
+                 (unsigned)strlen(reply), reply);
+        cloud_script.answer.len  = strlen(answer_text);
+        cloud_script.answer.data = answer_text;
+    }
+    rc = IOT_DynReg_Device(&info);
+    if (!is_scripted) {
+        cloud_script.answer.data = NULL;
+    }
+#ifndef AUTH_MODE_CERT
+    return rc == 0 && strcmp(info.device_secret, "MTIzNDU2Nzg5MGFiY2RlZg==") == 0;
+#else
+    return rc == 0;
+#endif
+}
+
+static void no_start(void) {}
+
+static bool no_end(void)
+{
+    return true;
+}
+
+const Service services[SERVICES] = {
+    {"broadcast", client_start, use_broadcast, client_end},
+    {"RRPC", client_start, use_rrpc, client_end},
+    {"remote configuration", client_start, use_configuration, client_end},
+    {"shadow", no_start, use_shadow, end_shadow},
+    {"gateway", no_start, use_gateway, end_gateway},
+    {"dynamic registration", no_start, use_registration, no_end},
+};
+
+void services_start(int port)
+{
+    char address[64];
+
+    snprintf(address, sizeof(address), "127.0.0.1:%d", port);
+    setenv("QCLOUD_IOT_REGISTRATION_ENDPOINT", address, 1);
+    cloud_others = answer;
+}
