@@ -3,11 +3,12 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use iot_engine::helpers::pem;
 
 use super::overrides;
+use crate::hal::Roots;
 
 /// The roots of the object stores that firmware is downloaded from.
 const HTTPS_ROOTS: &str = include_str!("../../certs/https_roots.pem");
@@ -15,6 +16,7 @@ const HTTPS_ROOTS: &str = include_str!("../../certs/https_roots.pem");
 #[cfg(any(feature = "auth-mode-cert", feature = "dev-dyn-reg"))]
 const PLATFORM_CA: &str = include_str!("../../certs/tencent_iot_ca.pem");
 
+const NO_MEMORY: &str = "no memory for the trusted roots";
 /// `SSLConnectParams.ca_crt_len` has 16 bits.
 const MAX_PEM: usize = 65_534;
 /// The largest file that is read, in bytes.
@@ -24,8 +26,8 @@ const MAX_FILE: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// The named file can't be used; the text says why.
-pub fn https_roots() -> Result<Arc<str>, String> {
-    roots(|| Arc::from(HTTPS_ROOTS))
+pub fn https_roots() -> Result<Roots, String> {
+    roots(&[HTTPS_ROOTS])
 }
 
 /// Roots for MQTT in CERT mode, as PEM.
@@ -33,8 +35,8 @@ pub fn https_roots() -> Result<Arc<str>, String> {
 /// # Errors
 /// As [`https_roots`].
 #[cfg(feature = "auth-mode-cert")]
-pub fn mqtt_ca() -> Result<Arc<str>, String> {
-    roots(|| Arc::from(PLATFORM_CA))
+pub fn mqtt_ca() -> Result<Roots, String> {
+    roots(&[PLATFORM_CA])
 }
 
 /// Roots for dynamic registration, as PEM: the platform's CA signed its server, and a public one may.
@@ -42,12 +44,12 @@ pub fn mqtt_ca() -> Result<Arc<str>, String> {
 /// # Errors
 /// As [`https_roots`].
 #[cfg(feature = "dev-dyn-reg")]
-pub fn registration_roots() -> Result<Arc<str>, String> {
-    roots(|| Arc::from([PLATFORM_CA, HTTPS_ROOTS].concat()))
+pub fn registration_roots() -> Result<Roots, String> {
+    roots(&[PLATFORM_CA, HTTPS_ROOTS])
 }
 
 /// What the program has set.
-static OWN_ROOTS: Mutex<Option<Arc<str>>> = Mutex::new(None);
+static OWN_ROOTS: Mutex<Option<Roots>> = Mutex::new(None);
 
 /// Trusts `pem` from the next connection on, instead of the built-in roots, for HTTPS, dynamic registration and MQTT in CERT
 /// mode. `None`: the built-in ones again.
@@ -60,14 +62,14 @@ pub fn set_roots(pem: Option<&[u8]>) -> Result<(), String> {
     Ok(())
 }
 
-fn roots(built_in: impl FnOnce() -> Arc<str>) -> Result<Arc<str>, String> {
+fn roots(built_in: &[&str]) -> Result<Roots, String> {
     if let Some(path) = overrides::read(overrides::CA_FILE) {
         let name = format!("trusted roots {path} ({})", overrides::CA_FILE);
         let file = read(&path).map_err(|error| format!("{name}: {error}"))?;
         return usable(&file, &name);
     }
     let own = OWN_ROOTS.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(own.unwrap_or_else(built_in))
+    own.or_else(|| Roots::of(built_in)).ok_or_else(|| NO_MEMORY.to_owned())
 }
 
 /// What a file of certificates holds.
@@ -90,7 +92,7 @@ fn within_limit(file: &[u8]) -> Result<(), String> {
 }
 
 /// The certificates in `file`, as PEM that a platform can be handed. `name` begins the text that says why it can't be.
-fn usable(file: &[u8], name: &str) -> Result<Arc<str>, String> {
+fn usable(file: &[u8], name: &str) -> Result<Roots, String> {
     within_limit(file).map_err(|why| format!("{name}: {why}"))?;
     let pem = pem::certificates(file).map_err(|why| format!("{name}: {why}"))?;
     if pem.len() > MAX_PEM {
@@ -99,7 +101,7 @@ fn usable(file: &[u8], name: &str) -> Result<Arc<str>, String> {
             "{name}: {size} bytes of certificates, a platform can be handed {MAX_PEM}: leave those that your servers need"
         ));
     }
-    Ok(Arc::from(pem))
+    Roots::of(&[&pem]).ok_or_else(|| NO_MEMORY.to_owned())
 }
 
 #[cfg(test)]

@@ -1,12 +1,45 @@
 //! The platform as the drive ring sees it.
 
 use std::collections::hash_map::RandomState;
+use std::ffi::CStr;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use iot_engine::time::Millis;
+
+/// Trusted roots as PEM. Too large for the reserve, so memory for them is asked for in a way that may fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roots(Arc<String>);
+
+impl Roots {
+    /// These texts, one after the other. `None` without memory.
+    #[must_use]
+    pub fn of(parts: &[&str]) -> Option<Roots> {
+        let mut text = String::new();
+        text.try_reserve_exact(parts.iter().map(|part| part.len()).sum::<usize>() + 1).ok()?;
+        parts.iter().for_each(|part| text.push_str(part));
+        // As a platform is handed it.
+        text.push('\0');
+        Some(Roots(Arc::new(text)))
+    }
+
+    /// For a platform; `None` where there is another NUL in it.
+    #[must_use]
+    pub fn as_c_str(&self) -> Option<&CStr> {
+        CStr::from_bytes_with_nul(self.0.as_bytes()).ok()
+    }
+}
+
+impl Deref for Roots {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0.strip_suffix('\0').unwrap_or_default()
+    }
+}
 
 /// How a connection is to be secured.
 #[derive(Clone)]
@@ -25,13 +58,13 @@ pub enum Security {
     #[cfg(not(feature = "auth-with-notls"))]
     Server {
         /// Trusted roots as PEM; below 65,535 bytes (`SSLConnectParams.ca_crt_len` has 16 bits).
-        ca_pem: Arc<str>,
+        ca_pem: Roots,
     },
     /// TLS with a client certificate; the server is verified as in `Server`.
     #[cfg(feature = "auth-mode-cert")]
     Mutual {
         /// Trusted roots as PEM; below 65,535 bytes.
-        ca_pem: Arc<str>,
+        ca_pem: Roots,
         /// Path of the client certificate.
         cert_file: String,
         /// Path of its private key.

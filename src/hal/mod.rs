@@ -22,4 +22,4 @@ pub mod timer;
 mod tls;
 mod wait;
 
-pub use interface::{Attempt, ConnectError, Connected, Endpoint, Platform, Security, Transport, TransportError};
+pub use interface::{Attempt, ConnectError, Connected, Endpoint, Platform, Roots, Security, Transport, TransportError};

@@ -21,7 +21,6 @@ pub struct TlsStream {
 /// What `SSLConnectParams` points at, kept until the handshake is over: platform code may read it as long as that.
 #[derive(Default)]
 struct Credentials {
-    ca_pem: Option<CString>,
     #[cfg(feature = "auth-mode-cert")]
     cert_file: Option<CString>,
     #[cfg(feature = "auth-mode-cert")]
@@ -34,8 +33,10 @@ fn pointer(text: &Option<CString>) -> *const std::ffi::c_char {
     text.as_ref().map_or(ptr::null(), |text| text.as_ptr())
 }
 
+const HAS_NUL: &str = "a name, path or certificate for TLS has a NUL in it";
+
 fn c_string(text: &str) -> Result<CString, String> {
-    CString::new(text).map_err(|_| "a name, path or certificate for TLS has a NUL in it".to_owned())
+    CString::new(text).map_err(|_| HAS_NUL.to_owned())
 }
 
 /// Connects and shakes hands; `None` when the platform could not (it logs why).
@@ -53,22 +54,27 @@ pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> 
         Security::None => {}
         #[cfg(not(feature = "auth-mode-cert"))]
         Security::Psk { identity, .. } => credentials.psk_id = Some(c_string(identity.as_str())?),
-        Security::Server { ca_pem } => credentials.ca_pem = Some(c_string(ca_pem)?),
+        Security::Server { .. } => {}
         #[cfg(feature = "auth-mode-cert")]
-        Security::Mutual { ca_pem, cert_file, key_file } => {
-            credentials.ca_pem = Some(c_string(ca_pem)?);
+        Security::Mutual { cert_file, key_file, .. } => {
             credentials.cert_file = Some(c_string(cert_file.as_str())?);
             credentials.key_file = Some(c_string(key_file.as_str())?);
         }
     }
-    let ca_len = credentials.ca_pem.as_ref().map_or(0, |pem| pem.as_bytes().len());
+    let ca_pem = match security {
+        Security::Server { ca_pem } => Some(ca_pem.as_c_str().ok_or(HAS_NUL)?),
+        #[cfg(feature = "auth-mode-cert")]
+        Security::Mutual { ca_pem, .. } => Some(ca_pem.as_c_str().ok_or(HAS_NUL)?),
+        _ => None,
+    };
+    let ca_len = ca_pem.map_or(0, |pem| pem.to_bytes().len());
     let Ok(ca_crt_len) = u16::try_from(ca_len) else {
         return Err(format!(
             "the trusted roots have {ca_len} bytes, more than the 65,535 that a platform can be handed"
         ));
     };
     let mut params = SSLConnectParams {
-        ca_crt: pointer(&credentials.ca_pem),
+        ca_crt: ca_pem.map_or(ptr::null(), CStr::as_ptr),
         ca_crt_len,
         #[cfg(feature = "auth-mode-cert")]
         cert_file: pointer(&credentials.cert_file),
@@ -81,7 +87,7 @@ pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> 
         psk_length: psk.len(),
         timeout_ms: timeout_ms as c_uint,
     };
-    // SAFETY: every pointer in `params` is NULL or points into `credentials` or `psk`, which outlive the call; the
+    // SAFETY: every pointer in `params` is NULL or points into `credentials`, `ca_pem` or `psk`, which outlive the call; the
     // texts end with a NUL.
     let handle = unsafe { HAL_TLS_Connect(&mut params, host.as_ptr(), i32::from(port)) };
     let waits = wait::is_for_tls().then(Waits::default);
