@@ -206,6 +206,23 @@ fn answers_of_the_broker_fail_to_come() {
 }
 
 #[test]
+fn answers_of_the_broker_come_late_or_behind_something_else() {
+    let desk = Desk::new();
+    let hub = hub(&desk, &["mqtt:late=1@subscribe#1", "mqtt:first=push@shadow#1"]);
+    let mut client = device(&hub, ONE);
+    let down = "$shadow/operation/result/ABCDEFGHIJ/one";
+    client.send(&Packet::Subscribe(Subscribe { pkid: 3, ..Subscribe::new(down, QoS::AtLeastOnce) }));
+    client.send(&Packet::PingReq);
+    assert_eq!(client.receive(), Some(Packet::PingResp));
+    assert!(matches!(client.receive(), Some(Packet::SubAck(ack)) if ack.pkid == 3));
+    let get = r#"{"type":"get","clientToken":"t"}"#;
+    client.send(&Packet::Publish(Publish::new("$shadow/operation/ABCDEFGHIJ/one", QoS::AtMostOnce, get)));
+    let (first, second) = (common::json(&client.message().payload), common::json(&client.message().payload));
+    assert_eq!((&first["type"], &first["clientToken"]), (&"delta".into(), &serde_json::Value::Null));
+    assert_eq!((&second["type"], &second["clientToken"]), (&"get".into(), &"t".into()));
+}
+
+#[test]
 fn connections_to_the_broker_end() {
     let desk = Desk::new();
     let hub = hub(&desk, &["mqtt:connack=3#2", "mqtt:cut@publish#1", "mqtt:refuse#3", "mqtt:reset@publish#2"]);

@@ -40,6 +40,8 @@ pub enum MessageFlaw {
     With(&'static str, Odd),
     /// The topic is another device's.
     Elsewhere,
+    /// What its service says when nobody has asked.
+    Push,
     /// The devices behind a gateway that it names have this key so.
     Devices(&'static str, &'static str),
 }
@@ -63,6 +65,7 @@ pub const KINDS: &[(&str, MessageFlaw)] = &[
     ("zeros", MessageFlaw::Zeros),
     ("nested", MessageFlaw::Nested),
     ("elsewhere", MessageFlaw::Elsewhere),
+    ("push", MessageFlaw::Push),
     ("other-device", MessageFlaw::Devices("device_name", "other")),
     ("no-token", MessageFlaw::Without("clientToken")),
     ("other-token", MessageFlaw::With("clientToken", Odd::Text("other-0"))),
@@ -135,6 +138,17 @@ impl OddMessage {
             MessageFlaw::Elsewhere => {
                 message.topic.push_str("-other");
                 return;
+            }
+            MessageFlaw::Push => {
+                let kind = match message.topic.split('/').next() {
+                    Some("$shadow" | "$template") => "delta",
+                    Some("$gateway") => "change",
+                    _ => "push",
+                };
+                changed(good, |keys| {
+                    keys.retain(|key, _| !["clientToken", "result"].contains(&key.as_str()));
+                    keys.insert("type".to_owned(), json!(kind));
+                })
             }
             MessageFlaw::Devices(key, text) => changed(good, |keys| devices(keys, key, &json!(text))),
             MessageFlaw::Without(key) => changed(good, |keys| drop(keys.remove(key))),
@@ -222,6 +236,20 @@ mod tests {
         assert_eq!(spoil("other-device", gateway), other);
         assert_eq!(spoil("result:806", gateway), gateway.replace(":0}", ":806}"));
         assert!(parse("result:x").is_err_and(|error| error.contains("JSON")));
+    }
+
+    #[test]
+    fn what_a_service_says_unasked() {
+        let pushed = |topic: &str, good: &str| {
+            let mut message = Publish::new(topic, QoS::AtMostOnce, good);
+            parse("push").expect("a kind").spoil(&mut message);
+            String::from_utf8(message.payload.to_vec()).expect("text")
+        };
+        let delta = r#"{"payload":{"state":{}},"type":"delta"}"#;
+        let shadow = r#"{"clientToken":"P-0","payload":{"state":{}},"result":0,"type":"get"}"#;
+        assert_eq!(pushed("$shadow/operation/result/P/d", shadow), delta);
+        assert_eq!(pushed("$config/operation/result/P/d", GOOD), r#"{"payload":{"a":1},"type":"push"}"#);
+        assert_eq!(pushed("$gateway/operation/result/P/d", r#"{"type":"online"}"#), r#"{"type":"change"}"#);
     }
 
     #[test]

@@ -116,8 +116,10 @@ pub enum MqttEffect {
     Command(OddCommand),
     /// The message is another one.
     Message(OddMessage),
-    /// The message goes out so much later; others overtake it.
+    /// The message, or the answer to SUBSCRIBE, goes out so much later; others overtake it.
     Late(Duration),
+    /// Another message goes out before the good one.
+    First(OddMessage),
     /// The message does not go out.
     Lose,
     /// The message goes out twice, under the same packet id.
@@ -153,6 +155,8 @@ pub const GUIDE: &[(&str, &str)] = &[
     ("mqtt:late=3@request#1", "the message goes out 3 s later, behind what comes meanwhile"),
     ("mqtt:message=other-token@shadow#1", "an answer of the shadow service that answers nothing that was asked"),
     ("mqtt:message=result:806@gateway#2", "another result of what a gateway has asked for"),
+    ("mqtt:late=1@subscribe#1", "the SUBACK comes 1 s later, behind what comes meanwhile"),
+    ("mqtt:first=push@config#1", "a configuration that nobody asked for comes before the one that was asked for"),
     ("mqtt:lose@order#1", "the update command gets lost"),
     ("mqtt:twice@order#1", "the update command goes out twice under the same packet id"),
 ];
@@ -184,6 +188,7 @@ pub fn parse(text: &str, rule: &Written<'_>) -> Result<MqttRule, String> {
         "command" => MqttEffect::Command(command::parse(rule.required("KIND")?)?),
         "message" => MqttEffect::Message(message::parse(rule.required("KIND")?)?),
         "late" => MqttEffect::Late(rule.seconds()?),
+        "first" => MqttEffect::First(message::parse(rule.required("KIND")?)?),
         "lose" => plain(MqttEffect::Lose)?,
         "twice" => plain(MqttEffect::Twice)?,
         other => return Err(super::unknown_effect(other, &[GUIDE, connection::GUIDE])),
@@ -193,7 +198,7 @@ pub fn parse(text: &str, rule: &Written<'_>) -> Result<MqttRule, String> {
         (MqttEffect::RefuseSubscription, _) => MqttEvent::Subscribe,
         (_, Some(event)) => event,
         (MqttEffect::Command(_) | MqttEffect::Lose | MqttEffect::Twice, None) => MqttEvent::Order,
-        (MqttEffect::Message(_) | MqttEffect::Late(_), None) => MqttEvent::Message,
+        (MqttEffect::Message(_) | MqttEffect::First(_) | MqttEffect::Late(_), None) => MqttEvent::Message,
         (_, None) => MqttEvent::Packet,
     };
     let outgoing = matches!(
@@ -208,7 +213,8 @@ pub fn parse(text: &str, rule: &Written<'_>) -> Result<MqttRule, String> {
             | MqttEvent::Gateway
     );
     let fits = match &effect {
-        MqttEffect::Lose | MqttEffect::Twice | MqttEffect::Message(_) | MqttEffect::Late(_) => outgoing,
+        MqttEffect::Late(_) => outgoing || event == MqttEvent::Subscribe,
+        MqttEffect::Lose | MqttEffect::Twice | MqttEffect::Message(_) | MqttEffect::First(_) => outgoing,
         MqttEffect::NoAnswer | MqttEffect::Send(_) => !outgoing,
         _ => true,
     };

@@ -65,6 +65,8 @@ fn broadcasts_that_go_wrong() {
         ("mqtt:message=elsewhere@broadcast#1", None),
         ("mqtt:cut@broadcast#1", None),
         ("mqtt:reset@broadcast#1", None),
+        ("mqtt:late=1@subscribe#1", Some("broadcast of 6 bytes: closed")),
+        ("mqtt:first=noise@broadcast#1", Some("broadcast of 6 bytes: closed")),
     ];
     each(&rows, |(rule, heard)| {
         let desk = desk(rule);
@@ -107,6 +109,8 @@ fn requests_that_go_wrong() {
         ("mqtt:cut@request#1", false, None),
         ("mqtt:cut@answer#1", false, None),
         ("mqtt:reset@answer#1", false, None),
+        ("mqtt:late=1@subscribe#1", true, None),
+        ("mqtt:first=17-kb@request#1", true, None),
     ];
     each(&rows, |(rule, answered, outcome)| {
         let desk = desk(rule);
@@ -150,6 +154,9 @@ fn configurations_that_go_wrong() {
         ("mqtt:message=result-bad@config#1", "no configuration: 1003"),
         ("mqtt:message=no-payload@config#1", "no configuration: 0"),
         ("mqtt:message=16-kb@config#1", "parity: NONE"),
+        ("mqtt:late=1@subscribe#1", "parity: NONE"),
+        ("mqtt:first=push@config#1", "parity: NONE"),
+        ("mqtt:first=half@config#1", "parity: NONE"),
     ];
     each(&rows, |(rule, text)| {
         let desk = desk(rule);

@@ -258,7 +258,7 @@ struct Connection<'a, S> {
     client_id: String,
     attachment: &'a mut Attachment,
     /// What a fault rule holds back, and until when.
-    late: Vec<(Instant, Publish)>,
+    late: Vec<(Instant, Packet)>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
@@ -300,6 +300,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             return self.handle(packet).await;
         }
         let refuses = effects.contains(&MqttEffect::RefuseSubscription);
+        let late = effects.iter().find_map(|effect| match effect {
+            MqttEffect::Late(delay) => Some(Instant::now() + *delay),
+            _ => None,
+        });
         let strays = self.prepare(effects).await?;
         match packet {
             Packet::Subscribe(subscribe) if refuses => {
@@ -307,7 +311,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 self.wire.queue(&Packet::SubAck(SubAck::new(subscribe.pkid, codes)));
                 self.wire.flush().await?;
             }
-            packet => self.handle(packet).await?,
+            packet => {
+                if let (Packet::Subscribe(subscribe), Some(at)) = (&packet, late) {
+                    let granted = self.grant(subscribe.clone());
+                    self.late.push((at, granted));
+                } else {
+                    self.handle(packet).await?;
+                }
+            }
         }
         self.stray(strays).await
     }
@@ -335,6 +346,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 | MqttEffect::RefuseSubscription
                 | MqttEffect::Message(_)
                 | MqttEffect::Late(_)
+                | MqttEffect::First(_)
                 | MqttEffect::Lose
                 | MqttEffect::Twice => {}
             }
@@ -369,6 +381,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                     MqttEffect::Lose => copies = 0,
                     MqttEffect::Twice => copies = 2,
                     MqttEffect::Message(odd) => odd.spoil(&mut message),
+                    MqttEffect::First(odd) => {
+                        let mut first = Publish { qos: QoS::AtMostOnce, pkid: 0, ..message.clone() };
+                        odd.spoil(&mut first);
+                        self.wire.queue(&Packet::Publish(first));
+                    }
                     MqttEffect::Late(delay) => late = Some(Instant::now() + delay),
                     MqttEffect::Command(command) => {
                         message.payload = command.payload(&String::from_utf8_lossy(&message.payload)).into();
@@ -378,7 +395,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             }
             for _ in 0..copies {
                 match late {
-                    Some(at) => self.late.push((at, message.clone())),
+                    Some(at) => self.late.push((at, Packet::Publish(message.clone()))),
                     None => self.wire.queue(&Packet::Publish(message.clone())),
                 }
             }
@@ -395,9 +412,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let now = Instant::now();
         let (due, late) = std::mem::take(&mut self.late).into_iter().partition(|(at, _)| *at <= now);
         self.late = late;
-        let due: Vec<(Instant, Publish)> = due;
-        for (_, message) in due {
-            self.wire.queue(&Packet::Publish(message));
+        let due: Vec<(Instant, Packet)> = due;
+        for (_, packet) in due {
+            self.wire.queue(&packet);
         }
         self.wire.flush().await
     }
@@ -444,6 +461,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 
     async fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), End> {
+        let granted = self.grant(subscribe);
+        self.wire.queue(&granted);
+        self.wire.flush().await
+    }
+
+    /// Takes subscriptions in; the answer.
+    fn grant(&self, subscribe: Subscribe) -> Packet {
         let mut codes = Vec::new();
         for wanted in subscribe.filters {
             if !topic::is_filter(&wanted.path) || !self.side.hub.may_subscribe(&self.client_id, &wanted.path) {
@@ -456,8 +480,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let client_id = self.client_id.clone();
             self.side.hub.emit(&Event::Subscribed { client_id, filter: wanted.path, qos: qos as u8 });
         }
-        self.wire.queue(&Packet::SubAck(SubAck::new(subscribe.pkid, codes)));
-        self.wire.flush().await
+        Packet::SubAck(SubAck::new(subscribe.pkid, codes))
     }
 }
 
