@@ -250,7 +250,7 @@ fn a_fault_that_did_not_happen_fails_the_test() {
 #[test]
 fn a_program_is_started_and_ended() {
     let desk = Desk::new();
-    let script = r#"echo "$QCLOUD_IOT_MQTT_ENDPOINT" >endpoint; cat "$QCLOUD_IOT_CA_FILE" >ca; echo "$@" >args
+    let script = r#"echo "$QCLOUD_IOT_MQTT_ENDPOINT $QCLOUD_IOT_COAP_ENDPOINT" >endpoint; cat "$QCLOUD_IOT_CA_FILE" >ca; echo "$@" >args
         ls >files; trap 'echo asked to end; exit' TERM; echo begun; touch begun
         while :; do sleep 0.1; done"#;
     let program =
@@ -260,7 +260,7 @@ fn a_program_is_started_and_ended() {
     device.ordered();
     wait_for(&once, "begun");
     let read = |name: &str| fs::read_to_string(once.file(name)).expect(name);
-    assert_eq!(read("endpoint").trim_end(), once.text("endpoint"));
+    assert_eq!(read("endpoint").trim_end(), format!("{} {}", once.text("mqtt"), once.text("coap")));
     assert_eq!(read("args").trim_end(), format!("{} 1.0=700001", once.text("device_info")));
     assert!(read("ca").starts_with("-----BEGIN CERTIFICATE"));
     assert!(read("files").contains("device_info.json"));

@@ -130,6 +130,11 @@ impl Hub {
         }
     }
 
+    /// The next event, until the hub has ended and said all.
+    pub fn next_event(&self) -> Option<Value> {
+        self.events.recv_timeout(PATIENCE).ok()
+    }
+
     pub fn text(&self, key: &str) -> &str {
         self.ready[key].as_str().unwrap_or_else(|| panic!("no {key} in {}", self.ready))
     }
