@@ -4,7 +4,7 @@ use aes::cipher::{BlockModeEncrypt, KeyIvInit};
 use base64::prelude::{Engine, BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{json, Value};
 use sha1::Sha1;
 
 use crate::model::NewDevice;
@@ -104,8 +104,39 @@ impl Request {
     }
 }
 
-/// The reply that brings a device what it proves itself with.
-pub fn grant(secret: &str, new: &NewDevice) -> Result<String, Refusal> {
+/// What is wrong, on purpose, with a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Twist {
+    /// It refuses with this code and reason, and nobody is registered.
+    Code(u16, String),
+    /// It is encrypted with another key.
+    Key,
+    /// It says this `encryptionType`.
+    Type(u64),
+    /// Its `psk` has so many characters.
+    Psk(usize),
+    /// It has no `psk`.
+    NoPsk,
+    /// Its payload is no base64.
+    NoBase64,
+    /// Its payload lacks so many bytes at the end.
+    Short(usize),
+    /// Its body has so many bytes, where it has not more by itself.
+    Body(usize),
+}
+
+/// The reply where a twist says that there is no registration.
+pub fn twisted_refusal(twists: &[Twist]) -> Option<String> {
+    twists.iter().find_map(|twist| match twist {
+        Twist::Code(code, reason) => {
+            Some(json!({ "code": code, "message": reason, "len": 0, "payload": "" }).to_string())
+        }
+        _ => None,
+    })
+}
+
+/// The reply that brings a device what it proves itself with, and what is wrong with it.
+pub fn grant(secret: &str, new: &NewDevice, twists: &[Twist]) -> Result<String, Refusal> {
     let plain = match (&new.secret, &new.certificate) {
         (Some(psk), _) => json!({ "encryptionType": 2, "psk": psk }),
         (None, Some(pair)) => {
@@ -113,13 +144,44 @@ pub fn grant(secret: &str, new: &NewDevice) -> Result<String, Refusal> {
         }
         (None, None) => return Err(Refusal::Failed),
     };
+    seal(secret, plain, twists)
+}
+
+/// The reply with this text.
+fn seal(secret: &str, mut plain: Value, twists: &[Twist]) -> Result<String, Refusal> {
+    let mut key = secret.to_owned();
+    for twist in twists {
+        match twist {
+            Twist::Key => key = secret.bytes().rev().map(|byte| char::from(byte ^ 1)).collect(),
+            Twist::Type(kind) => plain["encryptionType"] = json!(kind),
+            Twist::Psk(length) => plain["psk"] = json!("A".repeat(*length)),
+            Twist::NoPsk => {
+                plain.as_object_mut().and_then(|plain| plain.remove("psk"));
+            }
+            Twist::Code(..) | Twist::NoBase64 | Twist::Short(_) | Twist::Body(_) => {}
+        }
+    }
     let plain = plain.to_string();
-    let payload = encrypt(secret, plain.as_bytes())?;
-    Ok(json!({ "code": 0, "message": "", "len": plain.len(), "payload": payload }).to_string())
+    let mut payload = encrypt(&key, plain.as_bytes())?;
+    for twist in twists {
+        if let Twist::Short(missing) = twist {
+            payload.truncate(payload.len().saturating_sub(*missing));
+        }
+    }
+    let payload =
+        if twists.contains(&Twist::NoBase64) { "*no*base64*".to_owned() } else { BASE64_STANDARD.encode(payload) };
+    let reply =
+        |message: &str| json!({ "code": 0, "message": message, "len": plain.len(), "payload": payload }).to_string();
+    let good = reply("");
+    let missing = twists.iter().find_map(|twist| match twist {
+        Twist::Body(length) => length.checked_sub(good.len()),
+        _ => None,
+    });
+    Ok(missing.map_or(good, |missing| reply(&"x".repeat(missing))))
 }
 
 /// AES-128-CBC, filled up with one to sixteen zeros.
-fn encrypt(secret: &str, plain: &[u8]) -> Result<String, Refusal> {
+fn encrypt(secret: &str, plain: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut bytes = plain.to_vec();
     bytes.resize((plain.len() / BLOCK + 1) * BLOCK, 0);
     let key = secret.as_bytes().get(..BLOCK).ok_or(Refusal::Failed)?;
@@ -128,7 +190,7 @@ fn encrypt(secret: &str, plain: &[u8]) -> Result<String, Refusal> {
     for block in bytes.chunks_exact_mut(BLOCK) {
         cipher.encrypt_block(block.try_into().map_err(|_| Refusal::Failed)?);
     }
-    Ok(BASE64_STANDARD.encode(bytes))
+    Ok(bytes)
 }
 
 /// What is wrong with a product secret.
@@ -144,6 +206,8 @@ pub fn check_secret(secret: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use aes::cipher::BlockModeDecrypt;
+
     use super::*;
 
     /// The vectors of dynreg.md sections 2 and 3.
@@ -169,8 +233,55 @@ mod tests {
     fn the_payload_is_the_contracts() {
         let payload = "utkU+JMoQ9Xlnldd66IE8jX1ThSWJUimWVzONyOmip6Mckx123WzeEnaD4ekkPo5IdsAgQlPgZ8kEfMyXdkcRQ==";
         let plain = r#"{"encryptionType":2,"psk":"MTIzNDU2Nzg5MGFiY2RlZg=="}"#;
-        assert_eq!(encrypt(SECRET, plain.as_bytes()).as_deref(), Ok(payload));
+        assert_eq!(
+            encrypt(SECRET, plain.as_bytes()).map(|bytes| BASE64_STANDARD.encode(bytes)),
+            Ok(payload.to_owned())
+        );
         assert_eq!(encrypt("short", b"x"), Err(Refusal::Failed));
+    }
+
+    /// A reply, and the payload's bytes and plain text where they are some.
+    fn open(reply: &str, key: &str) -> (Value, Option<Vec<u8>>, Option<Value>) {
+        let reply: Value = serde_json::from_str(reply).expect("JSON");
+        let sealed = BASE64_STANDARD.decode(reply["payload"].as_str().expect("text")).ok();
+        let plain = sealed.clone().filter(|bytes| bytes.len() % BLOCK == 0).and_then(|mut bytes| {
+            let key = key.as_bytes().get(..BLOCK)?;
+            let mut cipher = cbc::Decryptor::<aes::Aes128>::new_from_slices(key, &[b'0'; BLOCK]).ok()?;
+            for block in bytes.chunks_exact_mut(BLOCK) {
+                cipher.decrypt_block(block.try_into().ok()?);
+            }
+            let length = usize::try_from(reply["len"].as_u64()?).ok()?;
+            serde_json::from_slice(bytes.get(..length)?).ok()
+        });
+        (reply, sealed, plain)
+    }
+
+    #[test]
+    fn twists_change_what_they_say_and_no_more() {
+        let psk = "MTIzNDU2Nzg5MGFiY2RlZg==";
+        let good = json!({ "encryptionType": 2, "psk": psk });
+        let reply = |twists: &[Twist]| seal(SECRET, good.clone(), twists).expect("a reply");
+        let twisted = |twist: Twist| open(&reply(&[twist]), SECRET);
+        let plain = |twist: Twist| twisted(twist).2;
+        assert_eq!(open(&reply(&[]), SECRET).2, Some(good.clone()));
+        assert_eq!(plain(Twist::Type(1)), Some(json!({ "encryptionType": 1, "psk": psk })));
+        assert_eq!(plain(Twist::Psk(65)), Some(json!({ "encryptionType": 2, "psk": "A".repeat(65) })));
+        assert_eq!(plain(Twist::NoPsk), Some(json!({ "encryptionType": 2 })));
+        let (_, sealed, wrong) = twisted(Twist::Key);
+        assert_eq!((sealed.map(|bytes| bytes.len()), wrong), (Some(64), None));
+        assert_eq!(twisted(Twist::NoBase64).1, None);
+        assert_eq!(twisted(Twist::Short(1)).1.map(|bytes| bytes.len()), Some(63));
+        for length in [255, 256, 6000, 70_000] {
+            let reply = reply(&[Twist::Body(length)]);
+            assert_eq!(reply.len(), length);
+            assert_eq!(open(&reply, SECRET).2, Some(good.clone()));
+        }
+        // Shorter than it is can't be.
+        assert_eq!(plain(Twist::Body(10)), Some(good.clone()));
+        assert_eq!(twisted_refusal(&[Twist::Key]), None);
+        let refused = twisted_refusal(&[Twist::Key, Twist::Code(1234, "why".to_owned())]).expect("a reply");
+        let refused: Value = serde_json::from_str(&refused).expect("JSON");
+        assert_eq!(refused, json!({ "code": 1234, "message": "why", "len": 0, "payload": "" }));
     }
 
     #[test]

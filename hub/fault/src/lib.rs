@@ -1,6 +1,6 @@
 //! The hub misbehaves on purpose: `--fault RULE`. What rules there are stands in [`guide`].
 //!
-//! `rule` is the language; `http`, `mqtt`, `coap` and `connection` are the effects with their names; `packet` and `command` what
+//! `rule` is the language; `http`, `register`, `mqtt`, `coap` and `connection` are the effects with their names; `packet` and `command` what
 //! the broker may send; `stream` ends connections in other ways than closing them,
 //! `listener` is one that can go away.
 //!
@@ -27,6 +27,7 @@ mod message;
 pub mod mqtt;
 pub mod noise;
 mod packet;
+mod register;
 mod rule;
 pub mod stream;
 
@@ -41,11 +42,13 @@ use tokio_rustls::TlsAcceptor;
 
 use hub_core::events::Event;
 use hub_core::ports::Events;
+use hub_core::registration::Twist;
 
 use coap::{CoapEffect, CoapEvent, CoapRule};
 use http::{HttpEffect, HttpEvent, HttpRule, Spoil};
 use listener::Interruption;
 use mqtt::{MqttEffect, MqttEvent, MqttRule};
+use register::RegisterRule;
 use rule::Written;
 
 /// Every rule in force. Any thread may call it.
@@ -77,6 +80,7 @@ pub struct Stage {
 #[derive(Default, Clone)]
 struct Rules {
     http: Vec<Arc<HttpRule>>,
+    register: Vec<Arc<RegisterRule>>,
     mqtt: Vec<Arc<MqttRule>>,
     coap: Vec<Arc<CoapRule>>,
 }
@@ -90,9 +94,10 @@ impl Faults {
     pub fn add(&self, text: &str) -> Result<(), String> {
         let understood = Written::parse(text).and_then(|rule| match rule.place {
             "http" => http::parse(text, &rule).map(|rule| self.rules().http.push(Arc::new(rule))),
+            "register" => register::parse(text, &rule).map(|rule| self.rules().register.push(Arc::new(rule))),
             "mqtt" => mqtt::parse(text, &rule).map(|rule| self.rules().mqtt.push(Arc::new(rule))),
             "coap" => coap::parse(text, &rule).map(|rule| self.rules().coap.push(Arc::new(rule))),
-            other => Err(format!("there is no place {other:?}; there are: http, mqtt, coap")),
+            other => Err(format!("there is no place {other:?}; there are: http, register, mqtt, coap")),
         });
         understood.map_err(|error| format!("bad fault rule {text:?}: {error}"))
     }
@@ -121,7 +126,8 @@ impl Faults {
 
     /// Whether answers can be faulty at all.
     pub fn touches_answers(&self) -> bool {
-        !self.rules().http.is_empty()
+        let rules = self.rules();
+        !rules.http.is_empty() || !rules.register.is_empty()
     }
 
     /// A connection to a firmware server was accepted.
@@ -145,6 +151,12 @@ impl Faults {
     fn http(&self, event: HttpEvent) -> Vec<HttpEffect> {
         let rules = self.rules().http.clone();
         self.due(&rules, &[event])
+    }
+
+    /// A device wants to be registered.
+    pub fn registration(&self) -> Vec<Twist> {
+        let rules = self.rules().register.clone();
+        self.due(&rules, &[()])
     }
 
     /// A connection to the broker was accepted.
@@ -197,7 +209,7 @@ fn effect_of(example: &str) -> &str {
 pub fn guide() -> String {
     let mut text = String::from(
         "A rule: PLACE:EFFECT[=VALUE][,OPTION=VALUE][@EVENT][#OCCASIONS]\n\
-         PLACE      http (both firmware servers), mqtt (the broker) or coap (both CoAP servers)\n\
+         PLACE      http (both firmware servers), register (registration at them), mqtt (the broker) or coap (both CoAP servers)\n\
          EVENT      mqtt: connection, packet, connect, subscribe, unsubscribe, publish, puback, pingreq, disconnect;\n\
          \x20          a report of version, downloading, burning, done, fail; a message or an order to a device;\n\
          \x20          a broadcast, a request (RRPC), a config or a log level to a device; its answer, or that it asks;\n\
@@ -208,6 +220,7 @@ pub fn guide() -> String {
     let parts = [
         ("On a connection (mqtt: or http:)", connection::GUIDE),
         ("In an answer of a firmware server; bytes count in the file, from 0", http::GUIDE),
+        ("In the reply to a device that registers", register::GUIDE),
         ("In MQTT", mqtt::GUIDE),
         ("In CoAP", coap::GUIDE),
         ("Kinds of send= in MQTT besides the following", packet::NUMBERED),
@@ -243,7 +256,9 @@ mod tests {
     #[test]
     fn every_example_of_the_guide_is_a_rule() {
         let faults = Faults::default();
-        for (example, _) in [connection::GUIDE, http::GUIDE, mqtt::GUIDE, coap::GUIDE].into_iter().flatten() {
+        for (example, _) in
+            [connection::GUIDE, http::GUIDE, register::GUIDE, mqtt::GUIDE, coap::GUIDE].into_iter().flatten()
+        {
             assert_eq!(faults.add(example), Ok(()), "{example}");
         }
         for (example, _) in connection::GUIDE {
@@ -264,14 +279,16 @@ mod tests {
     #[test]
     fn the_readme_tells_of_every_effect() {
         let readme = include_str!("../../README.md");
-        for (example, _) in [connection::GUIDE, http::GUIDE, mqtt::GUIDE, coap::GUIDE].into_iter().flatten() {
+        for (example, _) in
+            [connection::GUIDE, http::GUIDE, register::GUIDE, mqtt::GUIDE, coap::GUIDE].into_iter().flatten()
+        {
             assert!(readme.contains(&format!("`{}", effect_of(example))), "{example}");
         }
     }
 
     #[test]
     fn bad_rules_are_told_what_there_is() {
-        assert!(error("smtp:cut=1").contains("there are: http, mqtt, coap"));
+        assert!(error("smtp:cut=1").contains("there are: http, register, mqtt, coap"));
         assert!(error("coap:burn").contains("other-token") && error("coap:silent@lunch").contains("response"));
         assert!(error("http:burn").contains("there are:") && error("http:burn").contains("cut-head"));
         assert!(error("mqtt:burn").contains("refuse-subscription"));
@@ -317,11 +334,47 @@ mod tests {
             "coap:answer=odd",
             "coap:command=no-md5@auth",
             "coap:send=odd",
+            "register:burn",
+            "register:key",
+            "register:key=good",
+            "register:type=two",
+            "register:psk=1001",
+            "register:no-psk=1",
+            "register:payload=odd",
+            "register:short=0",
+            "register:body=1000001",
+            "register:code=0",
+            "register:code=65536",
+            "register:code=1005,why=x",
+            "register:key=wrong@request",
             "cut=1",
             "",
         ] {
             let text = error(rule);
             assert!(text.starts_with(&format!("bad fault rule {rule:?}: ")) && text.len() > rule.len() + 20, "{text}");
+        }
+    }
+
+    #[test]
+    fn registration_is_twisted_as_the_rules_say() {
+        let faults = Faults::default();
+        for (rule, twist) in [
+            ("register:key=wrong", Twist::Key),
+            ("register:type=1", Twist::Type(1)),
+            ("register:psk=65", Twist::Psk(65)),
+            ("register:no-psk", Twist::NoPsk),
+            ("register:payload=no-base64", Twist::NoBase64),
+            ("register:short=1", Twist::Short(1)),
+            ("register:body=6000", Twist::Body(6000)),
+            ("register:code=1234", Twist::Code(1234, String::new())),
+            ("register:code=1234,reason=why", Twist::Code(1234, "why".to_owned())),
+        ] {
+            faults.add(&format!("{rule}#2")).expect(rule);
+            assert!(faults.touches_answers() && faults.registration().is_empty(), "{rule}");
+            assert_eq!(faults.registration(), [twist], "{rule}");
+            assert!(faults.registration().is_empty(), "{rule}");
+            faults.clear();
+            assert!(!faults.touches_answers(), "{rule}");
         }
     }
 

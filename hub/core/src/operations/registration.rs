@@ -5,7 +5,7 @@ use crate::events::Event;
 use crate::hub::Hub;
 use crate::model::{Problem, Product, ProductSecret, SetRegistration};
 use crate::ports::store::Outcome;
-use crate::registration::{check_secret, grant, Refusal, Request};
+use crate::registration::{check_secret, grant, twisted_refusal, Refusal, Request, Twist};
 
 /// Bytes in a product secret made here; its text is their hex digits.
 const SECRET: usize = 12;
@@ -30,11 +30,14 @@ impl Hub {
     }
 
     /// The reply to a device that asks to be registered. It may ask again until it has reported something: what it got
-    /// before ends each time.
-    pub fn register(&self, body: &[u8]) -> String {
+    /// before ends each time. The twists are what is to be wrong with the reply.
+    pub fn register(&self, body: &[u8], twists: &[Twist]) -> String {
+        if let Some(reply) = twisted_refusal(twists) {
+            return reply;
+        }
         let outcome = Request::parse(body).and_then(|request| {
             let client_id = format!("{}{}", request.product_id, request.device_name);
-            let reply = self.grant(&request, &client_id);
+            let reply = self.grant(&request, &client_id, twists);
             match &reply {
                 Ok(_) => self.events.emit(&Event::Registered { client_id }),
                 Err(refusal) => {
@@ -47,7 +50,7 @@ impl Hub {
         outcome.unwrap_or_else(Refusal::reply)
     }
 
-    fn grant(&self, request: &Request, client_id: &str) -> Result<String, Refusal> {
+    fn grant(&self, request: &Request, client_id: &str, twists: &[Twist]) -> Result<String, Refusal> {
         let failed = |problem: Problem| {
             self.warn(&problem.detail);
             Refusal::Failed
@@ -64,6 +67,6 @@ impl Hub {
         if device.reported_at.is_some() {
             return Err(Refusal::InUse);
         }
-        grant(&secret, &self.renew_device(client_id).map_err(failed)?)
+        grant(&secret, &self.renew_device(client_id).map_err(failed)?, twists)
     }
 }

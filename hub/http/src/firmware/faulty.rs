@@ -37,7 +37,7 @@ where
     let Ok(Some(request)) = read_request(&mut stream).await else {
         return;
     };
-    let mut decision = posts::answer(hub, &request);
+    let mut decision = posts::answer(hub, &request, || faults.registration());
     let (file, reason) = (decision.file.take(), decision.reason);
     let file = file.as_ref();
     let mut answer = Answer::new(decision);

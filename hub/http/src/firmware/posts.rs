@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use super::decision::{decide, Decision, Request};
 use hub_core::hub::Hub;
 use hub_core::messaging::log::{self, Form, MAX_UPLOAD};
-use hub_core::registration;
+use hub_core::registration::{self, Twist};
 
 /// The headers that sign an upload, and the one that is signed with it.
 pub const HEADERS: [&str; 5] = ["host", "x-tc-algorithm", "x-tc-timestamp", "x-tc-nonce", "x-tc-signature"];
@@ -42,12 +42,12 @@ fn path(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
 
-/// Decides what any request to these servers gets.
-pub fn answer(hub: &Hub, request: &Request) -> Decision {
+/// Decides what any request to these servers gets; the twists are asked for where a device wants to be registered.
+pub fn answer(hub: &Hub, request: &Request, twists: impl FnOnce() -> Vec<Twist>) -> Decision {
     let text = match Post::of(&request.method, &request.target) {
         None => return decide(hub, request),
         Some(Post::Log(form)) => take(hub, form, request).to_owned(),
-        Some(Post::Registration) => hub.register(&request.body),
+        Some(Post::Registration) => hub.register(&request.body, &twists()),
     };
     Decision { status: StatusCode::OK, headers: Vec::new(), file: None, part: None, text: Some(text), reason: None }
 }

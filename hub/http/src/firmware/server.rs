@@ -97,7 +97,7 @@ async fn answer(hub: &Arc<Hub>, request: hyper::Request<Incoming>) -> Response<A
             None => Vec::new(),
         },
     };
-    let decision = posts::answer(hub, &request);
+    let decision = posts::answer(hub, &request, Vec::new);
     let text = decision.text();
     let length = decision.part.map_or(text.len() as u64, |(_, count)| count);
     let head_only = request.method == "HEAD";
