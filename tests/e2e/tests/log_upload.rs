@@ -2,8 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use e2e::{publish, Answer, Broker, Build, Device, Finished, Packet, Reaction, Sample, Server, PUBLISH, SUBSCRIBE};
+use e2e::{
+    publish, Answer, Broker, Build, Desk, Device, Finished, Packet, Reaction, Sample, Secrets, Server, PUBLISH,
+    SUBSCRIBE,
+};
 use tempfile::TempDir;
 
 const GOOD: &[u8] = br#"{"Retcode":0,"Msg":"success"}"#;
@@ -143,4 +148,72 @@ fn a_log_server_that_is_not_there_does_not_hold_the_program() {
     finished.assert_says(&["2 published, 2 acknowledged, 2 received"]);
     let saved = fs::read_to_string(folder.path().join(SAVED)).expect("what was kept");
     assert!(saved.contains("published message 2") && !saved.contains(&device.secret), "{saved}");
+}
+
+/// What a log server does wrong with the first upload, and whether the lines count as taken all the same.
+const FAULTS: &[(&str, bool)] = &[
+    ("http:refuse#1", false),
+    ("http:hang-up#1", false),
+    ("http:silent#1", false),
+    ("http:no-answer#1", false),
+    ("http:cut-head=20#1", false),
+    ("http:cut=0#1", false),
+    ("http:short=10#1", false),
+    ("http:status=403#1", false),
+    ("http:status=404#1", false),
+    ("http:status=500#1", false),
+    ("http:redirect=self#1", false),
+    ("http:page#1", false),
+    ("http:garbage#1", false),
+    ("http:chunked=10#1", true),
+    ("http:no-length#1", true),
+    ("http:slow=200#1", true),
+];
+
+/// Cases 9 and 22: what a server does not take is kept, and the next good server gets it; nothing secret is among it.
+#[test]
+fn case_09_after_each_bad_answer_a_good_one_takes_all() {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some((fault, taken)) = FAULTS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    faces(fault, *taken);
+                }
+            });
+        }
+    });
+}
+
+fn faces(fault: &str, taken: bool) {
+    const LINE: &str = "MQTT connection failed";
+    let desk = Desk::with_args(Build::LogUpload, 1000, |_| ["--fault", fault].map(str::to_owned).to_vec());
+    // Nobody lets the device in, so that there is one upload, at the end.
+    let closed = Broker::start(|_| Reaction::Close);
+    let url = format!("{}/cgi-bin/report-log", desk.hub.ready("http"));
+    let sample = Sample::new(Build::LogUpload, "mqtt_sample", &desk.home).endpoint(&closed.address());
+    let sample = sample.environment("QCLOUD_IOT_LOG_ENDPOINT", &url).args(&["-n", "1"]);
+    let saved = desk.home.join(SAVED);
+
+    let first = sample.start().finish();
+    assert_eq!(first.code(), 1, "{fault}");
+    assert_eq!(first.says(&[">>LOG-ERR>>post_log("]), !taken, "{fault}");
+    let kept = fs::read_to_string(&saved).unwrap_or_default();
+    assert_eq!(kept.contains(LINE), !taken, "{fault}: {kept}");
+    desk.hub.wait("fault", |event| event["rule"] == fault);
+
+    let seen = desk.hub.out().mark();
+    assert_eq!(sample.start().finish().code(), 1, "{fault}");
+    assert!(!saved.exists(), "{fault}");
+    // The saved lines come first, in an upload of their own.
+    if !taken {
+        let event = desk.hub.wait_from(seen, "log", |_| true);
+        let lines = event["lines"].to_string();
+        // A form feed ends what one upload has.
+        assert!(kept.lines().map(str::trim).all(|line| lines.contains(line)), "{fault}: {lines}");
+    }
+    desk.hub.wait("log", |event| event["lines"].to_string().contains(LINE));
+    let logs: Vec<_> = desk.hub.events_of("log").iter().map(|event| event["lines"].to_string()).collect();
+    let secrets = Secrets::of_device_in(&desk.home);
+    assert!(logs.iter().all(|lines| secrets.found_in(lines).is_none()), "{fault}: {logs:?}");
 }

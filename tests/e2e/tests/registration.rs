@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use e2e::{Build, Desk, Device, Firmware, HubSetup, Sample};
 use serde_json::json;
@@ -131,4 +133,68 @@ fn a_device_registers_for_a_certificate_and_upgrades() {
     names.sort();
     assert_eq!(names, [certs.join(format!("{name}_cert.crt")), key]);
     desk.expect_upgrade(&mut desk.sample().start());
+}
+
+/// What a row of the table below ends in.
+const REGISTERED: &str = "the device is registered";
+
+/// What a hub does wrong, and what the sample says of it.
+const FAULTS: &[(&str, &str)] = &[
+    ("register:key=wrong", "not registered: -1001"),
+    ("register:type=1", "not registered: -1001"),
+    ("register:type=7", "not registered: -1001"),
+    ("register:no-psk", "not registered: -1001"),
+    ("register:psk=0", "not registered: -1001"),
+    ("register:psk=64", REGISTERED),
+    ("register:psk=65", "not registered: -1001"),
+    ("register:psk=80", "not registered: -1001"),
+    ("register:payload=no-base64", "not registered: -1001"),
+    ("register:short=1", "not registered: -1001"),
+    ("register:body=255", REGISTERED),
+    ("register:body=256", REGISTERED),
+    ("register:body=6000", REGISTERED),
+    ("register:body=70000", "not registered: -1001"),
+    ("register:code=1234,reason=why", "not registered: 1234"),
+    ("http:chunked=16", REGISTERED),
+    ("http:no-length", REGISTERED),
+    ("http:status=401", "not registered: -9"),
+    ("http:status=403", "not registered: -9"),
+    ("http:status=404", "not registered: -10"),
+    ("http:status=429", "not registered: -4"),
+    ("http:status=500", "not registered: -4"),
+    ("http:redirect=self", "not registered: -4"),
+    ("http:page", "not registered: -1"),
+    ("http:cut-head=20", "not registered: -608"),
+    ("http:short=10", "not registered: -608"),
+];
+
+/// Cases 7, 8, 10, 11, 13, 14 and 20: what a reply may have wrong. The device's file changes where it was good, only.
+#[test]
+fn a_device_takes_a_good_reply_only() {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some((fault, words)) = FAULTS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    faces(fault, words);
+                }
+            });
+        }
+    });
+}
+
+fn faces(fault: &str, words: &str) {
+    let desk = Desk::with_args(Build::NoTls, 1000, |_| ["--fault", fault].map(str::to_owned).to_vec());
+    let path = desk.home.join("device_info.json");
+    let before = factory_file(&desk);
+    fs::write(&path, &before).expect("the device's file");
+    switch_on(&desk);
+    let finished = registration_sample(&desk, "http").start().finish();
+    assert_eq!(finished.code(), 0, "{fault}");
+    // A code is all of it: -1 is not -1001.
+    assert!(finished.lines.iter().any(|line| line.trim_end().ends_with(words)), "{fault}: {words}");
+    let after = fs::read_to_string(&path).expect("the file");
+    assert_eq!(after == before, words != REGISTERED, "{fault}: {after}");
+    assert_eq!(after.contains("YOUR_IOT_PSK"), words != REGISTERED, "{fault}: {after}");
+    desk.hub.wait("fault", |event| event["rule"] == fault);
 }
