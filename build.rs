@@ -16,6 +16,9 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_MULTITHREAD").is_some() {
         build.define("QCLOUD_THREADS", None);
     }
+    if std::env::var_os("CARGO_FEATURE_COAP").is_some() {
+        build.define("QCLOUD_COAP", None);
+    }
     if std::env::var_os("CARGO_FEATURE_GATEWAY").is_some() {
         build.define("QCLOUD_GATEWAY", None);
     }

@@ -36,6 +36,7 @@ FEATURE_SETS=(
     "--no-default-features --features iot-bundle/platform,iot-bundle/tls-mbedtls,iot-bundle/auth-mode-cert"
     "--features iot-bundle/auth-mode-cert"
     "--features iot-bundle/auth-with-notls"
+    "--features iot-bundle/coap"
     "--features iot-bundle/log-upload"
     "--features iot-bundle/log-upload,iot-bundle/auth-mode-cert"
 )
@@ -64,7 +65,7 @@ unit() {
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
         --features iot-sdk/auth-mode-cert,iot-platform/auth-mode-cert || return
     cargo test --locked --lib -p iot-sdk -p iot-platform-posix \
-        --features iot-sdk/log-upload,iot-platform-posix/log-upload || return
+        --features iot-sdk/log-upload,iot-sdk/coap,iot-platform-posix/log-upload || return
     cargo test --locked -p headers -p bench || return
 }
 
@@ -90,7 +91,7 @@ modes_built=
 build_modes() {
     [ -n "$modes_built" ] && return
     build_mode key -DIOT_BUILD_BENCH=ON && build_mode notls -DFEATURE_AUTH_WITH_NOTLS=ON && build_mode cert -DFEATURE_AUTH_MODE=CERT &&
-        build_mode log -DFEATURE_AUTH_WITH_NOTLS=ON -DFEATURE_LOG_UPLOAD_ENABLED=ON &&
+        build_mode log -DFEATURE_AUTH_WITH_NOTLS=ON -DFEATURE_LOG_UPLOAD_ENABLED=ON -DFEATURE_COAP_COMM_ENABLED=ON &&
         modes_built=yes
 }
 

@@ -91,29 +91,58 @@ typedef struct SendMsgParams {
     OnRespCallback resp_callback;
 } SendMsgParams;
 
-/** Connects a CoAP client. Returns its handle, NULL on failure. */
-extern void *IOT_COAP_Construct(CoAPInitParams *pParams);
+/**
+ * Connects to the cloud, says who the device is and returns the client, or NULL.
+ *
+ * Waits for the handshake, up to 14 s, and for the cloud's answer, up to `command_timeout` for each of `max_retry_count`
+ * + 1 sends. Clamps `command_timeout` to 500 to 5000 ms, in `pParams`, too. Everything in it is copied. The client is
+ * ended with IOT_COAP_Destroy.
+ */
+void *IOT_COAP_Construct(CoAPInitParams *pParams);
 
-/** Closes a client, frees it and sets the pointer to NULL. */
-extern void IOT_COAP_Destroy(void **pClient);
+/** Closes the connection, frees the client and sets `*pClient` to NULL. Messages that still wait get no callback. */
+void IOT_COAP_Destroy(void **pClient);
 
-/** Reads and handles messages for timeout_ms milliseconds. Returns 0 or an error code. */
-extern int IOT_COAP_Yield(void *pClient, uint32_t timeout_ms);
+/**
+ * Receives and handles messages for at most `timeout_ms`, and returns earlier where one came. Sends again and gives up
+ * what is due. With 0 it handles what is there. Callbacks run inside this call.
+ *
+ * Returns 0; QCLOUD_ERR_DTLS_PEER_CLOSE_NOTIFY once the cloud has closed the connection; QCLOUD_ERR_TCP_READ_FAIL or
+ * QCLOUD_ERR_SSL_READ where it can't be read.
+ */
+int IOT_COAP_Yield(void *pClient, uint32_t timeout_ms);
 
-/** Sends a message. Returns its id, or an error code. */
-extern int IOT_COAP_SendMessage(void *pClient, char *topicName, SendMsgParams *sendParams);
+/**
+ * Sends a message to `topicName`, at most 128 characters. Topic, payload and parameters are copied. Returns the message's
+ * id, 1 to 65535, with which it ends in one event, or one call of `resp_callback`; or an error below 0.
+ *
+ * QCLOUD_ERR_MAX_TOPIC_LENGTH, QCLOUD_ERR_COAP_INTERNAL for a packet of more than 512 bytes,
+ * QCLOUD_ERR_MAX_APPENDING_REQUEST while too many wait.
+ */
+int IOT_COAP_SendMessage(void *pClient,
+                         char *topicName,
+                         SendMsgParams *sendParams);
 
-/** Id of a message; negative on failure. */
-extern int IOT_COAP_GetMessageId(void *pMessage);
+/** Id of the message that is answered, as IOT_COAP_SendMessage returned it. QCLOUD_ERR_INVAL for what is no message. */
+int IOT_COAP_GetMessageId(void *pMessage);
 
-/** Points payload at the payload of a message, valid during the callback. Returns 0 or an error code. */
-extern int IOT_COAP_GetMessagePayload(void *pMessage, char **payload, int *payloadLen);
+/**
+ * The answer's payload, which a NUL follows that is not counted; valid during the callback. NULL and 0 where it has none.
+ *
+ * Returns 0; QCLOUD_ERR_FAILURE, with both outputs as they were, unless the answer is 2.05.
+ */
+int IOT_COAP_GetMessagePayload(void *pMessage,
+                               char **payload,
+                               int *payloadLen);
 
-/** Code of a message; negative on failure. */
-extern int IOT_COAP_GetMessageCode(void *pMessage);
+/**
+ * How the message ended, a CoAPEventType that is not 0: COAP_EVENT_RECEIVE_RESPCONTENT for an answer that is good.
+ * QCLOUD_ERR_INVAL for what is no message.
+ */
+int IOT_COAP_GetMessageCode(void *pMessage);
 
-/** The client's identity; belongs to the client. */
-extern DeviceInfo *IOT_COAP_GetDeviceInfo(void *pClient);
+/** Who the client's device is, without its secret. Valid as long as the client; NULL for an unknown client. */
+DeviceInfo *IOT_COAP_GetDeviceInfo(void *pClient);
 
 /** An empty message that needs no answer. */
 #define DEFAULT_SENDMSG_PARAMS     \

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+#[cfg(feature = "coap")]
+use iot_engine::coap;
 #[cfg(feature = "dev-dyn-reg")]
 use iot_engine::http::reply::Fault;
 use iot_engine::mqtt::{LinkFault, Refusal};
@@ -18,6 +20,15 @@ use crate::hal::{ConnectError, TransportError};
 pub enum Error {
     /// The MQTT session does not carry out the request.
     Request(Refusal),
+    /// The CoAP session does not carry out the request.
+    #[cfg(feature = "coap")]
+    Coap(coap::Refusal),
+    /// The cloud gave the device no token; how the request for it ended.
+    #[cfg(feature = "coap")]
+    NotAuthenticated(coap::Ending),
+    /// A report could not be sent.
+    #[cfg(feature = "coap")]
+    NotReported,
     /// The client is not connected and will not connect by itself.
     NotConnected,
     /// The client is not connected and is about to connect again.
@@ -81,6 +92,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Request(refusal) => write!(f, "{}", refusal_text(*refusal)),
+            #[cfg(feature = "coap")]
+            Error::Coap(refusal) => write!(f, "{}", coap_refusal_text(*refusal)),
+            #[cfg(feature = "coap")]
+            Error::NotAuthenticated(ending) => write!(f, "the cloud gave no token: {ending}"),
+            #[cfg(feature = "coap")]
+            Error::NotReported => write!(f, "the report could not be sent"),
             Error::NotConnected => write!(f, "not connected"),
             Error::Reconnecting => write!(f, "not connected, about to connect again"),
             Error::ReconnectTimedOut => write!(f, "reconnecting was given up for now"),
@@ -151,6 +168,13 @@ impl From<Refusal> for Error {
     }
 }
 
+#[cfg(feature = "coap")]
+impl From<coap::Refusal> for Error {
+    fn from(refusal: coap::Refusal) -> Self {
+        Error::Coap(refusal)
+    }
+}
+
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         Error::Unreachable(error)
@@ -160,6 +184,15 @@ impl From<ConnectError> for Error {
 impl From<TransportError> for Error {
     fn from(error: TransportError) -> Self {
         Error::Transport(error)
+    }
+}
+
+#[cfg(feature = "coap")]
+fn coap_refusal_text(refusal: coap::Refusal) -> &'static str {
+    match refusal {
+        coap::Refusal::TopicTooLong => "the topic is too long",
+        coap::Refusal::PacketTooLong => "the packet is too long",
+        coap::Refusal::TooManyWaiting => "too many messages wait for their answer",
     }
 }
 

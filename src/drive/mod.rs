@@ -1,5 +1,7 @@
 //! The pumps: bytes between transports and the engine's sessions, and the loop thread. No rules.
 
+#[cfg(feature = "coap")]
+pub mod coap;
 pub mod download;
 pub mod error;
 #[cfg(any(feature = "dev-dyn-reg", feature = "log-upload"))]

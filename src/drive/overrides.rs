@@ -3,6 +3,9 @@
 
 /// MQTT server as `host:port`, instead of the product's own host.
 pub const ENDPOINT: &str = "QCLOUD_IOT_MQTT_ENDPOINT";
+/// CoAP server as `host:port`, instead of the product's own host.
+#[cfg(feature = "coap")]
+pub const COAP_ENDPOINT: &str = "QCLOUD_IOT_COAP_ENDPOINT";
 /// Server of dynamic registration as `host:port`.
 #[cfg(feature = "dev-dyn-reg")]
 pub const REGISTRATION_ENDPOINT: &str = "QCLOUD_IOT_REGISTRATION_ENDPOINT";

@@ -3,6 +3,8 @@
 use std::ffi::c_int;
 
 use iot_abi::error::*;
+#[cfg(feature = "coap")]
+use iot_engine::coap;
 #[cfg(feature = "dev-dyn-reg")]
 use iot_engine::http::reply::Fault;
 use iot_engine::mqtt::{LinkFault, Refusal};
@@ -20,6 +22,14 @@ use crate::drive::mqtt::Driven;
 pub(crate) fn code(error: &Error) -> c_int {
     match error {
         Error::Request(refusal) => refusal_code(*refusal),
+        #[cfg(feature = "coap")]
+        Error::Coap(coap::Refusal::TopicTooLong) => QCLOUD_ERR_MAX_TOPIC_LENGTH,
+        #[cfg(feature = "coap")]
+        Error::Coap(coap::Refusal::PacketTooLong) => QCLOUD_ERR_COAP_INTERNAL,
+        #[cfg(feature = "coap")]
+        Error::Coap(coap::Refusal::TooManyWaiting) => QCLOUD_ERR_MAX_APPENDING_REQUEST,
+        #[cfg(feature = "coap")]
+        Error::NotAuthenticated(_) | Error::NotReported => QCLOUD_ERR_FAILURE,
         Error::NotConnected => QCLOUD_ERR_MQTT_NO_CONN,
         Error::Reconnecting => QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT,
         Error::ReconnectTimedOut => QCLOUD_ERR_MQTT_RECONNECT_TIMEOUT,

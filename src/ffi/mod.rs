@@ -14,6 +14,8 @@ mod edge;
 
 #[cfg(feature = "broadcast")]
 pub mod broadcast;
+#[cfg(feature = "coap")]
+pub mod coap;
 pub(crate) mod code;
 #[cfg(feature = "dev-dyn-reg")]
 pub mod dynreg;

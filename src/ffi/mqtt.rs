@@ -128,8 +128,8 @@ unsafe fn credentials(params: &MQTTInitParams, identity: &Identity) -> Result<(S
 
 #[cfg(feature = "auth-mode-cert")]
 unsafe fn credentials(params: &MQTTInitParams, _identity: &Identity) -> Result<(Security, Proof), c_int> {
-    let cert_file = path(&params.cert_file, "cert_file")?;
-    let key_file = path(&params.key_file, "key_file")?;
+    let cert_file = path("IOT_MQTT_Construct", &params.cert_file, "cert_file")?;
+    let key_file = path("IOT_MQTT_Construct", &params.key_file, "key_file")?;
     let ca_pem = crate::drive::trust::mqtt_ca().map_err(|error| {
         log::error!(target: "IOT_MQTT_Construct", "{error}");
         QCLOUD_ERR_INVAL
@@ -138,32 +138,45 @@ unsafe fn credentials(params: &MQTTInitParams, _identity: &Identity) -> Result<(
 }
 
 #[cfg(feature = "auth-mode-cert")]
-fn path(field: &[c_char; 256], name: &str) -> Result<String, c_int> {
+pub(super) fn path(function: &'static str, field: &[c_char; 256], name: &str) -> Result<String, c_int> {
     match String::from_utf8(text(field).collect()) {
         Ok(path) if !path.is_empty() && path.len() < field.len() => Ok(path),
         _ => {
-            log::error!(target: "IOT_MQTT_Construct", "{name} must be a path of 1 to 255 characters");
+            log::error!(target: function, "{name} must be a path of 1 to 255 characters");
             Err(QCLOUD_ERR_INVAL)
         }
     }
 }
 
 /// What `IOT_MQTT_GetDeviceInfo` points at. C code may write to it; the library never reads it again.
-struct SharedDeviceInfo(UnsafeCell<DeviceInfo>);
+pub(super) struct SharedDeviceInfo(UnsafeCell<DeviceInfo>);
 
 // SAFETY: no reference to the content is ever made on the Rust side.
 unsafe impl Send for SharedDeviceInfo {}
 // SAFETY: as above.
 unsafe impl Sync for SharedDeviceInfo {}
 
+impl SharedDeviceInfo {
+    /// The device's names, and nothing else.
+    pub(super) fn new(identity: &Identity) -> Self {
+        // SAFETY: DeviceInfo is arrays of char only, for which zero is a value.
+        let mut shared = SharedDeviceInfo(UnsafeCell::new(unsafe { std::mem::zeroed() }));
+        let info: &mut DeviceInfo = shared.0.get_mut();
+        fill(&mut info.product_id, identity.product_id().bytes());
+        fill(&mut info.device_name, identity.device_name().bytes());
+        fill(&mut info.client_id, identity.client_id().bytes());
+        shared
+    }
+
+    pub(super) fn get(&self) -> *mut DeviceInfo {
+        self.0.get()
+    }
+}
+
 /// Filled where it stays: a copy on the stack would keep the secret.
 unsafe fn device_info(params: &MQTTInitParams, identity: &Identity) -> Box<SharedDeviceInfo> {
-    // SAFETY: DeviceInfo is arrays of char only, for which zero is a value.
-    let mut shared = Box::new(SharedDeviceInfo(UnsafeCell::new(unsafe { std::mem::zeroed() })));
+    let mut shared = Box::new(SharedDeviceInfo::new(identity));
     let info: &mut DeviceInfo = shared.0.get_mut();
-    fill(&mut info.product_id, identity.product_id().bytes());
-    fill(&mut info.device_name, identity.device_name().bytes());
-    fill(&mut info.client_id, identity.client_id().bytes());
     #[cfg(not(feature = "auth-mode-cert"))]
     // SAFETY: the caller's promise: NULL or NUL-terminated.
     if let Some(secret) = unsafe { super::str_from_c(params.device_secret) } {
@@ -405,7 +418,7 @@ export! {
         let null = ptr::null_mut();
         with_client(NAME, pClient, null, |client| {
             let attachment: &(dyn Any + Send + Sync) = client.attachment();
-            attachment.downcast_ref::<SharedDeviceInfo>().map_or(null, |info| info.0.get())
+            attachment.downcast_ref::<SharedDeviceInfo>().map_or(null, SharedDeviceInfo::get)
         })
     }
 }

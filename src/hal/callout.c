@@ -318,6 +318,23 @@ FUNCTION(int, minus, HAL_TLS_Read,
          (handle, data, len, timeout_ms, count))
 #endif
 
+#ifdef QCLOUD_COAP
+FUNCTION(uintptr_t, zero, HAL_UDP_Connect, (const char *host, unsigned short port), (host, port))
+PROCEDURE(HAL_UDP_Disconnect, (uintptr_t fd), (fd))
+FUNCTION(int, minus, HAL_UDP_Write, (uintptr_t fd, const unsigned char *data, unsigned int len), (fd, data, len))
+FUNCTION(int, minus, HAL_UDP_ReadTimeout,
+         (uintptr_t fd, unsigned char *data, unsigned int len, unsigned int timeout_ms), (fd, data, len, timeout_ms))
+#ifndef QCLOUD_NO_TLS
+FUNCTION(uintptr_t, zero, HAL_DTLS_Connect, (void *params, const char *host, int port), (params, host, port))
+PROCEDURE(HAL_DTLS_Disconnect, (uintptr_t handle), (handle))
+FUNCTION(int, minus, HAL_DTLS_Write, (uintptr_t handle, const unsigned char *data, size_t len, size_t *count),
+         (handle, data, len, count))
+FUNCTION(int, minus, HAL_DTLS_Read,
+         (uintptr_t handle, unsigned char *data, size_t len, uint32_t timeout_ms, size_t *count),
+         (handle, data, len, timeout_ms, count))
+#endif
+#endif
+
 void        HAL_Printf(const char *format, ...);
 HIDDEN void qcloud_call_print(const char *line);
 HIDDEN void qcloud_call_print(const char *line)
@@ -370,6 +387,20 @@ HIDDEN void qcloud_call_three_pointers(void (*callback)(void *, void *, void *),
     STAY;
     LEND_END;
 }
+
+#ifdef QCLOUD_COAP
+/* OnRespCallback and CoAPEventHandleFunc. */
+HIDDEN void qcloud_call_two_pointers(void (*callback)(void *, void *), void *a, void *b);
+HIDDEN void qcloud_call_two_pointers(void (*callback)(void *, void *), void *a, void *b)
+{
+    LEND_BEGIN;
+    CATCH(zero);
+    permit();
+    callback(a, b);
+    STAY;
+    LEND_END;
+}
+#endif
 
 /* OnSubEventHandler. */
 HIDDEN void qcloud_call_on_event(void (*callback)(void *, unsigned int, void *), void *client, unsigned int event,

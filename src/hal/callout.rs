@@ -56,6 +56,24 @@ calls! {
         fd: raw::Handle, data: *const c_uchar, len: u32, timeout_ms: u32, written_len: *mut usize
     ) -> c_int;
     fn HAL_TCP_Read(fd: raw::Handle, data: *mut c_uchar, len: u32, timeout_ms: u32, read_len: *mut usize) -> c_int;
+    #[cfg(feature = "coap")]
+    fn HAL_UDP_Connect(host: *const c_char, port: u16) -> raw::Handle;
+    #[cfg(feature = "coap")]
+    fn HAL_UDP_Disconnect(fd: raw::Handle);
+    #[cfg(feature = "coap")]
+    fn HAL_UDP_Write(fd: raw::Handle, data: *const c_uchar, len: c_uint) -> c_int;
+    #[cfg(feature = "coap")]
+    fn HAL_UDP_ReadTimeout(fd: raw::Handle, data: *mut c_uchar, len: c_uint, timeout_ms: c_uint) -> c_int;
+    #[cfg(all(feature = "coap", not(feature = "auth-with-notls")))]
+    fn HAL_DTLS_Connect(params: *mut TLSConnectParams, host: *const c_char, port: c_int) -> raw::Handle;
+    #[cfg(all(feature = "coap", not(feature = "auth-with-notls")))]
+    fn HAL_DTLS_Disconnect(handle: raw::Handle);
+    #[cfg(all(feature = "coap", not(feature = "auth-with-notls")))]
+    fn HAL_DTLS_Write(handle: raw::Handle, data: *const c_uchar, len: usize, written_len: *mut usize) -> c_int;
+    #[cfg(all(feature = "coap", not(feature = "auth-with-notls")))]
+    fn HAL_DTLS_Read(
+        handle: raw::Handle, data: *mut c_uchar, len: usize, timeout_ms: u32, read_len: *mut usize
+    ) -> c_int;
     #[cfg(not(feature = "auth-with-notls"))]
     fn HAL_TLS_Connect(params: *mut TLSConnectParams, host: *const c_char, port: c_int) -> raw::Handle;
     #[cfg(not(feature = "auth-with-notls"))]
@@ -101,6 +119,8 @@ extern "C" {
     fn qcloud_call_on_delete(callback: OnDelete) -> c_int;
     #[cfg(feature = "log-upload")]
     fn qcloud_call_on_size(callback: OnSize) -> usize;
+    #[cfg(feature = "coap")]
+    fn qcloud_call_two_pointers(callback: TwoPointers, a: *mut c_void, b: *mut c_void);
     fn qcloud_call_on_line(callback: OnLine, line: *const c_char) -> c_int;
     fn qcloud_enter() -> c_int;
     fn qcloud_is_leaving() -> c_int;
@@ -113,6 +133,9 @@ extern "C-unwind" {
 
 /// A callback that takes three pointers.
 pub type ThreePointers = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void);
+/// `OnRespCallback` and `CoAPEventHandleFunc`.
+#[cfg(feature = "coap")]
+pub type TwoPointers = unsafe extern "C" fn(*mut c_void, *mut c_void);
 /// `OnSubEventHandler`.
 pub type OnEvent = unsafe extern "C" fn(*mut c_void, raw::MQTTEventType, *mut c_void);
 /// `OnBroadcastMessageCallback` and `OnRRPCMessageCallback`.
@@ -163,6 +186,16 @@ pub fn print_text(text: &str) {
 pub unsafe fn three_pointers(callback: ThreePointers, a: *mut c_void, b: *mut c_void, c: *mut c_void) {
     // SAFETY: the caller's promise.
     unsafe { qcloud_call_three_pointers(callback, a, b, c) }
+}
+
+/// Calls a callback of the program that takes two pointers.
+///
+/// # Safety
+/// That of the callback.
+#[cfg(feature = "coap")]
+pub unsafe fn two_pointers(callback: TwoPointers, a: *mut c_void, b: *mut c_void) {
+    // SAFETY: the caller's promise.
+    unsafe { qcloud_call_two_pointers(callback, a, b) }
 }
 
 /// Calls a subscription's event handler.

@@ -185,6 +185,25 @@ pub trait Transport: Send + Sync {
     fn write(&self, data: &[u8], timeout_ms: u32) -> Result<usize, TransportError>;
 }
 
+/// Datagrams to one server and back. Closed when dropped.
+///
+/// Any thread may send while another one receives; two never receive at a time.
+#[cfg(feature = "coap")]
+pub trait Datagrams: Send + Sync {
+    /// Receives one datagram, whole where `buf` has room for it, within about `timeout_ms`. `Ok(0)`: none came, which may be
+    /// known before the time is over.
+    ///
+    /// # Errors
+    /// The connection is gone, or something went wrong this time.
+    fn receive(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError>;
+
+    /// Sends one datagram.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    fn send(&self, datagram: &[u8]) -> Result<(), TransportError>;
+}
+
 /// What comes of connecting.
 pub type Connected = Result<Arc<dyn Transport>, ConnectError>;
 

@@ -8,6 +8,8 @@ mod attempt;
 pub mod callout;
 mod cause;
 mod connect;
+#[cfg(feature = "coap")]
+pub mod datagrams;
 mod interface;
 pub mod memory;
 mod outcome;
@@ -22,4 +24,6 @@ pub mod timer;
 mod tls;
 mod wait;
 
+#[cfg(feature = "coap")]
+pub use interface::Datagrams;
 pub use interface::{Attempt, ConnectError, Connected, Endpoint, Platform, Roots, Security, Transport, TransportError};

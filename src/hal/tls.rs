@@ -42,8 +42,26 @@ fn c_string(text: &str) -> Result<CString, String> {
 /// Connects and shakes hands; `None` when the platform could not (it logs why).
 ///
 /// # Errors
-/// What is asked for can't be handed to a platform; the text says why.
+/// As [`with_params`].
 pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> Result<Option<TlsStream>, String> {
+    let handle = with_params(security, timeout_ms, |params| {
+        // SAFETY: `params` and all that it points at outlive the call; `host` ends with a NUL.
+        unsafe { HAL_TLS_Connect(params, host.as_ptr(), i32::from(port)) }
+    })?;
+    let waits = wait::is_for_tls().then(Waits::default);
+    Ok((handle != 0).then(|| TlsStream { handle, pending: Pending::default(), waits }))
+}
+
+/// Hands `security` to `connect` in the platform's words. Every pointer in them is NULL or points at what outlives the call;
+/// the texts end with a NUL.
+///
+/// # Errors
+/// What is asked for can't be handed to a platform; the text says why.
+pub(super) fn with_params(
+    security: &Security,
+    timeout_ms: u32,
+    connect: impl FnOnce(*mut SSLConnectParams) -> usize,
+) -> Result<usize, String> {
     let mut credentials = Credentials::default();
     let psk: &[u8] = match security {
         #[cfg(not(feature = "auth-mode-cert"))]
@@ -87,11 +105,7 @@ pub fn connect(host: &CStr, port: u16, security: &Security, timeout_ms: u32) -> 
         psk_length: psk.len(),
         timeout_ms: timeout_ms as c_uint,
     };
-    // SAFETY: every pointer in `params` is NULL or points into `credentials`, `ca_pem` or `psk`, which outlive the call; the
-    // texts end with a NUL.
-    let handle = unsafe { HAL_TLS_Connect(&mut params, host.as_ptr(), i32::from(port)) };
-    let waits = wait::is_for_tls().then(Waits::default);
-    Ok((handle != 0).then(|| TlsStream { handle, pending: Pending::default(), waits }))
+    Ok(connect(&mut params))
 }
 
 impl Transport for TlsStream {

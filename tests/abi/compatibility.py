@@ -49,6 +49,7 @@ OPTIONS = {
 
 # The option behind all of a header that the C SDK leaves out as a whole, without a switch in config.h.
 WHOLE_HEADERS = {
+    "qcloud_iot_export_coap.h": "FEATURE_COAP_COMM_ENABLED",
     "qcloud_iot_export_dynreg.h": "FEATURE_DEV_DYN_REG_ENABLED",
     "qcloud_iot_export_shadow.h": "FEATURE_MQTT_DEVICE_SHADOW",
 }

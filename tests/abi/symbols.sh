@@ -14,6 +14,7 @@ failed=0
 
 # What the library offers so far; the other headers declare more than it defines.
 headers=(broadcast dynreg gateway import log mqtt ota remote_config rrpc shadow system)
+case $config in *-coap) headers+=(coap) ;; esac
 only=(--only '*/lite-utils.h' --only '*/utils_getopt.h' --only '*/utils_timer.h')
 for name in "${headers[@]}"; do only+=(--only "*/qcloud_iot_*$name.h"); done
 

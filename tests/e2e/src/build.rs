@@ -12,7 +12,7 @@ pub enum Build {
     NoTls,
     /// CERT mode; firmware over HTTP and HTTPS.
     Cert,
-    /// As `NoTls`, and lines of the log are uploaded.
+    /// As `NoTls`, with CoAP, and lines of the log are uploaded.
     LogUpload,
 }
 

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use base64::prelude::{Engine, BASE64_STANDARD};
-use e2e::{Build, Desk};
+use e2e::{Build, Desk, Sample};
 use serde_json::Value;
 
 /// Has libcoap's client post something, and returns what the hub answered, or what the client complains of.
@@ -47,4 +47,41 @@ fn libcoap_is_a_device() {
         assert!(unknown.contains("4.01"), "{program}: {unknown}");
     }
     desk.hub.wait("message", |event| event["payload"] == "hello");
+}
+
+/// The samples post over plain UDP, and the hub has their messages; what the hub does not acknowledge is told of.
+#[test]
+fn the_samples_post_over_plain_coap() {
+    posts(Build::LogUpload, "coap", &[]);
+}
+
+#[test]
+fn a_message_that_was_lost_is_sent_again() {
+    posts(Build::LogUpload, "coap", &["--fault", "coap:silent@message#1"]);
+}
+
+#[test]
+fn a_message_that_is_refused_is_told_of() {
+    let desk =
+        Desk::with_args(Build::LogUpload, 1000, |_| ["--fault", "coap:code=4.03@message"].map(str::to_owned).into());
+    let refused = sample(&desk, "coap_sample", "coap").start().finish();
+    assert_eq!(refused.code(), 1);
+    refused.assert_says(&["did not arrive: event -2"]);
+}
+
+fn sample(desk: &Desk, name: &str, listener: &str) -> Sample {
+    desk.program(name).environment("QCLOUD_IOT_COAP_ENDPOINT", &desk.hub.ready(listener))
+}
+
+fn posts(build: Build, listener: &str, args: &[&str]) {
+    let desk = Desk::with_args(build, 1000, |_| args.iter().map(|arg| (*arg).to_owned()).collect());
+    for (name, payload) in [
+        ("coap_sample", r#"{"action":"hello world"}"#),
+        ("door_coap_sample", r#"{"action": "come_home", "targetDevice": "air_conditioner"}"#),
+    ] {
+        let finished = sample(&desk, name, listener).start().finish();
+        assert_eq!(finished.code(), 0, "{name}");
+        finished.assert_says(&["inf|", "arrived"]);
+        desk.hub.wait("message", |event| event["payload"] == payload);
+    }
 }
