@@ -283,8 +283,10 @@ endfunction()
 # The hub is a tool: always built for the machine that builds, and always optimised.
 function(iot_build_hub)
   set(hub "${IOT_BIN_DIR}/qcloud_iot_hub")
+  set(environment "CARGO_TARGET_DIR=${CARGO_TARGET_DIR}")
+  set(arguments build --locked --release -p hub)
   add_custom_target(iot_hub ALL
-    COMMAND ${CMAKE_COMMAND} -E env "CARGO_TARGET_DIR=${CARGO_TARGET_DIR}" "${CARGO}" build --locked --release -p hub
+    COMMAND ${CMAKE_COMMAND} -E env ${environment} "${CARGO}" ${arguments}
     COMMAND ${CMAKE_COMMAND} -E make_directory "${IOT_BIN_DIR}"
     COMMAND ${CMAKE_COMMAND} -E copy_if_different "${CARGO_TARGET_DIR}/release/hub" "${hub}"
     BYPRODUCTS "${hub}"
@@ -296,6 +298,7 @@ function(iot_build_hub)
   if(TARGET iot_archives_bill)
     add_dependencies(iot_hub iot_archives_bill)
   endif()
+  iot_add_bill(qcloud_iot_hub iot_hub environment -- ${arguments})
 endfunction()
 
 # A C99 program of this project, linked again when an archive changes.

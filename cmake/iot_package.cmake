@@ -1,7 +1,7 @@
 # cpack: Debian packages of what cmake --install installs (packaging/README.md; packaging/debian.sh calls it).
 #   libiot-sdk-dev     headers, archives, pkg-config file, CMake package
 #   libiot-sdk3        the shared library, when it was built
-# The hub is no part of them.
+#   qcloud-iot-hub     the hub, when it was built
 
 file(STRINGS "${CMAKE_CURRENT_SOURCE_DIR}/Cargo.toml" iot_own_version REGEX "^version = ")
 string(REGEX MATCH "[0-9.]+" iot_own_version "${iot_own_version}")
@@ -58,10 +58,18 @@ if(IOT_BUILD_SHARED)
   set(CPACK_DEBIAN_SHARED_PACKAGE_SECTION libs)
   set(CPACK_COMPONENT_SHARED_DESCRIPTION "${iot_says} (shared library)\n${iot_build}")
 endif()
+if(IOT_BUILD_HUB)
+  list(APPEND CPACK_COMPONENTS_ALL hub)
+  set(CPACK_DEBIAN_HUB_PACKAGE_NAME qcloud-iot-hub)
+  set(CPACK_DEBIAN_HUB_PACKAGE_SECTION devel)
+  set(CPACK_COMPONENT_HUB_DESCRIPTION "Plays Tencent Cloud's IoT Hub on a desk and in tests\n\
+Devices, firmware upgrades and faults, with a console in the browser.")
+endif()
 # Of which libc's version on: dpkg-shlibdeps knows that of this machine's architecture only.
 if(CMAKE_CROSSCOMPILING)
   set(CPACK_DEBIAN_SHARED_PACKAGE_DEPENDS "libc6, libgcc-s1")
 else()
   set(CPACK_DEBIAN_SHARED_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_HUB_PACKAGE_SHLIBDEPS ON)
 endif()
 include(CPack)

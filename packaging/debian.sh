@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Debian packages of the library for one architecture, in FOLDER/deb: packaging/debian.sh FOLDER [-DOPTION=VALUE...]
 #
-# The options are those of CMakeLists.txt: -DCOMPILE_TOOLS=arm-linux-gnueabihf-gcc makes packages for armhf.
+# The options are those of CMakeLists.txt: -DCOMPILE_TOOLS=arm-linux-gnueabihf-gcc makes packages for armhf,
+# -DIOT_BUILD_HUB=ON one of the hub, too (for this machine: without COMPILE_TOOLS).
 set -euo pipefail
 source=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:?usage: packaging/debian.sh FOLDER [-DOPTION=VALUE...]}

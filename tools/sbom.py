@@ -114,6 +114,12 @@ def rust():
     return ask(rustc, "--version").split()[1], folder if texts(folder) else ROOT
 
 
+def sqlite(folder):
+    """The version of the SQLite that crate libsqlite3-sys compiles."""
+    header = (folder / "sqlite3.h").read_text(encoding="utf-8")
+    return re.search(r'(?m)^#define SQLITE_VERSION\s+"(.*)"', header)[1]
+
+
 def component(name, version, licence, **more):
     """A component of the bill."""
     return {"type": "library", "bom-ref": f"{name}@{version}", "name": name, "version": version,
@@ -159,6 +165,12 @@ def linked(cargo, arguments, archive):
         add("mbedtls", mbedtls, "Apache-2.0 OR GPL-2.0-or-later", None if system else mbedtls_folder(cargo),
             f"iot-mbedtls@{own['iot-mbedtls']}", **more,
             purl=f"pkg:github/mbed-tls/mbedtls@v{mbedtls}", cpe=f"cpe:2.3:a:arm:mbed_tls:{mbedtls}:*:*:*:*:*:*:*")
+    if "libsqlite3-sys" in own:
+        version = own["libsqlite3-sys"]
+        folder = found["libsqlite3-sys", version][0] / "sqlite3"
+        number = sqlite(folder)
+        add("sqlite", number, "blessing", folder, f"libsqlite3-sys@{version}",
+            cpe=f"cpe:2.3:a:sqlite:sqlite:{number}:*:*:*:*:*:*:*")
     number, folder = rust()
     add("rust-std", number, "MIT OR Apache-2.0", folder, purl=f"pkg:github/rust-lang/rust@{number}")
     return components, edges

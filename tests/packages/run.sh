@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# The Debian packages as a user has them: made for another processor, unpacked, used by a cross compiler. And the recipes
-# for Yocto and Buildroot, as far as they can be tried.
+# The Debian packages as a user has them: made for this machine, installed in a fresh Debian, used there; made for
+# another processor, unpacked, used by a cross compiler. And the recipes for Yocto and Buildroot, as far as they can be
+# tried.
 #
 #   tests/packages/run.sh            all
-#   tests/packages/run.sh PART...    some of: recipes cross
+#   tests/packages/run.sh PART...    some of: recipes install cross
 #
-# Needs Debian on x86-64. `cross` takes what tests/targets/run.sh armhf has built.
+# Needs Debian on x86-64, and root for `install` (chroot). `cross` takes what tests/targets/run.sh armhf has built.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tools/need.sh
@@ -24,6 +25,63 @@ fail() {
 upgrade() {
     "$1" run --once --size 2000000 --from-version 1.0.0 --version 2.0.0 --expect 'done' --timeout 120 \
         --fault 'http:cut=1000001#1' --compare FW_TESTPRODUCdevice_2.0.0.bin --auth psk --scheme http -- "${@:2}"
+}
+
+# A Debian with nothing but what compiles C, in target/packages/base, for as long as the lists of packages know it.
+base() {
+    local place=$target/packages/base
+    [ -f "$place/.whole" ] && return
+    rm -rf "$place"
+    mkdir -p "$place"
+    debootstrap --variant=minbase --include=gcc,libc6-dev,make,cmake,pkg-config bookworm "$place" >"$place.log" 2>&1 ||
+        fail "$(tail -n 5 "$place.log")"
+    touch "$place/.whole"
+}
+
+install() {
+    need debootstrap=debootstrap cmake=cmake make=make gcc=gcc dpkg-shlibdeps=dpkg-dev python3=python3
+    need_rust
+    packaging/debian.sh "$output/amd64" -DIOT_BUILD_HUB=ON -DCARGO_TARGET_DIR="$target"
+    base
+    local place=$output/root packages name
+    rm -rf "$place"
+    cp -a "$target/packages/base" "$place"
+    packages=("$output"/amd64/deb/*.deb)
+    [ ${#packages[@]} = 3 ] || fail "there are ${#packages[@]} packages: ${packages[*]}"
+    # debootstrap writes none.
+    echo '127.0.0.1 localhost' >"$place/etc/hosts"
+    mkdir "$place/work"
+    cp "${packages[@]}" c_examples/ota_mqtt_sample.c tests/link/program.c tests/c/check.h "$place/work"
+    cp -r tests/link/consumer "$place/work"
+    # dpkg looks at what each needs.
+    chroot "$place" sh -c 'dpkg -i /work/*.deb' || fail "the packages can't be installed"
+    for name in libiot-sdk-dev libiot-sdk3 qcloud-iot-hub; do
+        grep -q 'which terms' "$place/usr/share/doc/$name/copyright" || fail "$name has no licences"
+        [ "$(find "$place/usr/share/doc/$name" -name '*.cdx.json' | wc -l)" = 1 ] || fail "$name has no bill of materials"
+    done
+    grep -rlE "$output|$target" "$place/usr/include/qcloud_iot" "$place"/usr/lib/*/pkgconfig/libiot_sdk.pc \
+        "$place"/usr/lib/*/cmake/QCloudIoT "$place/usr/share/doc/libiot-sdk-dev" && fail "these name folders of the build"
+    # shellcheck disable=SC2016
+    chroot "$place" sh -euc '
+        cd /work
+        flags=$(pkg-config --cflags libiot_sdk)
+        gcc $flags ota_mqtt_sample.c $(pkg-config --libs libiot_sdk) -o with_shared
+        gcc $flags ota_mqtt_sample.c -Wl,-Bstatic $(pkg-config --static --libs libiot_sdk) -Wl,-Bdynamic -o with_archives
+        cmake -S consumer -B build -DPROGRAM=/work/program.c -DCHECKS=/work
+        cmake --build build
+        build/with_static
+        build/with_shared' || fail "programs can't be built with what was installed"
+    readelf -d "$place/work/with_shared" | grep -q 'NEEDED.*libiot_sdk\.so\.3' || fail "with_shared does not need the library"
+    readelf -d "$place/work/with_archives" | grep -q libiot_sdk && fail "with_archives needs the shared library"
+    # The hub of the package, which starts the program.
+    printf '#!/bin/sh\nexec chroot "%s" qcloud_iot_hub "$@"\n' "$place" >"$output/hub"
+    chmod +x "$output/hub"
+    for name in with_shared with_archives; do
+        upgrade "$output/hub" "/work/$name" || fail "$name took no upgrade"
+    done
+    chroot "$place" sh -c 'dpkg -r libiot-sdk-dev libiot-sdk3 qcloud-iot-hub' >/dev/null
+    [ -z "$(find "$place/usr" -name '*iot_sdk*' -o -name '*qcloud*')" ] || fail "something is left behind"
+    rm -rf "$place"
 }
 
 cross() {
@@ -66,10 +124,10 @@ recipes() {
 }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(recipes cross)
+[ ${#parts[@]} -gt 0 ] || parts=(recipes install cross)
 for part in "${parts[@]}"; do
     case $part in
-    recipes | cross) echo "-- packages, $part" && "$part" ;;
+    recipes | install | cross) echo "-- packages, $part" && "$part" ;;
     *) fail "there is no part $part" ;;
     esac
 done
