@@ -172,10 +172,15 @@ impl Gateway {
         let outcome = self.published(gateway, &text).and_then(|()| {
             drive_until(&self.client, deadline, || session.lock().take_outcome(ticket)).map_err(Unanswered::NoAnswer)
         });
-        if outcome.is_err() {
-            session.lock().give_up(ticket);
-        }
-        outcome
+        outcome.or_else(|why| {
+            let mut session = session.lock();
+            // Another thread may have taken it in while this one learned of the end of the link. What is known of the device
+            // has changed by it.
+            session.take_outcome(ticket).ok_or_else(|| {
+                session.give_up(ticket);
+                why
+            })
+        })
     }
 
     fn published(&self, gateway: &Identity, text: &str) -> Result<(), Unanswered> {
