@@ -1,6 +1,8 @@
 //! Pointing a device at another cloud without compiling it anew: environment variables, read when they are needed.
 //! A build without `FEATURE_RUNTIME_OVERRIDES` never looks at them.
 
+use iot_engine::endpoint;
+
 /// MQTT server as `host:port`, instead of the product's own host.
 pub const ENDPOINT: &str = "QCLOUD_IOT_MQTT_ENDPOINT";
 /// CoAP server as `host:port`, instead of the product's own host.
@@ -20,4 +22,25 @@ pub fn read(variable: &str) -> Option<String> {
     } else {
         None
     }
+}
+
+/// Host and port that `variable` names, `default` where it names none. `function` is whose log line tells that it does, and
+/// `service` what for.
+///
+/// # Errors
+/// It is not `host:port`.
+pub fn server(
+    variable: &str,
+    function: &str,
+    service: &str,
+    default: impl FnOnce() -> (String, u16),
+) -> Result<(String, u16), String> {
+    let Some(text) = read(variable) else {
+        return Ok(default());
+    };
+    let Some((host, port)) = endpoint::parse(&text) else {
+        return Err(format!("{variable} is not host:port: {text}"));
+    };
+    log::info!(target: function, "{service} from {variable}: {host}:{port}");
+    Ok((host.to_owned(), port))
 }

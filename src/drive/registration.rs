@@ -4,7 +4,6 @@ pub mod files;
 
 use std::sync::Arc;
 
-use iot_engine::endpoint;
 use iot_engine::http::reply::{Fault, Reply};
 use iot_engine::services::registration::{Credentials, Registration, MAX_BODY};
 
@@ -32,7 +31,8 @@ const PORT: u16 = if TLS { 443 } else { 80 };
 /// # Errors
 /// Why there are none.
 pub fn register(platform: &Arc<dyn Platform>, registration: &Registration) -> Result<Credentials, RegistrationFault> {
-    let (host, port) = server()?;
+    let server = overrides::server(overrides::REGISTRATION_ENDPOINT, FUNCTION, "server", || (HOST.to_owned(), PORT));
+    let (host, port) = server.map_err(RegistrationFault::NoServer)?;
     let identity = registration.identity();
     log::debug!(
         target: FUNCTION,
@@ -54,19 +54,6 @@ pub fn register(platform: &Arc<dyn Platform>, registration: &Registration) -> Re
         (Err(fault), _) => return Err(RegistrationFault::NoAnswer(fault)),
     };
     Ok(registration.read(&answer)?)
-}
-
-/// The cloud's server, or the one that the environment names.
-fn server() -> Result<(String, u16), RegistrationFault> {
-    let Some(text) = overrides::read(overrides::REGISTRATION_ENDPOINT) else {
-        return Ok((HOST.to_owned(), PORT));
-    };
-    let Some((host, port)) = endpoint::parse(&text) else {
-        let name = overrides::REGISTRATION_ENDPOINT;
-        return Err(RegistrationFault::NoServer(format!("{name} is not host:port: {text}")));
-    };
-    log::info!(target: FUNCTION, "server from {}: {host}:{port}", overrides::REGISTRATION_ENDPOINT);
-    Ok((host.to_owned(), port))
 }
 
 #[cfg(not(feature = "auth-with-notls"))]

@@ -80,29 +80,13 @@ unsafe fn security(_name: &str, _params: &CoAPInitParams, _identity: &Identity) 
 #[cfg(not(any(feature = "auth-mode-cert", feature = "auth-with-notls")))]
 unsafe fn security(name: &'static str, params: &CoAPInitParams, identity: &Identity) -> Result<Security, c_int> {
     // SAFETY: the text is NULL or ends with a NUL.
-    let secret = unsafe { required_str(name, "device_secret", params.device_secret) }?;
-    match iot_engine::identity::decode_secret(secret) {
-        Ok(key) if !key.is_empty() => Ok(Security::Psk { identity: identity.client_id(), key }),
-        Ok(_) => {
-            log::error!(target: name, "device secret is empty");
-            Err(QCLOUD_ERR_INVAL)
-        }
-        Err(error) => {
-            log::error!(target: name, "{error}");
-            Err(QCLOUD_ERR_INVAL)
-        }
-    }
+    let key = unsafe { super::mqtt::secret_key(name, params.device_secret) }?;
+    Ok(Security::Psk { identity: identity.client_id(), key })
 }
 
 #[cfg(feature = "auth-mode-cert")]
 unsafe fn security(name: &'static str, params: &CoAPInitParams, _identity: &Identity) -> Result<Security, c_int> {
-    let cert_file = super::mqtt::path(name, &params.cert_file, "cert_file")?;
-    let key_file = super::mqtt::path(name, &params.key_file, "key_file")?;
-    let ca_pem = crate::drive::trust::mqtt_ca().map_err(|error| {
-        log::error!(target: name, "{error}");
-        QCLOUD_ERR_INVAL
-    })?;
-    Ok(Security::Mutual { ca_pem, cert_file, key_file })
+    super::mqtt::certificates(name, &params.cert_file, &params.key_file)
 }
 
 export! {

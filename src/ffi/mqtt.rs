@@ -112,11 +112,7 @@ pub(super) fn listener(handler: &MQTTEventHandler, known_as: Arc<AtomicPtr<c_voi
 #[cfg(not(feature = "auth-mode-cert"))]
 unsafe fn credentials(params: &MQTTInitParams, identity: &Identity) -> Result<(Security, Proof), c_int> {
     // SAFETY: the text is NULL or ends with a NUL.
-    let secret = unsafe { required_str("IOT_MQTT_Construct", "device_secret", params.device_secret) }?;
-    let key = iot_engine::identity::decode_secret(secret).map_err(|error| {
-        log::error!(target: "IOT_MQTT_Construct", "{error}");
-        QCLOUD_ERR_INVAL
-    })?;
+    let key = unsafe { secret_key("IOT_MQTT_Construct", params.device_secret) }?;
     #[cfg(feature = "auth-with-notls")]
     {
         let _ = identity;
@@ -126,19 +122,43 @@ unsafe fn credentials(params: &MQTTInitParams, identity: &Identity) -> Result<(S
     Ok((Security::Psk { identity: identity.client_id(), key }, Proof::Transport))
 }
 
-#[cfg(feature = "auth-mode-cert")]
-unsafe fn credentials(params: &MQTTInitParams, _identity: &Identity) -> Result<(Security, Proof), c_int> {
-    let cert_file = path("IOT_MQTT_Construct", &params.cert_file, "cert_file")?;
-    let key_file = path("IOT_MQTT_Construct", &params.key_file, "key_file")?;
-    let ca_pem = crate::drive::trust::mqtt_ca().map_err(|error| {
-        log::error!(target: "IOT_MQTT_Construct", "{error}");
+/// The key in a device secret, which `function` was given.
+///
+/// # Safety
+/// `device_secret` is NULL or ends with a NUL.
+#[cfg(not(feature = "auth-mode-cert"))]
+pub(super) unsafe fn secret_key(function: &'static str, device_secret: *const c_char) -> Result<Vec<u8>, c_int> {
+    // SAFETY: the caller's promise.
+    let secret = unsafe { required_str(function, "device_secret", device_secret) }?;
+    iot_engine::identity::decode_secret(secret).map_err(|error| {
+        log::error!(target: function, "{error}");
         QCLOUD_ERR_INVAL
-    })?;
-    Ok((Security::Mutual { ca_pem, cert_file, key_file }, Proof::Transport))
+    })
 }
 
 #[cfg(feature = "auth-mode-cert")]
-pub(super) fn path(function: &'static str, field: &[c_char; 256], name: &str) -> Result<String, c_int> {
+unsafe fn credentials(params: &MQTTInitParams, _identity: &Identity) -> Result<(Security, Proof), c_int> {
+    Ok((certificates("IOT_MQTT_Construct", &params.cert_file, &params.key_file)?, Proof::Transport))
+}
+
+/// A certificate and its key, whose paths `function` was given.
+#[cfg(feature = "auth-mode-cert")]
+pub(super) fn certificates(
+    function: &'static str,
+    cert_file: &[c_char; 256],
+    key_file: &[c_char; 256],
+) -> Result<Security, c_int> {
+    let cert_file = path(function, cert_file, "cert_file")?;
+    let key_file = path(function, key_file, "key_file")?;
+    let ca_pem = crate::drive::trust::mqtt_ca().map_err(|error| {
+        log::error!(target: function, "{error}");
+        QCLOUD_ERR_INVAL
+    })?;
+    Ok(Security::Mutual { ca_pem, cert_file, key_file })
+}
+
+#[cfg(feature = "auth-mode-cert")]
+fn path(function: &'static str, field: &[c_char; 256], name: &str) -> Result<String, c_int> {
     match String::from_utf8(text(field).collect()) {
         Ok(path) if !path.is_empty() && path.len() < field.len() => Ok(path),
         _ => {

@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 use iot_engine::coap::packet::MAX_RECEIVE;
 pub use iot_engine::coap::{Answer, Event};
-use iot_engine::coap::{Authentication, Due, Refusal, Session};
+use iot_engine::coap::{Authentication, Due, Session};
 use iot_engine::identity::{self, Identity};
-use iot_engine::time::Millis;
 pub use settings::Settings;
 
 use super::error::Error;
@@ -109,16 +108,6 @@ impl Client {
         }
     }
 
-    /// Who the device is.
-    pub fn identity(&self) -> &Identity {
-        &self.setup.identity
-    }
-
-    /// The clock of this client.
-    pub fn platform(&self) -> &Arc<dyn Platform> {
-        &self.platform
-    }
-
     /// What the C surface keeps with the client.
     pub fn attachment(&self) -> &(dyn Any + Send + Sync) {
         &*self.setup.attachment
@@ -135,26 +124,10 @@ impl Client {
         needs_answer: bool,
         receiver: Option<Arc<dyn Listener>>,
     ) -> Result<u16, Error> {
-        self.send_by(|session, now| session.send(now, topic, payload, needs_answer, receiver))
-    }
-
-    /// As [`send`](Self::send), with an answer wanted: `receiver` is told of further answers, too, for a minute or until the
-    /// next message of this kind.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub fn send_followed(&self, topic: &str, payload: &[u8], receiver: Arc<dyn Listener>) -> Result<u16, Error> {
-        self.send_by(|session, now| session.send_followed(now, topic, payload, Some(receiver)))
-    }
-
-    fn send_by(
-        &self,
-        make: impl FnOnce(&mut Session<Owner>, Millis) -> Result<(u16, bytes::Bytes), Refusal>,
-    ) -> Result<u16, Error> {
         self.check_open()?;
         let now = self.platform.now();
         // It waits before its bytes leave: another thread may receive the answer before this one goes on.
-        let (id, packet) = make(&mut self.session.lock(), now)?;
+        let (id, packet) = self.session.lock().send(now, topic, payload, needs_answer, receiver)?;
         log::debug!(target: "coap_send", "message {id}, {} bytes", packet.len());
         match self.transmit(&packet) {
             Ok(()) => Ok(id),

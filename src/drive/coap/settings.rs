@@ -3,7 +3,6 @@
 use std::any::Any;
 
 use iot_engine::coap::Terms;
-use iot_engine::endpoint;
 use iot_engine::identity::Identity;
 
 use super::{Listener, Setup};
@@ -48,23 +47,13 @@ impl Setup {
         listener: Option<Box<dyn Listener>>,
         attachment: Box<dyn Any + Send + Sync>,
     ) -> Result<Setup, String> {
-        let (host, port) = server(&identity)?;
+        let (host, port) = overrides::server(overrides::COAP_ENDPOINT, "IOT_COAP_Construct", "CoAP server", || {
+            (identity.host(), PORT)
+        })?;
         // The handshake has time limits of its own.
         let endpoint = Endpoint { host, port, security, handshake_timeout_ms: 0 };
         Ok(Setup { identity, endpoint, settings: settings.within_limits(), listener, attachment })
     }
-}
-
-/// The product's server, or the one that the environment names.
-fn server(identity: &Identity) -> Result<(String, u16), String> {
-    let Some(text) = overrides::read(overrides::COAP_ENDPOINT) else {
-        return Ok((identity.host(), PORT));
-    };
-    let Some((host, port)) = endpoint::parse(&text) else {
-        return Err(format!("{} is not host:port: {text}", overrides::COAP_ENDPOINT));
-    };
-    log::info!(target: "IOT_COAP_Construct", "CoAP server from {}: {host}:{port}", overrides::COAP_ENDPOINT);
-    Ok((host.to_owned(), port))
 }
 
 #[cfg(test)]

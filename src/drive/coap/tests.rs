@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use iot_engine::coap::packet::{Kind, Packet};
+use iot_engine::time::Millis;
 
 use super::*;
 use crate::drive::testing::Clock;

@@ -1,6 +1,5 @@
 //! What a program may choose of an MQTT client, within the limits of behaviour.md section 3.
 
-use iot_engine::endpoint;
 use iot_engine::identity::Identity;
 use iot_engine::mqtt::Config;
 
@@ -43,7 +42,8 @@ impl Setup {
         listener: Option<Box<dyn Listener>>,
         attachment: Box<dyn std::any::Any + Send + Sync>,
     ) -> Result<Setup, String> {
-        let (host, port) = server(&identity)?;
+        let (host, port) =
+            overrides::server(overrides::ENDPOINT, "IOT_MQTT_Construct", "MQTT server", || (identity.host(), PORT))?;
         let command_timeout_ms = settings.command_timeout_ms.clamp(MIN_COMMAND_TIMEOUT_MS, MAX_COMMAND_TIMEOUT_MS);
         let handshake_timeout_ms = command_timeout_ms.max(MIN_HANDSHAKE_TIMEOUT_MS);
         Ok(Setup {
@@ -61,18 +61,6 @@ impl Setup {
             identity,
         })
     }
-}
-
-/// The product's server, or the one that the environment names.
-fn server(identity: &Identity) -> Result<(String, u16), String> {
-    let Some(text) = overrides::read(overrides::ENDPOINT) else {
-        return Ok((identity.host(), PORT));
-    };
-    let Some((host, port)) = endpoint::parse(&text) else {
-        return Err(format!("{} is not host:port: {text}", overrides::ENDPOINT));
-    };
-    log::info!(target: "IOT_MQTT_Construct", "MQTT server from {}: {host}:{port}", overrides::ENDPOINT);
-    Ok((host.to_owned(), port))
 }
 
 #[cfg(test)]
