@@ -107,14 +107,22 @@ impl Socket {
     }
 }
 
-async fn bind(option: &str, listen: &Listen) -> Result<Option<Socket>> {
+/// What an option says, for messages, and the addresses that it names; `None` where it says `off`.
+fn addresses(option: &str, listen: &Listen) -> Result<Option<(String, Vec<SocketAddr>)>> {
     let Listen::At(text) = listen else {
         return Ok(None);
     };
-    let what = || format!("{option} {text}");
-    let addresses: Vec<SocketAddr> = text.to_socket_addrs().context(what)?.collect();
-    let listener = TcpListener::bind(&addresses[..]).await.map_err(|error| cannot_bind(&what(), &error))?;
-    let address = listener.local_addr().context(what)?;
+    let what = format!("{option} {text}");
+    let addresses = text.to_socket_addrs().context(|| what.clone())?.collect();
+    Ok(Some((what, addresses)))
+}
+
+async fn bind(option: &str, listen: &Listen) -> Result<Option<Socket>> {
+    let Some((what, addresses)) = addresses(option, listen)? else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind(&addresses[..]).await.map_err(|error| cannot_bind(&what, &error))?;
+    let address = listener.local_addr().context(|| what)?;
     Ok(Some(Socket { listener, address }))
 }
 
@@ -130,13 +138,11 @@ fn cannot_bind(what: &str, error: &io::Error) -> Fatal {
 
 /// The same for datagrams.
 async fn bind_udp(option: &str, listen: &Listen) -> Result<Option<(UdpSocket, SocketAddr)>> {
-    let Listen::At(text) = listen else {
+    let Some((what, addresses)) = addresses(option, listen)? else {
         return Ok(None);
     };
-    let what = || format!("{option} {text}");
-    let addresses: Vec<SocketAddr> = text.to_socket_addrs().context(what)?.collect();
-    let socket = UdpSocket::bind(&addresses[..]).await.map_err(|error| cannot_bind(&what(), &error))?;
-    let address = socket.local_addr().context(what)?;
+    let socket = UdpSocket::bind(&addresses[..]).await.map_err(|error| cannot_bind(&what, &error))?;
+    let address = socket.local_addr().context(|| what)?;
     Ok(Some((socket, address)))
 }
 

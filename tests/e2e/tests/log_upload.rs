@@ -2,12 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use e2e::{
-    publish, Answer, Broker, Build, Desk, Device, Finished, Packet, Reaction, Sample, Secrets, Server, PUBLISH,
-    SUBSCRIBE,
+    each_row, publish, Answer, Broker, Build, Desk, Device, Finished, Packet, Reaction, Sample, Secrets, Server,
+    PUBLISH, SUBSCRIBE,
 };
 use tempfile::TempDir;
 
@@ -173,16 +171,7 @@ const FAULTS: &[(&str, bool)] = &[
 /// Cases 9 and 22: what a server does not take is kept, and the next good server gets it; nothing secret is among it.
 #[test]
 fn case_09_after_each_bad_answer_a_good_one_takes_all() {
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while let Some((fault, taken)) = FAULTS.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    faces(fault, *taken);
-                }
-            });
-        }
-    });
+    each_row(FAULTS, |(fault, taken)| faces(fault, *taken));
 }
 
 fn faces(fault: &str, taken: bool) {

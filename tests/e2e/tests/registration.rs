@@ -3,10 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
-use e2e::{Build, Desk, Device, Firmware, HubSetup, Sample};
+use e2e::{each_row, Build, Desk, Device, Firmware, HubSetup, Sample};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -171,16 +169,7 @@ const FAULTS: &[(&str, &str)] = &[
 /// Cases 7, 8, 10, 11, 13, 14 and 20: what a reply may have wrong. The device's file changes where it was good, only.
 #[test]
 fn a_device_takes_a_good_reply_only() {
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while let Some((fault, words)) = FAULTS.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    faces(fault, words);
-                }
-            });
-        }
-    });
+    each_row(FAULTS, |(fault, words)| faces(fault, words));
 }
 
 fn faces(fault: &str, words: &str) {
