@@ -4,12 +4,12 @@ mod connection;
 
 use std::ffi::{c_char, c_int};
 
-use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_SSL_READ, QCLOUD_ERR_SSL_WRITE};
+use iot_abi::error::{QCLOUD_ERR_SSL_READ, QCLOUD_ERR_SSL_WRITE};
 use iot_abi::import::SSLConnectParams;
-use iot_platform_posix::cause::Cause;
-use iot_platform_posix::{export, log, tcp};
+use iot_platform_posix::export;
 
 use self::connection::Connection;
+use crate::handle;
 use crate::params::Params;
 
 export! {
@@ -24,23 +24,9 @@ export! {
         host: *const c_char,
         port: c_int,
     ) -> usize {
+        let open = |params: &Params<'_>, host: &str, port| Connection::open(&params.security, host, port);
         // SAFETY: the caller's promises.
-        let (params, host) = unsafe { (params.as_ref(), tcp::host_name(host)) };
-        let (Some(params), Some(host), Ok(port @ 1..)) = (params, host, u16::try_from(port)) else {
-            Cause::lasting("parameters, host or port are missing or invalid".to_owned()).tell(NAME);
-            return 0;
-        };
-        // SAFETY: the caller's promise.
-        let result = unsafe { Params::from_c(params) }
-            .map_err(Cause::lasting)
-            .and_then(|params| Connection::open(&params.security, host, port));
-        match result {
-            Ok(connection) => Box::into_raw(Box::new(connection)) as usize,
-            Err(cause) => {
-                cause.tell(NAME);
-                0
-            }
-        }
+        unsafe { handle::connect(NAME, params, host, port, open) }
     }
 }
 
@@ -51,10 +37,8 @@ export! {
     /// # Safety
     /// `handle` is 0 or from [`iot_platform_dtls_connect`], and used no more by any thread.
     pub unsafe fn iot_platform_dtls_disconnect(handle: usize) {
-        if handle != 0 {
-            // SAFETY: the caller's promise; the box was made in connect.
-            drop(unsafe { Box::from_raw(handle as *mut Connection) });
-        }
+        // SAFETY: the caller's promise.
+        unsafe { handle::disconnect::<Connection>(handle) }
     }
 }
 
@@ -71,17 +55,13 @@ export! {
         len: usize,
         written_len: *mut usize,
     ) -> c_int {
-        // SAFETY: the caller's promise.
-        let connection = unsafe { (handle as *const Connection).as_ref() };
-        let (Some(connection), false, false) = (connection, data.is_null(), written_len.is_null()) else {
-            log::error(NAME, "null handle or pointer");
-            return QCLOUD_ERR_INVAL;
-        };
-        // SAFETY: the caller's promise.
-        let code = connection.write(unsafe { std::slice::from_raw_parts(data, len) });
-        // SAFETY: the caller's promise.
-        unsafe { *written_len = if code == 0 { len } else { 0 } };
-        code
+        // SAFETY: the caller's promises.
+        unsafe {
+            handle::write(NAME, handle, data, len, written_len, |connection: &Connection, data| {
+                let code = connection.write(data);
+                (code, if code == 0 { data.len() } else { 0 })
+            })
+        }
     }
 }
 
@@ -100,17 +80,12 @@ export! {
         timeout_ms: u32,
         read_len: *mut usize,
     ) -> c_int {
-        // SAFETY: the caller's promise.
-        let connection = unsafe { (handle as *const Connection).as_ref() };
-        let (Some(connection), false, false) = (connection, data.is_null(), read_len.is_null()) else {
-            log::error(NAME, "null handle or pointer");
-            return QCLOUD_ERR_INVAL;
-        };
-        // SAFETY: the caller's promise.
-        let (code, n) = connection.read(unsafe { std::slice::from_raw_parts_mut(data, len) }, timeout_ms);
-        // SAFETY: the caller's promise.
-        unsafe { *read_len = n };
-        code
+        // SAFETY: the caller's promises.
+        unsafe {
+            handle::read(NAME, handle, data, len, read_len, |connection: &Connection, data| {
+                connection.read(data, timeout_ms)
+            })
+        }
     }
 }
 

@@ -34,6 +34,7 @@ compile_error!("name whose TLS verifies certificates: feature tls-rustls or tls-
 mod connection;
 #[cfg(feature = "coap")]
 pub mod dtls;
+mod handle;
 #[cfg(any(not(feature = "auth-mode-cert"), feature = "tls-mbedtls", feature = "coap"))]
 mod mbed;
 mod params;
@@ -41,13 +42,11 @@ mod stack;
 
 use std::ffi::{c_char, c_int};
 
-use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_SSL_READ, QCLOUD_ERR_SSL_WRITE};
+use iot_abi::error::{QCLOUD_ERR_SSL_READ, QCLOUD_ERR_SSL_WRITE};
 use iot_abi::import::SSLConnectParams;
-use iot_platform_posix::cause::Cause;
-use iot_platform_posix::{export, log, tcp};
+use iot_platform_posix::export;
 
 use crate::connection::Connection;
-use crate::params::Params;
 
 #[cfg(test)]
 #[path = "../../testing/log_double.rs"]
@@ -66,22 +65,7 @@ export! {
         port: c_int,
     ) -> usize {
         // SAFETY: the caller's promises.
-        let (params, host) = unsafe { (params.as_ref(), tcp::host_name(host)) };
-        let (Some(params), Some(host), Ok(port @ 1..)) = (params, host, u16::try_from(port)) else {
-            Cause::lasting("parameters, host or port are missing or invalid".to_owned()).tell(NAME);
-            return 0;
-        };
-        // SAFETY: the caller's promise.
-        let result = unsafe { Params::from_c(params) }
-            .map_err(Cause::lasting)
-            .and_then(|params| Connection::open(&params, host, port));
-        match result {
-            Ok(connection) => Box::into_raw(Box::new(connection)) as usize,
-            Err(cause) => {
-                cause.tell(NAME);
-                0
-            }
-        }
+        unsafe { handle::connect(NAME, params, host, port, Connection::open) }
     }
 }
 
@@ -92,10 +76,8 @@ export! {
     /// # Safety
     /// `handle` is 0 or from [`iot_platform_tls_connect`], and used no more by any thread.
     pub unsafe fn iot_platform_tls_disconnect(handle: usize) {
-        if handle != 0 {
-            // SAFETY: the caller's promise; the box was made in connect.
-            drop(unsafe { Box::from_raw(handle as *mut Connection) });
-        }
+        // SAFETY: the caller's promise.
+        unsafe { handle::disconnect::<Connection>(handle) }
     }
 }
 
@@ -114,18 +96,12 @@ export! {
         timeout_ms: u32,
         read_len: *mut usize,
     ) -> c_int {
-        // SAFETY: the caller's promise.
-        let connection = unsafe { (handle as *const Connection).as_ref() };
-        let (Some(connection), false, false) = (connection, data.is_null(), read_len.is_null()) else {
-            log::error(NAME, "null handle or pointer");
-            return QCLOUD_ERR_INVAL;
-        };
-        // SAFETY: the caller's promise.
-        let data = unsafe { std::slice::from_raw_parts_mut(data, len) };
-        let (code, n) = connection.read(data, timeout_ms);
-        // SAFETY: the caller's promise.
-        unsafe { *read_len = n };
-        code
+        // SAFETY: the caller's promises.
+        unsafe {
+            handle::read(NAME, handle, data, len, read_len, |connection: &Connection, data| {
+                connection.read(data, timeout_ms)
+            })
+        }
     }
 }
 
@@ -162,18 +138,12 @@ export! {
         timeout_ms: u32,
         written_len: *mut usize,
     ) -> c_int {
-        // SAFETY: the caller's promise.
-        let connection = unsafe { (handle as *const Connection).as_ref() };
-        let (Some(connection), false, false) = (connection, data.is_null(), written_len.is_null()) else {
-            log::error(NAME, "null handle or pointer");
-            return QCLOUD_ERR_INVAL;
-        };
-        // SAFETY: the caller's promise.
-        let data = unsafe { std::slice::from_raw_parts(data, len) };
-        let (code, n) = connection.write(data, timeout_ms);
-        // SAFETY: the caller's promise.
-        unsafe { *written_len = n };
-        code
+        // SAFETY: the caller's promises.
+        unsafe {
+            handle::write(NAME, handle, data, len, written_len, |connection: &Connection, data| {
+                connection.write(data, timeout_ms)
+            })
+        }
     }
 }
 
