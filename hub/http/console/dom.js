@@ -120,6 +120,21 @@ export async function busy(button, work) {
     }
 }
 
+/// Does `work` and hands what goes wrong with it to `tell`, in words; null before, so that an earlier problem goes.
+export async function attempt(work, tell) {
+    tell(null);
+    try {
+        await work();
+    } catch (error) {
+        tell(error.message);
+    }
+}
+
+/// Does so whenever the button is pressed.
+export function onPress(button, work, tell) {
+    button.addEventListener("click", () => busy(button, () => attempt(work, tell)));
+}
+
 /// A modal dialog. `build(close)` returns its content; the promise gets what `close` was called with.
 export function dialog(title, build, { steady } = {}) {
     return new Promise((resolve) => {

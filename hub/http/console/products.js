@@ -1,7 +1,7 @@
 // The products: whether their devices may register, their configuration, and messages to all of their devices.
 
 import { call, path } from "./hub.js";
-import { busy, h, problemBox, Rows, setText } from "./dom.js";
+import { h, onPress, problemBox, Rows, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { cell, headCell, nameOf, row, table, timeCell } from "./parts.js";
 import { objectIn, part, textForm } from "./services.js";
@@ -18,21 +18,15 @@ function registrationPart(memory, product) {
         setText(state, t(enabled ? "registration.on" : "registration.off"));
         setText(change, t(enabled ? "registration.switchOff" : "registration.switchOn"));
     };
-    change.addEventListener("click", () =>
-        busy(change, async () => {
-            problem.show(null);
-            try {
-                const answer = await call("POST", path("products", product, "registration"), { enabled: !enabled });
-                enabled = answer.product.registration;
-                setText(secret, answer.secret);
-                secretLine.hidden = !enabled;
-                show();
-                memory.say(t(enabled ? "registration.on" : "registration.off"));
-            } catch (error) {
-                problem.show(error.message);
-            }
-        }),
-    );
+    const turn = async () => {
+        const answer = await call("POST", path("products", product, "registration"), { enabled: !enabled });
+        enabled = answer.product.registration;
+        setText(secret, answer.secret);
+        secretLine.hidden = !enabled;
+        show();
+        memory.say(t(enabled ? "registration.on" : "registration.off"));
+    };
+    onPress(change, turn, problem.show);
     return part(
         t("registration.title"),
         [h("p", { class: "hint" }, t("registration.hint")), state, secretLine, problem.node, h("div", { class: "form-foot" }, change)],
@@ -98,22 +92,12 @@ function configPart(memory, product) {
         edited = true;
     });
     const problem = problemBox();
-    const act = (button, work) =>
-        button.addEventListener("click", () =>
-            busy(button, async () => {
-                problem.show(null);
-                try {
-                    await work();
-                } catch (error) {
-                    problem.show(error.message);
-                }
-            }),
-        );
-    act(push, async () => told(await call("POST", path("configs", product, "push"))));
-    act(change, async () => {
+    onPress(push, async () => told(await call("POST", path("configs", product, "push"))), problem.show);
+    const turn = async () => {
         await call("POST", path("configs", product, "switch"), { enabled: !config.enabled });
         await load();
-    });
+    };
+    onPress(change, turn, problem.show);
     return part(t("config.title"), [facts, form.node, actions, problem.node, list.node], load);
 }
 

@@ -2,21 +2,14 @@
 // when it is opened, and again when somebody wants to know how it is now.
 
 import { call, path } from "./hub.js";
-import { busy, field, h, problemBox, setText } from "./dom.js";
+import { attempt, busy, field, h, onPress, problemBox, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { cell, headCell, onlineMark, row, table, timeCell } from "./parts.js";
 
 /// A part that folds. `content` is filled by `load`, which is called with each opening, where there is something to ask for.
 export function part(title, content, load) {
     const problem = problemBox();
-    const refresh = async () => {
-        problem.show(null);
-        try {
-            await load();
-        } catch (error) {
-            problem.show(error.message);
-        }
-    };
+    const refresh = () => attempt(load, problem.show);
     const again = h("button", { type: "button", class: "small" }, t("service.refresh"));
     again.addEventListener("click", () => busy(again, refresh));
     const node = h(
@@ -135,16 +128,11 @@ function gatewayPart(memory, clientId) {
                 const online = onlineMark();
                 online.set(device.online);
                 const unbind = h("button", { type: "button", class: "small danger", "aria-label": t("gateway.unbindLabel", { name: device.device_name }) }, t("gateway.unbind"));
-                unbind.addEventListener("click", () =>
-                    busy(unbind, async () => {
-                        try {
-                            await call("DELETE", path("gateways", clientId, "devices", device.client_id));
-                            await load();
-                        } catch (error) {
-                            memory.say(error.message);
-                        }
-                    }),
-                );
+                const drop = async () => {
+                    await call("DELETE", path("gateways", clientId, "devices", device.client_id));
+                    await load();
+                };
+                onPress(unbind, drop, (text) => text && memory.say(text));
                 const name = h("a", { href: `#/devices/${encodeURIComponent(device.client_id)}` }, `${device.product_id} / ${device.device_name}`);
                 return row(headCell("c-name", name), cell("c-state", online.node), cell("c-actions", unbind));
             }),
@@ -190,16 +178,11 @@ function logPart(memory, clientId) {
         }
     });
     const clear = h("button", { type: "button", class: "small danger" }, t("log.clear"));
-    clear.addEventListener("click", () =>
-        busy(clear, async () => {
-            try {
-                await call("DELETE", path("devices", clientId, "log"));
-                await load();
-            } catch (error) {
-                memory.say(error.message);
-            }
-        }),
-    );
+    const forget = async () => {
+        await call("DELETE", path("devices", clientId, "log"));
+        await load();
+    };
+    onPress(clear, forget, (text) => text && memory.say(text));
     return part(t("log.title"), [level.node, lines, none, h("div", { class: "form-foot" }, clear)], load);
 }
 
