@@ -1,12 +1,12 @@
 //! 200 devices behind one gateway: bound, put online, and upgraded at once over its one connection.
 
 use std::fs;
-use std::process::Command;
 
-use e2e::{Build, Device, Firmware, HubSetup, Process};
+use e2e::{Build, Device, Firmware, HubSetup};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use crate::devices;
 use crate::figures::{Figure, Row, Unit};
 use crate::hub::peak_kb;
 use crate::Plan;
@@ -43,20 +43,9 @@ pub fn run(plan: &Plan) -> Vec<Row> {
         .args(&["--upgrade-on-report"])
         .start();
     println!("   {count} devices behind one gateway, MQTT over PSK, HTTPS");
-    let mut command = Command::new(Build::Key.program("gateway"));
-    command
-        .arg(count.to_string())
-        .current_dir(&home)
-        .env("QCLOUD_IOT_MQTT_ENDPOINT", hub.ready("mqtt_psk"))
-        .env("QCLOUD_IOT_CA_FILE", hub.ready("ca_file"));
-    let finished = Process::start("gateway", &mut command).finish();
-    assert_eq!(finished.code(), 0, "exit code");
-    hub.settle();
-    let said: Option<Said> = finished.lines.iter().rev().find_map(|line| serde_json::from_str(line).ok());
-    let said = said.expect("a line of JSON");
+    let said: Said = devices::run("gateway", Build::Key, count, &home, &hub);
     assert_eq!((said.devices, said.bytes), (count, count * BYTES), "devices and bytes of firmware");
-    let done = hub.events_of("upgrade").iter().filter(|event| event["state"] == "done").count();
-    assert_eq!(done, count, "devices whose upgrade was reported as done");
+    assert_eq!(devices::done(&hub), count, "devices whose upgrade was reported as done");
 
     let once = Figure::once;
     let kilobytes = |kb: f64| once(Unit::Kilobytes, kb * 1.024);

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2e::{Build, Device, Firmware, HubSetup, Log, Process};
+use e2e::{Build, Device, Firmware, HubSetup, Log};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::api;
+use crate::devices;
 use crate::figures::{Figure, Goal, Row, Unit};
 use crate::many::Said;
 use crate::Plan;
@@ -49,18 +49,9 @@ pub fn run(plan: &Plan) -> Vec<Row> {
         move || ask(&address, count, &over)
     });
     println!("   {count} devices, MQTT over PSK, HTTPS; the console at {console}");
-    let mut command = Command::new(Build::Key.program("devices"));
-    command
-        .arg(count.to_string())
-        .current_dir(&home)
-        .env("QCLOUD_IOT_MQTT_ENDPOINT", hub.ready("mqtt_psk"))
-        .env("QCLOUD_IOT_CA_FILE", hub.ready("ca_file"));
-    let finished = Process::start("devices", &mut command).finish();
+    let said: Said = devices::run("devices", Build::Key, count, &home, &hub);
     over.store(true, Ordering::Relaxed);
-    assert_eq!(finished.code(), 0, "exit code");
     let latency = page.join().expect("the page");
-    let said: Option<Said> = finished.lines.iter().rev().find_map(|line| serde_json::from_str(line).ok());
-    let said = said.expect("a line of JSON");
     let mut done = BTreeSet::new();
     // A reset says that the page must ask for what it missed.
     let mut resets = 0;

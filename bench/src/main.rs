@@ -12,6 +12,7 @@ use clap::{CommandFactory, Parser, ValueEnum};
 mod api;
 mod c_sdk;
 mod curl;
+mod devices;
 mod fetch;
 mod figures;
 mod first_byte;

@@ -1,12 +1,12 @@
 //! 1,000 devices in one process, each of which takes 1 MB from the hub at the same time.
 
 use std::fs;
-use std::process::Command;
 
-use e2e::{Build, Device, Firmware, HubSetup, Process};
+use e2e::{Build, Device, Firmware, HubSetup};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use crate::devices;
 use crate::figures::{Figure, Goal, Row, Unit};
 use crate::Plan;
 
@@ -47,22 +47,10 @@ fn of_build(plan: &Plan, build: Build, case: &str, bound: f64) -> Row {
         .firmware(&firmware)
         .args(&["--upgrade-on-report", "--scheme", scheme])
         .start();
-    let endpoint = hub.ready(if build == Build::NoTls { "mqtt" } else { "mqtt_psk" });
     println!("   {count} devices, {scheme}");
-    let mut command = Command::new(build.program("devices"));
-    command
-        .arg(count.to_string())
-        .current_dir(&home)
-        .env("QCLOUD_IOT_MQTT_ENDPOINT", endpoint)
-        .env("QCLOUD_IOT_CA_FILE", hub.ready("ca_file"));
-    let finished = Process::start("devices", &mut command).finish();
-    assert_eq!(finished.code(), 0, "exit code");
-    hub.settle();
-    let said: Option<Said> = finished.lines.iter().rev().find_map(|line| serde_json::from_str(line).ok());
-    let said = said.expect("a line of JSON");
+    let said: Said = devices::run("devices", build, count, &home, &hub);
     assert_eq!((said.devices, said.bytes), (count, count * BYTES), "devices and bytes of firmware");
-    let done = hub.events_of("upgrade").iter().filter(|event| event["state"] == "done").count();
-    assert_eq!(done, count, "devices that reported their upgrade as done");
+    assert_eq!(devices::done(&hub), count, "devices that reported their upgrade as done");
 
     let for_each = |kb: f64| Figure::once(Unit::Kilobytes, (kb - said.before_kb) * 1.024 / count as f64);
     let (peak, connected) = (for_each(said.peak_kb), for_each(said.connected_kb));
