@@ -62,6 +62,8 @@ unit() {
     cargo test --locked || return
     # CERT mode has structs and code of its own.
     cargo test --locked -p iot-abi --features auth-mode-cert,dev-dyn-reg,gateway,multithread || return
+    # The interface of 3.3.0 has more.
+    cargo test --locked -p iot-abi --features abi-3-3,dev-dyn-reg,gateway,multithread || return
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
         --features iot-sdk/auth-mode-cert,iot-platform/auth-mode-cert || return
     cargo test --locked --lib -p iot-sdk -p iot-platform-posix \

@@ -22,4 +22,15 @@
 /** Room for the path of a file, in bytes with the NUL. */
 #define FILE_PATH_MAX_LEN 256
 
+/* Tells the linker which headers an object was compiled with: a library of another IOT_ABI does not link with it. */
+#if defined(__ELF__) && defined(__GNUC__)
+__asm__(
+    ".ifndef qcloud_iot.compiled_with_headers_of_IOT_ABI_3.2\n"
+    ".pushsection .qcloud_iot.abi,\"G\",%progbits,qcloud_iot.compiled_with_headers_of_IOT_ABI_3.2,comdat\n"
+    ".globl qcloud_iot.compiled_with_headers_of_IOT_ABI_3.2\n"
+    "qcloud_iot.compiled_with_headers_of_IOT_ABI_3.2:\n"
+    ".popsection\n"
+    ".endif\n");
+#endif
+
 #endif /* PLATFORM_H_ */

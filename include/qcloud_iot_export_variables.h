@@ -2,6 +2,17 @@
 #ifndef QCLOUD_IOT_EXPORT_VARIABLES_H_
 #define QCLOUD_IOT_EXPORT_VARIABLES_H_
 
+/* Tells the linker which headers an object was compiled with: a library of another IOT_ABI does not link with it. */
+#if defined(__ELF__) && defined(__GNUC__)
+__asm__(
+    ".ifndef qcloud_iot.compiled_with_headers_of_IOT_ABI_3.2\n"
+    ".pushsection .qcloud_iot.abi,\"G\",%progbits,qcloud_iot.compiled_with_headers_of_IOT_ABI_3.2,comdat\n"
+    ".globl qcloud_iot.compiled_with_headers_of_IOT_ABI_3.2\n"
+    "qcloud_iot.compiled_with_headers_of_IOT_ABI_3.2:\n"
+    ".popsection\n"
+    ".endif\n");
+#endif
+
 /** Default time limit of an MQTT command in milliseconds. */
 #define QCLOUD_IOT_MQTT_COMMAND_TIMEOUT 5000
 

@@ -71,6 +71,9 @@ pub struct SendMsgParams {
 /// How to connect. Start from DEFAULT_COAPINIT_PARAMS.
 #[repr(C)]
 pub struct CoAPInitParams {
+    /// Region of the cloud, such as "china"; NULL, an empty one and an unknown one mean that.
+    #[cfg(feature = "abi-3-3")]
+    pub region: *mut c_char,
     /// Product id.
     pub product_id: *mut c_char,
     /// Device name.

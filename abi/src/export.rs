@@ -5,7 +5,11 @@ use std::ffi::c_char;
 use std::ffi::c_uint;
 
 /// Version that the library reports for itself in its log.
+#[cfg(not(feature = "abi-3-3"))]
 pub const QCLOUD_IOT_DEVICE_SDK_VERSION: &str = "3.2.2";
+/// Version that the library reports for itself in its log.
+#[cfg(feature = "abi-3-3")]
+pub const QCLOUD_IOT_DEVICE_SDK_VERSION: &str = "3.3.0";
 
 /// Longest client id: product id and device name, with room to spare. Characters, without the NUL.
 pub const MAX_SIZE_OF_CLIENT_ID: usize = 80;
@@ -21,6 +25,9 @@ pub const MAX_SIZE_OF_DEVICE_SECRET: usize = 64;
 pub const MAX_SIZE_OF_DEVICE_CERT_FILE_NAME: usize = 128;
 /// Longest path of a client private key in characters.
 pub const MAX_SIZE_OF_DEVICE_SECRET_FILE_NAME: usize = 128;
+/// Room for a region's name, in bytes with the NUL.
+#[cfg(feature = "abi-3-3")]
+pub const MAX_SIZE_OF_REGION: usize = 64;
 
 /// Identity of a device. Every text ends with a NUL; an empty text means "not set".
 #[derive(Clone, Copy)]
@@ -44,6 +51,9 @@ pub struct DeviceInfo {
     /// Product secret, only for registering a device at run time.
     #[cfg(feature = "dev-dyn-reg")]
     pub product_secret: [c_char; 33],
+    /// Region of the cloud, such as "china".
+    #[cfg(feature = "abi-3-3")]
+    pub region: [c_char; 64],
 }
 
 /// Identity of a gateway and of the devices behind it.

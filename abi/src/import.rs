@@ -42,8 +42,11 @@ pub struct Timer {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     pub end_time: timeval,
     /// When it is over, in the platform's own terms.
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    #[cfg(all(not(all(target_os = "linux", target_env = "gnu")), not(feature = "abi-3-3")))]
     pub end_time: raw::Handle,
+    /// When it is over, in the platform's own terms.
+    #[cfg(all(not(all(target_os = "linux", target_env = "gnu")), feature = "abi-3-3"))]
+    pub end_time: u64,
 }
 
 /// Parameters of a TLS connection, for HAL_TLS_Connect. The caller keeps what it points to.
@@ -64,8 +67,11 @@ pub struct SSLConnectParams {
     #[cfg(not(feature = "auth-mode-cert"))]
     pub psk: *const c_char,
     /// Identity that goes with psk, NULL for none.
-    #[cfg(not(feature = "auth-mode-cert"))]
+    #[cfg(all(not(feature = "auth-mode-cert"), not(feature = "abi-3-3")))]
     pub psk_id: *const c_char,
+    /// Identity that goes with psk, empty for none.
+    #[cfg(all(not(feature = "auth-mode-cert"), feature = "abi-3-3"))]
+    pub psk_id: [c_char; 81],
     /// Length of psk in bytes.
     pub psk_length: usize,
     /// Time limit of the handshake in milliseconds.
@@ -182,4 +188,36 @@ extern "C" {
     /// Reads up to len bytes within timeout_ms milliseconds; read_len tells how many came, whatever the code.
     /// Returns 0 when len bytes came, otherwise an error code.
     pub fn HAL_TCP_Read(fd: raw::Handle, data: *mut c_uchar, len: u32, timeout_ms: u32, read_len: *mut usize) -> c_int;
+    /// 16 bits from the machine's byte order to the network's.
+    #[cfg(feature = "abi-3-3")]
+    pub fn HAL_htons(value: u16) -> u16;
+    /// 16 bits from the network's byte order to the machine's.
+    #[cfg(feature = "abi-3-3")]
+    pub fn HAL_ntohs(value: u16) -> u16;
+    /// 32 bits from the machine's byte order to the network's.
+    #[cfg(feature = "abi-3-3")]
+    pub fn HAL_htonl(value: u32) -> u32;
+    /// 32 bits from the network's byte order to the machine's.
+    #[cfg(feature = "abi-3-3")]
+    pub fn HAL_ntohl(value: u32) -> u32;
+    /// Loads a private key (PEM). Returns NULL on failure.
+    #[cfg(all(not(feature = "auth-with-notls"), feature = "abi-3-3"))]
+    pub fn HAL_TLS_Get_PrivateKey_FromFile(privatekey_path: *const c_char) -> *mut c_void;
+    /// Frees a private key.
+    #[cfg(all(not(feature = "auth-with-notls"), feature = "abi-3-3"))]
+    pub fn HAL_TLS_Destory_PrivateKey(private_key: *mut c_void);
+    /// Length of a signature of HAL_TLS_Calc_Sign_RSASHA256 in bytes.
+    #[cfg(all(not(feature = "auth-with-notls"), feature = "abi-3-3"))]
+    pub fn HAL_TLS_Get_RSASHA256_Result_Len(private_key: *mut c_void) -> c_int;
+    /// Signs inbuf_len bytes by RSA PKCS #1 v1.5 over SHA-256. Returns 0 or an error code.
+    #[cfg(all(not(feature = "auth-with-notls"), feature = "abi-3-3"))]
+    pub fn HAL_TLS_Calc_Sign_RSASHA256(
+        private_key: *mut c_void,
+        inbuf: *mut c_char,
+        inbuf_len: c_int,
+        outsign: *mut c_char,
+    ) -> c_int;
+    /// Writes the SHA-256 of inbuf_len bytes, 32 bytes, to outsign.
+    #[cfg(all(not(feature = "auth-with-notls"), feature = "abi-3-3"))]
+    pub fn HAL_TLS_Calc_SHA256(inbuf: *mut c_uchar, inbuf_len: usize, outsign: *mut c_uchar);
 }

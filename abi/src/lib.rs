@@ -50,6 +50,8 @@ pub mod mqtt;
 pub mod ota;
 pub mod raw;
 pub mod remote_config;
+#[cfg(feature = "abi-3-3")]
+pub mod resource;
 pub mod rrpc;
 pub mod shadow;
 pub mod timer;

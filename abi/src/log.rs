@@ -41,6 +41,9 @@ pub type LogGetSizeFunc = Option<unsafe extern "C" fn() -> usize>;
 /// What the log uploader needs to know. All pointers belong to the caller and must stay valid while it runs.
 #[repr(C)]
 pub struct LogUploadInitParams {
+    /// Region of the cloud, such as "china"; NULL, an empty one and an unknown one mean that.
+    #[cfg(feature = "abi-3-3")]
+    pub region: *const c_char,
     /// Product id.
     pub product_id: *const c_char,
     /// Device name.

@@ -52,6 +52,12 @@ pub enum MQTTEventType {
     MQTT_EVENT_CLIENT_DESTROY = 13,
     /// The subscription was removed; for its own handler.
     MQTT_EVENT_UNSUBSCRIBE = 14,
+    /// A gateway's handler: the cloud starts or ends a search for devices. msg: int32_t *, 1 to start, 0 to end.
+    #[cfg(feature = "abi-3-3")]
+    MQTT_EVENT_GATEWAY_SEARCH = 15,
+    /// A gateway's handler: the cloud has unbound all devices.
+    #[cfg(feature = "abi-3-3")]
+    MQTT_EVENT_GATEWAY_UNBIND_ALL = 16,
 }
 
 integers!(
@@ -61,6 +67,8 @@ integers!(
     MQTT_EVENT_PUBLISH_SUCCESS, MQTT_EVENT_PUBLISH_TIMEOUT, MQTT_EVENT_PUBLISH_NACK, MQTT_EVENT_PUBLISH_RECVEIVED,
     MQTT_EVENT_CLIENT_DESTROY, MQTT_EVENT_UNSUBSCRIBE,
 );
+#[cfg(feature = "abi-3-3")]
+integers!(MQTTEventType as raw::MQTTEventType: MQTT_EVENT_GATEWAY_SEARCH, MQTT_EVENT_GATEWAY_UNBIND_ALL);
 
 /// A message, sent or received. In a callback, topic and payload are valid until the callback returns.
 #[derive(Clone, Copy)]
@@ -135,6 +143,9 @@ pub struct MQTTEventHandler {
 /// How to connect. Texts are copied, the caller keeps them. Start from DEFAULT_MQTTINIT_PARAMS.
 #[repr(C)]
 pub struct MQTTInitParams {
+    /// Region of the cloud, such as "china"; NULL, an empty one and an unknown one mean that.
+    #[cfg(feature = "abi-3-3")]
+    pub region: *mut c_char,
     /// Product id.
     pub product_id: *mut c_char,
     /// Device name.

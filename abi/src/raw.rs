@@ -28,3 +28,6 @@ pub type JsonDataType = c_uint;
 pub type eDataState = c_uint;
 /// `uintptr_t`. A name of its own, because cbindgen writes `usize` as `size_t`.
 pub type Handle = usize;
+/// A [`QCLOUD_IOT_RESOURCE_CMDTYPE_E`](crate::resource::QCLOUD_IOT_RESOURCE_CMDTYPE_E) from C; any value.
+#[cfg(feature = "abi-3-3")]
+pub type QCLOUD_IOT_RESOURCE_CMDTYPE_E = c_uint;

@@ -97,6 +97,9 @@ pub type TYPE_DEF_TEMPLATE_OBJECT = *mut c_void;
 /// How to connect. Start from DEFAULT_SHAWDOW_INIT_PARAMS. Texts are copied.
 #[repr(C)]
 pub struct ShadowInitParams {
+    /// Region of the cloud, such as "china"; NULL, an empty one and an unknown one mean that.
+    #[cfg(feature = "abi-3-3")]
+    pub region: *mut c_char,
     /// Product id.
     pub product_id: *mut c_char,
     /// Device name.

@@ -3,7 +3,14 @@
 /// Default time limit of an MQTT command in milliseconds.
 pub const QCLOUD_IOT_MQTT_COMMAND_TIMEOUT: u32 = 5000;
 /// Default keep-alive interval in milliseconds.
+#[cfg(not(feature = "abi-3-3"))]
 pub const QCLOUD_IOT_MQTT_KEEP_ALIVE_INTERNAL: u32 = 240000;
+/// Keep-alive interval in milliseconds for a program that sets it itself; the initialisers have twice as much.
+#[cfg(feature = "abi-3-3")]
+pub const QCLOUD_IOT_MQTT_KEEP_ALIVE_INTERNAL: u32 = 120000;
+/// The region where none is given.
+#[cfg(feature = "abi-3-3")]
+pub const QCLOUD_IOT_DEFAULT_REGION: &str = "china";
 /// Largest MQTT packet that can be sent, in bytes.
 pub const QCLOUD_IOT_MQTT_TX_BUF_LEN: usize = 2048;
 /// Size of the C SDK's receive buffer in bytes. This library takes larger packets, up to 16 kB of payload.

@@ -1,4 +1,5 @@
-//! The Rust types have the C SDK's layouts: sizes, alignments and offsets of `tests/abi/data`.
+//! The Rust types have the C SDK's layouts: sizes, alignments and offsets of `tests/abi/data`, or of
+//! `docs/contract/abi-3.3`.
 #![cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 
 use std::collections::BTreeMap;
@@ -32,7 +33,8 @@ fn number(value: &Value) -> usize {
 
 /// Layouts of the contract's structs by name.
 fn expected(configuration: &str) -> BTreeMap<String, Layout> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/abi/data").join(format!("{configuration}.json"));
+    let folder = if cfg!(feature = "abi-3-3") { "../docs/contract/abi-3.3" } else { "../tests/abi/data" };
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(format!("{configuration}.json"));
     let data: Value = serde_json::from_str(&fs::read_to_string(data).expect("data")).expect("JSON");
     let mut layouts = BTreeMap::new();
     for header in data["headers"].as_object().expect("headers").values() {
@@ -102,11 +104,21 @@ fn structs_have_the_layout_of_the_c_sdk() {
         device_secret,
         #[cfg(feature = "dev-dyn-reg")]
         product_secret,
+        #[cfg(feature = "abi-3-3")]
+        region,
     });
     #[cfg(feature = "gateway")]
     check!(expected, export::GatewayDeviceInfo as "GatewayDeviceInfo" { gw_info, sub_dev_info, sub_dev_num });
     check!(expected, log::LogUploadInitParams as "LogUploadInitParams" {
-        product_id, device_name, sign_key, save_func, read_func, del_func, get_size_func
+        #[cfg(feature = "abi-3-3")]
+        region,
+        product_id,
+        device_name,
+        sign_key,
+        save_func,
+        read_func,
+        del_func,
+        get_size_func,
     });
     check!(expected, mqtt::MQTTMessage as "MQTTMessage" {
         qos, retained, dup, id, ptopic, topic_len, payload, payload_len
@@ -117,6 +129,8 @@ fn structs_have_the_layout_of_the_c_sdk() {
     check!(expected, mqtt::MQTTEventMsg as "MQTTEventMsg" { event_type, msg });
     check!(expected, mqtt::MQTTEventHandler as "MQTTEventHandler" { h_fp, context });
     check!(expected, mqtt::MQTTInitParams as "MQTTInitParams" {
+        #[cfg(feature = "abi-3-3")]
+        region,
         product_id,
         device_name,
         #[cfg(feature = "auth-mode-cert")]
@@ -153,6 +167,8 @@ fn structs_have_the_layout_of_the_c_sdk() {
         need_resp, pay_load, pay_load_len, user_context, resp_callback
     });
     check!(expected, coap::CoAPInitParams as "CoAPInitParams" {
+        #[cfg(feature = "abi-3-3")]
+        region,
         product_id,
         device_name,
         #[cfg(feature = "auth-mode-cert")]
@@ -166,6 +182,8 @@ fn structs_have_the_layout_of_the_c_sdk() {
         event_handle,
     });
     check!(expected, shadow::ShadowInitParams as "ShadowInitParams" {
+        #[cfg(feature = "abi-3-3")]
+        region,
         product_id,
         device_name,
         #[cfg(feature = "auth-mode-cert")]
@@ -209,6 +227,10 @@ fn texts_in_structs_have_room_for_the_longest_and_its_nul() {
     assert_eq!(length(|it: &DeviceInfo| &it.device_secret), MAX_SIZE_OF_DEVICE_SECRET + 1);
     #[cfg(feature = "dev-dyn-reg")]
     assert_eq!(length(|it: &DeviceInfo| &it.product_secret), MAX_SIZE_OF_PRODUCT_SECRET + 1);
+    #[cfg(feature = "abi-3-3")]
+    assert_eq!(length(|it: &DeviceInfo| &it.region), MAX_SIZE_OF_REGION);
+    #[cfg(all(feature = "abi-3-3", not(any(feature = "auth-mode-cert", feature = "auth-with-notls"))))]
+    assert_eq!(length(|it: &iot_abi::import::SSLConnectParams| &it.psk_id), MAX_SIZE_OF_CLIENT_ID + 1);
     assert_eq!(length(|it: &SubdevBindInfo| &it.product_id), MAX_SIZE_OF_PRODUCT_ID + 1);
     assert_eq!(length(|it: &SubdevBindInfo| &it.device_name), MAX_SIZE_OF_DEVICE_NAME + 1);
     assert_eq!(length(|it: &sRRPCReplyPara| &it.status_msg), MAX_RRPC_REPLY_STATUS_LEN);

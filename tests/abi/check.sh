@@ -1,12 +1,31 @@
 #!/usr/bin/env bash
-# Checks the headers in include/ against the contract's data, in each of its five configurations and in that with log
-# upload, with the checks of generate.py and, for a second opinion, with those of the contract's gen_abi_check.py.
-# Usage: tests/abi/check.sh [INCLUDE_DIR]      (default: include/; needs python3, gcc and g++)
+# Checks the headers of both interfaces (IOT_ABI) against the contract's data, in each of its five configurations and in
+# that with log upload, with the checks of generate.py and, for a second opinion, with those of the contract's
+# gen_abi_check.py. Usage:
+#   tests/abi/check.sh                      include/, and what `cargo run -p headers` writes for 3.3
+#   tests/abi/check.sh 3.2|3.3 INCLUDE_DIR  the headers in INCLUDE_DIR, of that interface
+# Needs python3, gcc and g++, and cargo where it writes headers.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-include=$(cd "${1:-$here/../../include}" && pwd) || exit 2
+root=$(cd "$here/../.." && pwd)
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
+interfaces=(3.2 3.3)
+declare -A includes
+case $# in
+0)
+    includes=([3.2]=$root/include [3.3]=$work/include-3.3)
+    (cd "$root" && cargo run --locked -q -p headers -- --abi 3.3 "${includes[3.3]}") >/dev/null || exit 2
+    ;;
+2)
+    interfaces=("$1")
+    includes[$1]=$(cd "$2" && pwd) || exit 2
+    ;;
+*)
+    echo "usage: tests/abi/check.sh [3.2|3.3 INCLUDE_DIR]" >&2
+    exit 2
+    ;;
+esac
 CC=${CC:-gcc}
 CXX=${CXX:-g++}
 warnings=(-Wall -Wextra -Werror -pedantic)
@@ -14,9 +33,10 @@ configs=(key-tls key-notls cert-tls key-tls-coap key-tls-minimal aux-log)
 
 # The data of a configuration: that of the C SDK's own, or of one with an option more.
 data() {
-    local own=$here/data/$1.json
-    [ -f "$own" ] || own=$here/../../docs/contract/abi/extra/$1.json
-    printf '%s' "$own"
+    local own=$here/data extra=$root/docs/contract/abi/extra
+    [ "$interface" = 3.2 ] || own=$root/docs/contract/abi-$interface extra=$root/docs/contract/abi-$interface/extra
+    [ -f "$own/$1.json" ] || own=$extra
+    printf '%s' "$own/$1.json"
 }
 
 # The C SDK's AT modem driver and its helpers are not offered.
@@ -79,9 +99,11 @@ initialisers() {
         "$dir/runtime"
 }
 
-check_config() {
-    config=$1
-    dir=$work/$config
+check_config() { # INTERFACE CONFIG
+    interface=$1
+    config=$2
+    include=${includes[$interface]}
+    dir=$work/$interface-$config
     headers=$dir/include
     log=$dir/log
     passed=0
@@ -112,7 +134,7 @@ check_config() {
     check 'macros at work, C++' runs compile_cxx c++17 "$dir/macros.cpp"
 
     echo "$coverage"
-    echo "$config: $passed passed, $failed failed"
+    echo "$interface $config: $passed passed, $failed failed"
     echo "$passed $failed" >"$dir/count"
 }
 
@@ -164,22 +186,24 @@ spoils() { # CHECK HEADER SED_SCRIPT
 
 all_match() { matches --scope all "${left_out[@]}"; }
 
-check_checks() {
+check_checks() { # INTERFACE
+    interface=$1
     config=self-test
-    dir=$work/$config
+    include=${includes[$interface]}
+    dir=$work/$interface-$config
     headers=$dir/include
     log=$dir/log
     passed=0
     failed=0
     mkdir -p "$dir"
     headers_for key-tls "$headers" || exit 2
-    generate() { python3 "$here/generate.py" "$here/data/key-tls.json" "$dir/units" "$@"; }
+    generate() { python3 "$here/generate.py" "$(data key-tls)" "$dir/units" "$@"; }
     second_opinion() {
         shift
-        python3 "$here/gen_abi_check.py" "$@" "$here/data/key-tls.json"
+        python3 "$here/gen_abi_check.py" "$@" "$(data key-tls)"
     }
     local mqtt=exports/qcloud_iot_export_mqtt.h
-    check 'docs/compatibility.md is up to date' python3 "$here/compatibility.py" --check
+    [ "$interface" != 3.2 ] || check 'docs/compatibility.md is up to date' python3 "$here/compatibility.py" --check
     check 'units for the spoiled headers' generate
     untouched() { layouts && exact_types && defaults && all_match && initialisers; }
     check 'the untouched headers match' untouched
@@ -194,23 +218,35 @@ check_checks() {
     found 'another signature' layouts all_match $mqtt \
         's/uint32_t timeout_ms);/int32_t timeout_ms);/'
     found 'another constant' layouts all_match qcloud_iot_common.h 's/8883/8884/'
-    found 'another default' defaults initialisers $mqtt 's/KEEP_ALIVE_INTERNAL, 1, 1,/KEEP_ALIVE_INTERNAL, 1, 0,/'
+    found 'another default' defaults initialisers $mqtt 's/\(KEEP_ALIVE_INTERNAL\|240000\), 1, 1,/\1, 1, 0,/'
     check 'an integer for an enum is found' spoils exact_types $mqtt 's/QoS *qos;/unsigned int qos;/'
+    if [ "$interface" = 3.3 ]; then
+        found 'a field in another place' layouts all_match $mqtt '/char \*region;/{h;d};/char \*product_id;/G'
+        found 'a longer text' layouts all_match qcloud_iot_export.h 's/region\[64\]/region[65]/'
+        found 'a pointer for an array' layouts all_match qcloud_iot_import.h 's/char psk_id\[81\]/const char *psk_id/'
+        found 'another text' defaults initialisers qcloud_iot_export_variables.h 's/REGION "china"/REGION "europe"/'
+    fi
     alone_export() { shows "$dir/units/alone_qcloud_iot_export.c"; }
     check 'a missing include is found' spoils alone_export qcloud_iot_export.h '/qcloud_iot_export_ota.h/d'
-    echo "$config: $passed passed, $failed failed"
+    echo "$interface $config: $passed passed, $failed failed"
     echo "$passed $failed" >"$dir/count"
 }
 
-for name in "${configs[@]}"; do
-    (check_config "$name") >"$work/$name.out" 2>&1 &
+runs=()
+for interface in "${interfaces[@]}"; do
+    for name in "${configs[@]}" self-test; do
+        runs+=("$interface-$name")
+        case $name in
+        self-test) check_checks "$interface" ;;
+        *) check_config "$interface" "$name" ;;
+        esac >"$work/$interface-$name.out" 2>&1 &
+    done
 done
-(check_checks) >"$work/self-test.out" 2>&1 &
 wait
 
 passed=0
 failed=0
-for name in "${configs[@]}" self-test; do
+for name in "${runs[@]}"; do
     cat "$work/$name.out"
     if read -r p f <"$work/$name/count"; then
         passed=$((passed + p))

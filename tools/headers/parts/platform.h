@@ -21,4 +21,6 @@
 /** Room for the path of a file, in bytes with the NUL. */
 #define FILE_PATH_MAX_LEN 256
 
+@mark@
+
 #endif /* PLATFORM_H_ */

@@ -27,6 +27,7 @@ extern "C" {
 #include "qcloud_iot_export_gateway.h"
 #include "qcloud_iot_export_ota.h"
 #include "qcloud_iot_export_remote_config.h"
+@3.3 #include "qcloud_iot_export_resource.h"
 #include "qcloud_iot_export_shadow.h"
 #include "qcloud_iot_export_system.h"
 #include "qcloud_iot_export_variables.h"

@@ -20,17 +20,28 @@ extern "C" {
     }
 
 /** No identity, 2 s for an acknowledgement, 5 retries, no event handler. */
-#ifdef AUTH_MODE_CERT
-#define DEFAULT_COAPINIT_PARAMS                       \
-    {                                                 \
-        NULL, NULL, {0}, {0}, 2000, 5, { NULL, NULL } \
-    }
-#else
-#define DEFAULT_COAPINIT_PARAMS                   \
-    {                                             \
-        NULL, NULL, NULL, 2000, 5, { NULL, NULL } \
-    }
-#endif
+@3.2 #ifdef AUTH_MODE_CERT
+@3.2 #define DEFAULT_COAPINIT_PARAMS                       \
+@3.2     {                                                 \
+@3.2         NULL, NULL, {0}, {0}, 2000, 5, { NULL, NULL } \
+@3.2     }
+@3.2 #else
+@3.2 #define DEFAULT_COAPINIT_PARAMS                   \
+@3.2     {                                             \
+@3.2         NULL, NULL, NULL, 2000, 5, { NULL, NULL } \
+@3.2     }
+@3.2 #endif
+@3.3 #ifdef AUTH_MODE_CERT
+@3.3 #define DEFAULT_COAPINIT_PARAMS                                                          \
+@3.3     {                                                                                    \
+@3.3         (char *)QCLOUD_IOT_DEFAULT_REGION, NULL, NULL, {0}, {0}, 2000, 5, { NULL, NULL } \
+@3.3     }
+@3.3 #else
+@3.3 #define DEFAULT_COAPINIT_PARAMS                                                      \
+@3.3     {                                                                                \
+@3.3         (char *)QCLOUD_IOT_DEFAULT_REGION, NULL, NULL, NULL, 2000, 5, { NULL, NULL } \
+@3.3     }
+@3.3 #endif
 
 #ifdef __cplusplus
 }

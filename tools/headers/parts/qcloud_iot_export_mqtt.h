@@ -28,18 +28,31 @@ extern "C" {
     }
 
 /** No identity, default times, clean session, automatic reconnection, no event handler. */
-#ifdef AUTH_MODE_CERT
-#define DEFAULT_MQTTINIT_PARAMS                                                                                         \
-    {                                                                                                                   \
-        NULL, NULL, {0}, {0}, QCLOUD_IOT_MQTT_COMMAND_TIMEOUT, QCLOUD_IOT_MQTT_KEEP_ALIVE_INTERNAL, 1, 1, {NULL, NULL}, \
-            0                                                                                                           \
-    }
-#else
-#define DEFAULT_MQTTINIT_PARAMS                                                                                       \
-    {                                                                                                                 \
-        NULL, NULL, NULL, QCLOUD_IOT_MQTT_COMMAND_TIMEOUT, QCLOUD_IOT_MQTT_KEEP_ALIVE_INTERNAL, 1, 1, {NULL, NULL}, 0 \
-    }
-#endif
+@3.2 #ifdef AUTH_MODE_CERT
+@3.2 #define DEFAULT_MQTTINIT_PARAMS                                                                                         \
+@3.2     {                                                                                                                   \
+@3.2         NULL, NULL, {0}, {0}, QCLOUD_IOT_MQTT_COMMAND_TIMEOUT, QCLOUD_IOT_MQTT_KEEP_ALIVE_INTERNAL, 1, 1, {NULL, NULL}, \
+@3.2             0                                                                                                           \
+@3.2     }
+@3.2 #else
+@3.2 #define DEFAULT_MQTTINIT_PARAMS                                                                                       \
+@3.2     {                                                                                                                 \
+@3.2         NULL, NULL, NULL, QCLOUD_IOT_MQTT_COMMAND_TIMEOUT, QCLOUD_IOT_MQTT_KEEP_ALIVE_INTERNAL, 1, 1, {NULL, NULL}, 0 \
+@3.2     }
+@3.2 #endif
+@3.3 #ifdef AUTH_MODE_CERT
+@3.3 #define DEFAULT_MQTTINIT_PARAMS                                                                                 \
+@3.3     {                                                                                                           \
+@3.3         (char *)QCLOUD_IOT_DEFAULT_REGION, NULL, NULL, {0}, {0}, QCLOUD_IOT_MQTT_COMMAND_TIMEOUT, 240000, 1, 1, \
+@3.3             {NULL, NULL}, 0                                                                                     \
+@3.3     }
+@3.3 #else
+@3.3 #define DEFAULT_MQTTINIT_PARAMS                                                                             \
+@3.3     {                                                                                                       \
+@3.3         (char *)QCLOUD_IOT_DEFAULT_REGION, NULL, NULL, NULL, QCLOUD_IOT_MQTT_COMMAND_TIMEOUT, 240000, 1, 1, \
+@3.3             {NULL, NULL}, 0                                                                                 \
+@3.3     }
+@3.3 #endif
 
 #ifdef __cplusplus
 }

@@ -34,6 +34,11 @@ extern "C" {
 /** The smaller of two values. May evaluate its arguments twice. */
 #define Min(a, b) ((a) < (b) ? (a) : (b))
 
+@3.3 #if !defined(AUTH_WITH_NOTLS) && !defined(MAX_SIZE_OF_CLIENT_ID)
+@3.3 /** Longest client id. Characters, without the NUL. */
+@3.3 #define MAX_SIZE_OF_CLIENT_ID 80
+@3.3 #endif
+@3.3 
 @rust abi/src/import.rs@
 /** As HAL_Snprintf, with the arguments in ap. */
 extern int HAL_Vsnprintf(char *str, const int len, const char *fmt, va_list ap);

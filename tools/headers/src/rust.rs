@@ -6,8 +6,11 @@ use std::path::Path;
 
 use cbindgen::{Builder, Config, DocumentationStyle, EnumConfig, ItemType, Language, Style};
 
+use crate::interface::{Interface, LATER};
+
 /// Cargo features and target properties, and the macros that say the same in C.
 const CONDITIONS: &[(&str, &str)] = &[
+    ("feature = abi-3-3", LATER),
     ("feature = auth-mode-cert", "AUTH_MODE_CERT"),
     ("feature = auth-with-notls", "AUTH_WITH_NOTLS"),
     ("feature = dev-dyn-reg", "DEV_DYN_REG_ENABLED"),
@@ -52,7 +55,7 @@ fn config() -> Config {
 
 /// Everything that the Rust `files` export, as C. Paths are from `root`. Where `src/ffi/NAME.rs` does not exist yet,
 /// `tools/headers/parts/NAME.rs` declares its functions.
-pub fn declarations(root: &Path, files: &str) -> Result<String, Box<dyn Error>> {
+pub fn declarations(root: &Path, files: &str, interface: Interface) -> Result<String, Box<dyn Error>> {
     let mut builder = Builder::new();
     let mut config = config();
     let mut sources = String::new();
@@ -73,9 +76,9 @@ pub fn declarations(root: &Path, files: &str) -> Result<String, Box<dyn Error>> 
     config.export.include = public_types(&sources);
     config.export.exclude = private_functions(&sources);
     config.export.exclude.extend(IN_FRAMES.iter().map(|name| (*name).to_owned()));
-    let mut text = text_constants(&sources).into_bytes();
+    let mut text = text_constants(&sources, interface).into_bytes();
     builder.with_config(config).generate()?.write(&mut text);
-    Ok(crate::spelling::spell(&String::from_utf8(text)?))
+    Ok(crate::spelling::spell(&String::from_utf8(text)?, interface))
 }
 
 /// `source` with its `export!` written out as far as a header needs it: cbindgen expands no macros.
@@ -122,21 +125,27 @@ fn private_functions(source: &str) -> Vec<String> {
 }
 
 /// Public constants of type `&str`, which cbindgen passes over, with their comments in cbindgen's form.
-fn text_constants(source: &str) -> String {
+fn text_constants(source: &str, interface: Interface) -> String {
     let mut out = String::new();
     let mut comment = Vec::new();
+    let mut wanted = true;
     for line in source.lines() {
         if let Some(text) = line.strip_prefix("/// ") {
             comment.push(text);
             continue;
         }
+        if let Some(ours) = interface.attribute(line) {
+            wanted = ours;
+            continue;
+        }
         let constant = line.strip_prefix("pub const ").and_then(|rest| rest.split_once(": &str = "));
-        if let Some((name, value)) = constant {
+        if let Some((name, value)) = constant.filter(|_| wanted) {
             out.push_str("/**\n");
             out.extend(comment.iter().map(|text| format!(" * {text}\n")));
             out.push_str(&format!(" */\n#define {name} {}\n\n", value.trim_end_matches(';')));
         }
         comment.clear();
+        wanted = true;
     }
     out
 }
@@ -148,7 +157,10 @@ mod tests {
     #[test]
     fn text_constants_become_macros() {
         let source = "/// Other.\npub const B: u8 = 1;\n/// Host.\npub const A: &str = \"a.b\";\n";
-        assert_eq!(text_constants(source), "/**\n * Host.\n */\n#define A \"a.b\"\n\n");
+        assert_eq!(text_constants(source, Interface::V32), "/**\n * Host.\n */\n#define A \"a.b\"\n\n");
+        let source = "/// Host.\n#[cfg(feature = \"abi-3-3\")]\npub const A: &str = \"a.b\";\n";
+        assert_eq!(text_constants(source, Interface::V33), "/**\n * Host.\n */\n#define A \"a.b\"\n\n");
+        assert_eq!(text_constants(source, Interface::V32), "");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The touches that cbindgen has no option for: tags, comments, conditions.
 
+use crate::interface::Interface;
+
 /// Types whose tag differs from their name, and the tag.
 const TAGS: &[(&str, &str)] = &[
     ("enum QoS", "enum _QoS"),
@@ -14,9 +16,9 @@ const TAGS: &[(&str, &str)] = &[
     ("struct sRRPCReplyPara", "struct _sRRPCReplyPara"),
 ];
 
-/// Turns cbindgen's text into what a header shows.
-pub fn spell(text: &str) -> String {
-    let text = comments(&text.replace("\n#endif\n    ;\n", ";\n#endif\n"));
+/// Turns cbindgen's text into what a header of `interface` shows.
+pub fn spell(text: &str, interface: Interface) -> String {
+    let text = comments(&interface.decide(&text.replace("\n#endif\n    ;\n", ";\n#endif\n")));
     types(&conditions(&text))
 }
 
