@@ -1,10 +1,10 @@
-//! The store's methods on SQLite, each one transaction.
+//! The store's methods, each one transaction.
 
 use std::path::Path;
 
-use rusqlite::Connection;
-
-use super::{devices, firmware, gateway, shadow, upgrades, Database, Durability, Failed};
+use super::engine::{Engine, Session, Writer};
+use super::failed::Work;
+use super::{devices, firmware, gateway, shadow, upgrades, Records};
 use hub_core::devices::{self as device_list, Devices};
 use hub_core::firmware::{file_name, Measured};
 use hub_core::model::{
@@ -16,11 +16,9 @@ use hub_core::ports::store::{Credential, NewOrder, Outcome, Store, Stored, Told,
 use hub_core::problems;
 use upgrades::NewUpgrade;
 
-type Work<T> = Result<T, Failed>;
-
-impl Store for Database {
+impl<E: Engine> Store for Records<E> {
     fn import(&self, list: &Devices) -> Outcome<()> {
-        self.write(Durability::Full, |db| {
+        self.engine.write(Writer::People, |db| {
             for (client_id, device) in list.iter() {
                 if !devices::import(db, client_id, device)? {
                     let text = format!("--devices: another device of the data folder has the client id {client_id}");
@@ -32,27 +30,27 @@ impl Store for Database {
     }
 
     fn find_device(&self, client_id: &str) -> Outcome<Option<device_list::Device>> {
-        self.read(|db| Ok(devices::find(db, client_id)?))
+        self.engine.read(|db| devices::find(db, client_id))
     }
 
     fn device(&self, client_id: &str) -> Outcome<Option<Device>> {
-        self.read(|db| Ok(devices::get(db, client_id)?))
+        self.engine.read(|db| devices::get(db, client_id))
     }
 
     fn devices(&self) -> Outcome<Vec<Device>> {
-        self.read(|db| Ok(devices::list(db)?))
+        self.engine.read(devices::list)
     }
 
     fn client_ids(&self) -> Outcome<Vec<String>> {
-        self.read(|db| Ok(devices::client_ids(db)?))
+        self.engine.read(devices::client_ids)
     }
 
     fn device_products(&self) -> Outcome<Vec<String>> {
-        self.read(|db| Ok(devices::products(db)?))
+        self.engine.read(devices::products)
     }
 
     fn told(&self) -> Outcome<Vec<Told>> {
-        self.read(|db| Ok(devices::told(db)?))
+        self.engine.read(devices::told)
     }
 
     fn add_device(
@@ -62,7 +60,7 @@ impl Store for Database {
         device_name: &str,
         make: &mut dyn FnMut() -> Outcome<Credential>,
     ) -> Outcome<Device> {
-        self.write(Durability::Full, |db| {
+        self.engine.write(Writer::People, |db| {
             if let Some(there) = devices::find(db, client_id)? {
                 return Err(problems::client_id_taken(client_id, &there).into());
             }
@@ -72,7 +70,7 @@ impl Store for Database {
     }
 
     fn renew_device(&self, client_id: &str, make: &mut dyn FnMut(Proof) -> Outcome<Credential>) -> Outcome<Device> {
-        self.write(Durability::Full, |db| {
+        self.engine.write(Writer::People, |db| {
             let device = known_device(db, client_id)?;
             devices::set_credential(db, client_id, &make(device.proof)?)?;
             known_device(db, client_id)
@@ -80,7 +78,7 @@ impl Store for Database {
     }
 
     fn remove_device(&self, client_id: &str, now: u64) -> Outcome<Touched> {
-        self.write(Durability::Full, |db| {
+        self.engine.write(Writer::People, |db| {
             if !devices::remove(db, client_id)? {
                 return Err(problems::no_device(client_id).into());
             }
@@ -91,31 +89,31 @@ impl Store for Database {
     }
 
     fn firmware_list(&self) -> Outcome<Vec<Firmware>> {
-        self.read(|db| Ok(firmware::list(db)?))
+        self.engine.read(firmware::list)
     }
 
     fn firmware_of_version(&self, product_id: &str, version: &str) -> Outcome<Option<Stored>> {
-        self.read(|db| Ok(firmware::by_version(db, product_id, version)?))
+        self.engine.read(|db| firmware::by_version(db, product_id, version))
     }
 
     fn newest_firmware(&self, product_id: &str) -> Outcome<Option<Stored>> {
-        self.read(|db| Ok(firmware::newest(db, product_id)?))
+        self.engine.read(|db| firmware::newest(db, product_id))
     }
 
     fn firmware_of_file(&self, file_name: &str) -> Outcome<Option<Stored>> {
-        self.read(|db| Ok(firmware::by_file_name(db, file_name)?))
+        self.engine.read(|db| firmware::by_file_name(db, file_name))
     }
 
     fn firmware_in_place(&self, version: &str) -> Outcome<Option<Stored>> {
-        self.read(|db| Ok(firmware::in_place(db, version)?))
+        self.engine.read(|db| firmware::in_place(db, version))
     }
 
     fn firmware_of_upgrade(&self, upgrade_id: i64) -> Outcome<Option<Stored>> {
-        self.read(|db| Ok(firmware::of_upgrade(db, upgrade_id)?))
+        self.engine.read(|db| firmware::of_upgrade(db, upgrade_id))
     }
 
     fn check_firmware(&self, what: &AddFirmware, file_name: &str) -> Outcome<()> {
-        self.read(|db| check_free(db, &what.product_id, &what.version, file_name))
+        self.engine.read(|db| check_free(db, &what.product_id, &what.version, file_name))
     }
 
     fn add_firmware(
@@ -124,16 +122,21 @@ impl Store for Database {
         file_name: &str,
         place: &mut dyn FnMut() -> Outcome<()>,
     ) -> Outcome<i64> {
-        self.write(Durability::Full, |db| {
+        let mut placed = false;
+        self.engine.write(Writer::People, |db| {
             check_free(db, &firmware.product_id, &firmware.version, file_name)?;
             let id = firmware::add(db, firmware, file_name, None)?;
-            place()?;
+            // The file stays in its place where this has to be done again.
+            if !placed {
+                place()?;
+                placed = true;
+            }
             Ok(id)
         })
     }
 
     fn remove_firmware(&self, id: i64, now: u64) -> Outcome<Stored> {
-        self.write(Durability::Full, |db| {
+        self.engine.write(Writer::People, |db| {
             let stored = known_firmware(db, id)?;
             if let Some(upgrade) = upgrades::needing(db, id)? {
                 return Err(problems::firmware_needed(upgrade, &stored.firmware).into());
@@ -144,7 +147,7 @@ impl Store for Database {
     }
 
     fn offer(&self, products: &[String], file: &Measured, on_report: bool, now: u64) -> Outcome<Vec<Stored>> {
-        self.write(Durability::Full, |db| {
+        self.engine.write(Writer::People, |db| {
             let offers = products.iter().map(|product_id| {
                 let stored = put(db, product_id, file, now)?;
                 if on_report {
@@ -157,7 +160,7 @@ impl Store for Database {
     }
 
     fn firmware_and_devices(&self, firmware_id: i64) -> Outcome<(Stored, Vec<Device>)> {
-        self.read(|db| {
+        self.engine.read(|db| {
             let stored = known_firmware(db, firmware_id)?;
             let devices = devices::of_product(db, &stored.firmware.product_id)?;
             Ok((stored, devices))
@@ -165,47 +168,49 @@ impl Store for Database {
     }
 
     fn upgrades(&self) -> Outcome<Vec<Upgrade>> {
-        self.read(|db| Ok(upgrades::list(db)?))
+        self.engine.read(upgrades::list)
     }
 
     fn upgrade(&self, id: i64) -> Outcome<Upgrade> {
-        self.read(|db| known_upgrade(db, id))
+        self.engine.read(|db| known_upgrade(db, id))
     }
 
     fn upgrade_jobs(&self, id: i64) -> Outcome<(Upgrade, Vec<Job>)> {
-        self.read(|db| Ok((known_upgrade(db, id)?, upgrades::upgrade_jobs(db, id)?)))
+        self.engine.read(|db| Ok((known_upgrade(db, id)?, upgrades::upgrade_jobs(db, id)?)))
     }
 
     fn device_jobs(&self, client_id: &str) -> Outcome<Vec<Job>> {
-        self.read(|db| {
+        self.engine.read(|db| {
             devices::find(db, client_id)?.ok_or_else(|| problems::no_device(client_id))?;
-            Ok(upgrades::device_jobs(db, client_id)?)
+            upgrades::device_jobs(db, client_id)
         })
     }
 
     fn job(&self, id: i64) -> Outcome<Option<Job>> {
-        self.read(|db| Ok(upgrades::job(db, id)?))
+        self.engine.read(|db| upgrades::job(db, id))
     }
 
     fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Vec<Job>, Touched)> {
-        self.write(Durability::Full, |db| {
+        self.engine.write(Writer::People, |db| {
             let &NewOrder { firmware_id, scope, from_versions, devices } = order;
             // It may have been removed a moment ago.
             known_firmware(db, firmware_id)?;
             let mut touched = Touched::default();
             let id = upgrades::add(db, &NewUpgrade { firmware_id, scope, from_versions, again: false }, now)?;
             touched.upgrades.insert(id);
-            for device in devices {
-                let (job, replaced) = upgrades::add_job(db, id, &device.client_id, device.version.as_deref(), now)?;
+            let client_ids: Vec<&str> = devices.iter().map(|device| device.client_id.as_str()).collect();
+            for (job, upgrade) in upgrades::add_jobs(db, id, &client_ids, now)? {
                 touched.jobs.insert(job);
-                replaced.iter().for_each(|job| touched.job(job));
+                touched.upgrades.insert(upgrade);
             }
-            Ok((id, upgrades::upgrade_jobs(db, id)?, touched))
+            let jobs = upgrades::upgrade_jobs(db, id)?;
+            touched.jobs.extend(jobs.iter().map(|job| job.id));
+            Ok((id, jobs, touched))
         })
     }
 
     fn cancel_upgrade(&self, id: i64, now: u64) -> Outcome<(Upgrade, Touched)> {
-        self.write(Durability::Full, |db| {
+        self.engine.write(Writer::People, |db| {
             known_upgrade(db, id)?;
             let mut touched = Touched::default();
             touched.upgrades.insert(id);
@@ -221,7 +226,7 @@ impl Store for Database {
         version: &str,
         now: u64,
     ) -> Outcome<(Option<Job>, Touched)> {
-        self.write(Durability::Relaxed, |db| {
+        self.engine.write(Writer::Device(client_id), |db| {
             let mut touched = Touched::default();
             touched.devices.insert(client_id.to_owned());
             devices::set_version(db, client_id, version, now)?;
@@ -248,7 +253,7 @@ impl Store for Database {
     }
 
     fn report_progress(&self, client_id: &str, report: &Progress, now: u64) -> Outcome<Touched> {
-        self.write(Durability::Relaxed, |db| {
+        self.engine.write(Writer::Device(client_id), |db| {
             let mut touched = Touched::default();
             devices::set_state(db, client_id, &report.state, report.percent, now)?;
             let Some(latest) = upgrades::latest_job(db, client_id)? else {
@@ -266,24 +271,19 @@ impl Store for Database {
     }
 
     fn set_sent(&self, jobs: &[i64], now: u64) -> Outcome<()> {
-        self.write(Durability::Relaxed, |db| Ok(jobs.iter().try_for_each(|id| upgrades::set_sent(db, *id, now))?))
+        self.engine.write(Writer::Hub, |db| upgrades::set_sent(db, jobs, now))
     }
 
     fn waiting(&self, before: u64) -> Outcome<Vec<Job>> {
-        self.read(|db| Ok(upgrades::waiting(db, before)?))
+        self.engine.read(|db| upgrades::waiting(db, before))
     }
 
     fn claim(&self, before: u64, told_before: u64, tries: u32, now: u64) -> Outcome<Vec<Job>> {
-        self.write(Durability::Relaxed, |db| {
-            let mut jobs = upgrades::waiting(db, before)?;
-            jobs.extend(upgrades::unanswered(db, told_before, tries)?);
-            jobs.iter().try_for_each(|job| upgrades::touch(db, job.id, now))?;
-            Ok(jobs)
-        })
+        self.engine.write(Writer::Hub, |db| upgrades::claim(db, before, told_before, tries, now))
     }
 
     fn changes(&self, touched: &Touched) -> Outcome<Vec<Change>> {
-        self.read(|db| {
+        self.engine.read(|db| {
             let mut changes = Vec::new();
             for id in &touched.upgrades {
                 changes.extend(upgrades::get(db, *id)?.map(|upgrade| Change::Upgrade { upgrade }));
@@ -291,9 +291,8 @@ impl Store for Database {
             for client_id in &touched.devices {
                 changes.extend(devices::get(db, client_id)?.map(|device| Change::Device { device }));
             }
-            for id in &touched.jobs {
-                changes.extend(upgrades::job(db, *id)?.map(|job| Change::Job { job }));
-            }
+            let jobs: Vec<i64> = touched.jobs.iter().copied().collect();
+            changes.extend(upgrades::jobs_of(db, &jobs)?.into_iter().map(|job| Change::Job { job }));
             for client_id in &touched.gateways {
                 changes.extend(gateway::get(db, client_id)?.map(|gateway| Change::Gateway { gateway }));
             }
@@ -306,30 +305,27 @@ impl Store for Database {
     }
 
     fn foreign_changes(&self) -> Outcome<i64> {
-        self.read(|db| Ok(db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?))
+        self.engine.foreign_changes()
     }
 
     fn exclusively(&self, work: &mut dyn FnMut()) -> Outcome<()> {
-        self.write(Durability::Relaxed, |_| {
-            work();
-            Ok(())
-        })
+        self.engine.exclusively(work)
     }
 }
 
-fn known_device(db: &Connection, client_id: &str) -> Work<Device> {
+fn known_device(db: &dyn Session, client_id: &str) -> Work<Device> {
     Ok(devices::get(db, client_id)?.ok_or_else(|| problems::no_device(client_id))?)
 }
 
-fn known_firmware(db: &Connection, id: i64) -> Work<Stored> {
+fn known_firmware(db: &dyn Session, id: i64) -> Work<Stored> {
     Ok(firmware::get(db, id)?.ok_or_else(|| problems::no_firmware(id))?)
 }
 
-fn known_upgrade(db: &Connection, id: i64) -> Work<Upgrade> {
+fn known_upgrade(db: &dyn Session, id: i64) -> Work<Upgrade> {
     Ok(upgrades::get(db, id)?.ok_or_else(|| problems::no_upgrade(id))?)
 }
 
-fn check_free(db: &Connection, product_id: &str, version: &str, file_name: &str) -> Work<()> {
+fn check_free(db: &dyn Session, product_id: &str, version: &str, file_name: &str) -> Work<()> {
     if firmware::by_version(db, product_id, version)?.is_some() {
         return Err(problems::firmware_exists(product_id, version).into());
     }
@@ -339,7 +335,7 @@ fn check_free(db: &Connection, product_id: &str, version: &str, file_name: &str)
     }
 }
 
-fn put(db: &Connection, product_id: &str, file: &Measured, now: u64) -> Work<Stored> {
+fn put(db: &dyn Session, product_id: &str, file: &Measured, now: u64) -> Work<Stored> {
     let path: &Path = &file.path;
     let there = firmware::by_version(db, product_id, &file.version)?;
     let id = match there {
@@ -380,7 +376,7 @@ fn put(db: &Connection, product_id: &str, file: &Measured, now: u64) -> Work<Sto
 }
 
 /// One such order stands for a product: an earlier run's for another version ends.
-fn stand(db: &Connection, stored: &Stored, now: u64) -> Work<()> {
+fn stand(db: &dyn Session, stored: &Stored, now: u64) -> Work<()> {
     let firmware_id = stored.firmware.id;
     let mut stands = false;
     for (upgrade_id, other) in upgrades::on_report(db, &stored.firmware.product_id)? {

@@ -1,44 +1,45 @@
 //! The devices and what each told last.
 
-use rusqlite::{params, Connection, OptionalExtension, Row};
-
+use super::engine::Session;
+use super::failed::Work;
 use super::upgrades::{job_row, latest_job, JOB};
+use super::values::{params, Param, Row};
 use hub_core::devices;
 use hub_core::model::{Device, Proof};
 use hub_core::ports::store::{Credential, Told};
 
 /// Adds a device of a list, or gives it what the list says.
-pub fn import(db: &Connection, client_id: &str, device: &devices::Device) -> rusqlite::Result<bool> {
+pub fn import(db: &dyn Session, client_id: &str, device: &devices::Device) -> Work<bool> {
     // The same client id can be cut in two in several ways; two devices must not share it.
-    let changed = db
-        .prepare_cached(
-            "INSERT INTO devices (client_id, product_id, device_name, key) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET key = excluded.key
-             WHERE product_id = excluded.product_id AND device_name = excluded.device_name",
-        )?
-        .execute(params![client_id, device.product_id, device.device_name, device.key])?;
+    let changed = db.execute(
+        "INSERT INTO devices (client_id, product_id, device_name, key) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (client_id) DO UPDATE SET key = excluded.key WHERE devices.product_id = excluded.product_id
+             AND devices.device_name = excluded.device_name",
+        params![client_id, &device.product_id, &device.device_name, device.key.as_deref()],
+    )?;
     Ok(changed == 1)
 }
 
 /// Adds a device. False where there is one of that client id.
 pub fn add(
-    db: &Connection,
+    db: &dyn Session,
     client_id: &str,
     product_id: &str,
     device_name: &str,
     credential: &Credential,
-) -> rusqlite::Result<bool> {
+) -> Work<bool> {
     let (key, serial) = columns(credential);
-    let sql = "INSERT OR IGNORE INTO devices (client_id, product_id, device_name, key, serial) VALUES (?, ?, ?, ?, ?)";
-    let added = db.prepare_cached(sql)?.execute(params![client_id, product_id, device_name, key, serial])?;
+    let sql = "INSERT INTO devices (client_id, product_id, device_name, key, serial) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (client_id) DO NOTHING";
+    let added = db.execute(sql, params![client_id, product_id, device_name, key, serial])?;
     Ok(added == 1)
 }
 
 /// Gives a device another secret or certificate.
-pub fn set_credential(db: &Connection, client_id: &str, credential: &Credential) -> rusqlite::Result<()> {
+pub fn set_credential(db: &dyn Session, client_id: &str, credential: &Credential) -> Work<()> {
     let (key, serial) = columns(credential);
     let sql = "UPDATE devices SET key = ?2, serial = ?3 WHERE client_id = ?1";
-    db.prepare_cached(sql)?.execute(params![client_id, key, serial])?;
+    db.execute(sql, params![client_id, key, serial])?;
     Ok(())
 }
 
@@ -50,52 +51,55 @@ fn columns(credential: &Credential) -> (Option<&[u8]>, Option<&str>) {
 }
 
 /// Removes a device. False where there is none.
-pub fn remove(db: &Connection, client_id: &str) -> rusqlite::Result<bool> {
-    Ok(db.prepare_cached("DELETE FROM devices WHERE client_id = ?")?.execute([client_id])? == 1)
+pub fn remove(db: &dyn Session, client_id: &str) -> Work<bool> {
+    Ok(db.execute("DELETE FROM devices WHERE client_id = ?1", params![client_id])? == 1)
 }
 
 /// What must be known to let a device in and to reach it.
-pub fn find(db: &Connection, client_id: &str) -> rusqlite::Result<Option<devices::Device>> {
-    let sql = "SELECT product_id, device_name, key, serial FROM devices WHERE client_id = ?";
-    let device = |row: &Row<'_>| {
-        Ok(devices::Device { product_id: row.get(0)?, device_name: row.get(1)?, key: row.get(2)?, serial: row.get(3)? })
+pub fn find(db: &dyn Session, client_id: &str) -> Work<Option<devices::Device>> {
+    let sql = "SELECT product_id, device_name, key, serial FROM devices WHERE client_id = ?1";
+    let device = |row: &mut Row| {
+        Ok(devices::Device {
+            product_id: row.take(0)?,
+            device_name: row.take(1)?,
+            key: row.take(2)?,
+            serial: row.take(3)?,
+        })
     };
-    db.prepare_cached(sql)?.query_row([client_id], device).optional()
+    db.one(sql, params![client_id], device)
 }
 
 const DEVICE: &str = "client_id, product_id, device_name, key IS NOT NULL, version, reported_at";
 
-fn device_row(row: &Row<'_>) -> rusqlite::Result<Device> {
+fn device_row(row: &mut Row) -> Work<Device> {
     Ok(Device {
-        client_id: row.get(0)?,
-        product_id: row.get(1)?,
-        device_name: row.get(2)?,
-        proof: if row.get(3)? { Proof::Secret } else { Proof::Certificate },
+        client_id: row.take(0)?,
+        product_id: row.take(1)?,
+        device_name: row.take(2)?,
+        proof: if row.take(3)? { Proof::Secret } else { Proof::Certificate },
         online: None,
-        version: row.get(4)?,
-        reported_at: row.get(5)?,
+        version: row.take(4)?,
+        reported_at: row.take(5)?,
         job: None,
     })
 }
 
 /// One device with its latest job, but for whether it is there.
-pub fn get(db: &Connection, client_id: &str) -> rusqlite::Result<Option<Device>> {
-    let sql = format!("SELECT {DEVICE} FROM devices WHERE client_id = ?");
-    let found = db.prepare_cached(&sql)?.query_row([client_id], device_row).optional()?;
+pub fn get(db: &dyn Session, client_id: &str) -> Work<Option<Device>> {
+    let sql = format!("SELECT {DEVICE} FROM devices WHERE client_id = ?1");
+    let found = db.one(&sql, params![client_id], device_row)?;
     found.map(|device| Ok(Device { job: latest_job(db, client_id)?, ..device })).transpose()
 }
 
 /// Every device in order of client id with its latest job, but for whether it is there.
-pub fn list(db: &Connection) -> rusqlite::Result<Vec<Device>> {
-    let mut devices = select(db, &format!("SELECT {DEVICE} FROM devices ORDER BY client_id"), [])?;
+pub fn list(db: &dyn Session) -> Work<Vec<Device>> {
+    let mut devices = select(db, &format!("SELECT {DEVICE} FROM devices ORDER BY client_id"), &[])?;
     let latest =
         format!("SELECT {JOB} WHERE j.id IN (SELECT max(id) FROM jobs GROUP BY client_id) ORDER BY j.client_id");
-    let mut statement = db.prepare_cached(&latest)?;
-    let mut jobs = statement.query_map([], job_row)?.peekable();
+    let mut jobs = db.all(&latest, &[], job_row)?.into_iter().peekable();
     for device in &mut devices {
         // Both are in order; a job without a device is one of a device that was removed.
-        while let Some(job) = jobs.next_if(|job| job.as_ref().map_or(true, |job| job.client_id <= device.client_id)) {
-            let job = job?;
+        while let Some(job) = jobs.next_if(|job| job.client_id <= device.client_id) {
             if job.client_id == device.client_id {
                 device.job = Some(job);
             }
@@ -104,42 +108,42 @@ pub fn list(db: &Connection) -> rusqlite::Result<Vec<Device>> {
     Ok(devices)
 }
 
-fn select(db: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<Device>> {
-    db.prepare_cached(sql)?.query_map(params, device_row)?.collect()
+fn select(db: &dyn Session, sql: &str, params: &[Param<'_>]) -> Work<Vec<Device>> {
+    db.all(sql, params, device_row)
 }
 
 /// The devices of a product without their jobs, in order of client id.
-pub fn of_product(db: &Connection, product_id: &str) -> rusqlite::Result<Vec<Device>> {
-    select(db, &format!("SELECT {DEVICE} FROM devices WHERE product_id = ? ORDER BY client_id"), [product_id])
+pub fn of_product(db: &dyn Session, product_id: &str) -> Work<Vec<Device>> {
+    select(db, &format!("SELECT {DEVICE} FROM devices WHERE product_id = ?1 ORDER BY client_id"), params![product_id])
 }
 
 /// Every client id, in order.
-pub fn client_ids(db: &Connection) -> rusqlite::Result<Vec<String>> {
-    db.prepare_cached("SELECT client_id FROM devices ORDER BY client_id")?.query_map([], |row| row.get(0))?.collect()
+pub fn client_ids(db: &dyn Session) -> Work<Vec<String>> {
+    db.all("SELECT client_id FROM devices ORDER BY client_id", &[], |row| row.take(0))
 }
 
 /// The products there are devices of.
-pub fn products(db: &Connection) -> rusqlite::Result<Vec<String>> {
+pub fn products(db: &dyn Session) -> Work<Vec<String>> {
     let sql = "SELECT DISTINCT product_id FROM devices ORDER BY product_id";
-    db.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
+    db.all(sql, &[], |row| row.take(0))
 }
 
 /// A device has told its running version.
-pub fn set_version(db: &Connection, client_id: &str, version: &str, now: u64) -> rusqlite::Result<()> {
+pub fn set_version(db: &dyn Session, client_id: &str, version: &str, now: u64) -> Work<()> {
     let sql = "UPDATE devices SET version = ?2, reported_at = ?3 WHERE client_id = ?1";
-    db.prepare_cached(sql)?.execute(params![client_id, version, now])?;
+    db.execute(sql, params![client_id, version, now])?;
     Ok(())
 }
 
 /// A device has told where its upgrade stands.
-pub fn set_state(db: &Connection, client_id: &str, state: &str, percent: Option<u8>, now: u64) -> rusqlite::Result<()> {
+pub fn set_state(db: &dyn Session, client_id: &str, state: &str, percent: Option<u8>, now: u64) -> Work<()> {
     let sql = "UPDATE devices SET state = ?2, percent = ?3, reported_at = ?4 WHERE client_id = ?1";
-    db.prepare_cached(sql)?.execute(params![client_id, state, percent, now])?;
+    db.execute(sql, params![client_id, state, percent, now])?;
     Ok(())
 }
 
 /// What each device told last, in order of client id.
-pub fn told(db: &Connection) -> rusqlite::Result<Vec<Told>> {
+pub fn told(db: &dyn Session) -> Work<Vec<Told>> {
     let sql = "SELECT client_id, version, state, percent FROM devices ORDER BY client_id";
-    db.prepare_cached(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?.collect()
+    db.all(sql, &[], |row| Ok((row.take(0)?, row.take(1)?, row.take(2)?, row.take(3)?)))
 }

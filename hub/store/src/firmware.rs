@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{params, Connection, OptionalExtension, Row};
-
+use super::engine::Session;
+use super::failed::Work;
+use super::values::{params, Param, Row};
 use hub_core::model::Firmware;
 use hub_core::ports::store::Stored;
 
@@ -13,87 +14,87 @@ use hub_core::ports::store::Stored;
 pub(super) const FIRMWARE: &str = "f.id, f.product_id, f.version, f.name, f.size, f.md5, f.created_at";
 
 /// Reads [`FIRMWARE`] from column `at` on.
-pub(super) fn firmware_row(row: &Row<'_>, at: usize) -> rusqlite::Result<Firmware> {
+pub(super) fn firmware_row(row: &mut Row, at: usize) -> Work<Firmware> {
     Ok(Firmware {
-        id: row.get(at)?,
-        product_id: row.get(at + 1)?,
-        version: row.get(at + 2)?,
-        name: row.get(at + 3)?,
-        size: row.get(at + 4)?,
-        md5: row.get(at + 5)?,
-        created_at: row.get(at + 6)?,
+        id: row.take(at)?,
+        product_id: row.take(at + 1)?,
+        version: row.take(at + 2)?,
+        name: row.take(at + 3)?,
+        size: row.take(at + 4)?,
+        md5: row.take(at + 5)?,
+        created_at: row.take(at + 6)?,
     })
 }
 
-fn stored_row(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    let path: Option<Vec<u8>> = row.get(8)?;
+fn stored_row(row: &mut Row) -> Work<Stored> {
+    let path: Option<Vec<u8>> = row.take(8)?;
     Ok(Stored {
         firmware: firmware_row(row, 0)?,
-        file_name: row.get(7)?,
+        file_name: row.take(7)?,
         path: path.map(|path| PathBuf::from(OsString::from_vec(path))),
     })
 }
 
-fn find(db: &Connection, condition: &str, params: impl rusqlite::Params) -> rusqlite::Result<Option<Stored>> {
+fn find(db: &dyn Session, condition: &str, params: &[Param<'_>]) -> Work<Option<Stored>> {
     let sql =
         format!("SELECT {FIRMWARE}, f.file_name, f.path FROM firmware f WHERE f.removed_at IS NULL AND {condition}");
-    db.prepare_cached(&sql)?.query_row(params, stored_row).optional()
+    db.one(&sql, params, stored_row)
 }
 
 /// Every firmware, newest first.
-pub fn list(db: &Connection) -> rusqlite::Result<Vec<Firmware>> {
+pub fn list(db: &dyn Session) -> Work<Vec<Firmware>> {
     let sql = format!("SELECT {FIRMWARE} FROM firmware f WHERE f.removed_at IS NULL ORDER BY f.id DESC");
-    db.prepare_cached(&sql)?.query_map([], |row| firmware_row(row, 0))?.collect()
+    db.all(&sql, &[], |row| firmware_row(row, 0))
 }
 
 /// The firmware with this id.
-pub fn get(db: &Connection, id: i64) -> rusqlite::Result<Option<Stored>> {
-    find(db, "f.id = ?", [id])
+pub fn get(db: &dyn Session, id: i64) -> Work<Option<Stored>> {
+    find(db, "f.id = ?1", params![id])
 }
 
 /// The firmware of this version.
-pub fn by_version(db: &Connection, product_id: &str, version: &str) -> rusqlite::Result<Option<Stored>> {
-    find(db, "f.product_id = ? AND f.version = ?", [product_id, version])
+pub fn by_version(db: &dyn Session, product_id: &str, version: &str) -> Work<Option<Stored>> {
+    find(db, "f.product_id = ?1 AND f.version = ?2", params![product_id, version])
 }
 
 /// The firmware whose file has this name.
-pub fn by_file_name(db: &Connection, file_name: &str) -> rusqlite::Result<Option<Stored>> {
-    find(db, "f.file_name = ?", [file_name])
+pub fn by_file_name(db: &dyn Session, file_name: &str) -> Work<Option<Stored>> {
+    find(db, "f.file_name = ?1", params![file_name])
 }
 
 /// A firmware of this version that lies where its owner keeps it.
-pub fn in_place(db: &Connection, version: &str) -> rusqlite::Result<Option<Stored>> {
-    find(db, "f.version = ? AND f.path IS NOT NULL ORDER BY f.id DESC LIMIT 1", [version])
+pub fn in_place(db: &dyn Session, version: &str) -> Work<Option<Stored>> {
+    find(db, "f.version = ?1 AND f.path IS NOT NULL ORDER BY f.id DESC LIMIT 1", params![version])
 }
 
 /// The firmware of an order.
-pub fn of_upgrade(db: &Connection, upgrade_id: i64) -> rusqlite::Result<Option<Stored>> {
-    find(db, "f.id = (SELECT firmware_id FROM upgrades WHERE id = ?)", [upgrade_id])
+pub fn of_upgrade(db: &dyn Session, upgrade_id: i64) -> Work<Option<Stored>> {
+    find(db, "f.id = (SELECT firmware_id FROM upgrades WHERE id = ?1)", params![upgrade_id])
 }
 
 /// The newest firmware of a product.
-pub fn newest(db: &Connection, product_id: &str) -> rusqlite::Result<Option<Stored>> {
-    find(db, "f.product_id = ? ORDER BY f.id DESC LIMIT 1", [product_id])
+pub fn newest(db: &dyn Session, product_id: &str) -> Work<Option<Stored>> {
+    find(db, "f.product_id = ?1 ORDER BY f.id DESC LIMIT 1", params![product_id])
 }
 
 /// Adds a firmware and returns its id; the one in `firmware` does not count.
-pub fn add(db: &Connection, firmware: &Firmware, file_name: &str, path: Option<&Path>) -> rusqlite::Result<i64> {
+pub fn add(db: &dyn Session, firmware: &Firmware, file_name: &str, path: Option<&Path>) -> Work<i64> {
     let sql = "INSERT INTO firmware (product_id, version, name, size, md5, created_at, file_name, path)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id";
     let path = path.map(|path| path.as_os_str().as_bytes());
     let Firmware { id: _, product_id, version, name, size, md5, created_at } = firmware;
-    db.prepare_cached(sql)?.insert(params![product_id, version, name, size, md5, created_at, file_name, path])
+    db.insert(sql, params![product_id, version, name, *size, md5, *created_at, file_name, path])
 }
 
 /// Another file takes the place of the one that lay elsewhere.
-pub fn replace(db: &Connection, id: i64, size: u64, md5: &str, path: &Path) -> rusqlite::Result<()> {
+pub fn replace(db: &dyn Session, id: i64, size: u64, md5: &str, path: &Path) -> Work<()> {
     let sql = "UPDATE firmware SET size = ?2, md5 = ?3, path = ?4 WHERE id = ?1";
-    db.prepare_cached(sql)?.execute(params![id, size, md5, path.as_os_str().as_bytes()])?;
+    db.execute(sql, params![id, size, md5, path.as_os_str().as_bytes()])?;
     Ok(())
 }
 
 /// Takes a firmware off offer.
-pub fn remove(db: &Connection, id: i64, now: u64) -> rusqlite::Result<()> {
-    db.prepare_cached("UPDATE firmware SET removed_at = ?2 WHERE id = ?1")?.execute(params![id, now])?;
+pub fn remove(db: &dyn Session, id: i64, now: u64) -> Work<()> {
+    db.execute("UPDATE firmware SET removed_at = ?2 WHERE id = ?1", params![id, now])?;
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Requests to devices, and what products' remote configurations are.
 
-use rusqlite::{params, Connection, OptionalExtension, Row};
-
-use super::{Database, Durability};
+use super::engine::{Engine, Session, Writer};
+use super::failed::Work;
+use super::values::{nonsense, params, Param, Row};
+use super::Records;
 use hub_core::messaging::config;
 use hub_core::messaging::model::{ConfigDevice, Payload, Rrpc};
 use hub_core::messaging::rrpc::{judge, state, Answer};
@@ -12,80 +13,75 @@ use hub_core::ports::store::Outcome;
 /// Requests kept for people to look at.
 const RRPCS: i64 = 1000;
 
-impl MessagingStore for Database {
+impl<E: Engine> MessagingStore for Records<E> {
     fn add_rrpc(&self, request: &NewRrpc<'_>, now: u64) -> Outcome<i64> {
-        self.write(Durability::Relaxed, |db| {
-            let NewRrpc { client_id, request, timeout_ms } = request;
-            let sql = "INSERT INTO rrpcs (client_id, request, answers, asked_at, deadline) VALUES (?, ?, 0, ?, ?)";
-            let deadline = now.saturating_add(*timeout_ms);
-            let id = db.prepare_cached(sql)?.insert(params![client_id, request, now, deadline])?;
-            db.prepare_cached("DELETE FROM rrpcs WHERE id <= ?")?.execute([id - RRPCS])?;
+        let &NewRrpc { client_id, request, timeout_ms } = request;
+        let deadline = now.saturating_add(timeout_ms);
+        self.engine.write(Writer::Device(client_id), |db| {
+            let sql = "INSERT INTO rrpcs (client_id, request, answers, asked_at, deadline) VALUES (?1, ?2, 0, ?3, ?4)
+                       RETURNING id";
+            let id = db.insert(sql, params![client_id, request, now, deadline])?;
+            db.execute("DELETE FROM rrpcs WHERE id <= ?1", params![id - RRPCS])?;
             Ok(id)
         })
     }
 
     fn answer_rrpc(&self, client_id: &str, id: i64, answer: &[u8], now: u64) -> Outcome<Option<Answer>> {
-        self.write(Durability::Relaxed, |db| {
-            let sql = "SELECT deadline, answers > 0 FROM rrpcs WHERE id = ? AND client_id = ?";
-            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let found: Option<(u64, bool)> =
-                db.prepare_cached(sql)?.query_row(params![id, client_id], row).optional()?;
-            let Some((deadline, answered)) = found else {
+        self.engine.write(Writer::Device(client_id), |db| {
+            let sql = "SELECT deadline, answers > 0 FROM rrpcs WHERE id = ?1 AND client_id = ?2";
+            let row = |row: &mut Row| Ok((row.take(0)?, row.take(1)?));
+            let Some((deadline, answered)) = db.one(sql, params![id, client_id], row)? else {
                 return Ok(None);
             };
             let sql = "UPDATE rrpcs SET answers = answers + 1, answer = coalesce(answer, ?2),
                        answered_at = coalesce(answered_at, ?3) WHERE id = ?1";
-            db.prepare_cached(sql)?.execute(params![id, answer, now])?;
+            db.execute(sql, params![id, answer, now])?;
             Ok(Some(judge(deadline, answered, now)))
         })
     }
 
     fn rrpc(&self, id: i64, now: u64) -> Outcome<Option<Rrpc>> {
-        self.read(|db| Ok(rrpcs(db, "id = ?", [id], now)?.pop()))
+        self.engine.read(|db| Ok(rrpcs(db, "id = ?1", params![id], now)?.pop()))
     }
 
     fn rrpcs(&self, client_id: &str, now: u64) -> Outcome<Vec<Rrpc>> {
-        self.read(|db| Ok(rrpcs(db, "client_id = ? ORDER BY id DESC", [client_id], now)?))
+        self.engine.read(|db| rrpcs(db, "client_id = ?1 ORDER BY id DESC", params![client_id], now))
     }
 
     fn remote_config(&self, product_id: &str) -> Outcome<Option<config::Stored>> {
-        self.read(|db| Ok(remote_config(db, product_id)?))
+        self.engine.read(|db| remote_config(db, product_id))
     }
 
     fn remote_configs(&self) -> Outcome<Vec<(String, config::Stored)>> {
         let sql = "SELECT version, payload, enabled, changed_at, product_id FROM remote_configs ORDER BY product_id";
-        self.read(|db| {
-            let read = |row: &Row<'_>| Ok((row.get(4)?, config_row(row)?));
-            let rows: rusqlite::Result<Vec<_>> = db.prepare_cached(sql)?.query_map([], read)?.collect();
-            Ok(rows?)
+        self.engine.read(|db| {
+            let read = |row: &mut Row| Ok((row.take(4)?, config_row(row)?));
+            db.all(sql, &[], read)
         })
     }
 
     fn set_remote_config(&self, product_id: &str, payload: Option<&str>, now: u64) -> Outcome<config::Stored> {
         let sql =
             "INSERT INTO remote_configs (product_id, version, payload, enabled, changed_at) VALUES (?1, 1, ?2, 1, ?3)
-                   ON CONFLICT DO UPDATE SET version = version + 1, payload = ?2, changed_at = ?3
+                   ON CONFLICT (product_id) DO UPDATE SET version = remote_configs.version + 1, payload = ?2, changed_at = ?3
                    RETURNING version, payload, enabled, changed_at";
-        self.write(Durability::Full, |db| {
-            Ok(db.prepare_cached(sql)?.query_row(params![product_id, payload, now], config_row)?)
-        })
+        self.engine.write(Writer::People, |db| stored(db.one(sql, params![product_id, payload, now], config_row)?))
     }
 
     fn switch_remote_config(&self, product_id: &str, enabled: bool, now: u64) -> Outcome<config::Stored> {
         let sql = "INSERT INTO remote_configs (product_id, version, enabled, changed_at) VALUES (?1, 0, ?2, ?3)
-                   ON CONFLICT DO UPDATE SET enabled = ?2, changed_at = ?3
+                   ON CONFLICT (product_id) DO UPDATE SET enabled = ?2, changed_at = ?3
                    RETURNING version, payload, enabled, changed_at";
-        self.write(Durability::Full, |db| {
-            Ok(db.prepare_cached(sql)?.query_row(params![product_id, enabled, now], config_row)?)
-        })
+        self.engine.write(Writer::People, |db| stored(db.one(sql, params![product_id, enabled, now], config_row)?))
     }
 
     fn note_remote_config(&self, product_id: &str, told: &[ConfigDevice]) -> Outcome<()> {
-        let sql = "INSERT OR REPLACE INTO remote_config_devices (client_id, product_id, version, result, pushed, at)
-                   VALUES (?, ?, ?, ?, ?, ?)";
-        self.write(Durability::Relaxed, |db| {
+        let sql = "INSERT INTO remote_config_devices (client_id, product_id, version, result, pushed, at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (client_id) DO UPDATE SET product_id = excluded.product_id,
+                   version = excluded.version, result = excluded.result, pushed = excluded.pushed, at = excluded.at";
+        self.engine.write(Writer::Hub, |db| {
             for ConfigDevice { client_id, version, result, pushed, at } in told {
-                db.prepare_cached(sql)?.execute(params![client_id, product_id, version, result, pushed, at])?;
+                db.execute(sql, params![client_id, product_id, *version, *result, *pushed, *at])?;
             }
             Ok(())
         })
@@ -94,50 +90,52 @@ impl MessagingStore for Database {
     fn remote_config_devices(&self, product_id: &str) -> Outcome<Vec<ConfigDevice>> {
         // What is known of a device that was removed says nothing any more.
         let sql = "SELECT t.client_id, t.version, t.result, t.pushed, t.at FROM remote_config_devices t
-                   JOIN devices d ON d.client_id = t.client_id WHERE t.product_id = ? ORDER BY t.client_id";
-        let read = |row: &Row<'_>| {
+                   JOIN devices d ON d.client_id = t.client_id WHERE t.product_id = ?1 ORDER BY t.client_id";
+        let read = |row: &mut Row| {
             Ok(ConfigDevice {
-                client_id: row.get(0)?,
-                version: row.get(1)?,
-                result: row.get(2)?,
-                pushed: row.get(3)?,
-                at: row.get(4)?,
+                client_id: row.take(0)?,
+                version: row.take(1)?,
+                result: row.take(2)?,
+                pushed: row.take(3)?,
+                at: row.take(4)?,
             })
         };
-        self.read(|db| {
-            let rows: rusqlite::Result<Vec<_>> = db.prepare_cached(sql)?.query_map([product_id], read)?.collect();
-            Ok(rows?)
-        })
+        self.engine.read(|db| db.all(sql, params![product_id], read))
     }
 }
 
-fn rrpcs(db: &Connection, condition: &str, params: impl rusqlite::Params, now: u64) -> rusqlite::Result<Vec<Rrpc>> {
+fn rrpcs(db: &dyn Session, condition: &str, params: &[Param<'_>], now: u64) -> Work<Vec<Rrpc>> {
     let sql = format!(
         "SELECT id, client_id, request, answer, answers, asked_at, answered_at, deadline FROM rrpcs WHERE {condition}"
     );
     let payload = |bytes: Vec<u8>| Payload::of(&bytes);
-    let read = |row: &Row<'_>| {
-        let (asked_at, answered_at, deadline): (u64, _, u64) = (row.get(5)?, row.get(6)?, row.get(7)?);
+    let read = |row: &mut Row| {
+        let (asked_at, answered_at, deadline): (u64, _, u64) = (row.take(5)?, row.take(6)?, row.take(7)?);
         Ok(Rrpc {
-            id: row.get(0)?,
-            client_id: row.get(1)?,
+            id: row.take(0)?,
+            client_id: row.take(1)?,
             state: state(deadline, answered_at, now),
-            request: payload(row.get(2)?),
-            answer: row.get::<_, Option<Vec<u8>>>(3)?.map(payload),
-            answers: row.get(4)?,
+            request: payload(row.take(2)?),
+            answer: row.take::<Option<Vec<u8>>>(3)?.map(payload),
+            answers: row.take(4)?,
             asked_at,
             answered_at,
             timeout_ms: deadline.saturating_sub(asked_at),
         })
     };
-    db.prepare_cached(&sql)?.query_map(params, read)?.collect()
+    db.all(&sql, params, read)
 }
 
-fn config_row(row: &Row<'_>) -> rusqlite::Result<config::Stored> {
-    Ok(config::Stored { version: row.get(0)?, payload: row.get(1)?, enabled: row.get(2)?, changed_at: row.get(3)? })
+/// A statement that keeps a configuration returns it.
+fn stored(row: Option<config::Stored>) -> Work<config::Stored> {
+    row.ok_or_else(|| nonsense("no configuration where one was kept"))
 }
 
-fn remote_config(db: &Connection, product_id: &str) -> rusqlite::Result<Option<config::Stored>> {
-    let sql = "SELECT version, payload, enabled, changed_at FROM remote_configs WHERE product_id = ?";
-    db.prepare_cached(sql)?.query_row([product_id], config_row).optional()
+fn config_row(row: &mut Row) -> Work<config::Stored> {
+    Ok(config::Stored { version: row.take(0)?, payload: row.take(1)?, enabled: row.take(2)?, changed_at: row.take(3)? })
+}
+
+fn remote_config(db: &dyn Session, product_id: &str) -> Work<Option<config::Stored>> {
+    let sql = "SELECT version, payload, enabled, changed_at FROM remote_configs WHERE product_id = ?1";
+    db.one(sql, params![product_id], config_row)
 }

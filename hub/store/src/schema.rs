@@ -1,12 +1,7 @@
-//! The tables, and how a database of an earlier hub gets them.
-
-use rusqlite::{Connection, TransactionBehavior};
-
-/// Marks the file as a hub's ("hub1").
-pub const APPLICATION_ID: i32 = 0x6875_6231;
+//! The tables, and how a database of an earlier hub gets them. In SQLite's words; other engines have others for types.
 
 /// Each step takes a database from one version to the next; steps are only ever added.
-const STEPS: &[&str] = &[
+pub const STEPS: &[&str] = &[
     "
 CREATE TABLE devices (
     client_id TEXT PRIMARY KEY,
@@ -143,42 +138,3 @@ CREATE TABLE products (
 ) STRICT, WITHOUT ROWID;
 ",
 ];
-
-/// Why a database cannot be used.
-pub enum Trouble {
-    /// Something else's.
-    Foreign,
-    /// Made by a later hub.
-    Later,
-    Sqlite(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Self {
-        Trouble::Sqlite(error)
-    }
-}
-
-/// Brings the tables up to date.
-pub fn prepare(db: &mut Connection) -> Result<(), Trouble> {
-    // Two hubs may start at once: the second one finds everything done.
-    let step = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let pragma = |name: &str| step.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let (owner, version) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: i64 = step.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let fresh = tables == 0 && owner == 0 && version == 0;
-    if !fresh && owner != i64::from(APPLICATION_ID) {
-        return Err(Trouble::Foreign);
-    }
-    let done = usize::try_from(version).map_err(|_| Trouble::Foreign)?;
-    let todo = STEPS.get(done..).ok_or(Trouble::Later)?;
-    if todo.is_empty() {
-        return Ok(());
-    }
-    for sql in todo {
-        step.execute_batch(sql)?;
-    }
-    step.pragma_update(None, "application_id", APPLICATION_ID)?;
-    step.pragma_update(None, "user_version", i64::try_from(STEPS.len()).unwrap_or(i64::MAX))?;
-    Ok(step.commit()?)
-}

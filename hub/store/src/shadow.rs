@@ -1,16 +1,17 @@
 //! The devices' shadows.
 
-use rusqlite::{params, Connection, OptionalExtension, Row};
-
-use super::{devices, Database, Durability, Failed};
+use super::engine::{Engine, Session, Writer};
+use super::failed::Work;
+use super::values::{nonsense, params, Row};
+use super::{devices, Records};
 use hub_core::ports::shadows::Shadows;
 use hub_core::ports::store::Outcome;
 use hub_core::problems;
 use hub_core::shadow::{Document, Object};
 
-impl Shadows for Database {
+impl<E: Engine> Shadows for Records<E> {
     fn shadow(&self, client_id: &str) -> Outcome<Document> {
-        self.read(|db| known(db, client_id))
+        self.engine.read(|db| known(db, client_id))
     }
 
     fn change_shadow(
@@ -18,7 +19,7 @@ impl Shadows for Database {
         client_id: &str,
         change: &mut dyn FnMut(&Document) -> Outcome<Option<Document>>,
     ) -> Outcome<()> {
-        self.write(Durability::Relaxed, |db| {
+        self.engine.write(Writer::Device(client_id), |db| {
             if let Some(changed) = change(&known(db, client_id)?)? {
                 put(db, client_id, &changed)?;
             }
@@ -28,7 +29,7 @@ impl Shadows for Database {
 }
 
 /// The document of a device that there is.
-fn known(db: &Connection, client_id: &str) -> Result<Document, Failed> {
+fn known(db: &dyn Session, client_id: &str) -> Work<Document> {
     match get(db, client_id)? {
         Some(document) => Ok(document),
         None if devices::find(db, client_id)?.is_some() => Ok(Document::default()),
@@ -37,31 +38,30 @@ fn known(db: &Connection, client_id: &str) -> Result<Document, Failed> {
 }
 
 /// A device's document, where anything was ever said.
-pub fn get(db: &Connection, client_id: &str) -> rusqlite::Result<Option<Document>> {
-    let sql = "SELECT reported, desired, version, updated_at FROM shadows WHERE client_id = ?";
-    let document = |row: &Row<'_>| {
+pub fn get(db: &dyn Session, client_id: &str) -> Work<Option<Document>> {
+    let sql = "SELECT reported, desired, version, updated_at FROM shadows WHERE client_id = ?1";
+    let document = |row: &mut Row| {
         Ok(Document {
             reported: object(row, 0)?,
             desired: object(row, 1)?,
-            version: row.get(2)?,
-            updated_at: row.get(3)?,
+            version: row.take(2)?,
+            updated_at: row.take(3)?,
         })
     };
-    db.prepare_cached(sql)?.query_row([client_id], document).optional()
+    db.one(sql, params![client_id], document)
 }
 
-fn object(row: &Row<'_>, column: usize) -> rusqlite::Result<Object> {
-    let text: String = row.get(column)?;
-    serde_json::from_str(&text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-    })
+fn object(row: &mut Row, column: usize) -> Work<Object> {
+    let text: String = row.take(column)?;
+    serde_json::from_str(&text).map_err(|error| nonsense(&error.to_string()))
 }
 
-fn put(db: &Connection, client_id: &str, document: &Document) -> rusqlite::Result<()> {
+fn put(db: &dyn Session, client_id: &str, document: &Document) -> Work<()> {
     let text = |half: &Object| serde_json::to_string(half).unwrap_or_else(|_| "{}".to_owned());
     let Document { reported, desired, version, updated_at } = document;
-    let sql =
-        "INSERT OR REPLACE INTO shadows (client_id, reported, desired, version, updated_at) VALUES (?, ?, ?, ?, ?)";
-    db.prepare_cached(sql)?.execute(params![client_id, text(reported), text(desired), version, updated_at])?;
+    let sql = "INSERT INTO shadows (client_id, reported, desired, version, updated_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (client_id) DO UPDATE SET reported = excluded.reported, desired = excluded.desired,
+         version = excluded.version, updated_at = excluded.updated_at";
+    db.execute(sql, params![client_id, &text(reported), &text(desired), *version, *updated_at])?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Barrier};
@@ -6,9 +6,11 @@ use std::sync::{Arc, Barrier};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::engine::{Session, Writer};
+use super::failed::{Failed, Work};
 use super::*;
 use hub_core::devices::{Device, Devices};
-use hub_core::model::{Firmware, Scope, State};
+use hub_core::model::{Firmware, Problem, ProblemKind, Scope, State};
 use hub_core::ports::conformance;
 use hub_core::ports::store::Store;
 use upgrades::NewUpgrade;
@@ -32,12 +34,12 @@ fn complaint(path: &Path) -> String {
     Database::open(path, true).err().expect("must be refused").to_string()
 }
 
-fn change<T>(store: &Database, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> T {
-    store.write(Durability::Full, |db| Ok(work(db)?)).expect("a change")
+fn change<T>(store: &Database, work: impl FnMut(&dyn Session) -> Work<T>) -> T {
+    store.engine.write(Writer::People, work).expect("a change")
 }
 
-fn look<T>(store: &Database, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> T {
-    store.read(|db| Ok(work(db)?)).expect("an answer")
+fn look<T>(store: &Database, work: impl FnMut(&dyn Session) -> Work<T>) -> T {
+    store.engine.read(work).expect("an answer")
 }
 
 fn import(store: &Database, names: &[&str]) {
@@ -166,7 +168,7 @@ fn changes_of_others_are_noticed_and_own_ones_are_not() {
 fn what_fails_changes_nothing() {
     let place = place();
     let store = open(&place.path);
-    let outcome = store.write(Durability::Full, |db| {
+    let outcome = store.engine.write(Writer::People, |db| {
         let list = Devices::parse(r#"{"devices":[{"productId":"P1","deviceName":"a"}]}"#).expect("good list");
         for (client_id, device) in list.iter() {
             devices::import(db, client_id, device)?;
@@ -196,9 +198,9 @@ fn a_removed_firmware_stays_in_the_history_and_makes_room() {
     let store = open(&place.path);
     let first = firmware(&store, "2.0");
     let upgrade = order(&store, first, Scope::Chosen);
-    let twice = store.write(Durability::Full, |db| {
+    let twice = store.engine.write(Writer::People, |db| {
         let there = firmware::get(db, first)?.expect("firmware").firmware;
-        Ok(firmware::add(db, &there, "P1_other", None)?)
+        firmware::add(db, &there, "P1_other", None)
     });
     assert!(twice.is_err());
     change(&store, |db| firmware::remove(db, first, 20));
@@ -227,12 +229,12 @@ fn a_later_job_ends_the_one_before() {
         look(&store, |db| upgrades::device_jobs(db, "P1a")).iter().map(|job| (job.id, job.state)).collect();
     assert_eq!(states, [(later, State::Waiting), (job, State::Cancelled)]);
 
-    change(&store, |db| upgrades::set_sent(db, later, 13));
-    change(&store, |db| upgrades::set_sent(db, job, 13));
-    let told = look(&store, |db| upgrades::unanswered(db, 13, 2));
-    assert_eq!(told.iter().map(|job| (job.id, job.updated_at)).collect::<Vec<_>>(), [(later, 13)]);
-    assert!(look(&store, |db| upgrades::unanswered(db, 13, 1)).is_empty());
-    assert!(look(&store, |db| upgrades::unanswered(db, 12, 2)).is_empty());
+    change(&store, |db| upgrades::set_sent(db, &[later], 13));
+    change(&store, |db| upgrades::set_sent(db, &[job], 13));
+    let claim = |told_before, tries| change(&store, |db| upgrades::claim(db, 0, told_before, tries, 13));
+    assert!(claim(13, 1).is_empty());
+    assert!(claim(12, 2).is_empty());
+    assert_eq!(claim(13, 2).iter().map(|job| (job.id, job.updated_at)).collect::<Vec<_>>(), [(later, 13)]);
 
     let counts: Vec<_> = look(&store, upgrades::list).iter().map(|order| (order.id, order.counts)).collect();
     let of = |id| look(&store, |db| upgrades::get(db, id)).expect("order").counts;
