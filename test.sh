@@ -94,6 +94,7 @@ build_modes() {
     [ -n "$modes_built" ] && return
     build_mode key -DIOT_BUILD_BENCH=ON && build_mode notls -DFEATURE_AUTH_WITH_NOTLS=ON && build_mode cert -DFEATURE_AUTH_MODE=CERT &&
         build_mode log -DFEATURE_AUTH_WITH_NOTLS=ON -DFEATURE_LOG_UPLOAD_ENABLED=ON -DFEATURE_COAP_COMM_ENABLED=ON &&
+        build_mode coap -DFEATURE_OTA_SIGNAL_CHANNEL=COAP -DIOT_BUILD_HUB=OFF -DIOT_BUILD_SHARED=OFF -DBUILD_TESTING=OFF &&
         modes_built=yes
 }
 
@@ -122,7 +123,7 @@ ctest_part() {
 e2e_programs() {
     build_modes && cargo build --locked --release -p hub || return
     export E2E_KEY_DIR=$PWD/build/key/output E2E_NOTLS_DIR=$PWD/build/notls/output E2E_CERT_DIR=$PWD/build/cert/output
-    export E2E_LOG_DIR=$PWD/build/log/output
+    export E2E_LOG_DIR=$PWD/build/log/output E2E_COAP_DIR=$PWD/build/coap/output
     export E2E_HUB=$CARGO_TARGET_DIR/release/hub
 }
 

@@ -52,7 +52,7 @@ macro(iot_check_options)
 
   set(iot_choices_BUILD_TYPE release debug)
   set(iot_choices_PLATFORM linux none)
-  set(iot_choices_FEATURE_OTA_SIGNAL_CHANNEL MQTT)
+  set(iot_choices_FEATURE_OTA_SIGNAL_CHANNEL MQTT COAP)
   set(iot_choices_FEATURE_AUTH_MODE KEY CERT)
   set(iot_choices_FEATURE_TLS rustls mbedtls system)
   set(iot_choices_FEATURE_PANIC unwind abort)
@@ -61,9 +61,6 @@ macro(iot_check_options)
   iot_check_choice(FEATURE_AUTH_MODE)
   iot_check_choice(FEATURE_TLS)
   iot_check_choice(FEATURE_PANIC)
-  if(FEATURE_OTA_SIGNAL_CHANNEL STREQUAL "COAP")
-    message(FATAL_ERROR "FEATURE_OTA_SIGNAL_CHANNEL is COAP: upgrades over CoAP are not provided, the client alone is (FEATURE_COAP_COMM_ENABLED). Set it to MQTT.")
-  endif()
   iot_check_choice(FEATURE_OTA_SIGNAL_CHANNEL)
   foreach(name IN ITEMS IOT_BUILD_SHARED IOT_BUILD_HUB FEATURE_MQTT_COMM_ENABLED FEATURE_OTA_COMM_ENABLED FEATURE_AUTH_WITH_NOTLS
                         FEATURE_OTA_USE_HTTPS FEATURE_MULTITHREAD_ENABLED FEATURE_DEV_DYN_REG_ENABLED
@@ -77,13 +74,12 @@ macro(iot_check_options)
     message(FATAL_ERROR "FEATURE_AUTH_MODE CERT needs TLS, FEATURE_AUTH_WITH_NOTLS ON switches it off. "
                         "Set FEATURE_AUTH_WITH_NOTLS to OFF, or FEATURE_AUTH_MODE to KEY.")
   endif()
-  if(FEATURE_OTA_COMM_ENABLED AND NOT FEATURE_MQTT_COMM_ENABLED)
-    message(FATAL_ERROR "FEATURE_OTA_COMM_ENABLED ON announces upgrades over MQTT, FEATURE_MQTT_COMM_ENABLED is OFF. "
-                        "Set FEATURE_MQTT_COMM_ENABLED to ON.")
-  endif()
   if(NOT FEATURE_MQTT_COMM_ENABLED)
-    message(FATAL_ERROR "FEATURE_MQTT_COMM_ENABLED and FEATURE_OTA_COMM_ENABLED are OFF: this library is MQTT and "
-                        "upgrades over MQTT, nothing would be left. Set FEATURE_MQTT_COMM_ENABLED to ON.")
+    message(FATAL_ERROR "FEATURE_MQTT_COMM_ENABLED is OFF: the MQTT client is always part of this library, and programs "
+                        "that call nothing of it don't carry it. Set FEATURE_MQTT_COMM_ENABLED to ON.")
+  endif()
+  if(FEATURE_OTA_COMM_ENABLED AND FEATURE_OTA_SIGNAL_CHANNEL STREQUAL "COAP")
+    set(FEATURE_COAP_COMM_ENABLED ON)
   endif()
   if(FEATURE_DEBUG_DEV_INFO_USED AND PLATFORM STREQUAL "none")
     message(FATAL_ERROR "FEATURE_DEBUG_DEV_INFO_USED ON compiles the identity into the default platform, PLATFORM none "

@@ -108,11 +108,11 @@ typedef enum IOT_OTAReportType {
  * Begins upgrades for a device and returns the handle for all other functions; NULL on failure.
  *
  * Subscribes to the device's update topic over the MQTT client `ch_signal` and waits up to 2 s for the server's answer.
- * Asks once more where the server refuses. The subscription does not count among the client's ten. Both names are copied. The handle is ended with IOT_OTA_Destroy, before or after the MQTT client.
+ * Asks once more where the server refuses. The subscription does not count among the client's ten. Over a CoAP client,
+ * where the library has one, nothing is sent and waited for: a command comes as the answer to IOT_OTA_ReportVersion.
+ * Both names are copied. The handle is ended with IOT_OTA_Destroy, before or after the client.
  */
-void *IOT_OTA_Init(const char *product_id,
-                   const char *device_name,
-                   void *ch_signal);
+void *IOT_OTA_Init(const char *product_id, const char *device_name, void *ch_signal);
 
 /**
  * Ends upgrades: unsubscribes, closes a download, frees. Returns 0; IOT_OTA_ERR_INVALID_PARAM for an unknown handle.
@@ -175,13 +175,17 @@ int IOT_OTA_IsFetching(void *handle);
 int IOT_OTA_IsFetchFinish(void *handle);
 
 /**
- * Fetches up to `buf_len` bytes of firmware, for at most `timeout_s` seconds.
+ * Fetches up to `buf_len` bytes of firmware, for at most `timeout_s` seconds. Where an update command is there and no download
+ * was started, it first does what IOT_OTA_StartDownload does, from byte 0.
  *
  * Returns how many bytes came, 0 when none did, or an error below 0, after which the download is over. A lost
  * connection, a busy server and a silent one are no errors at first: the next calls reconnect and go on where it
  * stopped.
  */
-int IOT_OTA_FetchYield(void *handle, char *buf, uint32_t buf_len, uint32_t timeout_s);
+int IOT_OTA_FetchYield(void *handle,
+                       char *buf,
+                       uint32_t buf_len,
+                       uint32_t timeout_s);
 
 /**
  * Answers the query `type` about the update into `buf`: see IOT_OTA_CmdType.

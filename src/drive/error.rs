@@ -26,6 +26,9 @@ pub enum Error {
     /// The cloud gave the device no token; how the request for it ended.
     #[cfg(feature = "coap")]
     NotAuthenticated(coap::Ending),
+    /// A report to the cloud could not be sent over CoAP; the log says why.
+    #[cfg(feature = "coap")]
+    NotReported,
     /// The client is not connected and will not connect by itself.
     NotConnected,
     /// The client is not connected and is about to connect again.
@@ -93,6 +96,8 @@ impl fmt::Display for Error {
             Error::Coap(refusal) => write!(f, "{}", coap_refusal_text(*refusal)),
             #[cfg(feature = "coap")]
             Error::NotAuthenticated(ending) => write!(f, "the cloud gave no token: {ending}"),
+            #[cfg(feature = "coap")]
+            Error::NotReported => write!(f, "the report could not be sent"),
             Error::NotConnected => write!(f, "not connected"),
             Error::Reconnecting => write!(f, "not connected, about to connect again"),
             Error::ReconnectTimedOut => write!(f, "reconnecting was given up for now"),

@@ -29,7 +29,7 @@ pub(crate) fn code(error: &Error) -> c_int {
         #[cfg(feature = "coap")]
         Error::Coap(coap::Refusal::TooManyWaiting) => QCLOUD_ERR_MAX_APPENDING_REQUEST,
         #[cfg(feature = "coap")]
-        Error::NotAuthenticated(_) => QCLOUD_ERR_FAILURE,
+        Error::NotAuthenticated(_) | Error::NotReported => QCLOUD_ERR_FAILURE,
         Error::NotConnected => QCLOUD_ERR_MQTT_NO_CONN,
         Error::Reconnecting => QCLOUD_ERR_MQTT_ATTEMPTING_RECONNECT,
         Error::ReconnectTimedOut => QCLOUD_ERR_MQTT_RECONNECT_TIMEOUT,

@@ -5,7 +5,7 @@ use std::ptr;
 use std::slice;
 use std::sync::Arc;
 
-use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_RET_SUCCESS};
+use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
 use iot_abi::ota::{
     IOT_OTAG_CHECK_FIRMWARE, IOT_OTAG_FETCHED_SIZE, IOT_OTAG_FILE_SIZE, IOT_OTAG_MD5SUM, IOT_OTAG_VERSION,
     IOT_OTA_ERR_INVALID_PARAM,
@@ -15,18 +15,26 @@ use iot_engine::services::ota::OtaError;
 
 use super::code::code;
 use super::{handle, memory, required_str};
+#[cfg(feature = "coap")]
+use crate::drive::coap;
 use crate::drive::error::Error;
 use crate::drive::mqtt::Client;
 use crate::drive::services::ota::Ota;
 
 /// What a handle of these functions is, for the log.
 const KIND: &str = "an OTA handle";
+#[cfg(feature = "coap")]
+const CLIENT: &str = "an MQTT or CoAP client";
+#[cfg(not(feature = "coap"))]
+const CLIENT: &str = "an MQTT client";
 
 export! {
     /// Begins upgrades for a device and returns the handle for all other functions; NULL on failure.
     ///
     /// Subscribes to the device's update topic over the MQTT client `ch_signal` and waits up to 2 s for the server's answer.
-    /// Asks once more where the server refuses. The subscription does not count among the client's ten. Both names are copied. The handle is ended with IOT_OTA_Destroy, before or after the MQTT client.
+    /// Asks once more where the server refuses. The subscription does not count among the client's ten. Over a CoAP client,
+    /// where the library has one, nothing is sent and waited for: a command comes as the answer to IOT_OTA_ReportVersion.
+    /// Both names are copied. The handle is ended with IOT_OTA_Destroy, before or after the client.
     ///
     /// # Safety
     /// `product_id` and `device_name` are NULL or strings.
@@ -41,17 +49,23 @@ export! {
         let (Ok(product_id), Ok(device_name)) = names else {
             return ptr::null_mut();
         };
-        let Some(client) = handle::required::<Client>(NAME, "ch_signal", "an MQTT client", ch_signal) else {
-            return ptr::null_mut();
-        };
-        let make = || {
-            Ota::new(product_id, device_name, client).map(Arc::new).map_err(|why| {
-                log::error!(target: NAME, "{why}");
-                QCLOUD_ERR_FAILURE
-            })
-        };
+        let make = || init(NAME, product_id, device_name, ch_signal).map(Arc::new);
         memory::whole(NAME, make, |ota| ota.destroy()).map_or(ptr::null_mut(), handle::insert)
     }
+}
+
+/// Upgrades over the client that `ch_signal` names.
+fn init(name: &'static str, product_id: &str, device_name: &str, ch_signal: *mut c_void) -> Result<Ota, c_int> {
+    let refused = |why: String| {
+        log::error!(target: name, "{why}");
+        QCLOUD_ERR_FAILURE
+    };
+    #[cfg(feature = "coap")]
+    if let Some(client) = handle::get::<coap::Client>(ch_signal) {
+        return Ota::over_coap(product_id, device_name, client).map_err(refused);
+    }
+    let client = handle::required::<Client>(name, "ch_signal", CLIENT, ch_signal).ok_or(QCLOUD_ERR_INVAL)?;
+    Ota::new(product_id, device_name, client).map_err(refused)
 }
 
 export! {
@@ -194,7 +208,8 @@ export! {
 }
 
 export! {
-    /// Fetches up to `buf_len` bytes of firmware, for at most `timeout_s` seconds.
+    /// Fetches up to `buf_len` bytes of firmware, for at most `timeout_s` seconds. Where an update command is there and no download
+    /// was started, it first does what IOT_OTA_StartDownload does, from byte 0.
     ///
     /// Returns how many bytes came, 0 when none did, or an error below 0, after which the download is over. A lost
     /// connection, a busy server and a silent one are no errors at first: the next calls reconnect and go on where it

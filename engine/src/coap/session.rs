@@ -177,6 +177,14 @@ impl<T: Clone> Session<T> {
         Ok(sent)
     }
 
+    /// How many bytes of payload fit into a message to `topic`.
+    #[must_use]
+    pub fn room(&self, topic: &str) -> usize {
+        let auth_token = Some(&*self.auth_token);
+        let request = Request { id: 0, token: [0; 4], path: topic, auth_token, needs_answer: false, payload: b"x" };
+        request.encode().map_or(0, |packet| packet::MAX_SEND - packet.len() + 1)
+    }
+
     fn send_as(
         &mut self,
         now: Millis,

@@ -6,13 +6,15 @@
 mod settings;
 
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use iot_engine::coap::packet::MAX_RECEIVE;
 pub use iot_engine::coap::{Answer, Event};
-use iot_engine::coap::{Authentication, Due, Session};
+use iot_engine::coap::{Authentication, Due, Refusal, Session};
 use iot_engine::identity::{self, Identity};
+use iot_engine::time::Millis;
 pub use settings::Settings;
 
 use super::error::Error;
@@ -61,6 +63,8 @@ pub struct Client {
     /// The code with which the peer closed the connection; 0 while it has not.
     closed: AtomicI32,
     is_destroyed: AtomicBool,
+    /// Firmware downloads that run beside it.
+    downloads: AtomicUsize,
 }
 
 impl Client {
@@ -82,6 +86,7 @@ impl Client {
             buffer: Mutex::new(vec![0; MAX_RECEIVE]),
             closed: AtomicI32::new(0),
             is_destroyed: AtomicBool::new(false),
+            downloads: AtomicUsize::new(0),
             platform,
             setup,
         });
@@ -108,6 +113,11 @@ impl Client {
         }
     }
 
+    /// Time, waiting and random numbers.
+    pub fn platform(&self) -> &Arc<dyn Platform> {
+        &self.platform
+    }
+
     /// What the C surface keeps with the client.
     pub fn attachment(&self) -> &(dyn Any + Send + Sync) {
         &*self.setup.attachment
@@ -124,10 +134,31 @@ impl Client {
         needs_answer: bool,
         receiver: Option<Arc<dyn Listener>>,
     ) -> Result<u16, Error> {
+        self.enqueue(|session, now| session.send(now, topic, payload, needs_answer, receiver))
+    }
+
+    /// As [`send`](Self::send), with an answer wanted: `receiver` is told of further answers with content, too, for a minute or
+    /// until the next message of this kind.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_followed(&self, topic: &str, payload: &[u8], receiver: Arc<dyn Listener>) -> Result<u16, Error> {
+        self.enqueue(|session, now| session.send_followed(now, topic, payload, Some(receiver)))
+    }
+
+    /// How many bytes of payload fit into a message to `topic`.
+    pub fn room(&self, topic: &str) -> usize {
+        self.session.lock().room(topic)
+    }
+
+    fn enqueue(
+        &self,
+        queue: impl FnOnce(&mut Session<Owner>, Millis) -> Result<(u16, Bytes), Refusal>,
+    ) -> Result<u16, Error> {
         self.check_open()?;
         let now = self.platform.now();
         // It waits before its bytes leave: another thread may receive the answer before this one goes on.
-        let (id, packet) = self.session.lock().send(now, topic, payload, needs_answer, receiver)?;
+        let (id, packet) = queue(&mut self.session.lock(), now)?;
         log::debug!(target: "coap_send", "message {id}, {} bytes", packet.len());
         match self.transmit(&packet) {
             Ok(()) => Ok(id),
@@ -139,14 +170,25 @@ impl Client {
         }
     }
 
-    /// Receives for at most `ms` milliseconds; returns earlier where something came and was handled. Then sends again and
-    /// gives up what is due.
+    /// A download runs, or has ended: while one does, [`yield_for`](Self::yield_for) waits for nothing.
+    pub fn set_download_running(&self, running: bool) {
+        if running {
+            self.downloads.fetch_add(1, Ordering::Relaxed);
+        } else {
+            // Saturating: one end too many must not count as 2^64 downloads.
+            let _ = self.downloads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
+        }
+    }
+
+    /// Receives for at most `ms` milliseconds; returns earlier where something came and was handled, and at once while a download
+    /// runs. Then sends again and gives up what is due.
     ///
     /// # Errors
     /// The connection is gone, or could not be read this time.
     pub fn yield_for(self: &Arc<Self>, ms: u32) -> Result<(), Error> {
         self.check_open()?;
-        let deadline = self.platform.now() + u64::from(ms);
+        let is_downloading = self.downloads.load(Ordering::Relaxed) != 0;
+        let deadline = self.platform.now() + if is_downloading { 0 } else { u64::from(ms) };
         loop {
             if self.step(self.platform.now().until(deadline))? {
                 return Ok(());

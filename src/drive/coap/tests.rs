@@ -4,7 +4,7 @@ use iot_engine::coap::packet::{Kind, Packet};
 use iot_engine::time::Millis;
 
 use super::*;
-use crate::drive::testing::Clock;
+use crate::drive::testing::{web_server, Clock};
 use crate::hal::{ConnectError, Connected, Security};
 
 type Respond = Box<dyn FnMut(&Packet<'_>) -> Vec<Vec<u8>> + Send>;
@@ -13,15 +13,16 @@ type Respond = Box<dyn FnMut(&Packet<'_>) -> Vec<Vec<u8>> + Send>;
 #[derive(Clone)]
 pub(crate) struct Cloud(Arc<std::sync::Mutex<World>>);
 
-struct World {
+pub(crate) struct World {
     clock: Clock,
     random: u64,
     coming: VecDeque<Result<Vec<u8>, TransportError>>,
     sent: Vec<(u64, Vec<u8>)>,
-    write_fails: Option<TransportError>,
+    pub(crate) write_fails: Option<TransportError>,
     returns_at_once: bool,
     sleeps: u32,
     respond: Respond,
+    web: Option<Arc<dyn Platform>>,
 }
 
 /// A datagram that answers `packet`.
@@ -55,10 +56,18 @@ impl Cloud {
             returns_at_once: false,
             sleeps: 0,
             respond: Box::new(respond),
+            web: None,
         })))
     }
 
-    fn world(&self) -> std::sync::MutexGuard<'_, World> {
+    /// The same beside a web server, whose clock it has then.
+    pub(crate) fn beside(self, web: &Arc<web_server::World>) -> Self {
+        self.world().clock = web.clock.clone();
+        self.world().web = Some(web.platform());
+        self
+    }
+
+    pub(crate) fn world(&self) -> std::sync::MutexGuard<'_, World> {
         self.0.lock().unwrap()
     }
 
@@ -134,8 +143,9 @@ impl Platform for Cloud {
         world.clock.pass(u64::from(ms));
     }
 
-    fn connect(&self, _endpoint: &Endpoint) -> Connected {
-        Err(ConnectError::unexplained(-1))
+    fn connect(&self, endpoint: &Endpoint) -> Connected {
+        let web = self.world().web.clone();
+        web.map_or(Err(ConnectError::unexplained(-1)), |web| web.connect(endpoint))
     }
 
     fn random(&self) -> u64 {

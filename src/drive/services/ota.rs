@@ -1,103 +1,37 @@
-//! The OTA object: ties the engine's session to an MQTT client and a download.
+//! The OTA object: ties the engine's session to a client of the cloud and a download.
 //!
 //! Locks, from the outside in: the download lock (held while a download is started, fetched from or closed), the
 //! session lock and the checksum lock (short, never held over I/O). Nothing is published under any of them, because a
 //! publish may end in a user's callback.
 
+#[cfg(feature = "coap")]
+mod over_coap;
+mod over_mqtt;
+mod signal;
+mod upgrade;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 
-use iot_engine::helpers::json;
-use iot_engine::helpers::redact::without_url_secrets;
 use iot_engine::identity::Identity;
-use iot_engine::services::ota::{Checksum, Delivery, OtaError, Received, Report, Session, State, Topics};
+use iot_engine::services::ota::{Checksum, OtaError, Report, Session, State, Topics};
 
-use super::channel::{Channel, Service, Terms};
+#[cfg(feature = "coap")]
+use crate::drive::coap;
 use crate::drive::download::{Download, Fetched};
 use crate::drive::error::Error;
-use crate::drive::mqtt::{Client, QoS};
+use crate::drive::mqtt;
 use crate::hal::sync::Mutex;
 use crate::hal::Platform;
+#[cfg(feature = "coap")]
+use over_coap::CoapSignal;
+use over_mqtt::MqttSignal;
+use signal::Signal;
+use upgrade::Upgrade;
 
-/// Asked once more where the server refuses (behaviour.md section 4).
-const TERMS: Terms = Terms { qos: QoS::AtLeastOnce, limit_ms: 2_000, asks: 2 };
-
-/// The part of an upgrade that the cloud's messages reach.
-struct Upgrade {
-    session: Mutex<Session>,
-    report_topic: String,
-}
-
-impl Upgrade {
-    fn receive(&self, client: &Client, payload: &[u8]) {
-        const FUNCTION: &str = "ota_message";
-        let received = self.session.lock().receive(payload);
-        match received {
-            Received::VersionAccepted => log::info!(target: FUNCTION, "Report version success!"),
-            Received::VersionRefused(code, text) => {
-                log::error!(target: FUNCTION, "the cloud refused the version report: result_code {code}, {text}");
-            }
-            Received::Update { version, file_size, location } => {
-                log::info!(target: FUNCTION, "update to version {version}, {file_size} bytes, from {location}");
-            }
-            Received::BadUpdate(reason, report) => {
-                log::error!(target: FUNCTION, "the update command can't be followed: {reason}");
-                let _ = self.publish(client, &report);
-            }
-            Received::Ignored(what) => log::info!(target: FUNCTION, "message ignored: {what}"),
-            Received::Malformed(why) => log::error!(target: FUNCTION, "message of {} bytes: {why}", payload.len()),
-        }
-    }
-
-    /// Publishes on the report topic. A failure is logged.
-    fn publish(&self, client: &Client, report: &Report) -> Result<u16, Error> {
-        let (topic, payload) = (self.report_topic.as_str(), report.payload.as_bytes());
-        let result = match report.delivery {
-            Delivery::AtMostOnce => client.publish_without_waiting(topic, payload),
-            Delivery::AtLeastOnce => client.publish(topic, QoS::AtLeastOnce, payload),
-            Delivery::Kept => client.publish_kept(topic, payload),
-        };
-        if let Err(error) = &result {
-            log::warn!(target: "ota_report", "not published ({error}): {}", report.payload);
-        }
-        result
-    }
-}
-
-impl Service for Upgrade {
-    fn message(&self, client: &Arc<Client>, topic: &str, payload: &[u8]) {
-        // Level and text as users' scripts look for them (log_lines.md).
-        log::debug!(target: "ota_message", "topic={topic}");
-        let shown = without_url_secrets(json::message(payload));
-        log::info!(target: "ota_message", "len={}, topic_msg={shown}", payload.len());
-        self.receive(client, payload);
-    }
-
-    fn granted(&self) {
-        log::debug!(target: "ota_channel", "OTA topic subscribe success");
-    }
-
-    fn link_restored(&self, client: &Arc<Client>, session_present: bool) {
-        let report = self.session.lock().link_restored(session_present);
-        if let Some(report) = report {
-            log::info!(target: "ota_channel", "the server has forgotten this device: its version is reported again");
-            let _ = self.publish(client, &report);
-        }
-    }
-
-    fn client_destroyed(&self) {
-        log::info!(target: "ota_channel", "mqtt client has been destroyed");
-    }
-
-    fn tells_program(&self) -> bool {
-        true
-    }
-}
-
-/// One device's upgrades over one MQTT client. May be used from several threads.
+/// One device's upgrades over one client. May be used from several threads.
 pub struct Ota {
-    client: Arc<Client>,
-    channel: Channel<Upgrade>,
+    signal: Box<dyn Signal>,
     upgrade: Arc<Upgrade>,
     checksum: Mutex<Checksum>,
     download: Mutex<Option<Download>>,
@@ -112,32 +46,45 @@ impl Ota {
     ///
     /// # Errors
     /// Why it can't be: a bad name, a refused or late subscription.
-    pub fn new(product_id: &str, device_name: &str, client: Arc<Client>) -> Result<Self, String> {
-        let device = Identity::new(product_id, device_name).map_err(|error| error.to_string())?;
-        let topics = Topics::of(&device);
-        let upgrade = Arc::new(Upgrade { session: Mutex::new(Session::default()), report_topic: topics.report });
-        let channel = Channel::open(&client, &topics.update, upgrade.clone(), TERMS)
-            .map_err(|why| format!("{} not subscribed: {why}", topics.update))?;
-        Ok(Ota {
-            client,
-            channel,
+    pub fn new(product_id: &str, device_name: &str, client: Arc<mqtt::Client>) -> Result<Self, String> {
+        let topics = topics(product_id, device_name)?;
+        let upgrade = Upgrade::new(false);
+        let signal = MqttSignal::open(client, topics, upgrade.clone())?;
+        Ok(Self::over(Box::new(signal), upgrade))
+    }
+
+    /// Upgrades whose commands are answers to version reports over CoAP. Sends nothing.
+    ///
+    /// # Errors
+    /// A bad name.
+    #[cfg(feature = "coap")]
+    pub fn over_coap(product_id: &str, device_name: &str, client: Arc<coap::Client>) -> Result<Self, String> {
+        let topics = topics(product_id, device_name)?;
+        let upgrade = Upgrade::new(true);
+        let signal = CoapSignal::new(client, topics.report, &upgrade);
+        Ok(Self::over(Box::new(signal), upgrade))
+    }
+
+    fn over(signal: Box<dyn Signal>, upgrade: Arc<Upgrade>) -> Self {
+        Ota {
+            signal,
             upgrade,
             checksum: Mutex::new(Checksum::default()),
             download: Mutex::new(None),
             epoch: AtomicU32::new(0),
             running: AtomicBool::new(false),
-        })
+        }
     }
 
     /// Ends everything: a fetch that runs on another thread returns soon.
     pub fn destroy(&self) {
         self.end_downloads(&mut self.upgrade.session.lock());
-        self.channel.close();
+        self.signal.close();
         self.close_download();
     }
 
     fn platform(&self) -> &Arc<dyn Platform> {
-        self.client.platform()
+        self.signal.platform()
     }
 
     /// `IOT_OTA_ReportVersion`. Returns the packet id.
@@ -152,7 +99,7 @@ impl Ota {
             report
         };
         self.close_download();
-        self.publish(&report)
+        self.noted(self.signal.report_version(&report))
     }
 
     /// `IOT_OTA_ReportUpgradeBegin`. Returns the packet id.
@@ -199,7 +146,11 @@ impl Ota {
 
     /// Publishes what the program asked for. A failure becomes the last error.
     fn publish(&self, report: &Report) -> Result<u16, Error> {
-        self.upgrade.publish(&self.client, report).inspect_err(|_| {
+        self.noted(self.signal.report(report))
+    }
+
+    fn noted(&self, sent: Result<u16, Error>) -> Result<u16, Error> {
+        sent.inspect_err(|_| {
             self.upgrade.session.lock().note(OtaError::SignalChannel);
         })
     }
@@ -219,8 +170,11 @@ impl Ota {
     /// # Errors
     /// `OtaError::InvalidState`, `OtaError::InvalidParam`, or why the download could not be started.
     pub fn start_download(&self, offset: u32, size: u32) -> Result<(), Error> {
+        self.start(&mut self.download.lock(), offset, size)
+    }
+
+    fn start(&self, slot: &mut Option<Download>, offset: u32, size: u32) -> Result<(), Error> {
         const FUNCTION: &str = "IOT_OTA_StartDownload";
-        let mut slot = self.download.lock();
         let (plan, epoch) = {
             let mut session = self.upgrade.session.lock();
             let plan = session.plan_download(offset, size).map_err(|error| {
@@ -256,20 +210,20 @@ impl Ota {
             }
         };
         self.set_running(result.is_ok());
-        drop(slot);
         result.map_err(|(error, text)| {
             log::error!(target: FUNCTION, "{}: {text}", plan.url);
             error
         })
     }
 
-    /// `IOT_OTA_FetchYield`: fetches into `buf` for at most `limit_ms`. 0: nothing came.
+    /// `IOT_OTA_FetchYield`: fetches into `buf` for at most `limit_ms`. 0: nothing came. Where no download was started, one of the
+    /// whole firmware is.
     ///
     /// # Errors
-    /// `OtaError::InvalidState` unless a download was started; the error that ended the download.
+    /// `OtaError::InvalidState` without an update command; why the download could not be started; the error that ended it.
     pub fn fetch(&self, buf: &mut [u8], limit_ms: u64) -> Result<usize, Error> {
         const FUNCTION: &str = "IOT_OTA_FetchYield";
-        self.client.note_fetch();
+        self.signal.note_fetch();
         let mut slot = self.download.lock();
         let epoch = {
             let mut session = self.upgrade.session.lock();
@@ -279,8 +233,10 @@ impl Ota {
             })?;
             self.epoch.load(Ordering::Relaxed)
         };
+        if slot.is_none() {
+            self.start(&mut slot, 0, u32::MAX)?;
+        }
         let Some(download) = slot.as_mut() else {
-            log::error!(target: FUNCTION, "no download was started");
             return Err(Error::Ota(self.note(OtaError::InvalidState)));
         };
         let ended = || self.epoch.load(Ordering::Relaxed) != epoch;
@@ -320,7 +276,7 @@ impl Ota {
         }
         drop(slot);
         for report in &reports {
-            let _ = self.upgrade.publish(&self.client, report);
+            let _ = self.signal.report(report);
         }
         result.map_err(Error::Ota)
     }
@@ -390,7 +346,7 @@ impl Ota {
         log::info!(target: "IOT_OTA_Ioctl", "FW MD5 check: origin={announced}, now={digest}");
         if let Some(report) = report {
             log::error!(target: "IOT_OTA_Ioctl", "the firmware's MD5 is {digest}, not the announced one");
-            let _ = self.upgrade.publish(&self.client, &report);
+            let _ = self.signal.report(&report);
         }
         Ok(matches)
     }
@@ -420,9 +376,13 @@ impl Ota {
     /// Tells the client whether a download runs, once for each change. Called under the download lock.
     fn set_running(&self, running: bool) {
         if self.running.swap(running, Ordering::Relaxed) != running {
-            self.client.set_download_running(running);
+            self.signal.set_download_running(running);
         }
     }
+}
+
+fn topics(product_id: &str, device_name: &str) -> Result<Topics, String> {
+    Identity::new(product_id, device_name).map(|device| Topics::of(&device)).map_err(|error| error.to_string())
 }
 
 /// Why a report is refused: the only parameter of a report is its version.

@@ -14,6 +14,8 @@ pub enum Build {
     Cert,
     /// As `NoTls`, with CoAP, and lines of the log are uploaded.
     LogUpload,
+    /// As `Key`, with CoAP, which announces upgrades.
+    Coap,
 }
 
 impl Build {
@@ -25,6 +27,7 @@ impl Build {
             Build::NoTls => "E2E_NOTLS_DIR",
             Build::Cert => "E2E_CERT_DIR",
             Build::LogUpload => "E2E_LOG_DIR",
+            Build::Coap => "E2E_COAP_DIR",
         };
         path(variable).join("bin").join(name)
     }

@@ -40,7 +40,7 @@ impl Desk {
     /// HTTP for the build without TLS, else HTTPS.
     #[track_caller]
     pub fn new(build: Build, size: usize) -> Desk {
-        let scheme = if build == Build::NoTls { "http" } else { "https" };
+        let scheme = if matches!(build, Build::NoTls | Build::LogUpload) { "http" } else { "https" };
         Desk::with_args(build, size, |_| {
             vec!["--upgrade-on-report".to_owned(), "--scheme".to_owned(), scheme.to_owned()]
         })
@@ -78,7 +78,7 @@ impl Desk {
     #[track_caller]
     pub fn endpoint(&self) -> String {
         match self.build {
-            Build::Key => self.hub.ready("mqtt_psk"),
+            Build::Key | Build::Coap => self.hub.ready("mqtt_psk"),
             Build::NoTls | Build::LogUpload => self.hub.ready("mqtt"),
             Build::Cert => self.hub.ready("mqtt_cert"),
         }

@@ -63,7 +63,7 @@ impl Street {
     #[track_caller]
     pub fn sample(&self) -> Sample {
         let endpoint = match self.build {
-            Build::Key => self.mosquitto.psk_address(),
+            Build::Key | Build::Coap => self.mosquitto.psk_address(),
             Build::Cert => self.mosquitto.cert_address(),
             Build::NoTls | Build::LogUpload => panic!("mosquitto's plain listener checks no passwords"),
         };

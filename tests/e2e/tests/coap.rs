@@ -55,6 +55,25 @@ fn the_samples_post_over_plain_coap() {
     posts(Build::LogUpload, "coap", &[]);
 }
 
+/// A device upgrades: signals over `listener`, the firmware from the hub's server.
+fn upgrades(desk: &Desk, listener: &str) {
+    let upgraded = desk.finish(&mut sample(desk, "ota_coap_sample", listener).start());
+    assert_eq!(upgraded.code(), 0);
+    desk.assert_upgraded();
+    desk.hub.wait_state("done");
+}
+
+#[test]
+fn ten_megabytes_announced_over_dtls_come_over_https() {
+    upgrades(&Desk::new(Build::Coap, 10_000_000), "coap_psk");
+}
+
+#[test]
+fn an_upgrade_survives_the_loss_of_every_third_datagram() {
+    let args = ["--upgrade-on-report", "--scheme", "http", "--fault", "coap:loss=30"].map(str::to_owned);
+    upgrades(&Desk::with_args(Build::LogUpload, 100_000, |_| args.into()), "coap");
+}
+
 #[test]
 fn a_message_that_was_lost_is_sent_again() {
     posts(Build::LogUpload, "coap", &["--fault", "coap:silent@message#1"]);

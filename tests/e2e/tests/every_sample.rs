@@ -133,7 +133,7 @@ impl Scene<'_> {
 
     fn sample(&self) -> Sample {
         let listener = match self.mode.build {
-            Build::Key | Build::LogUpload => "mqtt_psk",
+            Build::Key | Build::LogUpload | Build::Coap => "mqtt_psk",
             Build::NoTls => "mqtt",
             Build::Cert => "mqtt_cert",
         };

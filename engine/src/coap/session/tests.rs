@@ -150,6 +150,7 @@ fn case_09_what_can_be_sent_and_what_not() {
         assert_eq!(sent.err(), expected, "{topic_len} {payload_len}");
         assert_eq!(session.waiting(), before + usize::from(expected.is_none()));
     }
+    assert_eq!((session.room(&topic), session.room(&"t".repeat(600))), (466, 0));
     while session.waiting() < MAX_WAITING {
         session.send(BEGIN, "t", b"", false, "m").unwrap();
     }

@@ -1,9 +1,12 @@
 //! What the device reports, byte for byte as back ends compare it (wire.md section 3).
 
+use std::borrow::Cow;
+
 use super::error::FailureCode;
 use crate::helpers::json::quoted;
 
-/// Longest text of a failure report in characters. Reports must fit into one MQTT packet of 2048 bytes.
+/// Longest text of a failure report in characters. Reports must fit into one MQTT packet of 2048 bytes; for CoAP, whose packets
+/// are smaller, there is [`Report::within`].
 const MAX_TEXT_CHARS: usize = 200;
 
 /// How a report is to be published.
@@ -24,11 +27,33 @@ pub struct Report {
     pub delivery: Delivery,
     /// JSON text.
     pub payload: String,
+    /// Where `payload` tells of a failure: what it says.
+    cause: Option<Cause>,
+}
+
+/// A failure as it is told to the cloud.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cause {
+    version: String,
+    code: FailureCode,
+    text: String,
+}
+
+impl Cause {
+    /// The report, with the first `chars` characters of the text.
+    fn payload(&self, chars: usize) -> String {
+        let text = quoted(&self.text.chars().take(chars).collect::<String>());
+        let version = quoted(&self.version);
+        let code = self.code.code();
+        format!(
+            r#"{{"type": "report_progress", "report": {{"progress": {{"state":"fail", "result_code":"{code}", "result_msg":{text}}}, "version": {version}}}}}"#
+        )
+    }
 }
 
 impl Report {
-    fn kept(payload: String) -> Self {
-        Report { delivery: Delivery::Kept, payload }
+    fn of(delivery: Delivery, payload: String) -> Self {
+        Report { delivery, payload, cause: None }
     }
 
     /// The version that runs.
@@ -36,7 +61,7 @@ impl Report {
     pub fn version(version: &str) -> Self {
         let version = quoted(version);
         let payload = format!(r#"{{"type": "report_version", "report":{{"version":{version}}}}}"#);
-        Report { delivery: Delivery::AtLeastOnce, payload }
+        Self::of(Delivery::AtLeastOnce, payload)
     }
 
     /// `percent` of the firmware for `version` are there. 0 also says that the download begins.
@@ -46,7 +71,7 @@ impl Report {
         let payload = format!(
             r#"{{"type": "report_progress", "report": {{"progress": {{"state":"downloading", "percent":"{percent}", "result_code":"0", "result_msg":""}}, "version": {version}}}}}"#
         );
-        Report { delivery: Delivery::AtMostOnce, payload }
+        Self::of(Delivery::AtMostOnce, payload)
     }
 
     /// The firmware is being written.
@@ -63,9 +88,10 @@ impl Report {
 
     fn upgrade(state: &str, version: &str) -> Self {
         let version = quoted(version);
-        Self::kept(format!(
+        let payload = format!(
             r#"{{"type": "report_progress", "report":{{"progress":{{"state":"{state}", "result_code":"0", "result_msg":""}}, "version":{version}}}}}"#
-        ))
+        );
+        Self::of(Delivery::Kept, payload)
     }
 
     /// The upgrade failed. `text` says what happened; a time-out always says `time_out`, as the C SDK does.
@@ -75,12 +101,23 @@ impl Report {
             FailureCode::Timeout => "time_out",
             _ => text,
         };
-        let text = quoted(&text.chars().take(MAX_TEXT_CHARS).collect::<String>());
-        let version = quoted(version);
-        let code = code.code();
-        Self::kept(format!(
-            r#"{{"type": "report_progress", "report": {{"progress": {{"state":"fail", "result_code":"{code}", "result_msg":{text}}}, "version": {version}}}}}"#
-        ))
+        let cause = Cause { version: version.to_owned(), code, text: text.chars().take(MAX_TEXT_CHARS).collect() };
+        Report { delivery: Delivery::Kept, payload: cause.payload(MAX_TEXT_CHARS), cause: Some(cause) }
+    }
+
+    /// The report in at most `room` bytes: of a failure as much as fits is told, any other has one form. `None` where it does not
+    /// fit.
+    #[must_use]
+    pub fn within(&self, room: usize) -> Option<Cow<'_, str>> {
+        if self.payload.len() <= room {
+            return Some(Cow::Borrowed(&self.payload));
+        }
+        let cause = self.cause.as_ref()?;
+        (0..cause.text.chars().count())
+            .rev()
+            .map(|chars| cause.payload(chars))
+            .find(|payload| payload.len() <= room)
+            .map(Cow::Owned)
     }
 }
 
@@ -123,7 +160,7 @@ mod tests {
             ),
         ];
         for (report, delivery, payload) in cases {
-            assert_eq!(report, Report { delivery, payload: payload.to_owned() });
+            assert_eq!((report.delivery, report.payload.as_str()), (delivery, payload));
         }
     }
 
@@ -142,6 +179,21 @@ mod tests {
         assert!(report.payload.contains(r#""result_msg":"a \"b\" \\ \n\u0001 ü""#), "{}", report.payload);
         let parsed: serde_json::Value = serde_json::from_str(&report.payload).unwrap();
         assert_eq!(parsed["report"]["version"], "1\"2");
+    }
+
+    #[test]
+    fn a_failure_is_told_in_as_many_words_as_fit() {
+        let report = Report::failure("1", FailureCode::Upgrade, "\"ä\"");
+        let whole = report.payload.len();
+        // Each step takes a character away: two bytes for an escaped quote, two for the letter.
+        for (room, text) in [(whole, r#"\"ä\""#), (whole - 1, r#"\"ä"#), (whole - 3, r#"\""#), (whole - 6, "")] {
+            let expected = report.payload.replace(r#"\"ä\""#, text);
+            assert_eq!(report.within(room).as_deref(), Some(&*expected), "{room}");
+        }
+        assert_eq!(report.within(whole - 7), None);
+        let version = Report::version("1");
+        assert_eq!(version.within(version.payload.len()).as_deref(), Some(&*version.payload));
+        assert_eq!(version.within(version.payload.len() - 1), None);
     }
 
     #[test]

@@ -166,6 +166,13 @@ impl Session {
         }
     }
 
+    /// The cloud has refused the version report and will send no command: the attempt is over until the next report.
+    pub fn end_refused(&mut self) {
+        if self.state == State::Inited {
+            self.state = State::Fetched;
+        }
+    }
+
     /// Checks whether bytes `offset..size` may be fetched now.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 use std::sync::atomic::AtomicUsize;
 use std::sync::{mpsc, Mutex as StdMutex, Weak};
 
-use iot_engine::services::ota::FailureCode;
+use iot_engine::services::ota::{Delivery, FailureCode};
 use rumqttc::mqttbytes::v4::Packet;
 
 use super::*;
 use crate::drive::error::StartFault;
+use crate::drive::mqtt::Client;
 use crate::drive::testing::web_server::Answer;
 use crate::drive::testing::{Grant, Machine};
 use crate::hal::ConnectError;
@@ -215,6 +216,21 @@ fn a_resumed_download_begins_where_it_stopped() {
 }
 
 #[test]
+fn a_fetch_begins_the_download_where_nobody_has() {
+    let device = Device::fetching(MD5);
+    device.ota.update_md5(b"something else");
+    assert_eq!(fetch_all(&device.ota).unwrap(), FIRMWARE);
+    assert_eq!(device.ota.check_firmware(), Ok(true));
+    assert_eq!(device.reports(), [progress(0), progress(100)]);
+
+    let device = Device::fetching(MD5);
+    device.machine.http.refuse.store(true, Ordering::Relaxed);
+    device.machine.http.lasting.store(true, Ordering::Relaxed);
+    assert!(matches!(fetch_all(&device.ota), Err(Error::Start(StartFault::Unreachable(_)))));
+    assert_eq!((device.ota.is_fetching(), device.ota.last_error()), (false, OtaError::FetchFailed));
+}
+
+#[test]
 fn offset_0_starts_the_md5_over() {
     let ota = fetching_ota();
     ota.update_md5(b"something else");
@@ -276,9 +292,9 @@ fn a_server_of_no_use_disconnects_until_the_next_version_report() {
 
 #[test]
 fn bad_ranges_and_wrong_moments_are_told() {
+    let device = Device::new();
+    assert_eq!(device.ota.fetch(&mut [0; 3], 0), Err(INVALID_STATE));
     let ota = fetching_ota();
-    assert_eq!(ota.fetch(&mut [0; 3], 0), Err(INVALID_STATE));
-    assert!(ota.is_fetching());
     assert_eq!(ota.start_download(9, 8), Err(Error::Ota(OtaError::InvalidParam)));
     assert_eq!(ota.last_error(), OtaError::InvalidParam);
     assert_eq!(ota.report_version(""), Err(Error::BadVersion));

@@ -213,6 +213,21 @@ fn a_refused_version_does_not_keep_the_device_from_its_upgrade() {
 }
 
 #[test]
+fn a_refusal_that_no_command_follows_ends_the_attempt() {
+    let mut session = Session::default();
+    let refused = br#"{"type":"report_version_rsp","result_code":1}"#;
+    assert!(matches!(session.receive(refused), Received::VersionRefused(1, _)));
+    session.end_refused();
+    assert_eq!((session.state(), session.last_error()), (State::Fetched, OtaError::ReportVersion));
+    assert_eq!(session.check_firmware("0").map(drop), Err(OtaError::InvalidState));
+    assert!(session.report_version("1.0.0").is_ok());
+    assert_eq!((session.state(), session.last_error()), (State::Inited, OtaError::None));
+    let mut session = fetching();
+    session.end_refused();
+    assert_eq!(session.state(), State::Fetching, "a command is being followed");
+}
+
+#[test]
 fn a_server_that_has_forgotten_us_is_told_the_version_again() {
     let mut session = Session::default();
     assert_eq!(session.link_restored(false), None);
