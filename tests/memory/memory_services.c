@@ -57,9 +57,10 @@ int main(int argc, char **argv)
         size_t         in_use_before;
 
         live(service, 0, 0);
-        in_use_before = memory_pool.in_use;
-        all           = live(service, 0, 0);
-        printf("%s: %u allocations\n", service->name, all);
+        in_use_before    = memory_pool.in_use;
+        memory_pool.peak = in_use_before;
+        all              = live(service, 0, 0);
+        printf("%s: %u allocations, %zu bytes at most\n", service->name, all, memory_pool.peak - in_use_before);
         CHECK(all > 0);
         for (unsigned k = 1; k <= all; k++) {
             live(service, k, many);

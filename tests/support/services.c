@@ -59,6 +59,8 @@ static bool answer_gateway(CloudPeer *peer, const char *payload)
 static bool answer(CloudPeer *peer, const char *topic, size_t topic_len, const char *payload, size_t len)
 {
     static const char config[] = "{\"type\":\"reply\",\"result\":0,\"payload\":{\"parity\":\"NONE\"}}";
+    static const char level[]  = "{\"type\":\"get_log_level\",\"clientToken\":\"x\",\"log_level\":1,\"result\":0}";
+    static const char now[]    = "{\"type\":\"get\",\"time\":1700000000}";
     char              text[1024];
 
     snprintf(text, sizeof(text), "%.*s", (int)len, payload);
@@ -71,12 +73,40 @@ static bool answer(CloudPeer *peer, const char *topic, size_t topic_len, const c
     if (is_topic(topic, topic_len, "$config/operation/" DEVICE_PRODUCT "/" DEVICE_NAME)) {
         return cloud_say(peer, "$config/operation/result/" DEVICE_PRODUCT "/" DEVICE_NAME, config, strlen(config));
     }
+    if (is_topic(topic, topic_len, "$log/operation/" DEVICE_PRODUCT "/" DEVICE_NAME)) {
+        return cloud_say(peer, "$log/operation/result/" DEVICE_PRODUCT "/" DEVICE_NAME, level, strlen(level));
+    }
+    if (is_topic(topic, topic_len, "$sys/operation/" DEVICE_PRODUCT "/" DEVICE_NAME)) {
+        return cloud_say(peer, "$sys/operation/result/" DEVICE_PRODUCT "/" DEVICE_NAME, now, strlen(now));
+    }
     if (is_topic(topic, topic_len, ASK)) {
         return strcmp(text, "broadcast") == 0
                    ? cloud_say(peer, "$broadcast/rxd/" DEVICE_PRODUCT "/" DEVICE_NAME, "closed", 6)
                    : cloud_say(peer, "$rrpc/rxd/" DEVICE_PRODUCT "/" DEVICE_NAME "/7", "closed", 6);
     }
     return true;
+}
+
+/* What the cloud answers over HTTP, unless a test has it say something else. True: `answer_end` ends it. */
+static bool answer_begin(const char *body)
+{
+    static char text[512];
+
+    if (cloud_script.answer.data != NULL) {
+        return false;
+    }
+    snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %u\r\n\r\n%s",
+             (unsigned)strlen(body), body);
+    cloud_script.answer.len  = strlen(text);
+    cloud_script.answer.data = text;
+    return true;
+}
+
+static void answer_end(bool is_ours)
+{
+    if (is_ours) {
+        cloud_script.answer.data = NULL;
+    }
 }
 
 /* ---- One client for those that have none of their own ---- */
@@ -266,32 +296,105 @@ static bool use_registration(void)
     static const char reply[] =
         "{\"code\":0,\"message\":\"\",\"len\":53,\"payload\":\"utkU+JMoQ9Xlnldd66IE8jX1ThSWJUimWVzONyOmip6Mckx123WzeEna"
         "D4ekkPo5IdsAgQlPgZ8kEfMyXdkcRQ==\"}";
-    static char answer_text[512];
-    DeviceInfo  info;
-    bool        is_scripted = cloud_script.answer.data != NULL;
-    int         rc;
+    DeviceInfo info;
+    bool       is_ours;
+    int        rc;
 
     memset(&info, 0, sizeof(info));
     strcpy(info.product_id, DEVICE_PRODUCT);
     strcpy(info.device_name, DEVICE_NAME);
     strcpy(info.product_secret, "0123456789abcdef01234567");
-    if (!is_scripted) {
-        snprintf(answer_text, sizeof(answer_text),
-                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %u\r\n\r\n%s",
-                 (unsigned)strlen(reply), reply);
-        cloud_script.answer.len  = strlen(answer_text);
-        cloud_script.answer.data = answer_text;
-    }
-    rc = IOT_DynReg_Device(&info);
-    if (!is_scripted) {
-        cloud_script.answer.data = NULL;
-    }
+    is_ours = answer_begin(reply);
+    rc      = IOT_DynReg_Device(&info);
+    answer_end(is_ours);
 #ifndef AUTH_MODE_CERT
     return rc == 0 && strcmp(info.device_secret, "MTIzNDU2Nzg5MGFiY2RlZg==") == 0;
 #else
     return rc == 0;
 #endif
 }
+
+/* ---- Log upload, over a shadow's client ---- */
+
+#ifdef LOG_UPLOAD
+static char     saved[20000];
+static size_t   saved_len;
+static unsigned early_events; /* of a client that the program does not have yet */
+
+static size_t save(const char *text, size_t len)
+{
+    if (len > sizeof(saved) - saved_len) {
+        return 0;
+    }
+    memcpy(saved + saved_len, text, len);
+    saved_len += len;
+    return len;
+}
+
+static size_t read_saved(char *buffer, size_t len)
+{
+    size_t count = len < saved_len ? len : saved_len;
+
+    memcpy(buffer, saved, count);
+    return count;
+}
+
+static int delete_saved(void)
+{
+    saved_len = 0;
+    return 0;
+}
+
+static size_t saved_size(void)
+{
+    return saved_len;
+}
+
+static void on_event(void *handle, void *context, MQTTEventMsg *event)
+{
+    (void)context;
+    (void)event;
+    early_events += handle == NULL;
+}
+
+/* log_upload.md section 10, cases 17 and 19: Init succeeds or says that it has not, and one after it does. */
+static bool use_log_upload(void)
+{
+    ShadowInitParams    params  = DEFAULT_SHAWDOW_INIT_PARAMS;
+    MQTTInitParams      of_mqtt = device_params();
+    LogUploadInitParams upload  = {product, device, "key", save, read_saved, delete_saved, saved_size};
+    unsigned            before  = cloud_seen.requests;
+    bool                is_ours;
+
+    if (IOT_Log_Init_Uploader(&upload) != QCLOUD_RET_SUCCESS) {
+        return false;
+    }
+    params.product_id  = of_mqtt.product_id;
+    params.device_name = of_mqtt.device_name;
+#ifndef AUTH_MODE_CERT
+    params.device_secret = of_mqtt.device_secret;
+#endif
+    params.event_handle.h_fp = on_event;
+    is_ours                  = answer_begin("{\"Retcode\":0}");
+    shadow                   = shadow != NULL ? shadow : IOT_Shadow_Construct(&params);
+    if (shadow != NULL) {
+        IOT_Log_Gen("services.c", "use_log_upload", __LINE__, eLOG_ERROR, "%s", "a line");
+        IOT_Log_Upload(true);
+    }
+    answer_end(is_ours);
+    return shadow != NULL && cloud_seen.requests > before && saved_len == 0 && early_events == 0 &&
+           IOT_Shadow_Yield(shadow, 1) == 0;
+}
+
+static bool end_log_upload(void)
+{
+    bool is_ended = end_shadow();
+
+    IOT_Log_Fini_Uploader();
+    saved_len = 0;
+    return is_ended;
+}
+#endif
 
 static void no_start(void) {}
 
@@ -307,13 +410,19 @@ const Service services[SERVICES] = {
     {"shadow", no_start, use_shadow, end_shadow},
     {"gateway", no_start, use_gateway, end_gateway},
     {"dynamic registration", no_start, use_registration, no_end},
+#ifdef LOG_UPLOAD
+    {"log upload", no_start, use_log_upload, end_log_upload},
+#endif
 };
 
 void services_start(int port)
 {
     char address[64];
+    char url[128];
 
     snprintf(address, sizeof(address), "127.0.0.1:%d", port);
     setenv("QCLOUD_IOT_REGISTRATION_ENDPOINT", address, 1);
+    snprintf(url, sizeof(url), "http://%s/cgi-bin/report-log", address);
+    setenv("QCLOUD_IOT_LOG_ENDPOINT", url, 1);
     cloud_others = answer;
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "config.h"
+
 typedef struct {
     const char *name;
     void (*start)(void); /* what must be there before, such as a connection */
@@ -12,7 +14,11 @@ typedef struct {
     bool (*end)(void);   /* leaves nothing behind; true: that worked */
 } Service;
 
+#ifdef LOG_UPLOAD
+#define SERVICES 7
+#else
 #define SERVICES 6
+#endif
 
 extern const Service services[SERVICES];
 

@@ -11,9 +11,16 @@ const FILE: &str = "upload-fail-save.log";
 
 /// Adds `text`, through to the disk: what is told to be kept is there after a power cut.
 fn save(file: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).create(true).open(file)?;
-    file.write_all(text)?;
-    file.sync_data()
+    let mut open = OpenOptions::new().append(true).create(true).open(file)?;
+    let is_made = open.metadata()?.len() == 0;
+    open.write_all(text)?;
+    open.sync_data()?;
+    if is_made {
+        // The name of a file that was not there reaches the disk with the folder.
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn read(file: &Path, mut buffer: &mut [u8]) -> io::Result<usize> {

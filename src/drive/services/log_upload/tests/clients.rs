@@ -1,9 +1,11 @@
 //! The level that the cloud wants and the time that it tells, over MQTT clients.
 
+use iot_engine::services::shadow::Kind;
 use rumqttc::mqttbytes::v4::Packet;
 
 use super::*;
 use crate::drive::mqtt::{Listener, Notice, QoS, Subscriber, SubscriptionEvent};
+use crate::drive::services::shadow::{Ack, Shadow};
 use crate::drive::testing::{Cloud, Grant};
 
 /// The cloud wants this level, and knows the time.
@@ -54,6 +56,32 @@ fn a_client_asks_for_the_level_and_uploads_what_waits() {
         machine.send(&client, LEVEL_DOWN, nothing.as_bytes());
         assert_eq!(LEVEL.get(), 2);
     }
+}
+
+/// shadow.md section 12, case 27. That Construct's events find a whole shadow is tests/support/services.c's.
+#[test]
+fn case_17_a_shadows_client_asks_and_uploads_and_the_shadow_works_on() {
+    let (machine, uploader) = device(&[], None);
+    uploader.collect(b"before");
+    machine.mqtt.world().cloud = cloud("4");
+    let notices = Notices::default();
+    let shadow = Shadow::new(machine.client_with(notices.clone()), Kind::Shadow);
+    shadow.subscribe().unwrap();
+    level::join(shadow.client(), find);
+    assert_eq!(LEVEL.get(), 4);
+    assert_eq!(lines_of(&machine), ["before|"]);
+    assert_eq!(*lock(&notices.0), ["Subscribed", "Subscribed"], "its own, and that to the level");
+
+    let result = shadow.result_topic().to_owned();
+    machine.mqtt.world().cloud = Cloud::default().answer_with(move |topic, payload| {
+        let token = std::str::from_utf8(payload).unwrap().split('"').find(|part| part.starts_with("PRODUCTIDX-"));
+        let answer = format!(r#"{{"type":"get","clientToken":"{}","result":0,"payload":{{}}}}"#, token?);
+        topic.starts_with("$shadow/").then(|| (result.clone(), answer.into_bytes()))
+    });
+    assert_eq!(shadow.get_and_wait(1_000), Ok(Ack::Accepted));
+    uploader.collect(b"later");
+    uploader.upload(Urgency::Demanded);
+    assert_eq!(lines_of(&machine), ["later|"]);
 }
 
 #[test]
