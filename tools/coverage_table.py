@@ -27,7 +27,8 @@ PARSERS = [f"engine/src/{name}" for name in (
     "services/ota/command.rs", "services/ota/message.rs", "services/registration/credentials.rs",
     "services/registration/payload.rs", "services/registration/reply.rs",
     "services/remote_config/message.rs", "services/rrpc.rs", "services/shadow/delta.rs", "services/shadow/message.rs",
-    "services/system_time/message.rs", "topic.rs",
+    "services/system_time/message.rs", "topic.rs", "upgrade/keys.rs", "upgrade/record.rs", "upgrade/signed.rs",
+    "upgrade/version.rs",
 )]
 GROUPS = [
     ("engine", "engine/src/"),

@@ -14,3 +14,4 @@ pub mod mqtt;
 pub mod services;
 pub mod time;
 pub mod topic;
+pub mod upgrade;

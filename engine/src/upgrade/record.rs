@@ -1,0 +1,359 @@
+//! What is kept over a restart (docs/upgrade.md section 4): one record in two places, written in turn, of which the one
+//! with the right checksum and the higher number holds.
+
+use super::signed::{Refusal, HEADER_LEN};
+
+/// Bytes of a record.
+pub const RECORD_LEN: usize = 512;
+const MAGIC: [u8; 4] = *b"IOTU";
+const FORMAT: u8 = 1;
+const CHECKED_LEN: usize = RECORD_LEN - 4;
+
+/// Where an upgrade stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Phase {
+    /// No order is followed.
+    #[default]
+    Idle,
+    /// The target slot is being written.
+    Fetching,
+    /// The target slot holds a verified image; it is being made the next to start.
+    Installing,
+    /// The target slot is the next to start.
+    Installed,
+    /// The target slot runs, and has not been confirmed.
+    Trial,
+    /// The former slot is being made the next to start.
+    Returning,
+    /// The result is to be told to the cloud.
+    Result,
+}
+
+const PHASES: [Phase; 7] =
+    [Phase::Idle, Phase::Fetching, Phase::Installing, Phase::Installed, Phase::Trial, Phase::Returning, Phase::Result];
+
+/// Why an upgrade failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Cause {
+    /// It did not.
+    #[default]
+    None,
+    /// The program does not want it.
+    Cancelled,
+    /// The download failed for good.
+    Download,
+    /// The MD5 is not the announced one.
+    Md5,
+    /// The store failed.
+    Store,
+    /// The firmware does not fit into the slot.
+    TooLarge,
+    /// The slot was never started.
+    NotStarted,
+    /// It was started and not confirmed.
+    NotConfirmed,
+    /// It was started, and the boot loader went back.
+    FellBack,
+    /// No header, where one is required.
+    Unsigned,
+    /// A header that can't be read.
+    BadHeader,
+    /// Signed with an unknown key.
+    UnknownKey,
+    /// The signature is wrong.
+    BadSignature,
+    /// For another product.
+    OtherProduct,
+    /// Another version than the announced one.
+    OtherVersion,
+    /// Older than what may be installed.
+    TooOld,
+    /// Not of the size that was signed.
+    WrongSize,
+    /// Not the image that was signed.
+    WrongImage,
+}
+
+const CAUSES: [Cause; 18] = [
+    Cause::None,
+    Cause::Cancelled,
+    Cause::Download,
+    Cause::Md5,
+    Cause::Store,
+    Cause::TooLarge,
+    Cause::NotStarted,
+    Cause::NotConfirmed,
+    Cause::FellBack,
+    Cause::Unsigned,
+    Cause::BadHeader,
+    Cause::UnknownKey,
+    Cause::BadSignature,
+    Cause::OtherProduct,
+    Cause::OtherVersion,
+    Cause::TooOld,
+    Cause::WrongSize,
+    Cause::WrongImage,
+];
+
+impl From<Refusal> for Cause {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unsigned => Cause::Unsigned,
+            Refusal::BadHeader => Cause::BadHeader,
+            Refusal::UnknownKey => Cause::UnknownKey,
+            Refusal::BadSignature => Cause::BadSignature,
+            Refusal::OtherProduct => Cause::OtherProduct,
+            Refusal::OtherVersion => Cause::OtherVersion,
+            Refusal::TooOld => Cause::TooOld,
+            Refusal::WrongSize => Cause::WrongSize,
+            Refusal::WrongImage => Cause::WrongImage,
+        }
+    }
+}
+
+impl Cause {
+    /// The number that records and C programs know it by.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        position(&CAUSES, self)
+    }
+
+    /// What the cloud is told.
+    #[must_use]
+    pub fn text(self) -> String {
+        let refusal = match self {
+            Cause::None => return String::new(),
+            Cause::Cancelled => return "the program has cancelled the upgrade".to_owned(),
+            Cause::Download => return "the download failed".to_owned(),
+            Cause::Md5 => return "the firmware's MD5 is not the announced one".to_owned(),
+            Cause::Store => return "the firmware could not be stored".to_owned(),
+            Cause::TooLarge => return "the firmware does not fit into the slot".to_owned(),
+            Cause::NotStarted => return "the firmware was installed, but never started".to_owned(),
+            Cause::NotConfirmed => {
+                return "the firmware did not confirm that it works: the former one runs again".to_owned()
+            }
+            Cause::FellBack => return "the firmware did not come up: the former one runs again".to_owned(),
+            Cause::Unsigned => Refusal::Unsigned,
+            Cause::BadHeader => Refusal::BadHeader,
+            Cause::UnknownKey => Refusal::UnknownKey,
+            Cause::BadSignature => Refusal::BadSignature,
+            Cause::OtherProduct => Refusal::OtherProduct,
+            Cause::OtherVersion => Refusal::OtherVersion,
+            Cause::TooOld => Refusal::TooOld,
+            Cause::WrongSize => Refusal::WrongSize,
+            Cause::WrongImage => Refusal::WrongImage,
+        };
+        refusal.to_string()
+    }
+}
+
+/// What an order is known by. Its URL changes each time that the cloud sends it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Order {
+    /// Version, at most 32 bytes.
+    pub version: String,
+    /// MD5 of the file.
+    pub md5: [u8; 16],
+    /// Bytes of the file.
+    pub size: u32,
+}
+
+/// What is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Record {
+    /// Where the upgrade stands.
+    pub phase: Phase,
+    /// The slot that is written or was: 0 or 1.
+    pub target: u8,
+    /// How often a program was started in this phase.
+    pub starts: u8,
+    /// Why it failed.
+    pub cause: Cause,
+    /// The order that is followed.
+    pub order: Order,
+    /// So many bytes of the image are in the target slot, whatever happens.
+    pub synced: u32,
+    /// The image's header.
+    pub header: Option<Box<[u8; HEADER_LEN]>>,
+}
+
+/// The place of a variant, which is the number it has outside.
+fn position<T: PartialEq>(all: &[T], one: T) -> u8 {
+    all.iter().position(|each| *each == one).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+}
+
+impl Record {
+    /// The bytes of this record as number `sequence`.
+    #[must_use]
+    pub fn encode(&self, sequence: u32) -> [u8; RECORD_LEN] {
+        let mut bytes = Vec::with_capacity(RECORD_LEN);
+        bytes.extend(MAGIC);
+        bytes.extend([FORMAT, position(&PHASES, self.phase), self.target, self.starts]);
+        bytes.extend(sequence.to_be_bytes());
+        bytes.extend(self.synced.to_be_bytes());
+        bytes.extend(self.order.size.to_be_bytes());
+        let version = self.order.version.as_bytes();
+        let version = &version[..version.len().min(32)];
+        bytes.extend([self.cause.number(), u8::from(self.header.is_some()), version.len() as u8, 0]);
+        bytes.extend(self.order.md5);
+        bytes.extend(version);
+        bytes.resize(72, 0);
+        bytes.extend(self.header.as_ref().map_or([0; HEADER_LEN], |header| **header));
+        bytes.resize(CHECKED_LEN, 0);
+        let checksum = crc32(&bytes);
+        bytes.extend(checksum.to_be_bytes());
+        let mut record = [0; RECORD_LEN];
+        record.copy_from_slice(&bytes);
+        record
+    }
+
+    /// The record and its number; `None` for what is none, or not whole.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<(Self, u32)> {
+        let bytes: &[u8; RECORD_LEN] = bytes.try_into().ok()?;
+        let (checked, checksum) = bytes.split_at(CHECKED_LEN);
+        if crc32(checked).to_be_bytes() != checksum {
+            return None;
+        }
+        let mut rest = checked;
+        let [magic @ .., format, phase, target, starts]: [u8; 8] = take(&mut rest)?;
+        let sequence = u32::from_be_bytes(take(&mut rest)?);
+        let synced = u32::from_be_bytes(take(&mut rest)?);
+        let size = u32::from_be_bytes(take(&mut rest)?);
+        let [cause, has_header, version_len, _]: [u8; 4] = take(&mut rest)?;
+        let md5 = take(&mut rest)?;
+        let version: [u8; 32] = take(&mut rest)?;
+        let header: [u8; HEADER_LEN] = take(&mut rest)?;
+        if magic != MAGIC || format != FORMAT || target > 1 || has_header > 1 {
+            return None;
+        }
+        let version = std::str::from_utf8(version.get(..usize::from(version_len))?).ok()?;
+        let record = Record {
+            phase: *PHASES.get(usize::from(phase))?,
+            target,
+            starts,
+            cause: *CAUSES.get(usize::from(cause))?,
+            order: Order { version: version.to_owned(), md5, size },
+            synced,
+            header: (has_header == 1).then(|| Box::new(header)),
+        };
+        Some((record, sequence))
+    }
+
+    /// Of the two places the record that holds, its number, and the place it is in. The next one goes into the other.
+    #[must_use]
+    pub fn newest(places: [&[u8]; 2]) -> Option<(Self, u32, usize)> {
+        let [first, second] = places.map(Self::decode);
+        match (first, second) {
+            // Numbers start over after 2^32 records.
+            (Some((_, a)), Some((record, b))) if b.wrapping_sub(a) as i32 > 0 => Some((record, b, 1)),
+            (Some((record, number)), _) => Some((record, number, 0)),
+            (None, Some((record, number))) => Some((record, number, 1)),
+            (None, None) => None,
+        }
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk::<N>()?;
+    *rest = tail;
+    Some(*head)
+}
+
+/// CRC-32 as in Ethernet and zip. Without a table: 512 bytes now and then.
+fn crc32(data: &[u8]) -> u32 {
+    let crc = data.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 })
+    });
+    !crc
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            phase: Phase::Fetching,
+            target: 1,
+            starts: 3,
+            cause: Cause::Md5,
+            order: Order { version: "1.3.0".to_owned(), md5: [7; 16], size: 1 << 20 },
+            synced: 262_144,
+            header: Some(Box::new([9; HEADER_LEN])),
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was() {
+        for phase in PHASES {
+            for cause in CAUSES {
+                for header in [None, Some(Box::new([1; HEADER_LEN]))] {
+                    let record = Record { phase, cause, header, ..record() };
+                    assert_eq!(Record::decode(&record.encode(77)), Some((record, 77)));
+                }
+            }
+        }
+        let long = Record { order: Order { version: "v".repeat(32), ..Order::default() }, ..record() };
+        assert_eq!(Record::decode(&long.encode(0)), Some((long, 0)));
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+    }
+
+    #[test]
+    fn what_is_not_whole_is_no_record() {
+        let bytes = record().encode(5);
+        for bit in 0..RECORD_LEN * 8 {
+            let mut wrong = bytes;
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Record::decode(&wrong), None, "bit {bit}");
+        }
+        assert_eq!(Record::decode(&bytes[1..]), None);
+        assert_eq!(Record::decode(&[0; RECORD_LEN]), None);
+        assert_eq!(Record::decode(&[0xFF; RECORD_LEN]), None);
+    }
+
+    #[test]
+    fn what_is_whole_but_from_elsewhere_is_no_record() {
+        for (at, value) in [(0, b'X'), (4, 2), (5, 7), (6, 2), (20, 18), (21, 2), (22, 33), (40, 0xFF)] {
+            let mut bytes = record().encode(5);
+            bytes[at] = value;
+            let checksum = crc32(&bytes[..CHECKED_LEN]);
+            bytes[CHECKED_LEN..].copy_from_slice(&checksum.to_be_bytes());
+            assert_eq!(Record::decode(&bytes), None, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn the_newer_of_two_whole_records_holds() {
+        let (early, late) = (record(), Record { starts: 4, ..record() });
+        let none = [0; RECORD_LEN];
+        for (a, b) in [(1, 2), (u32::MAX, 0), (u32::MAX - 3, 5)] {
+            let (first, second) = (early.encode(a), late.encode(b));
+            assert_eq!(Record::newest([&first, &second]), Some((late.clone(), b, 1)));
+            assert_eq!(Record::newest([&second, &first]), Some((late.clone(), b, 0)));
+            assert_eq!(Record::newest([&first, &none]), Some((early.clone(), a, 0)));
+            assert_eq!(Record::newest([&none, &second]), Some((late.clone(), b, 1)));
+        }
+        assert_eq!(Record::newest([&none, &none]), None);
+    }
+
+    #[test]
+    fn every_cause_tells_its_own_story() {
+        let texts: std::collections::HashSet<String> = CAUSES.iter().map(|cause| cause.text()).collect();
+        assert_eq!(texts.len(), CAUSES.len());
+        let refusals = [
+            Refusal::Unsigned,
+            Refusal::BadHeader,
+            Refusal::UnknownKey,
+            Refusal::BadSignature,
+            Refusal::OtherProduct,
+            Refusal::OtherVersion,
+            Refusal::TooOld,
+            Refusal::WrongSize,
+            Refusal::WrongImage,
+        ];
+        for refusal in refusals {
+            assert_eq!(Cause::from(refusal).text(), refusal.to_string());
+        }
+    }
+}
