@@ -21,6 +21,7 @@
 #define FETCH_TIMEOUT_S 1
 #define YIELD_MS        200
 #define ASK_EVERY_MS    5000  /* over CoAP, a device has to ask for its command */
+#define ASKS            6     /* over one connection */
 #define ANSWER_LIMIT_MS 30000 /* longer than the library repeats a report */
 #define TRIES           5
 #define PAUSE_MS        1000
@@ -75,26 +76,50 @@ static bool connect_device(Device *device)
     return true;
 }
 
-/* Reports the version until the answer is an update command. False when there is no connection any more. */
-static bool wait_for_command(Device *device, const char *version)
+static void disconnect_device(Device *device)
 {
-    uint32_t asked = 0;
+    if (device->ota != NULL) {
+        IOT_OTA_Destroy(device->ota);
+        device->ota = NULL;
+    }
+    if (device->client != NULL) {
+        IOT_COAP_Destroy(&device->client);
+    }
+}
 
-    for (bool has_asked = false; !IOT_OTA_IsFetching(device->ota);) {
-        if (!has_asked || HAL_GetTimeMs() - asked >= ASK_EVERY_MS) {
-            int rc = IOT_OTA_ReportVersion(device->ota, version);
-            if (rc < 0) {
-                Log_e("version could not be reported: %d", rc);
-                return false;
-            }
-            has_asked = true;
-            asked     = HAL_GetTimeMs();
-        }
-        if (IOT_COAP_Yield(device->client, YIELD_MS) == QCLOUD_ERR_DTLS_PEER_CLOSE_NOTIFY) {
-            Log_e("the cloud has closed the connection");
+/* Whether an update command was the answer to one of some version reports. */
+static bool ask_for_command(Device *device, const char *version)
+{
+    for (int asks = 0; asks < ASKS; asks++) {
+        uint32_t asked = HAL_GetTimeMs();
+        int      rc    = IOT_OTA_ReportVersion(device->ota, version);
+        if (rc < 0) {
+            Log_e("version could not be reported: %d", rc);
             return false;
         }
+        while (HAL_GetTimeMs() - asked < ASK_EVERY_MS) {
+            if (IOT_COAP_Yield(device->client, YIELD_MS) == QCLOUD_ERR_DTLS_PEER_CLOSE_NOTIFY) {
+                Log_e("the cloud has closed the connection");
+                return false;
+            }
+            if (IOT_OTA_IsFetching(device->ota)) {
+                return true;
+            }
+        }
     }
+    return false;
+}
+
+/* The library does not connect again by itself, and a connection that brings no command may be one that the cloud has
+ * forgotten. */
+static bool wait_for_command(Device *device, const char *version)
+{
+    do {
+        disconnect_device(device);
+        if (!connect_device(device)) {
+            return false;
+        }
+    } while (!ask_for_command(device, version));
     return true;
 }
 
@@ -128,22 +153,20 @@ static bool has_arrived(Device *device, int id)
     return id > 0 && device->ended == id && device->has_arrived;
 }
 
-/* The library repeats a report a few times and gives up then; what the cloud must know is worth more than that. */
-static bool report(Device *device, const char *what, int (*send)(void *ota, const char *version))
+/* The library repeats a report a few times and gives up then; what the cloud must know is worth another connection. */
+static bool report(Device *device, const char *what, int (*send)(void *ota, const char *version), const char *version)
 {
     for (int tries = 0; tries < TRIES; tries++) {
-        if (has_arrived(device, send(device->ota, NULL))) {
+        if (has_arrived(device, send(device->ota, version))) {
             return true;
         }
         Log_w("%s did not arrive", what);
+        disconnect_device(device);
+        if (!connect_device(device)) {
+            return false;
+        }
     }
     return false;
-}
-
-static int report_begin(void *ota, const char *version)
-{
-    (void)version;
-    return IOT_OTA_ReportUpgradeBegin(ota);
 }
 
 static bool upgrade(Device *device)
@@ -160,19 +183,22 @@ static bool upgrade(Device *device)
     }
     Log_i("update command: version %s, %" PRIu32 " bytes", version, size);
     /* The cloud chooses the version: no path of its own. */
-    version[strcspn(version, "/\\")] = '\0';
-    snprintf(path, sizeof(path), "./FW_%s%s_%s.bin", device->dev.product_id, device->dev.device_name, version);
+    snprintf(path, sizeof(path), "./FW_%s%s_%.*s.bin", device->dev.product_id, device->dev.device_name,
+             (int)strcspn(version, "/\\"), version);
     file = fopen(path, "wb");
     ok   = file != NULL && fetch(device, file);
     ok   = file != NULL && fclose(file) == 0 && ok;
     if (!ok) {
         Log_e("upgrade failed: last error %d", IOT_OTA_GetLastError(device->ota));
-        report(device, "upgrade failure", IOT_OTA_ReportUpgradeFail);
+        report(device, "upgrade failure", IOT_OTA_ReportUpgradeFail, version);
         return false;
     }
+    /* Whoever watches may miss it. */
+    if (!has_arrived(device, IOT_OTA_ReportUpgradeBegin(device->ota))) {
+        Log_w("upgrade begin did not arrive");
+    }
     /* A device would now burn the file to its flash. */
-    if (!report(device, "upgrade begin", report_begin) ||
-        !report(device, "upgrade success", IOT_OTA_ReportUpgradeSuccess)) {
+    if (!report(device, "upgrade success", IOT_OTA_ReportUpgradeSuccess, version)) {
         return false;
     }
     Log_i("upgrade succeeded, firmware in %s", path);
@@ -206,12 +232,7 @@ int main(int argc, char **argv)
         Log_e("device info can't be read: %d", rc);
         return EXIT_FAILURE;
     }
-    ok = connect_device(&device) && wait_for_command(&device, version) && upgrade(&device);
-    if (device.ota != NULL) {
-        IOT_OTA_Destroy(device.ota);
-    }
-    if (device.client != NULL) {
-        IOT_COAP_Destroy(&device.client);
-    }
+    ok = wait_for_command(&device, version) && upgrade(&device);
+    disconnect_device(&device);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
