@@ -104,8 +104,8 @@ ctest_part() {
     # Beside each other: the longest test of a mode is one thread.
     for mode in key notls cert log; do
         only=()
-        # The others know nothing of log upload; the rest is notls once more.
-        [ "$mode" = log ] && only=(-R '^(memory/services|stack/services|power/saved_lines)')
+        # The others know nothing of log upload and CoAP without TLS; the rest is notls once more.
+        [ "$mode" = log ] && only=(-R '^(memory/services|stack/services|power/saved_lines|(c|valgrind)/coap$)')
         ctest --test-dir "build/$mode" -j "$(nproc)" --output-on-failure --no-tests=error "${only[@]}" >"build/ctest-$mode.log" 2>&1 &
         begun+=("$mode:$!")
     done

@@ -6,6 +6,8 @@
 //! library's channels.
 
 mod client;
+#[cfg(feature = "coap")]
+mod coap;
 #[cfg(feature = "gateway")]
 mod gateway;
 #[cfg(all(feature = "remote-config-mqtt", feature = "rrpc"))]

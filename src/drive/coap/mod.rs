@@ -78,7 +78,11 @@ impl Client {
     }
 
     /// As [`connect`](Self::connect), over a connection that is there.
-    fn over(link: Arc<dyn Datagrams>, platform: Arc<dyn Platform>, setup: Setup) -> Result<Arc<Client>, Error> {
+    pub(crate) fn over(
+        link: Arc<dyn Datagrams>,
+        platform: Arc<dyn Platform>,
+        setup: Setup,
+    ) -> Result<Arc<Client>, Error> {
         let session = Session::new(setup.settings.terms(), platform.random());
         let client = Arc::new(Client {
             session: Mutex::new(session),
