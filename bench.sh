@@ -6,7 +6,7 @@
 #   ./bench.sh                  all cases
 #   ./bench.sh --quick          each once and on less data, to see that they work; writes nothing
 #   ./bench.sh --only CASE...   some of: sample link loops memory size first-byte many hub-200 idle services
-#                               round-trips gateway-200; writes nothing
+#                               round-trips gateway-200 coap; writes nothing
 #   ./bench.sh --peer DIR       with a build of bench/c/fetch.c against the C SDK, DIR/fetch, measured beside ours
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -30,12 +30,13 @@ echo "== Building (the first time takes some minutes)"
 build notls -DFEATURE_AUTH_WITH_NOTLS=ON
 build key
 build log -DFEATURE_LOG_UPLOAD_ENABLED=ON
+build coap -DFEATURE_OTA_SIGNAL_CHANNEL=COAP
 cargo build --locked --release -p hub -p bench
 
 # 1,000 devices have two connections each, at both ends.
 ulimit -Sn "$(ulimit -Hn)"
 begin=$SECONDS
 E2E_KEY_DIR=$PWD/build/bench-key/output E2E_NOTLS_DIR=$PWD/build/bench-notls/output \
-    E2E_LOG_DIR=$PWD/build/bench-log/output \
+    E2E_LOG_DIR=$PWD/build/bench-log/output E2E_COAP_DIR=$PWD/build/bench-coap/output \
     E2E_HUB=$CARGO_TARGET_DIR/release/hub target/release/bench "$@"
 echo "== Measured in $((SECONDS - begin)) s"

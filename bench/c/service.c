@@ -5,6 +5,9 @@
 #include "device.h"
 
 #include "qcloud_iot_import.h"
+#if defined(SERVICE_COAP) || defined(SERVICE_COAP_UPGRADES)
+#include "qcloud_iot_export_coap.h"
+#endif
 
 #if defined(SERVICE_SHADOW)
 static void use(Device *device)
@@ -121,6 +124,37 @@ static void use(Device *device)
     IOT_Log_Init_Uploader(&params);
     IOT_Log_Upload(true);
     IOT_Log_Fini_Uploader();
+}
+#elif defined(SERVICE_COAP) || defined(SERVICE_COAP_UPGRADES)
+static void use(Device *device)
+{
+    CoAPInitParams init    = DEFAULT_COAPINIT_PARAMS;
+    SendMsgParams  params  = DEFAULT_SENDMSG_PARAMS;
+    char           topic[] = "product/device/data", text[] = "hello";
+    void          *client;
+
+    init.product_id     = device->info.product_id;
+    init.device_name    = device->info.device_name;
+    init.device_secret  = device->info.device_secret;
+    client              = IOT_COAP_Construct(&init);
+    params.pay_load     = text;
+    params.pay_load_len = strlen(text);
+    IOT_COAP_SendMessage(client, topic, &params);
+#if defined(SERVICE_COAP_UPGRADES)
+    device->ota = IOT_OTA_Init(device->info.product_id, device->info.device_name, client);
+    IOT_OTA_ReportVersion(device->ota, "1.0.0");
+    while (!IOT_OTA_IsFetchFinish(device->ota)) {
+        char block[1000];
+
+        IOT_COAP_Yield(client, 200);
+        device_fetch(device, block, sizeof(block), 1);
+    }
+    device_check_firmware(device);
+    IOT_OTA_ReportUpgradeSuccess(device->ota, NULL);
+    IOT_OTA_Destroy(device->ota);
+#endif
+    IOT_COAP_Yield(client, 200);
+    IOT_COAP_Destroy(&client);
 }
 #else
 static void use(Device *device)

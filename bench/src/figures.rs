@@ -13,6 +13,7 @@ pub enum Unit {
     PerSecond,
     PercentOfACore,
     Events,
+    Datagrams,
     OfTheLimit,
 }
 
@@ -27,6 +28,7 @@ impl Unit {
             Unit::PerSecond => "a second",
             Unit::PercentOfACore => "% of a core",
             Unit::Events => "events",
+            Unit::Datagrams => "datagrams",
             Unit::OfTheLimit => "of the limit of its run",
         }
     }

@@ -11,6 +11,7 @@ use clap::{CommandFactory, Parser, ValueEnum};
 
 mod api;
 mod c_sdk;
+mod coap;
 mod curl;
 mod devices;
 mod fetch;
@@ -81,6 +82,8 @@ enum Case {
     /// 200 devices behind one gateway
     #[value(name = "gateway-200")]
     Gateway,
+    /// An upgrade that is announced over CoAP
+    Coap,
 }
 
 /// What the command line says about every case.
@@ -124,6 +127,7 @@ impl Case {
             Case::Services => services::run(),
             Case::RoundTrips => round_trips::run(plan),
             Case::Gateway => gateway::run(plan),
+            Case::Coap => coap::run(plan),
         }
     }
 }

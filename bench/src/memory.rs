@@ -1,7 +1,8 @@
-//! Memory of the unchanged sample in one upgrade of 10 MB over HTTPS.
+//! Memory of a sample in one upgrade of 10 MB over HTTPS.
 
 use std::fs;
 
+use e2e::Sample;
 use tempfile::TempDir;
 
 use crate::figures::{in_turns, Figure, Goal, Row, Unit};
@@ -14,9 +15,10 @@ const ROUNDS: usize = 5;
 pub fn run(plan: &Plan) -> Vec<Row> {
     let site = Site::new("https", plan.bytes(BYTES));
     println!("   under valgrind's massif");
-    let heap = heap(&site);
+    let command = || sample::command(&site.desk, &site.roots);
+    let heap = heap(command());
     println!("   heap: {heap}");
-    let mut resident = || resident(&site);
+    let mut resident = || resident(command());
     let figures = in_turns(plan.rounds(ROUNDS), Unit::Kilobytes, &mut [("resident", &mut resident)]);
     let [resident] = figures.as_slice() else { unreachable!("one figure") };
     vec![
@@ -30,12 +32,11 @@ pub fn run(plan: &Plan) -> Vec<Row> {
 }
 
 /// What was asked for and what the allocator adds to it.
-fn heap(site: &Site) -> Figure {
+pub fn heap(sample: Sample) -> Figure {
     let folder = TempDir::new().expect("a temporary folder");
     let output = folder.path().join("massif");
     let option = format!("--massif-out-file={}", output.display());
-    let command = sample::command(&site.desk, &site.roots).under(&["valgrind", "--quiet", "--tool=massif", &option]);
-    let finished = command.start().finish();
+    let finished = sample.under(&["valgrind", "--quiet", "--tool=massif", &option]).start().finish();
     assert_eq!(finished.code(), 0, "exit code");
     let text = fs::read_to_string(&output).expect("massif's figures");
     let all = |name: &str| -> Vec<f64> {
@@ -46,9 +47,8 @@ fn heap(site: &Site) -> Figure {
 }
 
 /// In kB, by what the kernel says to its parent.
-fn resident(site: &Site) -> f64 {
-    let command = sample::command(&site.desk, &site.roots).under(&["/usr/bin/time", "--format", "resident %M"]);
-    let finished = command.start().finish();
+pub fn resident(sample: Sample) -> f64 {
+    let finished = sample.under(&["/usr/bin/time", "--format", "resident %M"]).start().finish();
     assert_eq!(finished.code(), 0, "exit code");
     let said = finished.lines.iter().find_map(|line| line.strip_prefix("resident ")?.parse::<f64>().ok());
     said.expect("what /usr/bin/time says") * 1.024

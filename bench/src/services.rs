@@ -6,7 +6,7 @@ use crate::figures::{Figure, Row, Unit};
 use crate::size::stripped;
 
 /// The programs `service_*` and what they use.
-const SERVICES: [(Build, &str, &str); 8] = [
+const SERVICES: [(Build, &str, &str); 10] = [
     (Build::Key, "shadow", "the shadow"),
     (Build::Key, "gateway", "the gateway"),
     (Build::Key, "upgrades", "the gateway with upgrades of its devices"),
@@ -15,6 +15,8 @@ const SERVICES: [(Build, &str, &str); 8] = [
     (Build::Key, "configuration", "remote configuration"),
     (Build::Key, "registration", "dynamic registration"),
     (Build::LogUpload, "log", "log upload"),
+    (Build::Coap, "coap", "the CoAP client, over DTLS,"),
+    (Build::Coap, "coap_upgrades", "the CoAP client with upgrades over it"),
 ];
 
 pub fn run() -> Vec<Row> {
