@@ -392,6 +392,28 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "coap")]
+    #[test]
+    fn a_coap_client_announces_upgrades_too() {
+        let cloud = coap::tests::Cloud::new(|packet| vec![coap::tests::acknowledge(packet, b"")]);
+        let client = cloud.connect(None).unwrap();
+        let handle = handle::insert(client.clone());
+        // SAFETY: strings and NULL.
+        let (ota, unnamed) = unsafe {
+            (IOT_OTA_Init(c"P".as_ptr(), c"d".as_ptr(), handle), IOT_OTA_Init(c"".as_ptr(), c"d".as_ptr(), handle))
+        };
+        assert!(unnamed.is_null());
+        // SAFETY: a string.
+        assert!(unsafe { IOT_OTA_ReportVersion(ota, c"1.0.0".as_ptr()) } > 0);
+        // Over CoAP every failed send has one number.
+        client.destroy();
+        // SAFETY: a string.
+        assert_eq!(unsafe { IOT_OTA_ReportVersion(ota, c"1.0.0".as_ptr()) }, QCLOUD_ERR_FAILURE);
+        assert_eq!(IOT_OTA_GetLastError(ota), OtaError::SignalChannel.code());
+        assert_eq!(IOT_OTA_Destroy(ota), QCLOUD_RET_SUCCESS);
+        handle::remove::<coap::Client>(handle);
+    }
+
     #[test]
     fn no_handle_is_an_invalid_parameter_everywhere() {
         let mut local = 5_u32;
