@@ -18,5 +18,5 @@ if ! command -v cmake >/dev/null; then
 fi
 
 # -U forgets what an earlier call was given with -D.
-cmake -U 'FEATURE_*' -U BUILD_TYPE -U COMPILE_TOOLS -U PLATFORM -U OUTPUT_DIR -U CARGO_TARGET -U IOT_BUILD_SHARED -U IOT_BUILD_HUB -U IOT_BUILD_BENCH -U BUILD_TESTING -U CARGO_TARGET_DIR -S . -B build "$@"
+cmake -U 'FEATURE_*' -U BUILD_TYPE -U IOT_ABI -U COMPILE_TOOLS -U PLATFORM -U OUTPUT_DIR -U CARGO_TARGET -U IOT_BUILD_SHARED -U IOT_BUILD_HUB -U IOT_BUILD_BENCH -U BUILD_TESTING -U CARGO_TARGET_DIR -S . -B build "$@"
 cmake --build build -j "$(nproc 2>/dev/null || echo 1)"

@@ -39,6 +39,7 @@ FEATURE_SETS=(
     "--features iot-bundle/coap"
     "--features iot-bundle/log-upload"
     "--features iot-bundle/log-upload,iot-bundle/auth-mode-cert"
+    "--features iot-bundle/abi-3-3,iot-bundle/coap,iot-bundle/log-upload"
 )
 
 lint() {
@@ -68,6 +69,9 @@ unit() {
         --features iot-sdk/auth-mode-cert,iot-platform/auth-mode-cert || return
     cargo test --locked --lib -p iot-sdk -p iot-platform-posix \
         --features iot-sdk/log-upload,iot-sdk/coap,iot-platform-posix/log-upload || return
+    # What is different in the interface of 3.3.0.
+    cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
+        --features iot-sdk/abi-3-3,iot-sdk/log-upload,iot-platform/abi-3-3,iot-platform-posix/log-upload -- interface region registration devinfo dynreg psk || return
     cargo test --locked -p headers -p bench || return
 }
 
@@ -79,7 +83,7 @@ abi() {
     tests/abi/check.sh
 }
 
-# Builds the library and the samples in one of the three modes into build/<mode>/output.
+# Builds the library and the samples in one mode into build/<mode>/output.
 build_mode() {
     local mode=$1
     shift
@@ -95,6 +99,7 @@ build_modes() {
     build_mode key -DIOT_BUILD_BENCH=ON && build_mode notls -DFEATURE_AUTH_WITH_NOTLS=ON && build_mode cert -DFEATURE_AUTH_MODE=CERT &&
         build_mode log -DFEATURE_AUTH_WITH_NOTLS=ON -DFEATURE_LOG_UPLOAD_ENABLED=ON -DFEATURE_COAP_COMM_ENABLED=ON &&
         build_mode coap -DFEATURE_OTA_SIGNAL_CHANNEL=COAP -DIOT_BUILD_HUB=OFF -DIOT_BUILD_SHARED=OFF -DBUILD_TESTING=OFF &&
+        build_mode abi33 -DIOT_ABI=3.3 &&
         modes_built=yes
 }
 
@@ -120,6 +125,10 @@ ctest_part() {
         mode=build/${mode%:*}/output
         tests/makefile/run.sh "$mode" "tests/abi/data/$config.json" || return
     done
+    # The other interface: what is compiled against its headers, and the two mixed up.
+    ctest --test-dir build/abi33 -j "$(nproc)" --output-on-failure --no-tests=error -R '^(c/|platform/|link/symbols)' -E valgrind &&
+        tests/makefile/run.sh build/abi33/output docs/contract/abi-3.3/key-tls.json &&
+        tests/interfaces/run.sh build/key/output build/abi33/output
 }
 
 # What the compiled samples are tried with, and where they are.
@@ -143,7 +152,7 @@ e2e() {
     e2e_programs || return
     # Most of the time of both is waiting, so they are run beside each other.
     case " ${parts[*]} " in *' faults '*) begin_faults || return ;; esac
-    tests/e2e/run.sh
+    tests/e2e/run.sh && E2E_KEY_DIR=$PWD/build/abi33/output tests/e2e/run.sh modes registration
 }
 
 demo() {

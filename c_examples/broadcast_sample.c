@@ -48,6 +48,9 @@ static void *connect_device(DeviceInfo *dev)
 
     params.product_id  = dev->product_id;
     params.device_name = dev->device_name;
+#ifdef MAX_SIZE_OF_REGION
+    params.region = dev->region;
+#endif
 #ifdef AUTH_MODE_CERT
     snprintf(params.cert_file, sizeof(params.cert_file), "certs/%s", dev->dev_cert_file_name);
     snprintf(params.key_file, sizeof(params.key_file), "certs/%s", dev->dev_key_file_name);

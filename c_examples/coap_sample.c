@@ -36,6 +36,9 @@ static void *connect_device(DeviceInfo *dev)
 
     init.product_id  = dev->product_id;
     init.device_name = dev->device_name;
+#ifdef MAX_SIZE_OF_REGION
+    init.region = dev->region;
+#endif
 #ifdef AUTH_MODE_CERT
     snprintf(init.cert_file, sizeof(init.cert_file), "certs/%s", dev->dev_cert_file_name);
     snprintf(init.key_file, sizeof(init.key_file), "certs/%s", dev->dev_key_file_name);

@@ -266,6 +266,9 @@ static bool connect_device(Device *device)
 
     params.product_id  = device->dev.product_id;
     params.device_name = device->dev.device_name;
+#ifdef MAX_SIZE_OF_REGION
+    params.region = device->dev.region;
+#endif
 #ifdef AUTH_MODE_CERT
     if (!cert_path(params.cert_file, sizeof(params.cert_file), device->dev.dev_cert_file_name) ||
         !cert_path(params.key_file, sizeof(params.key_file), device->dev.dev_key_file_name)) {
@@ -295,6 +298,9 @@ static void begin_log_upload(Device *device)
 
     params.product_id  = device->dev.product_id;
     params.device_name = device->dev.device_name;
+#ifdef MAX_SIZE_OF_REGION
+    params.region = device->dev.region;
+#endif
 #ifdef AUTH_MODE_CERT
     char path[PATH_MAX];
     if (!cert_path(path, sizeof(path), device->dev.dev_cert_file_name)) {

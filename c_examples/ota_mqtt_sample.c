@@ -332,6 +332,9 @@ static bool set_identity(Device *device, MQTTInitParams *params)
 {
     params->product_id  = device->dev.product_id;
     params->device_name = device->dev.device_name;
+#ifdef MAX_SIZE_OF_REGION
+    params->region = device->dev.region;
+#endif
 #ifdef AUTH_MODE_CERT
     return cert_path(params->cert_file, sizeof(params->cert_file), device->dev.dev_cert_file_name) &&
            cert_path(params->key_file, sizeof(params->key_file), device->dev.dev_key_file_name);

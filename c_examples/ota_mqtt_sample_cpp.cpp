@@ -57,6 +57,9 @@ class Mqtt
         MQTTInitParams params = DEFAULT_MQTTINIT_PARAMS;
         params.product_id     = device.product_id;
         params.device_name    = device.device_name;
+#ifdef MAX_SIZE_OF_REGION
+        params.region = device.region;
+#endif
 #ifdef AUTH_MODE_CERT
         std::snprintf(params.cert_file, sizeof(params.cert_file), "certs/%s", device.dev_cert_file_name);
         std::snprintf(params.key_file, sizeof(params.key_file), "certs/%s", device.dev_key_file_name);

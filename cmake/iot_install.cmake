@@ -9,7 +9,7 @@ set(iot_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/QCloudIoT")
 set(iot_pkgconfig_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
 install(FILES ${IOT_ARCHIVES} DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dev)
-string(REGEX MATCH "^[0-9]+" iot_major "${IOT_VERSION}")
+set(iot_major "${IOT_SOVERSION}")
 if(IOT_BUILD_SHARED)
   install(FILES "${IOT_SHARED_DIR}/libiot_sdk.so.${IOT_VERSION}" "${IOT_SHARED_DIR}/libiot_sdk.so.${iot_major}"
           DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT shared)
@@ -83,8 +83,13 @@ configure_package_config_file(cmake/QCloudIoTConfig.cmake.in QCloudIoTConfig.cma
   INSTALL_DESTINATION "${iot_package_dir}"
   PATH_VARS iot_install_libdir iot_install_includedir iot_install_bindir
   NO_CHECK_REQUIRED_COMPONENTS_MACRO)
-write_basic_package_version_file(QCloudIoTConfigVersion.cmake
-  VERSION "${IOT_VERSION}" COMPATIBILITY SameMajorVersion)
+# A program for 3.1 or 3.2 takes 3.2, one for 3.3 nothing else.
+if(IOT_ABI STREQUAL "3.2")
+  set(iot_compatibility SameMajorVersion)
+else()
+  set(iot_compatibility SameMinorVersion)
+endif()
+write_basic_package_version_file(QCloudIoTConfigVersion.cmake VERSION "${IOT_VERSION}" COMPATIBILITY ${iot_compatibility})
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/QCloudIoTConfig.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/QCloudIoTConfigVersion.cmake"
               cmake/QCloudIoTOtaTest.cmake

@@ -34,13 +34,35 @@ if(NOT CARGO_TARGET_DIR)
 endif()
 get_filename_component(CARGO_TARGET_DIR "${CARGO_TARGET_DIR}" ABSOLUTE BASE_DIR "${CMAKE_BINARY_DIR}")
 
+# The headers: those of 3.2 are in the source folder, those of 3.3 are written from the same sources.
+set(IOT_HEADER_SOURCE "${CMAKE_CURRENT_SOURCE_DIR}/include")
+if(NOT IOT_ABI STREQUAL "3.2")
+  set(IOT_HEADER_SOURCE "${CMAKE_BINARY_DIR}/include-${IOT_ABI}")
+  file(GLOB iot_header_inputs CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/tools/headers/*/*" "${CMAKE_CURRENT_SOURCE_DIR}/abi/src/*.rs"
+       "${CMAKE_CURRENT_SOURCE_DIR}/src/ffi/*.rs")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${iot_header_inputs})
+  message(STATUS "Writing the headers of IOT_ABI ${IOT_ABI}")
+  execute_process(
+    COMMAND ${CMAKE_COMMAND} -E env "CARGO_TARGET_DIR=${CARGO_TARGET_DIR}" "${CARGO}" run --locked -q -p headers -- --abi ${IOT_ABI}
+            "${IOT_HEADER_SOURCE}"
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" OUTPUT_QUIET RESULT_VARIABLE iot_failed)
+  if(iot_failed)
+    message(FATAL_ERROR "The headers of IOT_ABI ${IOT_ABI} could not be written; cargo says above why.")
+  endif()
+endif()
+
 # The C SDK's version that this library stands in for.
-file(STRINGS "${CMAKE_CURRENT_SOURCE_DIR}/include/qcloud_iot_export.h" IOT_VERSION
-     REGEX "^#define QCLOUD_IOT_DEVICE_SDK_VERSION ")
+file(STRINGS "${IOT_HEADER_SOURCE}/qcloud_iot_export.h" IOT_VERSION REGEX "^#define QCLOUD_IOT_DEVICE_SDK_VERSION ")
 if(NOT IOT_VERSION MATCHES "\"([0-9]+\\.[0-9]+\\.[0-9]+)\"")
-  message(FATAL_ERROR "include/qcloud_iot_export.h: QCLOUD_IOT_DEVICE_SDK_VERSION was not found or isn't a version.")
+  message(FATAL_ERROR "qcloud_iot_export.h: QCLOUD_IOT_DEVICE_SDK_VERSION was not found or isn't a version.")
 endif()
 set(IOT_VERSION "${CMAKE_MATCH_1}")
+# What a program that is linked with the shared library goes on running with: another interface has another one.
+if(IOT_ABI STREQUAL "3.2")
+  set(IOT_SOVERSION 3)
+else()
+  set(IOT_SOVERSION ${IOT_ABI})
+endif()
 
 # How a program is linked to be small: without what it does not reach of the archives, and with the relocations that every
 # start applies written as a bitmap, where the C library that the program is linked with reads that form. The dynamic
@@ -107,7 +129,7 @@ function(iot_write_headers)
   # On in the C SDK's default build. Programs ask for them with #ifdef.
   set(SYSTEM_COMM ON)
 
-  set(source "${CMAKE_CURRENT_SOURCE_DIR}/include")
+  set(source "${IOT_HEADER_SOURCE}")
   file(GLOB_RECURSE headers RELATIVE "${source}" CONFIGURE_DEPENDS "${source}/*.h")
   # A config.h in the source folder is for reading only; the one of this build is written below.
   list(REMOVE_ITEM headers config.h)
@@ -121,6 +143,9 @@ endfunction()
 # One cargo call for both archives, so that their members have the same names (cmake/pack_archives.sh).
 function(iot_build_library)
   set(features "")
+  if(IOT_ABI STREQUAL "3.3")
+    list(APPEND features abi-3-3)
+  endif()
   if(FEATURE_AUTH_MODE STREQUAL "CERT")
     list(APPEND features auth-mode-cert)
   endif()
@@ -226,7 +251,7 @@ function(iot_build_library)
   add_custom_target(iot_archives ALL
     COMMAND ${CMAKE_COMMAND} -E env ${environment} "${CARGO}" ${arguments}
     COMMAND ${CMAKE_COMMAND} -E env "AR=${CMAKE_AR}" "LD=${CMAKE_LINKER}" "NM=${CMAKE_NM}"
-            "OBJCOPY=${CMAKE_OBJCOPY}" "READELF=${CMAKE_READELF}" "KEEP_DEBUG=${keep_debug}" "PANIC=${FEATURE_PANIC}"
+            "OBJCOPY=${CMAKE_OBJCOPY}" "READELF=${CMAKE_READELF}" "KEEP_DEBUG=${keep_debug}" "PANIC=${FEATURE_PANIC}" "ABI=${IOT_ABI}"
             sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/pack_archives.sh" "${IOT_LIB_DIR}" "${built}/libiot_sdk.a"
             "${built}/libiot_bundle.a"
     # What cargo has linked, for the test of the bill: builds of several modes may share its folder.
@@ -248,7 +273,7 @@ function(iot_build_library)
     add_custom_target(iot_shared ALL
       COMMAND ${CMAKE_COMMAND} -E env "CC=${CMAKE_C_COMPILER}" "NM=${CMAKE_NM}" "LIBS=${IOT_TLS_FOLDER} ${libraries}"
               sh "${CMAKE_CURRENT_SOURCE_DIR}/cmake/link_shared.sh"
-              "${IOT_LIB_DIR}" "${IOT_LIB_DIR}/shared" "${IOT_VERSION}"
+              "${IOT_LIB_DIR}" "${IOT_LIB_DIR}/shared" "${IOT_VERSION}" "${IOT_SOVERSION}"
       COMMENT "Linking libiot_sdk.so"
       VERBATIM)
     add_dependencies(iot_shared iot_archives)

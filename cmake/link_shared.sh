@@ -1,5 +1,5 @@
 #!/bin/sh
-# Usage: link_shared.sh LIB_DIR OUT_DIR VERSION
+# Usage: link_shared.sh LIB_DIR OUT_DIR VERSION SOVERSION
 #
 # Makes OUT_DIR/libiot_sdk.so.VERSION, and the two links that go with it, out of the archives in LIB_DIR. It exports what
 # the archives' C names are (pack_archives.sh), nothing else. The HAL_* in it are defaults: calls go through the dynamic
@@ -14,7 +14,7 @@ LIBS=${LIBS:-}
 lib=$1
 out=$2
 version=$3
-soname=libiot_sdk.so.${version%%.*}
+soname=libiot_sdk.so.$4
 file=libiot_sdk.so.$version
 
 set -- "$lib/libiot_sdk.a"
@@ -27,7 +27,7 @@ fi
 
 mkdir -p "$out"
 stamp=$out/.linked
-state="$version $CC $LIBS $(stat -L -c '%n %i %s %Y' "$0" "$@")"
+state="$version $soname $CC $LIBS $(stat -L -c '%n %i %s %Y' "$0" "$@")"
 if [ -f "$stamp" ] && [ "$state" = "$(cat "$stamp")" ] && [ -f "$out/$file" ]; then
     exit 0
 fi

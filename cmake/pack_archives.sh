@@ -15,7 +15,8 @@
 # out, with what it would have asked of the linker.
 #
 # The environment names the tools: AR, LD, NM, OBJCOPY, READELF. KEEP_DEBUG=1 leaves debug information in. PANIC=abort says
-# that nothing unwinds: without debug information, nothing keeps unwind tables then.
+# that nothing unwinds: without debug information, nothing keeps unwind tables then. ABI (3.2 or 3.3) says which interface the
+# library has: it does not link with objects that were compiled with our headers of the other one.
 set -eu
 export LC_ALL=C
 AR=${AR:-ar}
@@ -30,7 +31,7 @@ bundle=$3
 mkdir -p "$out"
 stamp=$out/.packed
 # Inode, size and time: cargo replaces its files, also when it goes back to an older build.
-state="${KEEP_DEBUG:-0} ${PANIC:-unwind} $(stat -L -c '%n %i %s %Y' "$0" "$sdk" "$bundle")"
+state="${KEEP_DEBUG:-0} ${PANIC:-unwind} ${ABI:-3.2} $(stat -L -c '%n %i %s %Y' "$0" "$sdk" "$bundle")"
 if [ -f "$stamp" ] && [ "$state" = "$(head -n 1 "$stamp")" ] &&
     (cd "$out" && tail -n +2 .packed | xargs ls >/dev/null 2>&1); then
     exit 0
@@ -220,6 +221,11 @@ for archive in "$work"/libiot_*.a; do defined "$archive"; done | sort -u >"$work
     grep '^HAL_' "$work/globals" || true
 } | sort -u | comm -13 - "$work/globals" | sed 's/.*/& qcloud_iot.&/' >"$work/private"
 for archive in "$work"/libiot_*.a; do make_private "$archive"; done
+
+# Such objects define this name, too (tools/headers/src/main.rs).
+other=3.3
+[ "${ABI:-3.2}" = 3.2 ] || other=3.2
+"$OBJCOPY" --add-symbol "qcloud_iot.compiled_with_headers_of_IOT_ABI_$other=0,global" "$work/libiot_sdk.a"
 
 rm -f "$out"/libiot_*.a
 {

@@ -7,6 +7,8 @@ use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
+use crate::region::Region;
+
 /// Application id of the C SDK, part of every user name.
 pub const APP_ID: &str = "21010406";
 /// Longest product id in characters.
@@ -18,7 +20,6 @@ pub const MAX_DEVICE_SECRET: usize = 64;
 /// Length of a connection id.
 pub const CONN_ID_LEN: usize = 5;
 const MAX_HOST: usize = 63;
-const DOMAIN: &str = "iotcloud.tencentdevices.com";
 
 /// What is wrong with a device's identity. The text names the field; it never holds the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,7 @@ impl fmt::Display for IdentityError {
 pub struct Identity {
     product_id: String,
     device_name: String,
+    region: Region,
 }
 
 impl Identity {
@@ -76,7 +78,20 @@ impl Identity {
         if !is_level(device_name) {
             return Err(IdentityError::DeviceNameLevel);
         }
-        Ok(Identity { product_id: product_id.to_owned(), device_name: device_name.to_owned() })
+        let (product_id, device_name) = (product_id.to_owned(), device_name.to_owned());
+        Ok(Identity { product_id, device_name, region: Region::default() })
+    }
+
+    /// The same device in another region of the cloud.
+    #[must_use]
+    pub fn in_region(self, region: Region) -> Self {
+        Identity { region, ..self }
+    }
+
+    /// The region of the cloud that knows it.
+    #[must_use]
+    pub fn region(&self) -> Region {
+        self.region
     }
 
     /// The product id.
@@ -97,10 +112,10 @@ impl Identity {
         format!("{}{}", self.product_id, self.device_name)
     }
 
-    /// The product's MQTT host name.
+    /// Host name of the product's MQTT and CoAP servers.
     #[must_use]
     pub fn host(&self) -> String {
-        let mut host = format!("{}.{DOMAIN}", self.product_id);
+        let mut host = format!("{}.{}", self.product_id, self.region.domain());
         host.truncate(MAX_HOST);
         host
     }
@@ -167,6 +182,13 @@ mod tests {
         assert_eq!((id.product_id(), id.device_name()), ("S3EUVBRJLB", "device1"));
         assert_eq!(id.client_id(), "S3EUVBRJLBdevice1");
         assert_eq!(id.host(), "S3EUVBRJLB.iotcloud.tencentdevices.com");
+        for (region, domain) in [
+            (Region::UsEast, "us-east.iotcloud.tencentdevices.com"),
+            (Region::Europe, "europe.iothub.tencentdevices.com"),
+            (Region::ApBangkok, "ap-bangkok.iothub.tencentdevices.com"),
+        ] {
+            assert_eq!(id.clone().in_region(region).host(), format!("S3EUVBRJLB.{domain}"));
+        }
         assert_eq!(id.user_name("abcde", i64::MAX), "S3EUVBRJLBdevice1;21010406;abcde;9223372036854775807");
     }
 

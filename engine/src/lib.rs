@@ -11,6 +11,7 @@ pub mod helpers;
 pub mod http;
 pub mod identity;
 pub mod mqtt;
+pub mod region;
 pub mod services;
 pub mod time;
 pub mod topic;

@@ -150,7 +150,8 @@ typedef struct SubscribeParams {
 } SubscribeParams;
 
 /**
- * Connects to the cloud and returns the client, or NULL; the reason is then in `pParams->err_code`.
+ * Connects to the cloud and returns the client, or NULL; the reason is then in `pParams->err_code`, which stays as it was
+ * otherwise.
  *
  * Waits for the server's answer for up to `pParams->command_timeout` ms, the TLS handshake apart. Texts in `pParams`
  * are copied. The client is ended with IOT_MQTT_Destroy.

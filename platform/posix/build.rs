@@ -9,7 +9,9 @@ fn main() {
         println!("cargo:rerun-if-changed={path}");
         build.file(path);
     }
-    for (feature, path) in [("COAP", "weak/hal_udp.c"), ("LOG_UPLOAD", "weak/hal_log.c")] {
+    for (feature, path) in
+        [("COAP", "weak/hal_udp.c"), ("LOG_UPLOAD", "weak/hal_log.c"), ("ABI_3_3", "weak/hal_order.c")]
+    {
         if std::env::var_os(format!("CARGO_FEATURE_{feature}")).is_some() {
             println!("cargo:rerun-if-changed={path}");
             build.file(path);

@@ -14,8 +14,6 @@ use crate::hal::{Endpoint, Platform, Security};
 
 /// The function that people know this by in the log.
 const FUNCTION: &str = "IOT_DynReg_Device";
-/// Where devices register.
-const HOST: &str = "gateway.tencentdevices.com";
 /// Time limit for connection and handshake together.
 const CONNECT_MS: u64 = 10_000;
 /// Time limit for request and answer together.
@@ -23,7 +21,7 @@ const ANSWER_MS: u64 = 10_000;
 
 /// Whether registration goes over TLS.
 const TLS: bool = cfg!(not(feature = "auth-with-notls"));
-/// The port of [`HOST`].
+/// The port where devices register.
 const PORT: u16 = if TLS { 443 } else { 80 };
 
 /// Asks the cloud for the device's credentials.
@@ -31,7 +29,9 @@ const PORT: u16 = if TLS { 443 } else { 80 };
 /// # Errors
 /// Why there are none.
 pub fn register(platform: &Arc<dyn Platform>, registration: &Registration) -> Result<Credentials, RegistrationFault> {
-    let server = overrides::server(overrides::REGISTRATION_ENDPOINT, FUNCTION, "server", || (HOST.to_owned(), PORT));
+    let server = overrides::server(overrides::REGISTRATION_ENDPOINT, FUNCTION, "server", || {
+        (registration.server().to_owned(), PORT)
+    });
     let (host, port) = server.map_err(RegistrationFault::NoServer)?;
     let identity = registration.identity();
     log::debug!(

@@ -13,6 +13,7 @@ use iot_abi::raw;
 use iot_engine::identity::Identity;
 
 use super::code::code;
+use super::interface::Names;
 use super::mqtt::SharedDeviceInfo;
 use super::{handle, memory, required_str};
 use crate::drive::coap::{Answer, Client, Event, Listener, Settings, Setup};
@@ -50,11 +51,14 @@ unsafe fn construct(name: &'static str, params: &mut CoAPInitParams) -> Result<A
         log::error!(target: name, "{why}");
         QCLOUD_ERR_INVAL
     };
-    // SAFETY: the texts in `params` are NULL or end with a NUL.
-    let (product_id, device_name) = unsafe {
-        (required_str(name, "product_id", params.product_id)?, required_str(name, "device_name", params.device_name)?)
+    let names = Names {
+        #[cfg(feature = "abi-3-3")]
+        region: params.region,
+        product_id: params.product_id,
+        device_name: params.device_name,
     };
-    let identity = Identity::new(product_id, device_name).map_err(|error| refused(&error))?;
+    // SAFETY: the texts in `params` are NULL or end with a NUL.
+    let identity = unsafe { names.device(name) }?;
     // SAFETY: as above.
     let security = unsafe { security(name, params, &identity) }?;
     let asked = Settings { command_timeout_ms: params.command_timeout, max_repeats: params.max_retry_count };

@@ -110,7 +110,7 @@ pub(crate) fn registration_code(fault: &RegistrationFault) -> c_int {
         RegistrationFault::Refused(Failure::NoCode) => NO_CODE,
         // A positive one comes back as it is.
         RegistrationFault::Refused(Failure::Refused(code, _)) => *code,
-        RegistrationFault::Refused(Failure::ShortSecret | Failure::Unusable(_))
+        RegistrationFault::Refused(Failure::ShortSecret | Failure::Declined(_) | Failure::Unusable(_))
         | RegistrationFault::NoAnswer(Fault::TooLong(_) | Fault::NoMemory)
         | RegistrationFault::NoRoots(_)
         | RegistrationFault::NotStored(_)

@@ -53,6 +53,7 @@ fn register(function: &'static str, platform: &Arc<dyn Platform>, info: &mut Dev
     };
     let result = Registration::new(&product_id, &device_name, &product_secret, WANTED)
         .map_err(|failure| failure.into())
+        .map(|registration| in_its_form(function, registration, info))
         .and_then(|registration| registration::register(platform, &registration))
         .and_then(|credentials| fill(info, &device_name, credentials));
     match result {
@@ -64,6 +65,18 @@ fn register(function: &'static str, platform: &Arc<dyn Platform>, info: &mut Dev
             ::log::error!(target: function, "the device was not registered: {fault}");
             code::registration_code(&fault)
         }
+    }
+}
+
+/// As the interface's release of the C SDK does it.
+fn in_its_form(function: &'static str, registration: Registration, info: &DeviceInfo) -> Registration {
+    #[cfg(feature = "abi-3-3")]
+    return registration
+        .with_signed_head(super::interface::named(function, text(&info.region).as_deref().map_or("", |name| name)));
+    #[cfg(not(feature = "abi-3-3"))]
+    {
+        let _ = (function, info);
+        registration
     }
 }
 

@@ -17,6 +17,7 @@ use iot_engine::identity::Identity;
 use iot_engine::services::gateway::message::Proof;
 use iot_engine::services::gateway::{signature, Bound, Operation};
 
+use super::interface::Names;
 use super::log::null_argument;
 use super::mqtt::{self, fill, text, LAST_ERROR};
 use super::{handle, memory, required_str};
@@ -43,9 +44,17 @@ export! {
         };
         let params = &mut params.init_param;
         // SAFETY: the caller's promise.
+        if unsafe { Names::from(&*params).are_of_another_interface(NAME) } {
+            // Its err_code is elsewhere.
+            LAST_ERROR.store(QCLOUD_ERR_INVAL, Ordering::Relaxed);
+            return ptr::null_mut();
+        }
+        // SAFETY: the caller's promise.
         let result = memory::whole(NAME, || unsafe { construct(NAME, params) }, |gateway| end(&gateway));
-        params.err_code = result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS);
-        LAST_ERROR.store(params.err_code, Ordering::Relaxed);
+        LAST_ERROR.store(result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS), Ordering::Relaxed);
+        if let Err(code) = result {
+            params.err_code = code;
+        }
         result.map_or(ptr::null_mut(), |gateway| {
             handle::insert(gateway.client().clone());
             let known_as = handle::insert(gateway.clone());

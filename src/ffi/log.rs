@@ -507,6 +507,8 @@ mod tests {
 
     fn nothing() -> LogUploadInitParams {
         LogUploadInitParams {
+            #[cfg(feature = "abi-3-3")]
+            region: std::ptr::null(),
             product_id: std::ptr::null(),
             device_name: std::ptr::null(),
             sign_key: std::ptr::null(),

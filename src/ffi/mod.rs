@@ -24,6 +24,7 @@ pub mod ext;
 pub mod gateway;
 pub mod getopt;
 pub mod handle;
+mod interface;
 pub mod json;
 pub mod log;
 pub mod memory;

@@ -20,6 +20,7 @@ use iot_engine::mqtt::QoS;
 use handlers::{CListener, CSubscriber};
 
 use super::code::{code, driven_code};
+use super::interface::Names;
 use super::{handle, memory, required_str};
 use crate::drive::mqtt::{Client, Listener, Proof, Settings, Setup};
 use crate::hal::platform::HalPlatform;
@@ -29,7 +30,8 @@ use crate::hal::Security;
 pub(super) static LAST_ERROR: AtomicI32 = AtomicI32::new(QCLOUD_RET_SUCCESS);
 
 export! {
-    /// Connects to the cloud and returns the client, or NULL; the reason is then in `pParams->err_code`.
+    /// Connects to the cloud and returns the client, or NULL; the reason is then in `pParams->err_code`, which stays as it was
+    /// otherwise.
     ///
     /// Waits for the server's answer for up to `pParams->command_timeout` ms, the TLS handshake apart. Texts in `pParams`
     /// are copied. The client is ended with IOT_MQTT_Destroy.
@@ -44,9 +46,17 @@ export! {
             return ptr::null_mut();
         };
         // SAFETY: the caller's promise.
+        if unsafe { Names::from(&*params).are_of_another_interface(NAME) } {
+            // Its err_code is elsewhere.
+            LAST_ERROR.store(QCLOUD_ERR_INVAL, Ordering::Relaxed);
+            return ptr::null_mut();
+        }
+        // SAFETY: the caller's promise.
         let result = memory::whole(NAME, || unsafe { construct(params) }, |client| client.destroy());
-        params.err_code = result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS);
-        LAST_ERROR.store(params.err_code, Ordering::Relaxed);
+        LAST_ERROR.store(result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS), Ordering::Relaxed);
+        if let Err(code) = result {
+            params.err_code = code;
+        }
         result.map_or(ptr::null_mut(), |client| {
             let known_as = handle::insert(client.clone());
             // Known by now: its event handler hears of the subscription.
@@ -68,16 +78,7 @@ pub(super) unsafe fn construct_as(
     known_as: Arc<AtomicPtr<c_void>>,
 ) -> Result<Arc<Client>, c_int> {
     // SAFETY: the texts in `params` are NULL or end with a NUL.
-    let (product_id, device_name) = unsafe {
-        (
-            required_str("IOT_MQTT_Construct", "product_id", params.product_id)?,
-            required_str("IOT_MQTT_Construct", "device_name", params.device_name)?,
-        )
-    };
-    let identity = Identity::new(product_id, device_name).map_err(|error| {
-        log::error!(target: "IOT_MQTT_Construct", "{error}");
-        QCLOUD_ERR_INVAL
-    })?;
+    let identity = unsafe { Names::from(params).device("IOT_MQTT_Construct") }?;
     // SAFETY: as above.
     let (security, proof) = unsafe { credentials(params, &identity) }?;
     let settings = Settings {
@@ -96,7 +97,9 @@ pub(super) unsafe fn construct_as(
     let client = Client::offline(Arc::new(HalPlatform::new()), setup);
     log::info!(
         target: "IOT_MQTT_Construct",
-        "SDK_Ver: {QCLOUD_IOT_DEVICE_SDK_VERSION}, Product_ID: {product_id}, Device_Name: {device_name}"
+        "SDK_Ver: {QCLOUD_IOT_DEVICE_SDK_VERSION}, Product_ID: {}, Device_Name: {}",
+        client.identity().product_id(),
+        client.identity().device_name()
     );
     let conn_id = client.connect().map_err(|error| code(&error))?;
     log::info!(target: "IOT_MQTT_Construct", "mqtt connect with id: {conn_id} success");
@@ -185,6 +188,8 @@ impl SharedDeviceInfo {
         fill(&mut info.product_id, identity.product_id().bytes());
         fill(&mut info.device_name, identity.device_name().bytes());
         fill(&mut info.client_id, identity.client_id().bytes());
+        #[cfg(feature = "abi-3-3")]
+        fill(&mut info.region, identity.region().name().bytes());
         shared
     }
 

@@ -62,6 +62,8 @@ export! {
 
 unsafe fn construct(function: &'static str, params: &ShadowInitParams) -> Result<Arc<Shadow>, c_int> {
     let mqtt_params = MQTTInitParams {
+        #[cfg(feature = "abi-3-3")]
+        region: params.region,
         product_id: params.product_id,
         device_name: params.device_name,
         #[cfg(feature = "auth-mode-cert")]

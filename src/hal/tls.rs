@@ -26,9 +26,57 @@ struct Credentials {
     #[cfg(feature = "auth-mode-cert")]
     key_file: Option<CString>,
     #[cfg(not(feature = "auth-mode-cert"))]
-    psk_id: Option<CString>,
+    psk_id: PskId,
 }
 
+/// The identity that goes with a pre-shared key, as `SSLConnectParams` has it.
+#[cfg(all(not(feature = "auth-mode-cert"), not(feature = "abi-3-3")))]
+#[derive(Default)]
+struct PskId(Option<CString>);
+
+#[cfg(all(not(feature = "auth-mode-cert"), not(feature = "abi-3-3")))]
+impl PskId {
+    fn of(identity: &str) -> Result<Self, String> {
+        Ok(PskId(Some(c_string(identity)?)))
+    }
+
+    /// Points into `self`.
+    fn field(&self) -> *const std::ffi::c_char {
+        pointer(&self.0)
+    }
+}
+
+/// The identity that goes with a pre-shared key, as `SSLConnectParams` has it.
+#[cfg(all(not(feature = "auth-mode-cert"), feature = "abi-3-3"))]
+struct PskId([std::ffi::c_char; 81]);
+
+#[cfg(all(not(feature = "auth-mode-cert"), feature = "abi-3-3"))]
+impl Default for PskId {
+    fn default() -> Self {
+        PskId([0; 81])
+    }
+}
+
+#[cfg(all(not(feature = "auth-mode-cert"), feature = "abi-3-3"))]
+impl PskId {
+    fn of(identity: &str) -> Result<Self, String> {
+        let text = c_string(identity)?;
+        let mut field = Self::default();
+        if text.as_bytes().len() >= field.0.len() {
+            return Err("the device's names are too long for a platform".to_owned());
+        }
+        for (to, from) in field.0.iter_mut().zip(text.as_bytes()) {
+            *to = *from as std::ffi::c_char;
+        }
+        Ok(field)
+    }
+
+    fn field(&self) -> [std::ffi::c_char; 81] {
+        self.0
+    }
+}
+
+#[cfg(any(feature = "auth-mode-cert", not(feature = "abi-3-3")))]
 fn pointer(text: &Option<CString>) -> *const std::ffi::c_char {
     text.as_ref().map_or(ptr::null(), |text| text.as_ptr())
 }
@@ -71,7 +119,7 @@ pub(super) fn with_params(
     match security {
         Security::None => {}
         #[cfg(not(feature = "auth-mode-cert"))]
-        Security::Psk { identity, .. } => credentials.psk_id = Some(c_string(identity.as_str())?),
+        Security::Psk { identity, .. } => credentials.psk_id = PskId::of(identity.as_str())?,
         Security::Server { .. } => {}
         #[cfg(feature = "auth-mode-cert")]
         Security::Mutual { cert_file, key_file, .. } => {
@@ -101,7 +149,7 @@ pub(super) fn with_params(
         #[cfg(not(feature = "auth-mode-cert"))]
         psk: if psk.is_empty() { ptr::null() } else { psk.as_ptr().cast() },
         #[cfg(not(feature = "auth-mode-cert"))]
-        psk_id: pointer(&credentials.psk_id),
+        psk_id: credentials.psk_id.field(),
         psk_length: psk.len(),
         timeout_ms: timeout_ms as c_uint,
     };

@@ -3,9 +3,11 @@
 
     compatibility.py                        writes the page
     compatibility.py --check                exit code 1 where the page differs from what would be written
-    compatibility.py --lib DIR --config C   exit code 1 where built archives contradict the page (C: key-tls, ...)
+    compatibility.py --lib DIR --config C [--abi 3.3]
+                                            exit code 1 where built archives contradict the page (C: key-tls, ...)
 
-What the C SDK has comes from data/symbols.json, what is provided from the definitions in the sources.
+What the C SDK has comes from the data of each interface (symbols.json), what is provided from the definitions in the
+sources.
 """
 
 import argparse
@@ -18,6 +20,9 @@ from pathlib import Path, PurePosixPath
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PAGE = ROOT / "docs/compatibility.md"
+
+# The interfaces (IOT_ABI), the release of the C SDK behind each, and its data.
+INTERFACES = {"3.2": ("3.2.3", HERE / "data"), "3.3": ("3.3.0", ROOT / "docs/contract/abi-3.3")}
 
 # Where C names are defined, and the archive they end up in.
 SOURCES = {
@@ -54,6 +59,9 @@ WHOLE_HEADERS = {
     "qcloud_iot_export_shadow.h": "FEATURE_MQTT_DEVICE_SHADOW",
 }
 
+# What of 3.3.0 is to come.
+LATER = re.compile(r"IOT_Resource_|QCLOUD_IOT_RESOURCE_|IOT_Ssh_enable$|HAL_TLS_(Calc|Get|Destory)_")
+
 # What else a reader has to know.
 NO_UPLOAD = "does nothing with `FEATURE_LOG_UPLOAD_ENABLED` OFF, the default"
 REMOTE_CONFIG = "links with `FEATURE_REMOTE_CONFIG_MQTT_ENABLED` ON"
@@ -80,6 +88,7 @@ GROUPS = [
     ("Broadcast", ["qcloud_iot_export_broadcast.h"]),
     ("RRPC", ["qcloud_iot_export_rrpc.h"]),
     ("Remote configuration", ["qcloud_iot_export_remote_config.h"]),
+    ("Resources", ["qcloud_iot_export_resource.h"]),
 ]
 
 # Internal headers of the C SDK's AT modem driver: no program includes them, ours doesn't have them.
@@ -105,9 +114,9 @@ def definitions():
     return found
 
 
-def symbols():
-    """Every function and variable of the public headers as (header, name, is_variable, facts)."""
-    data = json.loads((HERE / "data/symbols.json").read_text())
+def symbols(interface):
+    """Every function and variable of an interface's public headers as (header, name, is_variable, facts)."""
+    data = json.loads((INTERFACES[interface][1] / "symbols.json").read_text())
     known = {header for _, headers in GROUPS for header in headers}
     for kind in ("functions", "globals"):
         for name, facts in data[kind].items():
@@ -137,39 +146,60 @@ def remarks(name, facts):
 
 def page():
     defined = definitions()
-    rows = sorted(symbols(), key=lambda row: row[1].lower())
+    # Name: header, whether it is a variable, facts of the first interface that has it, and all that have it.
+    rows = {}
+    for interface in INTERFACES:
+        for header, name, variable, facts in symbols(interface):
+            rows.setdefault(name, (header, name, variable, facts, []))[4].append(interface)
+    rows = sorted(rows.values(), key=lambda row: row[1].lower())
     places = {"header": "inline in the header", "libiot_sdk": "`libiot_sdk`", "libiot_platform": "`libiot_platform`"}
-    provided = [row for row in rows if provider(row[1], row[3], defined)]
-    for _, name, _, facts in rows:
-        if not provider(name, facts, defined) and ("AT_TCP_ENABLED", True) not in conditions(facts):
-            sys.exit(f"compatibility.py: {name} is not provided, and not the AT modem's")
+
+    def counted(of, interface):
+        """How many of them the interface has, and how many of these are provided."""
+        declared = [row for row in of if interface in row[4]]
+        return len(declared), sum(provider(row[1], row[3], defined) is not None for row in declared)
+
+    def verdict(of, interface):
+        declared, done = counted(of, interface)
+        return "none there" if not declared else "all" if done == declared else f"{done} of {declared}" if done else "not yet"
+
+    for interface in INTERFACES:
+        for row in (row for row in rows if interface in row[4] and not provider(row[1], row[3], defined)):
+            if ("AT_TCP_ENABLED", True) not in conditions(row[3]) and not LATER.match(row[1]):
+                sys.exit(f"compatibility.py: {row[1]} is not provided, and neither the AT modem's nor named in LATER")
+
+    total = [f"{counted(rows, interface)[1]} of the {counted(rows, interface)[0]} of {release}"
+             for interface, (release, _) in INTERFACES.items()]
     lines = [
         "# Compatibility",
         "<!-- Made by tests/abi/compatibility.py. Don't edit: ./test.sh compares. -->",
-        "Every function and variable that the public headers of the C SDK 3.2.3 declare, and where this library has it.",
-        "[switching.md](switching.md) tells how to switch and what behaves differently.",
+        "Every function and variable that the public headers of the C SDK 3.2.3 and 3.3.0 declare, and where this library has",
+        "it when it is built with `IOT_ABI=3.2`, the default, and with `IOT_ABI=3.3`. [switching.md](switching.md) tells how to",
+        "switch, which releases need which, and what behaves differently.",
         "",
-        f"{len(provided)} of {len(rows)} are provided. The others are what the C SDK's driver for AT modems needs of a platform. This",
-        "library has no such driver, so nothing would call them; the C SDK's default options leave them out, too. The last",
-        "column names the option of this library, or the C SDK's switch, that a name needs.",
+        f"Provided: {', and '.join(total)}. The others of 3.2.3 are what the C SDK's driver for AT modems needs of a",
+        "platform. This library has no such driver, so nothing would call them; the C SDK's default options leave them out, too.",
+        "What is \"not yet\" provided of 3.3.0 stands in its header, and a program that calls it does not link. The last column",
+        "names the option of this library, or the C SDK's switch, that a name needs.",
         "",
-        "| group | header | provided |",
-        "|---|---|---|",
+        "| group | header | 3.2 | 3.3 |",
+        "|---|---|---|---|",
     ]
     for title, headers in GROUPS:
         group = [row for row in rows if row[0] in headers]
-        done = [row for row in group if row in provided]
-        count = "all" if len(done) == len(group) else "none" if not done else f"{len(done)} of {len(group)}"
         link = f"[{title}](#{title.lower().replace(' ', '-')})"
-        lines.append(f"| {link} | {', '.join(f'`{h}`' for h in headers)} | {count} |")
+        counts = " | ".join(verdict(group, interface) for interface in INTERFACES)
+        lines.append(f"| {link} | {', '.join(f'`{h}`' for h in headers)} | {counts} |")
     for title, headers in GROUPS:
         lines += ["", f"## {title}"]
         for header in headers:
-            lines += ["", f"`{header}`", "", "| name | defined in | remarks |", "|---|---|---|"]
-            for _, name, variable, facts in (row for row in rows if row[0] == header):
-                where = provider(name, facts, defined)
+            lines += ["", f"`{header}`", "", "| name | in 3.2 | in 3.3 | remarks |", "|---|---|---|---|"]
+            for _, name, variable, facts, has in (row for row in rows if row[0] == header):
+                absent = "not yet" if LATER.match(name) else "not provided"
+                where = places.get(provider(name, facts, defined), absent)
                 label = f"`{name}`" + (" (variable)" if variable else "")
-                cells = " | ".join([label, places.get(where, "not provided"), remarks(name, facts)])
+                cells = [label, *(where if interface in has else "-" for interface in INTERFACES), remarks(name, facts)]
+                cells = " | ".join(cells)
                 lines.append(f"| {cells} |".replace("|  |", "| |"))
     return "\n".join(lines) + "\n"
 
@@ -196,10 +226,10 @@ def misnamed():
             yield f"{name} calls itself {told} in the log, and is {' or '.join(sorted(known_as))}"
 
 
-def contradictions(lib, config):
+def contradictions(lib, config, interface):
     """Where the archives differ from the page."""
     yield from misnamed()
-    switches = json.loads((HERE / f"data/{config}.json").read_text())["config_macros"]
+    switches = json.loads((INTERFACES[interface][1] / f"{config}.json").read_text())["config_macros"]
     defined = definitions()
     for archive in SOURCES:
         path = lib / f"{archive}.a"
@@ -212,7 +242,7 @@ def contradictions(lib, config):
         for name in sorted(names - defined.keys()):
             if not name.startswith("qcloud_iot."):
                 yield f"{path.name} defines {name}, which no export! and no C file of {archive} does"
-        for _, name, _, facts in symbols():
+        for _, name, _, facts in symbols(interface):
             where = provider(name, facts, defined)
             active = all((switch in switches) == on for switch, on in conditions(facts))
             if where == archive and active and name not in names:
@@ -226,9 +256,10 @@ def main():
     parser.add_argument("--check", action="store_true", help="compare with the page instead of writing it")
     parser.add_argument("--lib", type=Path, metavar="DIR", help="folder with libiot_sdk.a and libiot_platform.a")
     parser.add_argument("--config", default="key-tls", help="configuration the archives were built in")
+    parser.add_argument("--abi", default="3.2", choices=INTERFACES, help="interface that the archives were built with")
     args = parser.parse_args()
     if args.lib:
-        found = list(contradictions(args.lib, args.config))
+        found = list(contradictions(args.lib, args.config, args.abi))
         print("\n".join(found) if found else f"{args.lib}: as docs/compatibility.md says ({args.config})")
         sys.exit(1 if found else 0)
     if not args.check:

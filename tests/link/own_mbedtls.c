@@ -15,8 +15,10 @@
 #include "qcloud_iot_export.h"
 #include "qcloud_iot_import.h"
 
-static const unsigned char psk[]    = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-static const char          psk_id[] = "device";
+/* For a pointer or an array, as the interface has it. */
+#define PSK_ID "device"
+
+static const unsigned char psk[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
 #if !defined(AUTH_WITH_NOTLS) && !defined(AUTH_MODE_CERT)
 static mbedtls_net_context      listener;
@@ -60,7 +62,7 @@ static void talk(void)
     unsigned char      data[4] = "ping";
     size_t             done    = 0;
     SSLConnectParams   params  = {
-           .psk = (const char *)psk, .psk_id = psk_id, .psk_length = sizeof(psk), .timeout_ms = 10000};
+           .psk = (const char *)psk, .psk_id = PSK_ID, .psk_length = sizeof(psk), .timeout_ms = 10000};
 
     mbedtls_net_init(&listener);
     CHECK_INT(mbedtls_net_bind(&listener, "127.0.0.1", "0", MBEDTLS_NET_PROTO_TCP), 0);
@@ -103,7 +105,7 @@ int main(void)
                                           MBEDTLS_SSL_PRESET_DEFAULT),
               0);
     mbedtls_ssl_conf_rng(&config, mbedtls_ctr_drbg_random, &drbg);
-    CHECK_INT(mbedtls_ssl_conf_psk(&config, psk, sizeof(psk), (const unsigned char *)psk_id, strlen(psk_id)), 0);
+    CHECK_INT(mbedtls_ssl_conf_psk(&config, psk, sizeof(psk), (const unsigned char *)PSK_ID, strlen(PSK_ID)), 0);
     talk();
     mbedtls_ssl_config_free(&config);
     mbedtls_ctr_drbg_free(&drbg);
@@ -113,7 +115,6 @@ int main(void)
     mbedtls_ssl_init(&tls);
     mbedtls_ssl_free(&tls);
     (void)psk;
-    (void)psk_id;
 #if defined(AUTH_MODE_CERT)
     CHECK(HAL_TLS_Connect(NULL, "localhost", 1) == 0);
 #endif

@@ -61,7 +61,7 @@ install() {
 
 case ${1:?usage: run.sh CASE} in
 symbols)
-    "$LINK_SOURCE/tests/abi/symbols.sh" "$lib" "$LINK_CONFIG"
+    "$LINK_SOURCE/tests/abi/symbols.sh" "$lib" "$LINK_CONFIG" "$LINK_ABI"
     ;;
 bill)
     install
@@ -110,8 +110,8 @@ shared_without_platform)
     own="$PWD/own lib"
     mkdir -p "$own"
     cp "$lib/libiot_sdk.a" "$own"
-    sh "$LINK_SOURCE/cmake/link_shared.sh" "$own" "$own/shared" 3.0.0
-    [ "$LINK_CONFIG" = "" ] || "$LINK_SOURCE/tests/abi/symbols.sh" "$own" "$LINK_CONFIG"
+    sh "$LINK_SOURCE/cmake/link_shared.sh" "$own" "$own/shared" 3.0.0 3
+    [ "$LINK_CONFIG" = "" ] || "$LINK_SOURCE/tests/abi/symbols.sh" "$own" "$LINK_CONFIG" "$LINK_ABI"
     # Names of libc and libgcc have a version.
     "$NM" -D --undefined-only "$own/shared/libiot_sdk.so" | awk '$1 == "U" { print $2 }' | grep -v @ >asked
     grep -qx HAL_Malloc asked || fail "HAL_Malloc is not left to the program"

@@ -73,12 +73,22 @@ static void *construct(void *context)
     params.value.keep_alive_interval_ms = 77000;
     params.value.clean_session          = 0;
     params.value.auto_connect_enable    = 1;
-    client                              = IOT_MQTT_Construct(&params.value);
+    params.value.err_code               = 7;
+#ifdef MAX_SIZE_OF_REGION
+    params.value.region = (char *)"us-east";
+#endif
+    client = IOT_MQTT_Construct(&params.value);
     CHECK(client != NULL);
     CHECK(guards_stand(&params, sizeof(params)));
 
     CHECK(seen.connections == 1 && seen.keep_alive_s == 77 && !seen.clean_session);
+    /* In the struct of 3.2.0 somebody else's memory lies there. */
+    CHECK(params.value.err_code == 7);
+#ifdef MAX_SIZE_OF_REGION
+    CHECK(strcmp(seen.host, "PRODUCTID0.us-east.iotcloud.tencentdevices.com") == 0);
+#else
     CHECK(strcmp(seen.host, "PRODUCTID0.iotcloud.tencentdevices.com") == 0);
+#endif
 #ifdef AUTH_WITH_NOTLS
     CHECK(seen.port == 1883);
 #else

@@ -13,7 +13,9 @@ static bool can_shake_hands(const TLSConnectParams *params)
     bool roots = params->ca_crt != NULL && params->ca_crt_len > 0 && params->ca_crt[params->ca_crt_len] == '\0' &&
                  strstr(params->ca_crt, "-----BEGIN CERTIFICATE-----") != NULL;
 #ifndef AUTH_MODE_CERT
-    bool psk = params->psk != NULL && params->psk_length > 0 && params->psk_id != NULL && params->psk_id[0] != '\0';
+    /* A pointer or an array, as the interface has it. */
+    const char *psk_id = params->psk_id;
+    bool        psk    = params->psk != NULL && params->psk_length > 0 && psk_id != NULL && psk_id[0] != '\0';
 
     return psk != roots && params->timeout_ms > 0;
 #else

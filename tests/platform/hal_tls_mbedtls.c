@@ -40,15 +40,17 @@ static void release(Connection *c)
 
 static int set_credentials(Connection *c, const TLSConnectParams *params)
 {
-    int rc = 0;
+    /* A pointer or an array, as the interface has it. */
+    const char *psk_id = params->psk_id;
+    int         rc     = 0;
 
     if (params->ca_crt != NULL) {
         rc = mbedtls_x509_crt_parse(&c->roots, (const unsigned char *)params->ca_crt, (size_t)params->ca_crt_len + 1);
         mbedtls_ssl_conf_ca_chain(&c->config, &c->roots, NULL);
     }
-    if (rc == 0 && params->psk != NULL && params->psk_id != NULL) {
+    if (rc == 0 && params->psk != NULL && psk_id != NULL) {
         rc = mbedtls_ssl_conf_psk(&c->config, (const unsigned char *)params->psk, params->psk_length,
-                                  (const unsigned char *)params->psk_id, strlen(params->psk_id));
+                                  (const unsigned char *)psk_id, strlen(psk_id));
     }
     return rc;
 }

@@ -5,12 +5,14 @@ use base64::prelude::{Engine, BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use serde_json::{json, Value};
-use sha1::Sha1;
+use sha1::{Digest, Sha1};
 
 use crate::model::NewDevice;
 
 /// Where devices register on the firmware server.
 pub const PATH: &str = "/register/dev";
+/// Where those of the C SDK 3.3.0 do.
+pub const SIGNED_HEAD_PATH: &str = "/device/register";
 /// Longest request in bytes.
 pub const MAX_REQUEST: usize = 4096;
 
@@ -72,35 +74,125 @@ impl Refusal {
     }
 }
 
+/// How device and cloud talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As the C SDK 3.2.3 does: the signature stands in the body.
+    SignedBody,
+    /// As 3.3.0: the signature stands in the head.
+    SignedHead,
+}
+
+/// The form that a path stands for.
+pub fn form(path: &str) -> Option<Form> {
+    match path {
+        PATH => Some(Form::SignedBody),
+        SIGNED_HEAD_PATH => Some(Form::SignedHead),
+        _ => None,
+    }
+}
+
+impl Form {
+    /// A reply of [`Form::SignedBody`] as this form has it.
+    pub fn reply(self, reply: String) -> String {
+        if self == Form::SignedBody {
+            return reply;
+        }
+        let Ok(reply) = serde_json::from_str::<Value>(&reply) else { return reply };
+        // Whatever makes the other form's reply longer.
+        let id = reply["message"].as_str().filter(|text| !text.is_empty()).unwrap_or("f4da4f1f-d72e-40f1");
+        let response = match &reply["code"] {
+            code if code == 0 => json!({ "Len": reply["len"], "Payload": reply["payload"], "RequestId": id }),
+            code => {
+                let error = json!({ "Code": format!("FailedOperation.{code}"), "Message": reply["message"] });
+                json!({ "Error": error, "RequestId": "f4da4f1f-d72e-40f1" })
+            }
+        };
+        json!({ "Response": response }).to_string()
+    }
+}
+
+/// A request as it comes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Posted<'a> {
+    /// The header `Host`.
+    pub host: &'a str,
+    /// The headers `X-TC-...`: what signs, when, with which number, and the signature.
+    pub algorithm: &'a str,
+    /// Seconds.
+    pub timestamp: &'a str,
+    /// A random number.
+    pub nonce: &'a str,
+    /// Base64.
+    pub signature: &'a str,
+    /// As it is.
+    pub body: &'a [u8],
+}
+
 /// What a device asks with.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Request {
     /// Its product.
     pub product_id: String,
     /// Its name.
     pub device_name: String,
+    /// What is signed.
+    text: String,
+    /// The signature, where it is one.
+    given: Option<Vec<u8>>,
+}
+
+/// The body that is signed itself.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SignedBody {
+    product_id: String,
+    device_name: String,
     nonce: u64,
     timestamp: u64,
     signature: String,
 }
 
+/// The body whose head is signed.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PlainBody {
+    product_id: String,
+    device_name: String,
+}
+
 impl Request {
-    /// Reads a request's body.
-    pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
-        serde_json::from_slice(body).map_err(|_| Refusal::Malformed)
+    /// Reads a request.
+    pub fn parse(form: Form, posted: &Posted) -> Result<Self, Refusal> {
+        match form {
+            Form::SignedBody => {
+                let body = serde_json::from_slice(posted.body).map_err(|_| Refusal::Malformed)?;
+                let SignedBody { product_id, device_name, nonce, timestamp, signature } = body;
+                let text =
+                    format!("deviceName={device_name}&nonce={nonce}&productId={product_id}&timestamp={timestamp}");
+                // Base64 of the hex digits, not of the bytes.
+                let given = BASE64_STANDARD.decode(signature).ok().and_then(|digits| hex::decode(digits).ok());
+                Ok(Request { product_id, device_name, text, given })
+            }
+            Form::SignedHead => {
+                let PlainBody { product_id, device_name } =
+                    serde_json::from_slice(posted.body).map_err(|_| Refusal::Malformed)?;
+                let Posted { host, algorithm, timestamp, nonce, signature, body } = posted;
+                if *algorithm != "hmacsha1" {
+                    return Err(Refusal::Malformed);
+                }
+                let digest = hex::encode(Sha1::digest(body));
+                let text = format!("POST\n{host}\n{SIGNED_HEAD_PATH}\n\n{algorithm}\n{timestamp}\n{nonce}\n{digest}");
+                Ok(Request { product_id, device_name, text, given: BASE64_STANDARD.decode(signature).ok() })
+            }
+        }
     }
 
     /// Whether whoever asks knows the product's secret.
     pub fn check(&self, secret: &str) -> Result<(), Refusal> {
-        let Request { product_id, device_name, nonce, timestamp, signature } = self;
-        let text = format!("deviceName={device_name}&nonce={nonce}&productId={product_id}&timestamp={timestamp}");
         let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).map_err(|_| Refusal::Failed)?;
-        mac.update(text.as_bytes());
-        // Base64 of the hex digits, not of the bytes.
-        let digits = BASE64_STANDARD.decode(signature).map_err(|_| Refusal::Signature)?;
-        let given = hex::decode(digits).map_err(|_| Refusal::Signature)?;
-        mac.verify_slice(&given).map_err(|_| Refusal::Signature)
+        mac.update(self.text.as_bytes());
+        let given = self.given.as_deref().ok_or(Refusal::Signature)?;
+        mac.verify_slice(given).map_err(|_| Refusal::Signature)
     }
 }
 
@@ -216,17 +308,61 @@ mod tests {
 
     #[test]
     fn the_contracts_request_is_taken_and_a_changed_one_is_not() {
-        let request = Request::parse(REQUEST.as_bytes()).expect("a request");
+        let parse = |body: &str| {
+            let posted = Posted { body: body.as_bytes(), ..Posted::default() };
+            Request::parse(Form::SignedBody, &posted)
+        };
+        let request = parse(REQUEST).expect("a request");
         assert_eq!((request.product_id.as_str(), request.device_name.as_str()), ("C1PRODUCT1", "dev01"));
         assert_eq!(request.check(SECRET), Ok(()));
         assert_eq!(request.check("0123456789abcdef01234568"), Err(Refusal::Signature));
         for (from, to) in [("dev01", "dev02"), ("1741681695", "1741681696"), ("1795887523", "1"), ("MzNh", "MzNi")] {
-            let changed = Request::parse(REQUEST.replace(from, to).as_bytes()).expect("a request");
+            let changed = parse(&REQUEST.replace(from, to)).expect("a request");
             assert_eq!(changed.check(SECRET), Err(Refusal::Signature), "{to}");
         }
         for body in ["", "{}", "no JSON", &REQUEST.replace("\"nonce\"", "\"n\"")] {
-            assert_eq!(Request::parse(body.as_bytes()).err(), Some(Refusal::Malformed), "{body}");
+            assert_eq!(parse(body).err(), Some(Refusal::Malformed), "{body}");
         }
+    }
+
+    /// The vector of dynreg.md section 5.
+    #[test]
+    fn the_contracts_signed_head_is_taken_and_a_changed_one_is_not() {
+        let good = Posted {
+            host: "ap-guangzhou.gateway.tencentdevices.com",
+            algorithm: "hmacsha1",
+            timestamp: "1609430400",
+            nonce: "378626276",
+            signature: "1V7J7VDy6oiJy6PxUUbtzryvgEM=",
+            body: br#"{"ProductId":"C1PRODUCT1","DeviceName":"dev01"}"#,
+        };
+        let check = |posted: Posted| Request::parse(Form::SignedHead, &posted)?.check(SECRET);
+        assert_eq!(check(good), Ok(()));
+        let changed_body = br#"{"ProductId":"C1PRODUCT1","DeviceName":"dev02"}"#;
+        for changed in [
+            Posted { host: "us-east.gateway.tencentdevices.com", ..good },
+            Posted { timestamp: "1609430401", ..good },
+            Posted { nonce: "1", ..good },
+            Posted { signature: "1V7J7VDy6oiJy6PxUUbtzryvgEA=", ..good },
+            Posted { signature: "no base64", ..good },
+            Posted { body: changed_body, ..good },
+        ] {
+            assert_eq!(check(changed), Err(Refusal::Signature), "{changed:?}");
+        }
+        assert_eq!(check(Posted { algorithm: "rsa-sha256", ..good }), Err(Refusal::Malformed));
+        assert_eq!(check(Posted { body: b"{}", ..good }), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn a_reply_has_the_form_of_the_request() {
+        let granted = seal(SECRET, json!({ "encryptionType": 2, "psk": "psk" }), &[]).expect("a reply");
+        assert_eq!(Form::SignedBody.reply(granted.clone()), granted);
+        let one: Value = serde_json::from_str(&granted).expect("JSON");
+        let other: Value = serde_json::from_str(&Form::SignedHead.reply(granted)).expect("JSON");
+        assert_eq!((&other["Response"]["Len"], &other["Response"]["Payload"]), (&one["len"], &one["payload"]));
+        let refused: Value = serde_json::from_str(&Form::SignedHead.reply(Refusal::Off.reply())).expect("JSON");
+        assert_eq!(refused["Response"]["Error"]["Code"], "FailedOperation.1009");
+        assert_eq!(refused["Response"]["Error"]["Message"], Refusal::Off.text());
     }
 
     #[test]

@@ -252,6 +252,8 @@ mod compiled_in {
     const CERT_FILE: &str = or(option_env!("QCLOUD_DEBUG_CERT_FILE"), "YOUR_DEVICE_NAME_cert.crt");
     #[cfg(feature = "auth-mode-cert")]
     const KEY_FILE: &str = or(option_env!("QCLOUD_DEBUG_KEY_FILE"), "YOUR_DEVICE_NAME_private.key");
+    #[cfg(feature = "abi-3-3")]
+    pub const REGION: &str = or(option_env!("QCLOUD_DEBUG_REGION"), iot_abi::variables::QCLOUD_IOT_DEFAULT_REGION);
     const PRODUCT_SECRET: &str = or(option_env!("QCLOUD_DEBUG_PRODUCT_SECRET"), "YOUR_PRODUCT_SECRET");
     #[cfg(feature = "gateway")]
     const SUB_PRODUCT_ID: &str = or(option_env!("QCLOUD_DEBUG_SUB_PRODUCT_ID"), "PRODUCT_ID");
@@ -264,6 +266,8 @@ mod compiled_in {
         assert!(PRODUCT_ID.len() <= max::MAX_SIZE_OF_PRODUCT_ID, "QCLOUD_DEBUG_PRODUCT_ID is too long");
         assert!(DEVICE_NAME.len() <= max::MAX_SIZE_OF_DEVICE_NAME, "QCLOUD_DEBUG_DEVICE_NAME is too long");
         assert!(PRODUCT_SECRET.len() <= max::MAX_SIZE_OF_PRODUCT_SECRET, "QCLOUD_DEBUG_PRODUCT_SECRET is too long");
+        #[cfg(feature = "abi-3-3")]
+        assert!(REGION.len() < max::MAX_SIZE_OF_REGION, "QCLOUD_DEBUG_REGION is too long");
         #[cfg(not(feature = "auth-mode-cert"))]
         assert!(DEVICE_SECRET.len() <= max::MAX_SIZE_OF_DEVICE_SECRET, "QCLOUD_DEBUG_DEVICE_SECRET is too long");
         #[cfg(feature = "auth-mode-cert")]
@@ -292,6 +296,8 @@ mod compiled_in {
             #[cfg(feature = "auth-mode-cert")]
             key_file: KEY_FILE.to_owned(),
             product_secret: PRODUCT_SECRET.to_owned().into(),
+            #[cfg(feature = "abi-3-3")]
+            region: REGION.to_owned(),
         })
     }
 
@@ -337,6 +343,8 @@ fn fill(info: &mut DeviceInfo, identity: &Identity) {
     }
     #[cfg(feature = "dev-dyn-reg")]
     set(&mut info.product_secret, &identity.product_secret);
+    #[cfg(feature = "abi-3-3")]
+    set(&mut info.region, &identity.region);
 }
 
 /// Copies `text`, which fits, with its NUL; `field` is all zeros.
@@ -365,6 +373,9 @@ fn identity_of(info: &DeviceInfo) -> Result<Identity, String> {
         product_secret: text(&info.product_secret, "product_secret")?.into(),
         #[cfg(not(feature = "dev-dyn-reg"))]
         product_secret: identity::Secret::default(),
+        // The file keeps the one that it has.
+        #[cfg(feature = "abi-3-3")]
+        region: compiled_in::REGION.to_owned(),
     })
 }
 

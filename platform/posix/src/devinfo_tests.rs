@@ -247,3 +247,23 @@ unsafe extern "C" fn lend(size: u32) -> *mut c_void {
     assert_eq!(size as usize, size_of::<DeviceInfo>());
     Box::into_raw(Box::new(empty())).cast()
 }
+
+#[cfg(feature = "abi-3-3")]
+#[test]
+fn a_region_is_taken_from_the_file_and_is_china_where_it_has_none() {
+    let with = |region: &str| {
+        let mut value = good();
+        value["region"] = region.into();
+        load_text(value.to_string().as_bytes())
+    };
+    let long = "r".repeat(63);
+    for region in ["china", "us-east", "europe", "ap-bangkok", "mars", "", &long] {
+        let (code, lines, info) = with(region);
+        assert_eq!((code, lines, field(&info.region)), (0, vec![], region.to_owned()));
+    }
+    let (code, lines, _) = with(&"r".repeat(64));
+    assert_ne!(code, 0);
+    assert_eq!(lines, ["ERR \"region\" in FILE is longer than 63 characters"]);
+    let (code, lines, info) = load_text(good().to_string().as_bytes());
+    assert_eq!((code, lines, field(&info.region)), (0, vec![], "china".to_owned()));
+}

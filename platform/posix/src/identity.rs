@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 
 #[cfg(not(feature = "auth-mode-cert"))]
 use iot_abi::export::MAX_SIZE_OF_DEVICE_SECRET;
+#[cfg(feature = "abi-3-3")]
+use iot_abi::export::MAX_SIZE_OF_REGION;
 #[cfg(feature = "auth-mode-cert")]
 use iot_abi::export::{MAX_SIZE_OF_DEVICE_CERT_FILE_NAME, MAX_SIZE_OF_DEVICE_SECRET_FILE_NAME};
 use iot_abi::export::{MAX_SIZE_OF_DEVICE_NAME, MAX_SIZE_OF_PRODUCT_ID, MAX_SIZE_OF_PRODUCT_SECRET};
+#[cfg(feature = "abi-3-3")]
+use iot_abi::variables::QCLOUD_IOT_DEFAULT_REGION;
 use iot_engine::helpers::json::{self, Kind, Value};
 use zeroize::Zeroizing;
 
@@ -40,6 +44,8 @@ pub struct Identity {
     pub key_file: String,
     /// Empty where there is none.
     pub product_secret: Secret,
+    #[cfg(feature = "abi-3-3")]
+    pub region: String,
 }
 
 /// Product id and device name of a device behind a gateway.
@@ -57,6 +63,8 @@ struct Key {
 
 const PRODUCT_ID: Key = Key { path: &["productId"], max: MAX_SIZE_OF_PRODUCT_ID };
 const DEVICE_NAME: Key = Key { path: &["deviceName"], max: MAX_SIZE_OF_DEVICE_NAME };
+#[cfg(feature = "abi-3-3")]
+const REGION: Key = Key { path: &["region"], max: MAX_SIZE_OF_REGION - 1 };
 const PRODUCT_SECRET: Key = Key { path: &["productSecret"], max: MAX_SIZE_OF_PRODUCT_SECRET };
 #[cfg(not(feature = "auth-mode-cert"))]
 const DEVICE_SECRET: Key = Key { path: &["key_deviceinfo", "deviceSecret"], max: MAX_SIZE_OF_DEVICE_SECRET };
@@ -108,6 +116,8 @@ impl Document {
             #[cfg(feature = "auth-mode-cert")]
             key_file: self.required(&KEY_FILE)?,
             product_secret: self.optional(&PRODUCT_SECRET)?.unwrap_or_default().into(),
+            #[cfg(feature = "abi-3-3")]
+            region: self.optional(&REGION)?.unwrap_or_else(|| QCLOUD_IOT_DEFAULT_REGION.to_owned()),
         })
     }
 
@@ -371,6 +381,8 @@ mod tests {
             #[cfg(feature = "auth-mode-cert")]
             key_file: "dev01_private.key".to_owned(),
             product_secret: "0123456789abcdef01234567".to_owned().into(),
+            #[cfg(feature = "abi-3-3")]
+            region: "china".to_owned(),
         };
         store(&file, &identity).unwrap();
         #[cfg(not(feature = "auth-mode-cert"))]

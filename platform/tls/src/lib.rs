@@ -7,7 +7,7 @@
 //! ```no_run
 //! use iot_platform_tls::{iot_platform_tls_connect, iot_platform_tls_disconnect};
 //!
-//! # #[cfg(not(feature = "auth-mode-cert"))] {
+//! # #[cfg(not(any(feature = "auth-mode-cert", feature = "abi-3-3")))] {
 //! let mut params = iot_abi::import::SSLConnectParams {
 //!     ca_crt: std::ptr::null(),
 //!     ca_crt_len: 0,

@@ -45,11 +45,11 @@ impl<'a> Params<'a> {
     pub unsafe fn from_c(params: &'a SSLConnectParams) -> Result<Self, String> {
         let timeout_ms = if params.timeout_ms == 0 { DEFAULT_TIMEOUT_MS } else { params.timeout_ms };
         #[cfg(not(feature = "auth-mode-cert"))]
-        if !params.psk.is_null() && !params.psk_id.is_null() {
+        if !params.psk.is_null() && has_psk_id(params) {
             // SAFETY: the caller's promise.
             let (key, identity) = unsafe {
                 let key = std::slice::from_raw_parts(params.psk.cast(), params.psk_length);
-                (key, text(params.psk_id).unwrap_or_default())
+                (key, psk_id(params))
             };
             let identity = std::str::from_utf8(identity).unwrap_or_default();
             if key.is_empty() || identity.is_empty() {
@@ -81,6 +81,35 @@ impl<'a> Params<'a> {
         };
         Ok(Self { security: Security::Cert { ca_pem, client }, timeout_ms })
     }
+}
+
+/// Whether there is an identity that goes with the key.
+#[cfg(all(not(feature = "auth-mode-cert"), not(feature = "abi-3-3")))]
+fn has_psk_id(params: &SSLConnectParams) -> bool {
+    !params.psk_id.is_null()
+}
+
+/// # Safety
+/// The pointer in `params` is NULL or valid.
+#[cfg(all(not(feature = "auth-mode-cert"), not(feature = "abi-3-3")))]
+unsafe fn psk_id(params: &SSLConnectParams) -> &[u8] {
+    // SAFETY: the caller's promise.
+    unsafe { text(params.psk_id) }.unwrap_or_default()
+}
+
+/// Whether there is an identity that goes with the key.
+#[cfg(all(not(feature = "auth-mode-cert"), feature = "abi-3-3"))]
+fn has_psk_id(params: &SSLConnectParams) -> bool {
+    params.psk_id[0] != 0
+}
+
+/// # Safety
+/// None: it stands in `params`.
+#[cfg(all(not(feature = "auth-mode-cert"), feature = "abi-3-3"))]
+unsafe fn psk_id(params: &SSLConnectParams) -> &[u8] {
+    // SAFETY: as many bytes as characters.
+    let field = unsafe { std::slice::from_raw_parts(params.psk_id.as_ptr().cast::<u8>(), params.psk_id.len()) };
+    field.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 /// The bytes of a C string, `None` for NULL.

@@ -51,7 +51,12 @@ fn what_is_no_use_is_refused() {
 #[cfg(not(feature = "auth-mode-cert"))]
 #[test]
 fn the_secret_is_all_that_changes() {
-    let body = r#"{"code":0,"payload":"utkU+JMoQ9Xlnldd66IE8jX1ThSWJUimWVzONyOmip6Mckx123WzeEnaD4ekkPo5IdsAgQlPgZ8kEfMyXdkcRQ=="}"#;
+    let payload = "utkU+JMoQ9Xlnldd66IE8jX1ThSWJUimWVzONyOmip6Mckx123WzeEnaD4ekkPo5IdsAgQlPgZ8kEfMyXdkcRQ==";
+    let body = if cfg!(feature = "abi-3-3") {
+        format!(r#"{{"Response":{{"Len":53,"Payload":"{payload}","RequestId":"1"}}}}"#)
+    } else {
+        format!(r#"{{"code":0,"payload":"{payload}"}}"#)
+    };
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let world = World::new(Traits::default(), move |_, _| Answer::new(answer.clone()));
     let mut device = info("C1PRODUCT1", "dev01", SECRET);
@@ -69,8 +74,14 @@ fn the_secret_is_all_that_changes() {
 fn each_failure_has_its_code_and_changes_nothing() {
     let with_length = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     for (answer, code) in [
+        #[cfg(not(feature = "abi-3-3"))]
         (with_length(r#"{"code":1005,"message":"why"}"#), 1005),
+        #[cfg(not(feature = "abi-3-3"))]
         (with_length(r#"{"code":0}"#), -1001),
+        #[cfg(feature = "abi-3-3")]
+        (with_length(r#"{"Response":{"Error":{"Code":"X","Message":"why"}}}"#), -1001),
+        #[cfg(feature = "abi-3-3")]
+        (with_length(r#"{"Response":{}}"#), -1001),
         (with_length("no JSON"), -1),
         (with_length(""), -1),
         (with_length(&"x".repeat(70_000)), -1001),

@@ -8,11 +8,11 @@ use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_ERR_MALLOC, QC
 use iot_abi::log::{eLOG_ERROR, LogUploadInitParams};
 use iot_abi::raw;
 use iot_engine::helpers::logline::Level;
-use iot_engine::identity::Identity;
 use iot_engine::services::log_upload::{request, Mode, Sender, Urgency};
 
 use crate::drive::services::log_upload::{self, Setup, Store, Uploader};
 pub(super) use crate::drive::services::log_upload::{collect, is_up, stop};
+use crate::ffi::interface::Names;
 use crate::ffi::{memory, required_str};
 use crate::hal::callout::{self, OnDelete, OnSize, OnText};
 use crate::hal::platform::HalPlatform;
@@ -35,19 +35,20 @@ pub(super) unsafe fn start(function: &'static str, params: &LogUploadInitParams)
 }
 
 unsafe fn uploader(function: &'static str, params: &LogUploadInitParams) -> Result<Arc<Uploader>, c_int> {
-    // SAFETY: the caller's promise.
-    let (product_id, device_name, sign_key) = unsafe {
-        (
-            required_str(function, "product_id", params.product_id)?,
-            required_str(function, "device_name", params.device_name)?,
-            required_str(function, "sign_key", params.sign_key)?,
-        )
+    let names = Names {
+        #[cfg(feature = "abi-3-3")]
+        region: params.region,
+        product_id: params.product_id,
+        device_name: params.device_name,
     };
+    // SAFETY: the caller's promise.
+    let device = unsafe { names.device(function) }?;
+    // SAFETY: as above.
+    let sign_key = unsafe { required_str(function, "sign_key", params.sign_key) }?;
     let invalid = |text: &dyn std::fmt::Display| {
         ::log::error!(target: function, "{text}");
         QCLOUD_ERR_INVAL
     };
-    let device = Identity::new(product_id, device_name).map_err(|error| invalid(&error))?;
     if sign_key.is_empty() {
         return Err(invalid(&"sign_key is empty"));
     }

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::http::reply::Answer;
 use crate::identity::{Identity, IdentityError};
+use crate::region::Region;
 
 /// Shortest product secret in characters: so many are the key of the reply.
 pub const MIN_PRODUCT_SECRET: usize = 16;
@@ -39,6 +40,8 @@ pub enum Failure {
     NoCode,
     /// The cloud refused, with its code and what it says of it.
     Refused(i32, String),
+    /// The cloud refused; what it says.
+    Declined(String),
     /// The reply is of no use; what is wrong with it.
     Unusable(&'static str),
 }
@@ -55,6 +58,7 @@ impl fmt::Display for Failure {
             Failure::NoCode => write!(f, "the reply holds no code"),
             Failure::Refused(code, message) if message.is_empty() => write!(f, "the cloud refused with code {code}"),
             Failure::Refused(code, message) => write!(f, "the cloud refused with code {code}: {message}"),
+            Failure::Declined(why) => write!(f, "the cloud refused: {why}"),
             Failure::Unusable(what) => write!(f, "the reply is of no use: {what}"),
         }
     }
@@ -71,7 +75,21 @@ pub struct Registration {
     identity: Identity,
     product_secret: Zeroizing<String>,
     wanted: Wanted,
+    form: Form,
 }
+
+/// How device and cloud talk: as the C SDK 3.2.3 does, or as 3.3.0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// 3.2.3: the signature stands in the body, and there is one server.
+    #[default]
+    SignedBody,
+    /// 3.3.0: the signature stands in the head, and each region has a server.
+    SignedHead,
+}
+
+/// The server of [`Form::SignedBody`].
+const SERVER: &str = "gateway.tencentdevices.com";
 
 impl Registration {
     /// Checks what the device knows.
@@ -86,7 +104,27 @@ impl Registration {
         if product_secret.len() < MIN_PRODUCT_SECRET {
             return Err(Failure::ShortSecret);
         }
-        Ok(Registration { identity, product_secret: Zeroizing::new(product_secret.to_owned()), wanted })
+        Ok(Registration {
+            identity,
+            product_secret: Zeroizing::new(product_secret.to_owned()),
+            wanted,
+            form: Form::default(),
+        })
+    }
+
+    /// The same with a server of `region`, as the C SDK 3.3.0 does it.
+    #[must_use]
+    pub fn with_signed_head(self, region: Region) -> Self {
+        Registration { identity: self.identity.in_region(region), form: Form::SignedHead, ..self }
+    }
+
+    /// The server to ask.
+    #[must_use]
+    pub fn server(&self) -> &'static str {
+        match self.form {
+            Form::SignedBody => SERVER,
+            Form::SignedHead => self.identity.region().gateway(),
+        }
     }
 
     /// Who is to be registered.
@@ -100,7 +138,10 @@ impl Registration {
     #[must_use]
     pub fn request(&self, host: &str, random: u64, timestamp: u64) -> Request {
         let nonce = u32::try_from(random >> 33).unwrap_or(0).max(1);
-        Request::new(&self.identity, &self.product_secret, host, nonce, timestamp)
+        match self.form {
+            Form::SignedBody => Request::new(&self.identity, &self.product_secret, host, nonce, timestamp),
+            Form::SignedHead => Request::signed_in_head(&self.identity, &self.product_secret, host, nonce),
+        }
     }
 
     /// What the cloud's answer brings.
@@ -111,7 +152,10 @@ impl Registration {
         if !(200..=299).contains(&answer.status) {
             return Err(Failure::Status(answer.status));
         }
-        let reply = reply::Reply::parse(&answer.body)?;
+        let reply = match self.form {
+            Form::SignedBody => reply::Reply::parse(&answer.body),
+            Form::SignedHead => reply::Reply::parse_signed(&answer.body),
+        }?;
         let plain = payload::decrypt(&reply.payload, reply.len, &self.product_secret)?;
         credentials::read(&plain, self.wanted)
     }

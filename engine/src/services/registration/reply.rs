@@ -1,7 +1,7 @@
 //! The cloud's reply, as far as it is not encrypted.
 
 use super::Failure;
-use crate::helpers::json::{self, Value};
+use crate::helpers::json::{self, Kind, Value};
 use crate::helpers::redact::without_url_secrets;
 
 /// What of the cloud's words goes into the log, in bytes.
@@ -24,6 +24,25 @@ impl Reply {
             0 => {}
             code => return Err(Failure::Refused(code, shown(message))),
         }
+        Reply::new(len, payload)
+    }
+}
+
+impl Reply {
+    /// A reply of the servers of 3.3.0: all of it in one member.
+    pub(super) fn parse_signed(body: &[u8]) -> Result<Self, Failure> {
+        let [response] = json::values(json::message(body), ["Response"]).map_err(|_| Failure::NoCode)?;
+        let response = response.filter(|response| response.kind() == Kind::Object).ok_or(Failure::NoCode)?;
+        let keys = ["Error", "Len", "Payload"];
+        let [error, len, payload] = json::values(response.source(), keys).map_err(|_| Failure::NoCode)?;
+        if let Some(error) = error.filter(|error| error.kind() == Kind::Object) {
+            let [code, message] = json::values(error.source(), ["Code", "Message"]).map_err(|_| Failure::NoCode)?;
+            return Err(Failure::Declined(format!("{}: {}", shown(code), shown(message))));
+        }
+        Reply::new(len, payload)
+    }
+
+    fn new(len: Option<Value<'_>>, payload: Option<Value<'_>>) -> Result<Self, Failure> {
         let payload = payload.and_then(|payload| payload.text()).ok_or(Failure::Unusable("it holds no payload"))?;
         let payload = payload.decoded().map_err(|_| Failure::Unusable("its payload can't be read"))?.into_owned();
         let len = len.and_then(|len| len.whole()).and_then(|len| usize::try_from(len).ok()).filter(|len| *len > 0);

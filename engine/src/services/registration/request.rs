@@ -5,10 +5,15 @@ use std::fmt::Write;
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
+use sha1::{Digest, Sha1};
 
 use crate::helpers::json::quoted;
 use crate::identity::Identity;
+
+/// Where the servers of 3.3.0 register devices.
+const SIGNED_PATH: &str = "/device/register";
+/// What the C SDK 3.3.0 says instead of the time, so that a wrong clock does no harm.
+const SIGNED_TIMESTAMP: u64 = 1_609_430_400;
 
 /// What is sent: head and body in a write each, as the C SDK does.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,19 +41,46 @@ impl Request {
         );
         Request { head, body }
     }
+
+    /// As the C SDK 3.3.0 does it: the signature stands in the head.
+    pub(super) fn signed_in_head(identity: &Identity, product_secret: &str, host: &str, nonce: u32) -> Self {
+        let body = format!(
+            "{{\"ProductId\":{},\"DeviceName\":{}}}",
+            quoted(identity.product_id()),
+            quoted(identity.device_name())
+        );
+        let digest = hex(&Sha1::digest(body.as_bytes()));
+        let text = format!("POST\n{host}\n{SIGNED_PATH}\n\nhmacsha1\n{SIGNED_TIMESTAMP}\n{nonce}\n{digest}");
+        let head = format!(
+            "POST {SIGNED_PATH} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json;*/*\r\nX-TC-Algorithm: hmacsha1\r\n\
+             X-TC-Timestamp: {SIGNED_TIMESTAMP}\r\nX-TC-Nonce: {nonce}\r\nX-TC-Signature: {}\r\nContent-Length: {}\r\n\
+             Content-Type: application/json; charset=utf-8\r\n\r\n",
+            STANDARD.encode(mac(product_secret, &text)),
+            body.len()
+        );
+        Request { head, body }
+    }
 }
 
 /// Base64 of the hex digits, not of the bytes, of HMAC-SHA1.
 fn signature(product_secret: &str, message: &str) -> String {
+    STANDARD.encode(hex(&mac(product_secret, message)))
+}
+
+fn mac(product_secret: &str, message: &str) -> Vec<u8> {
     // HMAC takes keys of any length, so this never fails.
     let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(product_secret.as_bytes()) else {
-        return String::new();
+        return Vec::new();
     };
     mac.update(message.as_bytes());
-    let mut digits = String::with_capacity(40);
-    for byte in mac.finalize().into_bytes() {
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut digits = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
         // Writing to a String can't fail.
         let _ = write!(digits, "{byte:02x}");
     }
-    STANDARD.encode(digits)
+    digits
 }

@@ -288,3 +288,45 @@ fn nothing_secret_shows() {
         assert_eq!(failure.to_string(), text);
     }
 }
+
+/// The vector of dynreg.md section 5.
+#[test]
+fn a_request_that_is_signed_in_its_head_is_the_vector() {
+    let registration = || registration(Wanted::Secret).with_signed_head(Region::China);
+    let host = registration().server();
+    assert_eq!(host, "ap-guangzhou.gateway.tencentdevices.com");
+    let request = registration().request(host, 378_626_276 << 33, 5);
+    let head = "POST /device/register HTTP/1.1\r\nHost: ap-guangzhou.gateway.tencentdevices.com\r\n\
+                Accept: application/json;*/*\r\nX-TC-Algorithm: hmacsha1\r\nX-TC-Timestamp: 1609430400\r\n\
+                X-TC-Nonce: 378626276\r\nX-TC-Signature: 1V7J7VDy6oiJy6PxUUbtzryvgEM=\r\nContent-Length: 47\r\n\
+                Content-Type: application/json; charset=utf-8\r\n\r\n";
+    let body = r#"{"ProductId":"C1PRODUCT1","DeviceName":"dev01"}"#;
+    assert_eq!(request, Request { head: head.to_owned(), body: body.to_owned() });
+    for (region, host) in [
+        (Region::UsEast, "us-east.gateway.tencentdevices.com"),
+        (Region::Europe, "europe.gateway.tencentdevices.com"),
+        (Region::ApBangkok, "ap-bangkok.gateway.tencentdevices.com"),
+    ] {
+        assert_eq!(registration().with_signed_head(region).server(), host);
+    }
+}
+
+#[test]
+fn a_reply_to_it_is_in_one_member() {
+    let read = |body: &str| {
+        let registration = registration(Wanted::Secret).with_signed_head(Region::China);
+        registration.read(&Answer { status: 200, body: body.as_bytes().to_vec() })
+    };
+    let granted = |len: &str| read(&format!(r#"{{"Response":{{{len}"Payload":"{PAYLOAD}","RequestId":"x"}}}}"#));
+    assert_eq!(granted(r#""Len":53,"#), secret(PSK));
+    assert_eq!(granted(""), secret(PSK));
+    assert_eq!(unusable(read(r#"{"Response":{"RequestId":"x"}}"#)), "it holds no payload");
+    assert_eq!(unusable(read(r#"{"Response":{"Payload":"\ud800"}}"#)), "its payload can't be read");
+    for body in ["", "[]", "{}", r#"{"Response":1}"#, r#"{"Response":{"Error":{"Code"}}}"#, r#"{"code":0}"#] {
+        assert_eq!(read(body), Err(Failure::NoCode), "{body}");
+    }
+    let declined = r#"{"Response":{"Error":{"Code":"InvalidParameter","Message":"no\nproduct"},"RequestId":"x"}}"#;
+    let why = read(declined).unwrap_err();
+    assert_eq!(why, Failure::Declined("InvalidParameter: no product".to_owned()));
+    assert_eq!(why.to_string(), "the cloud refused: InvalidParameter: no product");
+}

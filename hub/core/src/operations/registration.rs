@@ -5,7 +5,7 @@ use crate::events::Event;
 use crate::hub::Hub;
 use crate::model::{Problem, Product, ProductSecret, SetRegistration};
 use crate::ports::store::Outcome;
-use crate::registration::{check_secret, grant, twisted_refusal, Refusal, Request, Twist};
+use crate::registration::{check_secret, grant, twisted_refusal, Form, Posted, Refusal, Request, Twist};
 
 /// Bytes in a product secret made here; its text is their hex digits.
 const SECRET: usize = 12;
@@ -31,11 +31,11 @@ impl Hub {
 
     /// The reply to a device that asks to be registered. It may ask again until it has reported something: what it got
     /// before ends each time. The twists are what is to be wrong with the reply.
-    pub fn register(&self, body: &[u8], twists: &[Twist]) -> String {
+    pub fn register(&self, form: Form, posted: &Posted, twists: &[Twist]) -> String {
         if let Some(reply) = twisted_refusal(twists) {
-            return reply;
+            return form.reply(reply);
         }
-        let outcome = Request::parse(body).and_then(|request| {
+        let outcome = Request::parse(form, posted).and_then(|request| {
             let client_id = format!("{}{}", request.product_id, request.device_name);
             let reply = self.grant(&request, &client_id, twists);
             match &reply {
@@ -47,7 +47,7 @@ impl Hub {
             }
             reply
         });
-        outcome.unwrap_or_else(Refusal::reply)
+        form.reply(outcome.unwrap_or_else(Refusal::reply))
     }
 
     fn grant(&self, request: &Request, client_id: &str, twists: &[Twist]) -> Result<String, Refusal> {

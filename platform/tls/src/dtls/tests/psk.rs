@@ -169,7 +169,10 @@ fn the_c_functions_connect_by_name_and_hand_on_what_comes_of_it() {
         ca_crt: std::ptr::null(),
         ca_crt_len: 0,
         psk: KEY.as_ptr().cast(),
+        #[cfg(not(feature = "abi-3-3"))]
         psk_id: identity.as_ptr(),
+        #[cfg(feature = "abi-3-3")]
+        psk_id: std::array::from_fn(|at| identity.as_bytes().get(at).map_or(0, |byte| *byte as std::ffi::c_char)),
         psk_length: KEY.len(),
         timeout_ms: 0,
     };
