@@ -20,7 +20,7 @@ for part in "${parts[@]}"; do
     fuzz | deny) need python3=python3 /usr/lib/python3/dist-packages/pip=python3-pip ;;
     unit | headers | coverage | targets) ;;
     *)
-        need python3=python3 valgrind=valgrind mosquitto=mosquitto nginx=nginx-light coap-client-openssl=libcoap3-bin \
+        need python3=python3 valgrind=valgrind mosquitto=mosquitto nginx=nginx-light coap-client-openssl=libcoap3-bin tshark=tshark \
             /usr/include/mbedtls/ssl.h=libmbedtls-dev
         break
         ;;
