@@ -95,12 +95,12 @@ built() {
 
 echo "== Building the library with the C sample, and the hub (the first time takes some minutes)"
 library_total=$(count_packages -p iot-sdk -p iot-bundle)
-hub_total=$(count_packages -p hub)
+hub_total=$(count_packages -p hub --no-default-features)
 # At the same time: each has parts that only one processor works at. In groups of their own, which ctrl-C ends whole.
 set -m
 ./cmake_build.sh -DBUILD_TESTING=OFF -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR" >"$work/library.log" 2>&1 </dev/null &
 builds+=("$!")
-cargo build --profile "$profile" --locked -p hub >"$work/hub.log" 2>&1 </dev/null &
+cargo build --profile "$profile" --locked -p hub --no-default-features >"$work/hub.log" 2>&1 </dev/null &
 builds+=("$!")
 set +m
 watch_builds "${builds[@]}"

@@ -3,12 +3,12 @@
 #
 #   ./test.sh           all parts but targets
 #   ./test.sh targets   cross builds under qemu, and packages, beside the others
-#   ./test.sh PART...   some of: lint unit headers abi ctest sizes e2e demo faults console instructions sanitize fuzz coverage deny
+#   ./test.sh PART...   some of: lint unit headers abi ctest sizes e2e demo faults database console instructions sanitize fuzz coverage deny
 set -uo pipefail
 cd "$(dirname "$0")" || exit
 source tools/need.sh
 
-ALL=(lint unit headers abi ctest sizes e2e demo faults tls console instructions sanitize fuzz coverage deny)
+ALL=(lint unit headers abi ctest sizes e2e demo faults tls database console instructions sanitize fuzz coverage deny)
 parts=("$@")
 [ ${#parts[@]} -eq 0 ] && parts=("${ALL[@]}")
 
@@ -17,6 +17,7 @@ for part in "${parts[@]}"; do
     case $part in
     # These need no more, or see to it themselves: a machine without servers runs the crates' tests.
     lint) need python3=python3 shellcheck=shellcheck clang-format=clang-format ;;
+    database) need python3=python3 '/usr/lib/postgresql/*/bin/initdb=postgresql' ;;
     fuzz | deny) need python3=python3 /usr/lib/python3/dist-packages/pip=python3-pip ;;
     unit | headers | coverage | targets) ;;
     *)
@@ -195,6 +196,12 @@ tls() {
     )
 }
 
+# Hubs on a PostgreSQL server of the tests' own.
+database() {
+    cargo test --locked -p hub-postgres || return
+    cargo test --locked -p hub --features postgres-tests --test postgres
+}
+
 console() {
     need chromium=chromium node=nodejs npm=npm /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc=fonts-noto-cjk
     [ -n "$modes_built" ] || build_mode key || return
@@ -248,7 +255,7 @@ summary=()
 for part in "${parts[@]}"; do
     case $part in
     ctest) run=ctest_part ;;
-    lint | unit | headers | abi | sizes | e2e | demo | faults | tls | console | instructions | sanitize | fuzz | coverage | deny | targets) run=$part ;;
+    lint | unit | headers | abi | sizes | e2e | demo | faults | tls | database | console | instructions | sanitize | fuzz | coverage | deny | targets) run=$part ;;
     *)
         echo "test.sh: no part '$part'; there are: ${ALL[*]} targets" >&2
         exit 2

@@ -137,6 +137,10 @@ pub struct RunArgs {
     /// The data folder: devices, firmware, orders, certificates (default: a temporary one)
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// Keep what is kept in PostgreSQL, postgres://USER@HOST/DATABASE, instead of the data folder: for hubs on several machines.
+    /// The password from HUB_DATABASE_PASSWORD, or in the URL
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
     /// Write addresses and paths to this file as JSON once everything listens
     #[arg(long, value_name = "PATH")]
     pub ready_file: Option<PathBuf>,

@@ -209,7 +209,8 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     }
     let console_token = console_token(args.console_token_file.as_deref())?;
     let folder = Folder::open(args.state.as_deref())?;
-    let Data { store, authority, signing_key, firmware_folder } = Data::open(folder.path(), folder.kept().is_some())?;
+    let Data { store, authority, signing_key, firmware_folder } =
+        Data::open(folder.path(), folder.kept().is_some(), args.database.as_deref())?;
     import(&*store, &devices)?;
     let client_certs = authority.clients(&devices)?;
     let server_tls = TlsAcceptor::from(authority.server_config(&args.host, false)?);

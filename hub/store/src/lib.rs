@@ -28,6 +28,7 @@ mod database;
 mod devices;
 mod firmware;
 mod gateway;
+mod keys;
 mod logs;
 mod messaging;
 mod products;

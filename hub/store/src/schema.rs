@@ -137,4 +137,11 @@ CREATE TABLE products (
     enabled INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+-- Of hubs on several machines.
+CREATE TABLE shared_keys (
+    name TEXT PRIMARY KEY,
+    content BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+",
 ];

@@ -18,7 +18,8 @@ pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 
 /// Runs the whole suite; each part gets a store of its own.
 pub fn check(open: &mut dyn FnMut() -> Opened) {
-    for part in [devices, firmware, orders, reports, claims, shadows, products, gateways, requests, configs, logs] {
+    for part in [devices, firmware, orders, reports, claims, shadows, products, gateways, requests, configs, logs, keys]
+    {
         let (store, _keep) = open();
         import(&*store);
         part(&*store);
@@ -313,6 +314,15 @@ fn gateways(store: &dyn Store) {
     store.remove_device("P1b", 9).expect("removed");
     assert_eq!(store.gateways(), Ok(Vec::new()));
     assert_eq!(store.gateway_of("P1c"), Ok(None));
+}
+
+fn keys(store: &dyn Store) {
+    assert_eq!(store.shared_key("ca.key"), Ok(None));
+    store.share_key("ca.key", b"\0\xff").expect("kept");
+    store.share_key("ca.key", b"other").expect("kept");
+    store.share_key("signing.key", b"").expect("kept");
+    assert_eq!(store.shared_key("ca.key"), Ok(Some(b"\0\xff".to_vec())));
+    assert_eq!(store.shared_key("signing.key"), Ok(Some(Vec::new())));
 }
 
 fn logs(store: &dyn Store) {

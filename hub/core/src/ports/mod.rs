@@ -10,6 +10,7 @@ use crate::events::Event;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod gateways;
+pub mod keys;
 pub mod logs;
 pub mod messaging;
 pub mod products;

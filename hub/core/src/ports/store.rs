@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::gateways::Gateways;
+use super::keys::Keys;
 use super::products::Products;
 use super::shadows::Shadows;
 use crate::devices::{self, Devices};
@@ -76,7 +77,7 @@ pub struct NewOrder<'a> {
 }
 
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
-pub trait Store: Gateways + Products + Shadows + MessagingStore + LogStore + Send + Sync {
+pub trait Store: Gateways + Keys + Products + Shadows + MessagingStore + LogStore + Send + Sync {
     /// Adds the devices of a list to those that are there.
     fn import(&self, devices: &Devices) -> Outcome<()>;
 

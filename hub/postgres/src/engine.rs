@@ -1,0 +1,160 @@
+//! The engine: a pool, the transactions on it, and patience.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hub_core::error::{Context, Fatal, Result};
+use hub_core::model::{Problem, ProblemKind};
+use hub_core::ports::store::Outcome;
+use hub_core::random;
+use hub_store::engine::{Engine, Session, Writer};
+use hub_store::failed::{Failed, Work};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio_postgres::config::Host;
+use tokio_postgres::Config;
+
+use super::listener::{self, Changes};
+use super::pool::Pool;
+use super::session::{in_words, Connection, START};
+use super::tables::{self, Trouble};
+
+/// How long a server may be away, as it is while it is started again or another one takes its place.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The first pause; each is twice as long as the one before, up to the longest.
+const PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// A PostgreSQL server's database.
+pub struct Postgres {
+    pool: Pool,
+    changes: Arc<Changes>,
+    /// Of its own, so that any thread may wait for it. `None` only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Postgres {
+    /// Connects, and brings the tables up to date.
+    pub fn open(url: &str, password: Option<&str>) -> Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("postgres")
+            .enable_all()
+            .build()
+            .context(|| "cannot start the database's thread".to_owned())?;
+        // The URL has a password in it.
+        let pool = Pool::new(url, password, runtime.handle().clone())
+            .map_err(|error| Fatal::new(format!("--database: no URL of PostgreSQL: {}", in_words(&error))))?;
+        let what = format!("cannot use the database {}", place(pool.config()));
+        let changes = Arc::new(Changes::default());
+        let postgres = Postgres { pool, changes, runtime: Some(runtime) };
+        let outcome = waiting(|| {
+            let connection = postgres.pool.take()?;
+            let outcome = tables::prepare(&connection);
+            postgres.pool.give(connection);
+            outcome
+        });
+        outcome.map_err(|trouble| match trouble {
+            Trouble::Later => Fatal::new(format!("{what}: a later version of the hub made its tables; use that one")),
+            Trouble::Failed(failed) => Fatal::new(format!("{what}: {}", Problem::from(failed).detail)),
+        })?;
+        let name: String = random::bytes(16)?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let listener = listener::listen(postgres.pool.config().clone(), name, postgres.changes.clone());
+        if let Some(runtime) = &postgres.runtime {
+            runtime.spawn(listener);
+        }
+        Ok(postgres)
+    }
+
+    /// Does `work` on a connection; again, for a while, where nothing came of it but for the server.
+    fn patiently<T>(&self, mut work: impl FnMut(&Connection) -> Work<T>) -> Outcome<T> {
+        let begin = Instant::now();
+        let mut pause = PAUSE;
+        loop {
+            let outcome = self.pool.take().and_then(|connection| {
+                let outcome = work(&connection);
+                self.pool.give(connection);
+                outcome
+            });
+            match outcome {
+                Ok(value) => return Ok(value),
+                Err(Failed::Again(_)) if begin.elapsed() < PATIENCE => std::thread::sleep(pause),
+                Err(failed) => return Err(failed.into()),
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // A hub may be dropped where nothing may wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Engine for Postgres {
+    fn read<T>(&self, mut work: impl FnMut(&dyn Session) -> Work<T>) -> Outcome<T> {
+        waiting(|| self.patiently(|connection| work(connection)))
+    }
+
+    fn write<T>(&self, writer: Writer<'_>, mut work: impl FnMut(&dyn Session) -> Work<T>) -> Outcome<T> {
+        waiting(|| {
+            self.patiently(|connection| {
+                let outcome = connection.begin(writer).and_then(|()| work(connection));
+                if outcome.is_err() {
+                    connection.rollback();
+                    return outcome;
+                }
+                connection.commit()?;
+                self.changes.tell();
+                outcome
+            })
+        })
+    }
+
+    fn foreign_changes(&self) -> Outcome<i64> {
+        Ok(self.changes.foreign())
+    }
+
+    fn exclusively(&self, work: &mut dyn FnMut()) -> Outcome<()> {
+        waiting(|| {
+            let mut done = false;
+            self.patiently(|connection| {
+                connection.batch(&format!("SELECT pg_advisory_lock({START})"))?;
+                if !done {
+                    work();
+                    done = true;
+                }
+                connection.batch(&format!("SELECT pg_advisory_unlock({START})"))
+            })?;
+            if done {
+                Ok(())
+            } else {
+                Err(Problem::new(ProblemKind::Internal, "The hub's database: it let nobody in."))
+            }
+        })
+    }
+}
+
+/// Waits for the server, and lets others of the hub's runtime go on meanwhile.
+fn waiting<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+/// Where the database is, without user and password.
+fn place(config: &Config) -> String {
+    let hosts: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        })
+        .collect();
+    format!("{} on {}", config.get_dbname().unwrap_or("of PostgreSQL"), hosts.join(", "))
+}

@@ -1,0 +1,207 @@
+//! The store on a PostgreSQL server.
+
+mod server;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use hub_core::devices::Devices;
+use hub_core::model::{Firmware, Scope};
+use hub_core::ota::message::Progress;
+use hub_core::ports::conformance;
+use hub_core::ports::logs::LogStore;
+use hub_core::ports::store::{NewOrder, Store};
+use hub_postgres::{open, Postgres};
+use hub_store::Records;
+use server::Server;
+
+fn import(store: &dyn Store, devices: usize) -> Vec<String> {
+    let list: Vec<String> = (0..devices).map(|n| format!(r#"{{"productId":"P1","deviceName":"d{n:03}"}}"#)).collect();
+    let list = Devices::parse(&format!(r#"{{"devices":[{}]}}"#, list.join(","))).expect("good list");
+    store.import(&list).expect("imported");
+    list.iter().map(|(id, _)| id.to_owned()).collect()
+}
+
+fn firmware(store: &dyn Store) -> i64 {
+    let firmware = Firmware {
+        id: 0,
+        product_id: "P1".to_owned(),
+        version: "2.0".to_owned(),
+        name: String::new(),
+        size: 1,
+        md5: "0".repeat(32),
+        created_at: 1,
+    };
+    store.add_firmware(&firmware, "P1_2.0", &mut || Ok(())).expect("added")
+}
+
+fn order(store: &dyn Store, firmware_id: i64, now: u64) -> i64 {
+    let (_, devices) = store.firmware_and_devices(firmware_id).expect("devices");
+    let order = NewOrder { firmware_id, scope: Scope::Chosen, from_versions: &[], devices: &devices };
+    store.add_order(&order, now).expect("an order").0
+}
+
+fn progress(percent: u8) -> Progress {
+    let (version, state) = ("2.0".to_owned(), "downloading".to_owned());
+    Progress { version, state, percent: Some(percent), result_code: None, result_msg: None }
+}
+
+/// A store in a schema of its own.
+fn schema(server: &Server, name: &str) -> Records<Postgres> {
+    server.sql(&format!("CREATE SCHEMA {name}"));
+    open(&server.url(name), None).expect("a store")
+}
+
+fn complaint(url: &str) -> String {
+    open(url, None).err().expect("must be refused").to_string()
+}
+
+#[test]
+fn the_database_is_a_store() {
+    let server = Server::start();
+    let mut part = 0;
+    conformance::check(&mut || {
+        part += 1;
+        (Box::new(schema(&server, &format!("part{part}"))), Box::new(()))
+    });
+}
+
+#[test]
+fn what_is_no_hubs_database_is_named() {
+    let server = Server::start();
+    server.sql("CREATE SCHEMA later; CREATE SCHEMA other; CREATE TABLE other.devices (a TEXT)");
+    drop(open(&server.url("later"), None).expect("a store"));
+    drop(open(&server.url("later"), None).expect("found again"));
+    server.sql("UPDATE later.hub_tables SET version = 1000");
+    assert!(complaint(&server.url("later")).contains("later version"));
+    let text = complaint(&server.url("other"));
+    assert!(text.contains("devices") && text.contains("already exists"), "{text}");
+    let nowhere = complaint("postgres://me:geheim@localhost:1/hub?connect_timeout=1");
+    assert!(nowhere.contains("hub on localhost") && !nowhere.contains("geheim"), "{nowhere}");
+    assert!(complaint("postgres://me:geheim@[").contains("--database"));
+}
+
+#[test]
+fn hubs_that_start_at_once_share_a_database() {
+    let server = Server::start();
+    server.sql("CREATE SCHEMA hubs");
+    let (url, start) = (server.url("hubs"), Barrier::new(4));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                start.wait();
+                import(&open(&url, None).expect("a store"), 10);
+            });
+        }
+    });
+    let (one, two) = (open(&url, None).expect("a store"), open(&url, None).expect("a store"));
+    assert_eq!(one.client_ids().expect("devices").len(), 10);
+
+    // Each waiting job is taken by one of them.
+    let upgrade = order(&one, firmware(&one), 5);
+    let both: Vec<Vec<i64>> = std::thread::scope(|scope| {
+        let claims = [&one, &two].map(|store| scope.spawn(|| store.claim(5, 0, 3, 6).expect("jobs")));
+        claims.map(|claim| claim.join().expect("jobs").iter().map(|job| job.id).collect()).into()
+    });
+    let all: BTreeSet<i64> = both.iter().flatten().copied().collect();
+    assert_eq!((all.len(), both.iter().flatten().count()), (10, 10));
+    assert_eq!(one.upgrade(upgrade).expect("order").counts.waiting, 10);
+}
+
+/// Waits until a store has heard so much of others.
+fn heard(store: &Records<Postgres>, changes: i64) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while store.foreign_changes().is_ok_and(|heard| heard < changes) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(store.foreign_changes(), Ok(changes));
+}
+
+#[test]
+fn changes_of_others_are_noticed_and_own_ones_are_not() {
+    let server = Server::start();
+    let (one, two) = (schema(&server, "one"), schema(&server, "two"));
+    // Each has begun to listen: it may have missed something.
+    heard(&one, 1);
+    heard(&two, 1);
+    one.set_log_level("P1a", 1).expect("kept");
+    heard(&two, 2);
+    two.set_log_level("P1a", 1).expect("kept");
+    // Its own came before that.
+    heard(&one, 2);
+}
+
+#[test]
+fn reports_and_orders_at_once_leave_one_open_job_for_each_device() {
+    let server = Server::start();
+    let store = schema(&server, "busy");
+    let ids = import(&store, 20);
+    let firmware = firmware(&store);
+    std::thread::scope(|scope| {
+        for part in ids.chunks(5) {
+            let store = &store;
+            scope.spawn(move || {
+                for round in 0..20 {
+                    for id in part {
+                        store.report_version(id, "P1", "1.0", 100 + round).expect("kept");
+                        store.report_progress(id, &progress(7), 100 + round).expect("kept");
+                    }
+                }
+            });
+        }
+        for now in 0..10 {
+            order(&store, firmware, now);
+        }
+    });
+    for id in &ids {
+        let open = store.device_jobs(id).expect("jobs").iter().filter(|job| job.state.is_open()).count();
+        assert_eq!(open, 1, "{id}");
+    }
+}
+
+#[test]
+fn a_server_that_is_started_again_loses_nothing_that_was_kept() {
+    let server = Server::start();
+    let store = schema(&server, "again");
+    let ids = import(&store, 4);
+    let upgrade = order(&store, firmware(&store), 5);
+    let over = AtomicBool::new(false);
+    let kept: Vec<u8> = std::thread::scope(|scope| {
+        let reporters: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                let (store, over) = (&store, &over);
+                // A device says the same until it is acknowledged.
+                scope.spawn(move || {
+                    let (mut percent, mut now) = (0, 10);
+                    while percent < 100 && !over.load(Ordering::Relaxed) {
+                        now += 1;
+                        if store.report_progress(id, &progress(percent + 1), now).is_ok() {
+                            percent += 1;
+                        }
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                    percent
+                })
+            })
+            .collect();
+        server.restart("fast");
+        server.restart("immediate");
+        assert_eq!(store.client_ids().expect("patience"), ids);
+        over.store(true, Ordering::Relaxed);
+        reporters.into_iter().map(|reporter| reporter.join().expect("a reporter")).collect()
+    });
+    let (_, jobs) = store.upgrade_jobs(upgrade).expect("jobs");
+    for (job, kept) in jobs.iter().zip(kept) {
+        // What went with the server unacknowledged may have been kept all the same.
+        let found = job.percent.unwrap_or_default();
+        assert!(
+            kept > 0 && (found == kept || found == kept + 1),
+            "{}: {kept} acknowledged, {found} kept",
+            job.client_id
+        );
+    }
+    order(&store, 1, 1000);
+}
