@@ -72,7 +72,7 @@ unit() {
         --features iot-sdk/log-upload,iot-sdk/coap,iot-platform-posix/log-upload || return
     # What is different in the interface of 3.3.0.
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
-        --features iot-sdk/abi-3-3,iot-sdk/log-upload,iot-platform/abi-3-3,iot-platform-posix/log-upload -- interface region registration devinfo dynreg psk || return
+        --features iot-sdk/abi-3-3,iot-sdk/log-upload,iot-platform/abi-3-3,iot-platform-posix/log-upload -- interface region registration devinfo dynreg gateway psk || return
     cargo test --locked -p headers -p bench || return
 }
 

@@ -131,6 +131,12 @@ pub enum Notice<'a> {
     PublishTimedOut(u16),
     /// A message that no subscription matches.
     Message(&'a Message),
+    /// A gateway is to search for devices (1), or no longer (0).
+    #[cfg(all(feature = "gateway", feature = "abi-3-3"))]
+    GatewaySearch(i32),
+    /// No device belongs to the gateway any more.
+    #[cfg(all(feature = "gateway", feature = "abi-3-3"))]
+    GatewayUnbindAll,
 }
 
 /// Receives the client's notices, on the thread that pumps, with no lock held.

@@ -451,7 +451,8 @@ impl Client {
         subscriber.event(self, event);
     }
 
-    fn notify(self: &Arc<Self>, notice: Notice<'_>) {
+    /// Tells the client's owner. No lock may be held.
+    pub(in crate::drive) fn notify(self: &Arc<Self>, notice: Notice<'_>) {
         if let Some(listener) = &self.setup.listener {
             listener.notice(self, notice);
         }

@@ -6,12 +6,16 @@ use std::sync::Arc;
 
 use iot_engine::identity::Identity;
 use iot_engine::services::gateway::message::Proof;
+#[cfg(feature = "abi-3-3")]
+use iot_engine::services::gateway::notice;
 use iot_engine::services::gateway::{
     topics, Bound, Hindrance, Operation, Outcome, Received, Session, Ticket, ANSWER_TIMEOUT_MS,
 };
 
 use super::channel::{drive_until, Channel, Ended, Service, Terms};
 use crate::drive::error::Error;
+#[cfg(feature = "abi-3-3")]
+use crate::drive::mqtt::Notice;
 use crate::drive::mqtt::{Client, QoS};
 use crate::hal::sync::Mutex;
 
@@ -55,8 +59,37 @@ struct Subdevices {
     is_built: AtomicBool,
 }
 
+impl Subdevices {
+    /// Takes in what the cloud tells unasked, answers it, and tells the program. Whether it was that; 3.2.3 knows nothing of it.
+    #[cfg(feature = "abi-3-3")]
+    fn noticed(&self, client: &Arc<Client>, payload: &[u8]) -> bool {
+        let Some(notice) = notice::parse(payload) else {
+            return false;
+        };
+        self.session.lock().noticed(&notice);
+        if let Err(error) = client.publish_without_waiting(&self.operation_topic, notice.answer().as_bytes()) {
+            log::warn!(target: FUNCTION, "the cloud was not answered: {error}");
+        }
+        match notice {
+            notice::Notice::Search(status) => client.notify(Notice::GatewaySearch(status)),
+            notice::Notice::UnbindAll => client.notify(Notice::GatewayUnbindAll),
+            notice::Notice::Change(..) => {}
+        }
+        true
+    }
+
+    #[cfg(not(feature = "abi-3-3"))]
+    #[allow(clippy::unused_self)]
+    fn noticed(&self, _client: &Arc<Client>, _payload: &[u8]) -> bool {
+        false
+    }
+}
+
 impl Service for Subdevices {
-    fn message(&self, _client: &Arc<Client>, topic: &str, payload: &[u8]) {
+    fn message(&self, client: &Arc<Client>, topic: &str, payload: &[u8]) {
+        if self.noticed(client, payload) {
+            return;
+        }
         let received = self.session.lock().receive(payload);
         let len = payload.len();
         match received {

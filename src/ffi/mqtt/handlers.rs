@@ -86,6 +86,13 @@ impl Listener for CListener {
             Notice::UnsubscribeTimedOut(id) => (Event::MQTT_EVENT_UNSUBCRIBE_TIMEOUT, Some(id)),
             Notice::Published(id) => (Event::MQTT_EVENT_PUBLISH_SUCCESS, Some(id)),
             Notice::PublishTimedOut(id) => (Event::MQTT_EVENT_PUBLISH_TIMEOUT, Some(id)),
+            #[cfg(all(feature = "gateway", feature = "abi-3-3"))]
+            Notice::GatewaySearch(mut status) => {
+                self.call(client, Event::MQTT_EVENT_GATEWAY_SEARCH, ptr::from_mut(&mut status).cast());
+                return;
+            }
+            #[cfg(all(feature = "gateway", feature = "abi-3-3"))]
+            Notice::GatewayUnbindAll => (Event::MQTT_EVENT_GATEWAY_UNBIND_ALL, None),
             Notice::Message(message) => {
                 with_c_message(message, |view| {
                     self.call(client, Event::MQTT_EVENT_PUBLISH_RECVEIVED, view.cast::<c_void>());

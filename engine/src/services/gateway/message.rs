@@ -127,7 +127,8 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn entry(value: Value<'_>) -> Option<Entry<'_>> {
+/// What an answer says of one sub-device; `None` without names.
+pub(super) fn entry(value: Value<'_>) -> Option<Entry<'_>> {
     if value.kind() != Kind::Object {
         return None;
     }

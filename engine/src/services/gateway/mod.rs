@@ -1,11 +1,13 @@
 //! Devices that reach the cloud through another one, the gateway (gateway.md).
 
 pub mod message;
+pub mod notice;
 pub mod session;
 pub mod signature;
 pub mod topics;
 
 pub use message::{Bound, Operation};
+pub use notice::Notice;
 pub use session::{Hindrance, Outcome, Received, Session, Ticket};
 pub use topics::topics;
 

@@ -1,6 +1,7 @@
 //! What the gateway has asked, and what it knows of its sub-devices (gateway.md section 2).
 
 use super::message::{self, Bound, Operation, Proof};
+use super::notice::Notice;
 use super::ANSWER_TIMEOUT_MS;
 use crate::identity::Identity;
 use crate::services::exchange::{Exchange, Refused, Settled};
@@ -173,6 +174,19 @@ impl Session {
             }
         }
         received
+    }
+
+    /// The cloud tells something of the sub-devices unasked.
+    pub fn noticed(&mut self, notice: &Notice) {
+        match notice {
+            Notice::UnbindAll => self.online.clear(),
+            Notice::Change(0, devices) => {
+                self.online.iter_mut().filter(|known| devices.contains(&known.device)).for_each(|known| {
+                    known.is_stale = true;
+                });
+            }
+            Notice::Change(..) | Notice::Search(_) => {}
+        }
     }
 
     /// How the request ended, once it has. It can be taken once.

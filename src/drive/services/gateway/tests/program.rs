@@ -78,6 +78,7 @@ fn case_25_messages_for_the_program_arrive_while_online_waits() {
     assert_eq!(heard.take(), ["SP/d/data meanwhile"]);
 }
 
+#[cfg(not(feature = "abi-3-3"))]
 #[test]
 fn case_26_what_only_later_versions_know_is_ignored_and_sessions_are_kept() {
     let machine = machine(|_| Some(result_of("online", "d", 0)));
@@ -97,4 +98,35 @@ fn case_26_what_only_later_versions_know_is_ignored_and_sessions_are_kept() {
     assert!(machine.take_published(UP).is_empty());
     assert_eq!(notices.take(), Vec::<String>::new());
     assert_eq!(online(&gateway, "d"), Err(Unanswered::AlreadyOnline));
+}
+
+#[cfg(feature = "abi-3-3")]
+#[test]
+fn case_27_what_the_cloud_begins_with_is_answered_then_told() {
+    let machine = machine(|text| text.contains("online").then(|| result_of("online", "d", 0)));
+    let notices = Notices::default();
+    let client = machine.client_with(notices.clone());
+    let gateway = gateway(&client);
+    assert_eq!(online(&gateway, "d"), Ok(0));
+    machine.take_published(UP);
+    notices.take();
+    let said = |text: &str| {
+        machine.send(&client, DOWN, text.as_bytes());
+        let answers: Vec<String> = machine.take_published(UP).into_iter().map(|(_, text)| text).collect();
+        (answers, notices.take())
+    };
+    let search = r#"{"type":"search_devices", "payload":{"status":1, "result":0}}"#.to_owned();
+    let told = said(r#"{"type":"search_devices","payload":{"status":1}}"#);
+    assert_eq!(told, (vec![search], vec!["GatewaySearch".to_owned()]));
+    assert_eq!(online(&gateway, "d"), Err(Unanswered::AlreadyOnline));
+    let (answers, events) =
+        said(r#"{"type":"change","payload":{"status":0,"devices":[{"product_id":"SP","device_name":"d"}]}}"#);
+    assert_eq!((answers.len(), events.len()), (1, 0));
+    // The cloud may have put it offline.
+    assert_eq!(online(&gateway, "d"), Ok(0));
+    machine.take_published(UP);
+    let unbind = r#"{"type":"unbind_all", "payload":{"result":0}}"#.to_owned();
+    assert_eq!(said(r#"{"type":"unbind_all"}"#), (vec![unbind], vec!["GatewayUnbindAll".to_owned()]));
+    let offline = gateway.ask(gateway.client.identity(), Operation::Offline, &device("d"), None);
+    assert_eq!(offline, Err(Unanswered::NotOnline));
 }
