@@ -44,15 +44,22 @@ char *HAL_Timer_current(char *text)
 
 int main(void)
 {
-    char  json[] = "{\"key\":\"value\"}";
-    char  key[]  = "key";
-    char *value  = LITE_json_value_of(key, json);
-    Timer timer;
+    char     json[] = "{\"key\":\"value\"}";
+    char     key[]  = "key";
+    char    *value;
+    Timer    timer;
+    unsigned kept;
 
+    /* Where the C library can't end a thread's values (musl), the first call makes a list of them, which stays. */
+    HAL_Free(LITE_json_value_of(key, json));
+    kept = allocations;
+    CHECK(kept <= 1);
+
+    value = LITE_json_value_of(key, json);
     CHECK_STR(value, "value");
-    CHECK_INT(allocations, 1);
+    CHECK_INT(allocations, kept + 1);
     HAL_Free(value);
-    CHECK_INT(allocations, 0);
+    CHECK_INT(allocations, kept);
 
     Log_i("through my own printf");
     CHECK_INT(prints, 1);
