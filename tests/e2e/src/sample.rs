@@ -1,5 +1,6 @@
 //! The compiled C samples.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +23,7 @@ impl Sample {
         Sample {
             program: build.program(name),
             folder: folder.to_owned(),
-            wrapper: Vec::new(),
+            wrapper: emulator(),
             args: Vec::new(),
             environment: Vec::new(),
         }
@@ -52,7 +53,7 @@ impl Sample {
         self
     }
 
-    /// Runs it below another program, such as valgrind.
+    /// Runs it below another program, such as valgrind, which is of this machine.
     pub fn under(mut self, wrapper: &[&str]) -> Self {
         self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
         self
@@ -100,4 +101,10 @@ impl Sample {
     pub fn state_file(folder: &Path, device: &Device) -> PathBuf {
         folder.join(format!("FW_{}.json", device.client_id()))
     }
+}
+
+/// What runs samples of another processor, `E2E_EMULATOR`: a program and its arguments (`tests/targets/run.sh`).
+fn emulator() -> Vec<String> {
+    let words = env::var("E2E_EMULATOR").unwrap_or_default();
+    words.split_whitespace().map(str::to_owned).collect()
 }

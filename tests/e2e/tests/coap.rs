@@ -75,6 +75,13 @@ fn an_upgrade_survives_the_loss_of_every_third_datagram() {
 }
 
 #[test]
+#[ignore = "takes builds with CoAP in these modes: tests/targets/run.sh has them"]
+fn the_samples_post_over_dtls() {
+    posts(Build::Key, "coap_psk", &[]);
+    posts(Build::Cert, "coap_cert", &[]);
+}
+
+#[test]
 fn a_message_that_was_lost_is_sent_again() {
     posts(Build::LogUpload, "coap", &["--fault", "coap:silent@message#1"]);
 }
