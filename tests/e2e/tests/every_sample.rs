@@ -1,41 +1,53 @@
-//! Every sample of `c_examples`, in KEY, NOTLS and CERT builds, from its start to its end against the hub, with a person at
-//! the hub's command line where one is needed. One hub a mode; each sample has a product and a thread of its own.
+//! Every sample of `c_examples`, from its start to its end against a hub, with a person at the hub's command line where one is
+//! needed. ctest runs them, a test each (`ctest -L samples` in a build folder with the hub, ../CMakeLists.txt); `SAMPLES_MODE`
+//! says whose programs they are.
 
 use std::fs;
 use std::path::PathBuf;
-use std::thread;
 
 use e2e::{Build, Device, Finished, Firmware, Hub, HubSetup, Process, Sample};
 use serde_json::{json, Value};
 use tempfile::TempDir;
 
-const MODES: [Build; 3] = [Build::Key, Build::NoTls, Build::Cert];
 const VERSION: &str = "2.0.0";
 const PRODUCT_SECRET: &str = "0123456789abcdef01234567";
 
 /// A sample, the names of the devices that it needs, and what it goes through.
 type Row = (&'static str, &'static [&'static str], fn(&Scene));
 
-const ROWS: [Row; 16] = [
-    ("mqtt_sample", &["dev"], talks_to_itself),
-    ("door_mqtt_sample", &["dev"], tells_who_comes),
-    ("multi_client_mqtt_sample", &["one", "two", "three"], has_several_clients),
-    ("multi_thread_mqtt_sample", &["dev"], has_several_threads),
-    ("broadcast_sample", &["dev"], hears_broadcasts),
-    ("dynreg_dev_sample", &["dev"], registers),
-    ("gateway_sample", &["dev", "behind"], binds_serves_and_unbinds),
-    ("remote_config_mqtt_sample", &["dev"], takes_its_configuration),
-    ("rrpc_sample", &["dev"], answers_requests),
-    ("shadow_sample", &["dev"], takes_over_what_is_desired),
-    ("aircond_shadow_sample", &["dev"], hears_of_a_wish),
-    ("aircond_shadow_sample_v2", &["dev"], starts_with_a_wish),
-    ("multi_client_shadow_sample", &["one", "two", "three"], has_several_shadows),
-    ("ota_mqtt_sample", &["dev"], upgrades),
-    ("ota_mqtt_sample_cpp", &["dev"], upgrades),
-    ("ota_mqtt_subdev_sample", &["dev", "behind"], upgrades_the_device_behind_it),
-];
+/// The tests, named after their samples, so that ctest can ask for one.
+macro_rules! samples {
+    ($($program:ident, $devices:expr, $scene:expr;)*) => {
+        $(
+            #[test]
+            #[ignore = "ctest runs it"]
+            fn $program() {
+                run(&(stringify!($program), &$devices, $scene));
+            }
+        )*
+    };
+}
 
-/// What all samples of one mode share.
+samples! {
+    mqtt_sample, ["dev"], talks_to_itself;
+    door_mqtt_sample, ["dev"], tells_who_comes;
+    multi_client_mqtt_sample, ["one", "two", "three"], has_several_clients;
+    multi_thread_mqtt_sample, ["dev"], has_several_threads;
+    broadcast_sample, ["dev"], hears_broadcasts;
+    dynreg_dev_sample, ["dev"], registers;
+    gateway_sample, ["dev", "behind"], binds_serves_and_unbinds;
+    remote_config_mqtt_sample, ["dev"], takes_its_configuration;
+    rrpc_sample, ["dev"], answers_requests;
+    shadow_sample, ["dev"], takes_over_what_is_desired;
+    aircond_shadow_sample, ["dev"], hears_of_a_wish;
+    aircond_shadow_sample_v2, ["dev"], starts_with_a_wish;
+    multi_client_shadow_sample, ["one", "two", "three"], has_several_shadows;
+    ota_mqtt_sample, ["dev"], upgrades;
+    ota_mqtt_sample_cpp, ["dev"], upgrades;
+    ota_mqtt_subdev_sample, ["dev", "behind"], upgrades_the_device_behind_it;
+}
+
+/// What is there before the sample begins.
 struct Mode {
     build: Build,
     folder: TempDir,
@@ -44,7 +56,7 @@ struct Mode {
     hub: Hub,
 }
 
-/// One sample in one mode.
+/// One sample.
 struct Scene<'a> {
     mode: &'a Mode,
     program: &'static str,
@@ -52,10 +64,10 @@ struct Scene<'a> {
     devices: Vec<Device>,
 }
 
-/// The devices of a row, by the product of its own.
-fn devices(number: usize, build: Build, (program, names, _): &Row) -> Vec<Device> {
+/// The devices of a row.
+fn devices(build: Build, (program, names, _): &Row) -> Vec<Device> {
     let device = |name: &&str| {
-        let model = Device { product_id: format!("SAMPLE{number:04}"), name: (*name).to_owned(), ..Device::default() };
+        let model = Device { name: (*name).to_owned(), ..Device::default() };
         // One that has to prove itself by its certificate has no secret.
         let by_certificate = build == Build::Cert && (*name == "behind" || *program == "dynreg_dev_sample");
         Device { secret: if by_certificate { String::new() } else { model.secret.clone() }, ..model }
@@ -63,10 +75,16 @@ fn devices(number: usize, build: Build, (program, names, _): &Row) -> Vec<Device
     names.iter().map(device).collect()
 }
 
-fn mode(build: Build) -> Mode {
+fn mode(row: &Row) -> Mode {
+    let build = match std::env::var("SAMPLES_MODE").as_deref() {
+        Ok("key") => Build::Key,
+        Ok("notls") => Build::NoTls,
+        Ok("cert") => Build::Cert,
+        other => panic!("SAMPLES_MODE must be key, notls or cert: {other:?}"),
+    };
     let folder = TempDir::new().expect("a temporary folder");
     let firmware = Firmware::new(folder.path(), VERSION, 100_000);
-    let mut all = ROWS.iter().enumerate().flat_map(|(number, row)| devices(number, build, row));
+    let mut all = devices(build, row).into_iter();
     let first = all.next().expect("a device");
     let scheme = if build == Build::NoTls { "http" } else { "https" };
     let setup = HubSetup::new(folder.path(), &first).devices(all).firmware(&firmware).args(&[
@@ -78,26 +96,11 @@ fn mode(build: Build) -> Mode {
     Mode { build, folder, firmware, setup, hub }
 }
 
-#[test]
-fn every_sample_runs_in_every_mode() {
-    let modes = MODES.map(mode);
-    let failed: Vec<String> = thread::scope(|scope| {
-        let mut runs = Vec::new();
-        for mode in &modes {
-            for (number, row) in ROWS.iter().enumerate() {
-                runs.push((format!("{:?} {}", mode.build, row.0), scope.spawn(move || run(mode, number, row))));
-            }
-        }
-        // Each thread that panics has said why.
-        runs.into_iter().filter_map(|(name, run)| run.join().err().map(|_| name)).collect()
-    });
-    assert!(failed.is_empty(), "{failed:?}");
-}
-
-fn run(mode: &Mode, number: usize, row: &Row) {
-    let home = mode.folder.path().join(format!("device{number}"));
+fn run(row: &Row) {
+    let mode = &mode(row);
+    let home = mode.folder.path().join("device");
     fs::create_dir(&home).expect("the sample's folder");
-    let scene = Scene { mode, program: row.0, home, devices: devices(number, mode.build, row) };
+    let scene = Scene { mode, program: row.0, home, devices: devices(mode.build, row) };
     for (at, device) in scene.devices.iter().enumerate() {
         let mut info: Value = serde_json::from_str(&device.info(mode.build)).expect("JSON");
         info["cert_deviceinfo"]["devCertFile"] = json!(format!("{}.crt", device.name));
