@@ -14,7 +14,7 @@ use hub_core::ports::conformance;
 use hub_core::ports::logs::LogStore;
 use hub_core::ports::store::{NewOrder, Store};
 use hub_postgres::{open, Postgres};
-use hub_store::Records;
+use hub_store::{plans, Records};
 use server::Server;
 
 fn import(store: &dyn Store, devices: usize) -> Vec<String> {
@@ -204,4 +204,12 @@ fn a_server_that_is_started_again_loses_nothing_that_was_kept() {
         );
     }
     order(&store, 1, 1000);
+}
+
+#[test]
+fn one_device_of_many_costs_what_one_of_few_does() {
+    let server = Server::start();
+    let engine = Postgres::open(&server.url("public"), None).expect("a database");
+    let explain = plans::Explain { prefix: "EXPLAIN", column: 0, scan: "Seq Scan on", analyze: "ANALYZE" };
+    assert_eq!(plans::whole_scans(engine, explain).expect("answers"), [] as [&str; 0]);
 }

@@ -31,6 +31,8 @@ mod gateway;
 mod keys;
 mod logs;
 mod messaging;
+#[cfg(any(test, feature = "plans"))]
+pub mod plans;
 mod products;
 mod shadow;
 mod upgrades;

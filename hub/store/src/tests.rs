@@ -282,3 +282,11 @@ fn a_full_disk_is_told_of() {
     let failed = Failed::from(rusqlite::Error::SqliteFailure(full, None));
     assert_eq!(Problem::from(failed).kind, ProblemKind::NoSpace);
 }
+
+#[test]
+fn one_device_of_many_costs_what_one_of_few_does() {
+    let place = place();
+    let engine = Sqlite::open(&place.path, false).expect("a database");
+    let explain = plans::Explain { prefix: "EXPLAIN QUERY PLAN", column: 3, scan: "SCAN", analyze: "" };
+    assert_eq!(plans::whole_scans(engine, explain).expect("answers"), [] as [&str; 0]);
+}

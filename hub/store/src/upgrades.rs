@@ -60,10 +60,11 @@ pub fn upgrade_jobs(db: &dyn Session, upgrade_id: i64) -> Work<Vec<Job>> {
 
 /// Jobs that wait since `before` or longer.
 pub fn waiting(db: &dyn Session, before: u64) -> Work<Vec<Job>> {
-    jobs(db, &format!("WHERE {WAITING} AND j.updated_at <= ?1 ORDER BY j.id"), params![before])
+    jobs(db, &format!("WHERE {WAITING} AND j.updated_at <= ?1 ORDER BY j.updated_at, j.id"), params![before])
 }
 
-/// The second half is the condition of an index, which not every engine concludes from the first.
+/// The second half is the condition of an index, which not every engine concludes from the first. With an order by id alone
+/// SQLite would read the whole table.
 const WAITING: &str = "j.state = 'waiting' AND j.state IN ('waiting', 'sent')";
 const SENT: &str = "j.state = 'sent' AND j.state IN ('waiting', 'sent')";
 
@@ -72,7 +73,7 @@ const SENT: &str = "j.state = 'sent' AND j.state IN ('waiting', 'sent')";
 pub fn claim(db: &dyn Session, before: u64, told_before: u64, tries: u32, now: u64) -> Work<Vec<Job>> {
     let not_taken = db.dialect().not_taken;
     let ids = |condition: &str, params: &[Param<'_>]| {
-        let sql = format!("SELECT j.id FROM jobs j WHERE {condition} ORDER BY j.id {not_taken}");
+        let sql = format!("SELECT j.id FROM jobs j WHERE {condition} ORDER BY j.updated_at, j.id {not_taken}");
         db.all(&sql, params, |row| row.take::<i64>(0))
     };
     let mut taken = ids(&format!("{WAITING} AND j.updated_at <= ?1"), params![before])?;
