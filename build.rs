@@ -37,6 +37,9 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_LOG_UPLOAD").is_some() {
         build.define("QCLOUD_LOG_UPLOAD", None);
     }
+    if std::env::var_os("CARGO_FEATURE_UPGRADE").is_some() {
+        build.define("QCLOUD_UPGRADE", None);
+    }
     // Unwinding passes through the frames of callout.c.
     build.flag_if_supported("-fasynchronous-unwind-tables");
     build.std("c99").extra_warnings(true).warnings_into_errors(true).compile("iot_sdk_c");

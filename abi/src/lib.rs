@@ -55,4 +55,5 @@ pub mod resource;
 pub mod rrpc;
 pub mod shadow;
 pub mod timer;
+pub mod upgrade;
 pub mod variables;

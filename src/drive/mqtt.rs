@@ -301,6 +301,12 @@ impl Client {
         Ok(id)
     }
 
+    /// Whether the message that [`publish_kept`](Self::publish_kept) gave this id waits for its acknowledgement.
+    #[cfg(feature = "upgrade")]
+    pub(crate) fn is_kept(&self, id: u16) -> bool {
+        self.session.lock().is_kept(id)
+    }
+
     /// Publishes with QoS 0 what is of use only now: the caller is not held, as in [`publish_kept`](Self::publish_kept).
     ///
     /// # Errors

@@ -40,6 +40,8 @@ pub mod rrpc;
 pub mod shadow;
 pub mod system;
 pub mod timer;
+#[cfg(feature = "upgrade")]
+pub mod upgrade;
 
 /// The string behind `text`; `None` for NULL or what is not UTF-8.
 ///

@@ -388,8 +388,8 @@ HIDDEN void qcloud_call_three_pointers(void (*callback)(void *, void *, void *),
     LEND_END;
 }
 
-#ifdef QCLOUD_COAP
-/* OnRespCallback and CoAPEventHandleFunc. */
+#if defined(QCLOUD_COAP) || defined(QCLOUD_UPGRADE)
+/* OnRespCallback, CoAPEventHandleFunc and IOT_Upgrade_OnEvent. */
 HIDDEN void qcloud_call_two_pointers(void (*callback)(void *, void *), void *a, void *b);
 HIDDEN void qcloud_call_two_pointers(void (*callback)(void *, void *), void *a, void *b)
 {

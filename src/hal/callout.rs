@@ -119,7 +119,7 @@ extern "C" {
     fn qcloud_call_on_delete(callback: OnDelete) -> c_int;
     #[cfg(feature = "log-upload")]
     fn qcloud_call_on_size(callback: OnSize) -> usize;
-    #[cfg(feature = "coap")]
+    #[cfg(any(feature = "coap", feature = "upgrade"))]
     fn qcloud_call_two_pointers(callback: TwoPointers, a: *mut c_void, b: *mut c_void);
     fn qcloud_call_on_line(callback: OnLine, line: *const c_char) -> c_int;
     fn qcloud_enter() -> c_int;
@@ -134,7 +134,7 @@ extern "C-unwind" {
 /// A callback that takes three pointers.
 pub type ThreePointers = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_void);
 /// `OnRespCallback` and `CoAPEventHandleFunc`.
-#[cfg(feature = "coap")]
+#[cfg(any(feature = "coap", feature = "upgrade"))]
 pub type TwoPointers = unsafe extern "C" fn(*mut c_void, *mut c_void);
 /// `OnSubEventHandler`.
 pub type OnEvent = unsafe extern "C" fn(*mut c_void, raw::MQTTEventType, *mut c_void);
@@ -192,7 +192,7 @@ pub unsafe fn three_pointers(callback: ThreePointers, a: *mut c_void, b: *mut c_
 ///
 /// # Safety
 /// That of the callback.
-#[cfg(feature = "coap")]
+#[cfg(any(feature = "coap", feature = "upgrade"))]
 pub unsafe fn two_pointers(callback: TwoPointers, a: *mut c_void, b: *mut c_void) {
     // SAFETY: the caller's promise.
     unsafe { qcloud_call_two_pointers(callback, a, b) }

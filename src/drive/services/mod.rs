@@ -18,6 +18,8 @@ pub mod rrpc;
 #[cfg(feature = "shadow")]
 pub mod shadow;
 pub mod system_time;
+#[cfg(feature = "upgrade")]
+pub mod upgrade;
 
 #[cfg(all(test, feature = "broadcast", feature = "gateway", feature = "remote-config-mqtt", feature = "rrpc"))]
 mod together_tests;

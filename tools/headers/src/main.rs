@@ -46,6 +46,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("qcloud_iot_export_rrpc.h", "exports/qcloud_iot_export_rrpc.h"),
     ("qcloud_iot_export_shadow.h", "exports/qcloud_iot_export_shadow.h"),
     ("qcloud_iot_export_system.h", "exports/qcloud_iot_export_system.h"),
+    ("qcloud_iot_export_upgrade.h", "exports/qcloud_iot_export_upgrade.h"),
 ];
 
 /// As [`HEADERS`], of the later interface only.

@@ -105,6 +105,12 @@ impl<H: Clone> Session<H> {
         self.kept.len()
     }
 
+    /// Whether the message with this packet id is kept because nobody has acknowledged it.
+    #[must_use]
+    pub fn is_kept(&self, id: u16) -> bool {
+        self.kept.iter().any(|kept| kept.id == id)
+    }
+
     pub(super) fn send_kept_again(&mut self, now: Millis) {
         for mut kept in std::mem::take(&mut self.kept) {
             let dup = std::mem::replace(&mut kept.sent, true);

@@ -1,0 +1,539 @@
+//! Upgrades into the other slot: does, step by step, what the engine's machine asks for, over the messages and downloads of
+//! [`Ota`] (docs/upgrade.md).
+//!
+//! Locks, from the outside in: `work` (held while a thread yields; another one is refused), then the machine's (short,
+//! never over I/O). The program is told with the machine's lock free, so that it may decide at once.
+
+pub mod pair;
+pub mod store;
+mod writing;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use iot_engine::helpers::hex;
+use iot_engine::time::Millis;
+use iot_engine::upgrade::{Cause, Machine, NotNow, Order, Phase, PublicKey, Record, Step, RECORD_LEN};
+
+use super::ota::Ota;
+use crate::drive::mqtt::Client;
+use crate::hal::sync::Mutex;
+use store::{Store, StoreError, RECORD_AREA};
+use writing::{Trust, Writing};
+
+pub use writing::Writes;
+
+const FUNCTION: &str = "IOT_Upgrade_Yield";
+/// Longest that the client is driven before decisions and deadlines are looked at.
+const SLICE_MS: u32 = 200;
+/// How long a store that has failed is left alone.
+const AGAIN_MS: u64 = 1000;
+/// What is asked of a download at once.
+const FETCH: usize = 4096;
+
+/// What the program is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The cloud has an order: its version, and the bytes of the file.
+    Found(String, u32),
+    /// So many percent are there.
+    Progress(u8),
+    /// The image is stored and is the right one.
+    Verified,
+    /// The device is to be started again, to the new slot or, with a cause, to the former one.
+    Restart(Cause),
+    /// The running slot is on trial, and is to be confirmed.
+    Trial,
+    /// The upgrade has failed.
+    Failed(Cause),
+    /// The new firmware stays.
+    Confirmed,
+}
+
+/// How a program wants its upgrades.
+pub struct Settings {
+    /// The version that runs.
+    pub version: String,
+    /// Whose signatures are taken.
+    pub keys: Vec<PublicKey>,
+    /// Nothing older than this.
+    pub minimum: Option<String>,
+    /// Nor, unless this is set, than what runs.
+    pub may_downgrade: bool,
+    /// Orders are accepted without asking.
+    pub is_automatic: bool,
+    /// The record is written for at least so many bytes.
+    pub record_every: u32,
+    /// A slot on trial is to be confirmed in this time; 0 for no limit.
+    pub confirm_ms: u64,
+    /// And in so many starts.
+    pub trial_starts: u8,
+}
+
+/// How an upgrade stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Why it failed.
+    pub cause: Cause,
+    /// The slot that runs.
+    pub running: u8,
+    /// Bytes of the image that are stored, synced or not.
+    pub stored: u32,
+    /// How often flash was touched since the start.
+    pub writes: Writes,
+}
+
+/// The thread that yields has it.
+#[derive(Default)]
+struct Work {
+    writing: Option<Writing>,
+    /// What has been said of the present step.
+    announced: Option<Step>,
+    percent: u8,
+    /// The version was reported, and an order may come.
+    is_asked: bool,
+    /// The packet that tells the result.
+    told: Option<u16>,
+    /// The session knows why the download failed.
+    is_reason_known: bool,
+    trial_since: Option<Millis>,
+    sequence: u32,
+    place: u8,
+    /// The store has failed, and is asked again then.
+    again_at: Option<Millis>,
+}
+
+/// One device's upgrades into the other slot.
+pub struct Upgrade {
+    client: Arc<Client>,
+    ota: Ota,
+    store: Box<dyn Store>,
+    trust: Trust,
+    settings: Settings,
+    tell: Box<dyn Fn(&Event) + Send + Sync>,
+    is_busy: AtomicBool,
+    work: Mutex<Work>,
+    machine: Mutex<Machine>,
+    shown: Mutex<(u32, Writes)>,
+    deferred: Mutex<Option<Millis>>,
+    is_ended: AtomicBool,
+}
+
+impl Upgrade {
+    /// Reads the record and subscribes to the device's orders.
+    ///
+    /// # Errors
+    /// Why it can't be.
+    pub fn new(
+        client: Arc<Client>,
+        store: Box<dyn Store>,
+        settings: Settings,
+        tell: Box<dyn Fn(&Event) + Send + Sync>,
+    ) -> Result<Self, String> {
+        let running = store.running().map_err(|why| format!("nobody knows which slot runs: {why}"))?;
+        if running > 1 {
+            return Err(format!("there is no slot {running}"));
+        }
+        let mut places = [[0; RECORD_LEN]; 2];
+        for (area, place) in (RECORD_AREA..).zip(&mut places) {
+            // One that can't be read is as good as none: at the first start there is no file.
+            if store.read(area, 0, place).is_err() {
+                place.fill(0);
+            }
+        }
+        let newest = Record::newest(places.each_ref().map(<[u8; RECORD_LEN]>::as_slice));
+        let (sequence, place) = newest.as_ref().map_or((0, 1), |(_, number, place)| (*number, u8::from(*place == 1)));
+        let machine = Machine::at_start(newest.map(|(record, ..)| record), running, settings.trial_starts);
+        let (product_id, device_name) =
+            (client.identity().product_id().to_owned(), client.identity().device_name().to_owned());
+        if settings.keys.is_empty() {
+            log::warn!(target: "IOT_Upgrade_Init", "no public key: firmware is taken whoever has made it");
+        }
+        let ota = Ota::new(&product_id, &device_name, client.clone())?;
+        let running_version = (!settings.may_downgrade).then(|| settings.version.clone());
+        let not_older_than = [settings.minimum.clone(), running_version];
+        Ok(Upgrade {
+            client,
+            ota,
+            store,
+            trust: Trust { keys: settings.keys.clone(), product_id, not_older_than },
+            settings,
+            tell,
+            is_busy: AtomicBool::new(false),
+            work: Mutex::new(Work { sequence, place, ..Work::default() }),
+            machine: Mutex::new(machine),
+            shown: Mutex::new((0, Writes::default())),
+            deferred: Mutex::new(None),
+            is_ended: AtomicBool::new(false),
+        })
+    }
+
+    /// Ends it: a thread that yields returns soon. What is stored stays.
+    pub fn destroy(&self) {
+        self.is_ended.store(true, Ordering::Relaxed);
+        self.ota.destroy();
+    }
+
+    /// The program wants the order.
+    ///
+    /// # Errors
+    /// There is none to decide on.
+    pub fn accept(&self) -> Result<(), NotNow> {
+        self.machine.lock().accept()
+    }
+
+    /// The program wants to be asked again in `ms`.
+    ///
+    /// # Errors
+    /// There is nothing to decide on.
+    pub fn defer(&self, ms: u64) -> Result<(), NotNow> {
+        self.machine.lock().offer().ok_or(NotNow)?;
+        *self.deferred.lock() = Some(self.client.platform().now() + ms);
+        Ok(())
+    }
+
+    /// The program does not want it, or no longer.
+    ///
+    /// # Errors
+    /// It can't be taken back any more, or there is nothing.
+    pub fn cancel(&self) -> Result<(), NotNow> {
+        self.machine.lock().cancel()
+    }
+
+    /// The running firmware works.
+    ///
+    /// # Errors
+    /// It is not on trial.
+    pub fn confirm(&self) -> Result<(), NotNow> {
+        self.machine.lock().confirm()
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> Status {
+        let (stored, writes) = *self.shown.lock();
+        let machine = self.machine.lock();
+        let record = machine.record();
+        Status { phase: record.phase, cause: record.cause, running: machine.running(), stored, writes }
+    }
+
+    /// Does what there is to do for about `ms`, and drives the client meanwhile. False: another thread does, or it has
+    /// ended.
+    pub fn yield_for(&self, ms: u32) -> bool {
+        if self.is_busy.swap(true, Ordering::Acquire) {
+            return false;
+        }
+        let deadline = self.client.platform().now() + u64::from(ms);
+        {
+            let mut work = self.work.lock();
+            loop {
+                if self.is_ended.load(Ordering::Relaxed) {
+                    break;
+                }
+                let left = self.client.platform().now().until(deadline);
+                let waits = self.step(&mut work, left);
+                if waits {
+                    let slice = u32::try_from(left).unwrap_or(u32::MAX).min(SLICE_MS);
+                    self.drive(slice);
+                }
+                if self.client.platform().now().until(deadline) == 0 {
+                    break;
+                }
+            }
+        }
+        self.is_busy.store(false, Ordering::Release);
+        !self.is_ended.load(Ordering::Relaxed)
+    }
+
+    /// Drives the client. Down, or with a download beside it, it may return at once.
+    fn drive(&self, ms: u32) {
+        let began = self.client.platform().now();
+        let _ = self.client.yield_for(ms.max(1));
+        if self.client.platform().now() == began {
+            self.client.platform().sleep(ms.clamp(1, 50));
+        }
+    }
+
+    fn announce(&self, work: &mut Work, step: Step, event: impl FnOnce(&Record) -> Option<Event>) {
+        if work.announced.replace(step) == Some(step) {
+            return;
+        }
+        let event = event(self.machine.lock().record());
+        if let Some(event) = event {
+            (self.tell)(&event);
+        }
+    }
+
+    /// Does one step. True: there is nothing to do but wait.
+    fn step(&self, work: &mut Work, left_ms: u64) -> bool {
+        let step = self.machine.lock().step();
+        // The record is written in the middle of a download, too.
+        if !matches!(step, Step::Fetch(_) | Step::Save) {
+            work.writing = None;
+        }
+        match step {
+            Step::Save | Step::Return(_) if work.again_at.is_some_and(|at| self.client.platform().now() < at) => true,
+            Step::Save => {
+                let is_saved = self.save(work);
+                self.try_again(work, is_saved)
+            }
+            Step::Wait => self.wait(work),
+            Step::Ask => self.ask(work),
+            Step::Secure(slot) => {
+                self.settle(self.store.commit(slot, false), Machine::secured);
+                false
+            }
+            Step::Fetch(slot) => self.fetch(work, slot, left_ms),
+            Step::Install(slot) => {
+                let _ = self.ota.report_upgrade_begin();
+                self.settle(self.store.commit(slot, true), Machine::installed);
+                false
+            }
+            Step::Restart => {
+                self.announce(work, step, |record| Some(Event::Restart(record.cause)));
+                true
+            }
+            Step::Confirm => {
+                let now = self.client.platform().now();
+                let since = *work.trial_since.get_or_insert(now);
+                if self.settings.confirm_ms > 0 && now.since(since) >= self.settings.confirm_ms {
+                    self.machine.lock().trial_over();
+                    return false;
+                }
+                self.announce(work, step, |_| Some(Event::Trial));
+                true
+            }
+            Step::Keep(slot) => {
+                self.settle(self.store.commit(slot, false), Machine::kept);
+                false
+            }
+            Step::Return(slot) => {
+                let result = self.store.commit(slot, false);
+                let is_done = result.is_ok();
+                self.settle(result, Machine::returned);
+                self.try_again(work, is_done)
+            }
+            Step::Tell => self.tell_cloud(work),
+        }
+    }
+
+    /// What was not done is tried again later. True: so there is nothing to do but wait.
+    fn try_again(&self, work: &mut Work, is_done: bool) -> bool {
+        work.again_at = (!is_done).then(|| self.client.platform().now() + AGAIN_MS);
+        !is_done
+    }
+
+    fn settle(&self, result: Result<(), StoreError>, done: impl FnOnce(&mut Machine)) {
+        let mut machine = self.machine.lock();
+        match result {
+            Ok(()) => done(&mut machine),
+            Err(why) => {
+                log::error!(target: FUNCTION, "the slot that starts next could not be set: {why}");
+                machine.failed(Cause::Store);
+            }
+        }
+    }
+
+    /// Writes the record into the place that does not hold the one before.
+    fn save(&self, work: &mut Work) -> bool {
+        let record = self.machine.lock().record().clone();
+        let (sequence, place) = (work.sequence.wrapping_add(1), work.place ^ 1);
+        let area = RECORD_AREA + place;
+        let bytes = record.encode(sequence);
+        let erased = if self.store.erase_size() > 0 { self.store.erase(area, 0) } else { Ok(()) };
+        let written = erased.and_then(|()| self.store.write(area, 0, &bytes)).and_then(|()| self.store.sync(area));
+        self.shown.lock().1.records += 1;
+        match written {
+            Ok(()) => {
+                (work.sequence, work.place) = (sequence, place);
+                let mut machine = self.machine.lock();
+                // A decision that came meanwhile is saved next.
+                if *machine.record() == record {
+                    machine.saved();
+                }
+                true
+            }
+            Err(why) => {
+                log::error!(target: FUNCTION, "the record of the upgrade could not be written: {why}");
+                false
+            }
+        }
+    }
+
+    fn wait(&self, work: &mut Work) -> bool {
+        work.told = None;
+        work.announced = None;
+        if !work.is_asked {
+            work.is_asked = self.ota.report_version(&self.settings.version).is_ok();
+        }
+        if let Some(order) = self.order() {
+            self.machine.lock().offered(order);
+            return false;
+        }
+        true
+    }
+
+    /// The order that the cloud has sent.
+    fn order(&self) -> Option<Order> {
+        if !self.ota.is_fetching() {
+            return None;
+        }
+        let (version, digits, size) = (self.ota.version().ok()?, self.ota.md5sum().ok()?, self.ota.file_size().ok()?);
+        let pair = |pair: &[u8]| hex::byte(*pair.first()?, *pair.last()?);
+        let md5 = digits.as_bytes().chunks_exact(2).map(pair).collect::<Option<Vec<u8>>>()?;
+        Some(Order { version, md5: md5.try_into().ok()?, size })
+    }
+
+    fn ask(&self, work: &mut Work) -> bool {
+        if self.settings.is_automatic {
+            let _ = self.machine.lock().accept();
+            return false;
+        }
+        let now = self.client.platform().now();
+        {
+            let mut deferred = self.deferred.lock();
+            if deferred.is_some_and(|moment| now.until(moment) == 0) {
+                *deferred = None;
+                work.announced = None;
+            }
+        }
+        let order = self.machine.lock().offer().cloned();
+        self.announce(work, Step::Ask, |_| order.map(|order| Event::Found(order.version, order.size)));
+        true
+    }
+
+    fn fetch(&self, work: &mut Work, slot: u8, left_ms: u64) -> bool {
+        if work.writing.is_none() {
+            match self.begin(slot) {
+                Ok(writing) => work.writing = writing,
+                Err(cause) => self.machine.lock().failed(cause),
+            }
+            work.percent = 0;
+            return false;
+        }
+        // A client that has a download beside it waits for nothing.
+        let _ = self.client.yield_for(1);
+        let mut buf = [0; FETCH];
+        match self.ota.fetch(&mut buf, left_ms.min(u64::from(SLICE_MS))) {
+            Ok(count) => {
+                if let Err(cause) = self.take(work, buf.get(..count).unwrap_or_default()) {
+                    self.machine.lock().failed(cause);
+                }
+            }
+            Err(_) if self.is_ended.load(Ordering::Relaxed) => {}
+            Err(_) => {
+                work.is_reason_known = true;
+                self.machine.lock().failed(Cause::Download);
+            }
+        }
+        false
+    }
+
+    /// Goes on with what is there, or begins. `None`: what was there is no use.
+    fn begin(&self, slot: u8) -> Result<Option<Writing>, Cause> {
+        let record = self.machine.lock().record().clone();
+        let order = record.order;
+        let mut writing = Writing::new(slot, order.clone());
+        self.ota.reset_md5();
+        if record.synced > 0 {
+            let feed = |bytes: &[u8]| self.ota.update_md5(bytes);
+            let resumed = Writing::resume(
+                slot,
+                order.clone(),
+                record.header.as_deref(),
+                record.synced,
+                (&self.trust, &*self.store),
+                feed,
+            );
+            match resumed {
+                Ok(resumed) => writing = resumed,
+                Err(Some(cause)) => return Err(cause),
+                Err(None) => {
+                    log::warn!(target: FUNCTION, "what was stored can't be read: the download starts over");
+                    self.machine.lock().forget_stored();
+                    return Ok(None);
+                }
+            }
+        }
+        self.ota.start_download(writing.offset(), order.size).map_err(|_| Cause::Download)?;
+        Ok(Some(writing))
+    }
+
+    fn take(&self, work: &mut Work, bytes: &[u8]) -> Result<(), Cause> {
+        let Some(writing) = work.writing.as_mut() else { return Ok(()) };
+        let mut writes = self.shown.lock().1;
+        let outcome = self.take_into(writing, bytes, &mut writes);
+        *self.shown.lock() = (writing.written(), writes);
+        outcome?;
+        let size = u64::from(writing.image_size().max(1));
+        let percent = u8::try_from(u64::from(writing.written()) * 100 / size).unwrap_or(100);
+        if percent > work.percent {
+            work.percent = percent;
+            (self.tell)(&Event::Progress(percent));
+        }
+        if !self.ota.is_fetch_finished() {
+            return Ok(());
+        }
+        let Some(writing) = work.writing.take() else { return Ok(()) };
+        let outcome = writing.finish(&*self.store, &mut writes);
+        *self.shown.lock() = (outcome.unwrap_or_default(), writes);
+        let size = outcome?;
+        if self.ota.check_firmware() != Ok(true) {
+            return Err(Cause::Md5);
+        }
+        {
+            let mut machine = self.machine.lock();
+            machine.synced(size, false);
+            machine.verified();
+        }
+        log::info!(
+            target: FUNCTION,
+            "stored and verified: {} bytes written, {} blocks erased, {} syncs, {} records",
+            writes.bytes, writes.erases, writes.syncs, writes.records
+        );
+        (self.tell)(&Event::Verified);
+        Ok(())
+    }
+
+    fn take_into(&self, writing: &mut Writing, bytes: &[u8], writes: &mut Writes) -> Result<(), Cause> {
+        if let Some(header) = writing.feed(bytes, (&self.trust, &*self.store), writes)? {
+            self.machine.lock().opened(header);
+        }
+        let synced = self.machine.lock().record().synced;
+        if let Some(safe) = writing.sync(synced, self.settings.record_every.max(1), &*self.store, writes)? {
+            self.machine.lock().synced(safe, true);
+        }
+        Ok(())
+    }
+
+    fn tell_cloud(&self, work: &mut Work) -> bool {
+        let Record { cause, order, .. } = self.machine.lock().record().clone();
+        self.announce(work, Step::Tell, |_| {
+            Some(if cause == Cause::None { Event::Confirmed } else { Event::Failed(cause) })
+        });
+        let Some(id) = work.told else {
+            let told = if cause == Cause::None {
+                self.ota.report_upgrade_success(Some(&order.version))
+            } else {
+                // What the download's failure was is known better where it was seen.
+                if !std::mem::take(&mut work.is_reason_known) {
+                    self.ota.set_failure_reason(&cause.text());
+                }
+                self.ota.report_upgrade_fail(Some(&order.version))
+            };
+            work.told = told.ok();
+            return true;
+        };
+        // Without a link nobody can have acknowledged it.
+        if self.client.is_kept(id) || !self.client.is_connected() {
+            return true;
+        }
+        work.is_asked = false;
+        self.machine.lock().told();
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,494 @@
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+use std::sync::Mutex as StdMutex;
+
+use ed25519_compact::{sha512, KeyPair, Seed};
+use iot_engine::services::ota::Checksum;
+
+use super::*;
+use crate::drive::testing::web_server::{range_begin, Answer};
+use crate::drive::testing::Machine as Testbed;
+
+const UPDATE_TOPIC: &str = "$ota/update/PRODUCTIDX/device";
+const REPORT_TOPIC: &str = "$ota/report/PRODUCTIDX/device";
+const BLOCK: u32 = 4096;
+const EVERY: u32 = 2 * BLOCK;
+
+fn keys(seed: u8) -> KeyPair {
+    KeyPair::from_seed(Seed::new([seed; 32]))
+}
+
+fn image() -> Vec<u8> {
+    (0..20_000_u32).map(|i| (i * i / 7) as u8).collect()
+}
+
+fn factory() -> Vec<u8> {
+    b"what the device came with".to_vec()
+}
+
+/// An image and its header, as docs/upgrade.md has it.
+fn signed(image: &[u8], product_id: &str, version: &str, pair: &KeyPair) -> Vec<u8> {
+    let field = |text: &str| {
+        let mut field = text.as_bytes().to_vec();
+        field.resize(32, 0);
+        field
+    };
+    let mut file = b"IOTF\x01\x01\x01\x00".to_vec();
+    file.extend((image.len() as u64).to_be_bytes());
+    file.extend([0; 8]);
+    file.extend(&sha512::Hash::hash(*pair.pk)[..8]);
+    file.extend(field(product_id));
+    file.extend(field(version));
+    file.extend(sha512::Hash::hash(image));
+    file.extend([0; 32]);
+    file.extend(*pair.sk.sign(&file, None));
+    file.extend(image);
+    file
+}
+
+/// What becomes of bytes for which nobody has waited when the power goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unsynced {
+    Lost,
+    Kept,
+    Torn,
+}
+
+/// The power went.
+struct Cut;
+
+/// Flash: two slots, two places of a record, and what the boot loader starts next.
+struct Flash {
+    /// As the device reads it.
+    seen: [Vec<u8>; 4],
+    /// As it is when the power goes.
+    safe: [Vec<u8>; 4],
+    next: u8,
+    running: u8,
+    calls: u32,
+    /// The power goes before this call.
+    cut_before: Option<u32>,
+    /// From this call on all fail.
+    broken_from: Option<u32>,
+}
+
+#[derive(Clone)]
+struct Device(Arc<StdMutex<Flash>>);
+
+impl Device {
+    fn new() -> Self {
+        let areas = [factory(), vec![0xEE; 24 * 1024], vec![0xFF; 4096], vec![0xFF; 4096]];
+        let (seen, safe) = (areas.clone(), areas);
+        let flash = Flash { seen, safe, next: 0, running: 0, calls: 0, cut_before: None, broken_from: None };
+        Device(Arc::new(StdMutex::new(flash)))
+    }
+
+    fn call<T>(&self, body: impl FnOnce(&mut Flash) -> T) -> Result<T, StoreError> {
+        let mut flash = self.0.lock().unwrap();
+        flash.calls += 1;
+        if flash.cut_before == Some(flash.calls) {
+            drop(flash);
+            resume_unwind(Box::new(Cut));
+        }
+        if flash.broken_from.is_some_and(|from| flash.calls >= from) {
+            return Err(StoreError(-5));
+        }
+        Ok(body(&mut flash))
+    }
+
+    /// The power goes, and comes back.
+    fn power_cycle(&self, unsynced: Unsynced) {
+        let mut flash = self.0.lock().unwrap();
+        let Flash { seen, safe, .. } = &mut *flash;
+        for (seen, safe) in seen.iter_mut().zip(safe) {
+            match unsynced {
+                Unsynced::Lost => seen.clone_from(safe),
+                Unsynced::Kept => safe.clone_from(seen),
+                Unsynced::Torn => {
+                    let changed: Vec<usize> = (0..seen.len()).filter(|at| seen[*at] != safe[*at]).collect();
+                    for at in &changed[changed.len() / 2..] {
+                        seen[*at] = safe[*at];
+                    }
+                    safe.clone_from(seen);
+                }
+            }
+        }
+        flash.running = flash.next;
+        flash.cut_before = None;
+    }
+
+    /// What starts next must be whole, whatever else there is.
+    fn check(&self) {
+        let flash = self.0.lock().unwrap();
+        let next = &flash.safe[usize::from(flash.next)];
+        assert!(
+            next[..factory().len()] == *factory() || next[..image().len()] == *image(),
+            "slot {} would start and is not whole",
+            flash.next
+        );
+    }
+}
+
+impl Store for Device {
+    fn running(&self) -> Result<u8, StoreError> {
+        self.call(|flash| flash.running)
+    }
+
+    fn open(&self, slot: u8, size: u32) -> Result<(), StoreError> {
+        let fits = self.call(|flash| flash.seen[usize::from(slot)].len() >= size as usize)?;
+        fits.then_some(()).ok_or(StoreError(-1))
+    }
+
+    fn read(&self, area: u8, offset: u32, data: &mut [u8]) -> Result<(), StoreError> {
+        self.call(|flash| data.copy_from_slice(&flash.seen[usize::from(area)][offset as usize..][..data.len()]))
+    }
+
+    fn write(&self, area: u8, offset: u32, data: &[u8]) -> Result<(), StoreError> {
+        self.call(|flash| {
+            let there = &mut flash.seen[usize::from(area)][offset as usize..][..data.len()];
+            assert!(there.iter().all(|byte| *byte == 0xFF), "written twice without erasing, area {area} at {offset}");
+            there.copy_from_slice(data);
+        })
+    }
+
+    fn sync(&self, area: u8) -> Result<(), StoreError> {
+        self.call(|flash| flash.safe[usize::from(area)] = flash.seen[usize::from(area)].clone())
+    }
+
+    fn erase(&self, area: u8, offset: u32) -> Result<(), StoreError> {
+        self.call(|flash| {
+            assert!(offset % BLOCK == 0 && area != flash.running, "area {area} at {offset} is not to be erased");
+            flash.seen[usize::from(area)][offset as usize..][..BLOCK as usize].fill(0xFF);
+        })
+    }
+
+    fn commit(&self, slot: u8, _is_trial: bool) -> Result<(), StoreError> {
+        self.call(|flash| flash.next = slot)
+    }
+
+    fn erase_size(&self) -> u32 {
+        BLOCK
+    }
+}
+
+/// The cloud's side: one order, and what was reported of it.
+#[derive(Default)]
+struct Orders {
+    results: Vec<String>,
+    requests: Vec<usize>,
+}
+
+struct Scene {
+    device: Device,
+    file: Vec<u8>,
+    orders: Arc<StdMutex<Orders>>,
+    works: bool,
+    events: Arc<StdMutex<Vec<Event>>>,
+    keys: Vec<PublicKey>,
+    may_downgrade: bool,
+}
+
+/// How the device's run has ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Cut,
+    Restart,
+    Settled,
+}
+
+impl Scene {
+    fn new(file: Vec<u8>, works: bool) -> Self {
+        Scene {
+            device: Device::new(),
+            file,
+            orders: Arc::default(),
+            works,
+            events: Arc::default(),
+            keys: vec![PublicKey::new(*keys(1).pk)],
+            may_downgrade: false,
+        }
+    }
+
+    /// A good firmware in the file, as its owner has signed it.
+    fn usual(works: bool) -> Self {
+        Self::new(signed(&image(), "PRODUCTIDX", "2.0.0", &keys(1)), works)
+    }
+
+    fn settings(&self) -> Settings {
+        let is_new = self.device.0.lock().unwrap().running == 1;
+        Settings {
+            version: if is_new { "2.0.0" } else { "1.0.0" }.to_owned(),
+            keys: self.keys.clone(),
+            minimum: None,
+            may_downgrade: self.may_downgrade,
+            is_automatic: true,
+            record_every: EVERY,
+            confirm_ms: 1000,
+            trial_starts: 1,
+        }
+    }
+
+    fn machine(&self) -> Arc<Testbed> {
+        let (file, orders) = (self.file.clone(), self.orders.clone());
+        let machine = Testbed::new(move |_, request| {
+            orders.lock().unwrap().requests.push(range_begin(request));
+            Answer::range(&file, request)
+        });
+        let mut checksum = Checksum::default();
+        checksum.update(&self.file);
+        let order = format!(
+            r#"{{"type":"update_firmware","url":"http://h/f?s=1","version":"2.0.0","md5sum":"{}","file_size":{}}}"#,
+            checksum.hex(),
+            self.file.len()
+        );
+        let orders = self.orders.clone();
+        let cloud = std::mem::take(&mut machine.mqtt.world().cloud);
+        machine.mqtt.world().cloud = cloud.answer_with(move |topic, payload| {
+            let text = String::from_utf8_lossy(payload);
+            let mut orders = orders.lock().unwrap();
+            if topic == REPORT_TOPIC && (text.contains(r#""done""#) || text.contains(r#""fail""#)) {
+                orders.results.push(text.into_owned());
+                return None;
+            }
+            let is_asked = topic == REPORT_TOPIC && text.contains("report_version") && orders.results.is_empty();
+            is_asked.then(|| (UPDATE_TOPIC.to_owned(), order.clone().into_bytes()))
+        });
+        machine
+    }
+
+    fn upgrade(&self, client: Arc<Client>) -> Upgrade {
+        let events = self.events.clone();
+        let tell = Box::new(move |event: &Event| events.lock().unwrap().push(event.clone()));
+        Upgrade::new(client, Box::new(self.device.clone()), self.settings(), tell).unwrap()
+    }
+
+    /// One run of the device's program.
+    fn run(&self) -> End {
+        let machine = self.machine();
+        let client = machine.client();
+        let run = || {
+            let upgrade = self.upgrade(client.clone());
+            for _ in 0..5_000 {
+                assert!(upgrade.yield_for(20));
+                let events = std::mem::take(&mut *self.events.lock().unwrap());
+                if self.works && events.contains(&Event::Trial) {
+                    upgrade.confirm().unwrap();
+                }
+                if events.iter().any(|event| matches!(event, Event::Restart(_))) {
+                    return End::Restart;
+                }
+                let is_over = !self.orders.lock().unwrap().results.is_empty();
+                let is_idle = upgrade.status().phase == Phase::Idle && upgrade.machine.lock().step() == Step::Wait;
+                if is_over && is_idle {
+                    return End::Settled;
+                }
+            }
+            panic!("it comes to no end: {:?}", upgrade.status());
+        };
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(end) => end,
+            Err(why) if why.is::<Cut>() => End::Cut,
+            Err(why) => resume_unwind(why),
+        }
+    }
+
+    /// Runs it until nothing is left to do, with the power gone before the call `cut_before`. Returns how often the power went.
+    fn live(&self, cut_before: Option<u32>, unsynced: Unsynced) -> u32 {
+        let mut cuts = 0;
+        self.device.0.lock().unwrap().cut_before = cut_before;
+        for _ in 0..10 {
+            let end = self.run();
+            self.device.check();
+            match end {
+                End::Settled => return cuts,
+                // A program that restarts its device has synced nothing more than what it has synced.
+                End::Restart => {
+                    let cut_before = self.device.0.lock().unwrap().cut_before;
+                    self.device.power_cycle(unsynced);
+                    self.device.0.lock().unwrap().cut_before = cut_before;
+                }
+                End::Cut => {
+                    cuts += 1;
+                    self.device.power_cycle(unsynced);
+                }
+            }
+        }
+        panic!("it is started again and again");
+    }
+
+    /// The one result that the cloud was told, and the slot that runs.
+    fn outcome(&self) -> (String, u8) {
+        let mut results = self.orders.lock().unwrap().results.clone();
+        results.dedup();
+        assert_eq!(results.len(), 1, "{results:?}");
+        (results.remove(0), self.device.0.lock().unwrap().running)
+    }
+}
+
+#[test]
+fn a_signed_upgrade_goes_into_the_other_slot_and_stays() {
+    let scene = Scene::usual(true);
+    assert_eq!(scene.live(None, Unsynced::Lost), 0);
+    let (result, running) = scene.outcome();
+    assert!(result.contains(r#""done""#) && result.contains("2.0.0"), "{result}");
+    assert_eq!(running, 1);
+    assert_eq!(scene.orders.lock().unwrap().requests, [0]);
+}
+
+#[test]
+fn one_that_does_not_confirm_goes_back() {
+    let scene = Scene::usual(false);
+    scene.live(None, Unsynced::Lost);
+    let (result, running) = scene.outcome();
+    assert!(result.contains("did not confirm"), "{result}");
+    assert_eq!(running, 0);
+}
+
+#[test]
+fn the_power_may_go_before_any_call_of_the_store() {
+    let mut figures = [0_u32; 3];
+    for works in [true, false] {
+        let scene = Scene::usual(works);
+        scene.live(None, Unsynced::Lost);
+        let calls = scene.device.0.lock().unwrap().calls;
+        // Erased, written, synced, committed, read: fewer would mean that the test no longer cuts what it is there for.
+        assert!(calls > 40, "{calls} calls");
+        for cut_before in 1..=calls {
+            for unsynced in [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn] {
+                let scene = Scene::usual(works);
+                figures[0] += scene.live(Some(cut_before), unsynced);
+                let (result, running) = scene.outcome();
+                let is_done = result.contains(r#""done""#);
+                // A trial that the power ends counts as one that was not confirmed.
+                assert_eq!(is_done, running == 1, "call {cut_before}, {unsynced:?}: {result}");
+                assert!(works || !is_done);
+                let resumed = scene.orders.lock().unwrap().requests.iter().any(|begin| *begin > 0);
+                figures[1] += u32::from(resumed);
+                figures[2] += u32::from(is_done);
+            }
+        }
+    }
+    let [cuts, resumed, done] = figures;
+    println!("{cuts} power cuts: {resumed} downloads went on, {done} upgrades stayed, no slot was lost");
+    assert!(cuts > 200 && resumed > 10 && resumed < cuts && done > 100, "{figures:?}");
+}
+
+#[test]
+fn what_is_not_for_this_device_is_refused_before_a_slot_is_touched() {
+    let good = signed(&image(), "PRODUCTIDX", "2.0.0", &keys(1));
+    let mut wrong_signature = good.clone();
+    wrong_signature[200] ^= 1;
+    let mut other_version = Scene::new(signed(&image(), "PRODUCTIDX", "0.9.0", &keys(1)), true);
+    other_version.may_downgrade = true;
+    let cases = [
+        (Scene::new(image(), true), "not signed"),
+        (Scene::new(signed(&image(), "PRODUCTIDX", "2.0.0", &keys(2)), true), "does not know"),
+        (Scene::new(wrong_signature, true), "signature is wrong"),
+        (Scene::new(signed(&image(), "PRODUCTIDY", "2.0.0", &keys(1)), true), "another product"),
+        (other_version, "another version"),
+        (Scene::new(good[..good.len() - 1].to_vec(), true), "size"),
+        (Scene::new(b"IOTF".to_vec(), true), "header"),
+        (Scene::new(signed(&vec![7; 30_000], "PRODUCTIDX", "2.0.0", &keys(1)), true), "does not fit"),
+    ];
+    for (scene, why) in cases {
+        scene.live(None, Unsynced::Lost);
+        let (result, running) = scene.outcome();
+        assert!(result.contains("fail") && result.contains(why), "{why}: {result}");
+        let flash = scene.device.0.lock().unwrap();
+        assert_eq!((running, flash.next), (0, 0));
+        assert!(flash.seen[1].iter().all(|byte| *byte == 0xEE), "{why}: the slot was written");
+    }
+}
+
+#[test]
+fn an_image_that_was_changed_is_never_made_the_next_to_start() {
+    let mut file = signed(&image(), "PRODUCTIDX", "2.0.0", &keys(1));
+    file[300] ^= 1;
+    let scene = Scene::new(file, true);
+    scene.live(None, Unsynced::Lost);
+    let (result, _) = scene.outcome();
+    assert!(result.contains("not the one that was signed"), "{result}");
+    assert_eq!(scene.device.0.lock().unwrap().next, 0);
+}
+
+#[test]
+fn without_keys_any_image_is_taken_and_its_header_comes_off() {
+    for file in [image(), signed(&image(), "PRODUCTIDX", "2.0.0", &keys(9))] {
+        let mut scene = Scene::new(file, true);
+        scene.keys.clear();
+        scene.live(None, Unsynced::Lost);
+        assert_eq!(scene.outcome().1, 1);
+        assert_eq!(scene.device.0.lock().unwrap().safe[1][..20_000], image());
+    }
+}
+
+#[test]
+fn a_store_that_breaks_ends_in_a_result_once_it_works_again() {
+    for from in 4..40 {
+        let scene = Scene::usual(true);
+        scene.device.0.lock().unwrap().broken_from = Some(from);
+        let machine = scene.machine();
+        let client = machine.client();
+        let upgrade = scene.upgrade(client);
+        for _ in 0..20 {
+            assert!(upgrade.yield_for(20));
+        }
+        scene.device.0.lock().unwrap().broken_from = None;
+        drop(upgrade);
+        scene.device.check();
+        scene.live(None, Unsynced::Kept);
+        let (result, running) = scene.outcome();
+        assert_eq!(result.contains(r#""done""#), running == 1, "from call {from}: {result}");
+    }
+}
+
+#[test]
+fn the_program_decides() {
+    let scene = Scene::usual(true);
+    let machine = scene.machine();
+    let client = machine.client();
+    let asked = Arc::new(StdMutex::new(Vec::new()));
+    let heard = asked.clone();
+    let tell = Box::new(move |event: &Event| heard.lock().unwrap().push(event.clone()));
+    let settings = Settings { is_automatic: false, ..scene.settings() };
+    let upgrade = Upgrade::new(client, Box::new(scene.device.clone()), settings, tell).unwrap();
+    assert_eq!((upgrade.accept(), upgrade.defer(5), upgrade.cancel()), (Err(NotNow), Err(NotNow), Err(NotNow)));
+    let found = Event::Found("2.0.0".to_owned(), 20_256);
+    for _ in 0..3 {
+        upgrade.yield_for(300);
+    }
+    assert_eq!(asked.lock().unwrap().as_slice(), std::slice::from_ref(&found));
+    upgrade.defer(1000).unwrap();
+    upgrade.yield_for(900);
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    upgrade.yield_for(300);
+    assert_eq!(*asked.lock().unwrap(), [found.clone(), found]);
+    upgrade.cancel().unwrap();
+    for _ in 0..5 {
+        upgrade.yield_for(100);
+    }
+    assert!(scene.outcome().0.contains("the program has cancelled"), "{:?}", scene.outcome());
+    assert_eq!(upgrade.status().phase, Phase::Idle);
+    upgrade.destroy();
+    assert!(!upgrade.yield_for(10));
+}
+
+#[test]
+fn a_yield_inside_of_a_yield_is_refused() {
+    let scene = Scene::usual(true);
+    let machine = scene.machine();
+    let client = machine.client();
+    let inner: Arc<StdMutex<Option<std::sync::Weak<Upgrade>>>> = Arc::default();
+    let refused = Arc::new(StdMutex::new(Vec::new()));
+    let (again, seen) = (inner.clone(), refused.clone());
+    let tell = Box::new(move |_: &Event| {
+        let upgrade = again.lock().unwrap().as_ref().and_then(std::sync::Weak::upgrade);
+        seen.lock().unwrap().push(upgrade.map(|upgrade| upgrade.yield_for(1)));
+    });
+    let upgrade = Arc::new(Upgrade::new(client, Box::new(scene.device.clone()), scene.settings(), tell).unwrap());
+    *inner.lock().unwrap() = Some(Arc::downgrade(&upgrade));
+    for _ in 0..40 {
+        assert!(upgrade.yield_for(20));
+    }
+    let refused = refused.lock().unwrap();
+    assert!(!refused.is_empty() && refused.iter().all(|each| *each == Some(false)), "{refused:?}");
+}

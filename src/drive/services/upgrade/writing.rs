@@ -1,0 +1,221 @@
+//! An image on its way into its slot: header, digest, writes and what is synced.
+
+use iot_engine::upgrade::{judge, Cause, Header, ImageDigest, Order, PublicKey, Terms, HEADER_LEN};
+
+use super::store::{Store, StoreError};
+
+/// What is written at once, but for the end.
+const WRITE: usize = 4096;
+
+/// How often flash was touched for an upgrade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Writes {
+    /// Bytes of the image written.
+    pub bytes: u64,
+    /// Blocks erased.
+    pub erases: u32,
+    /// Syncs of the slot.
+    pub syncs: u32,
+    /// Records written.
+    pub records: u32,
+}
+
+/// Whose images are taken.
+pub struct Trust {
+    /// The keys; empty where signatures are not looked at.
+    pub keys: Vec<PublicKey>,
+    /// The device's product.
+    pub product_id: String,
+    /// Nothing older than these.
+    pub not_older_than: [Option<String>; 2],
+}
+
+impl Trust {
+    fn judge(&self, head: &[u8], order: &Order) -> Result<Option<Header>, Cause> {
+        let terms = Terms {
+            keys: &self.keys,
+            product_id: &self.product_id,
+            version: &order.version,
+            not_older_than: self.not_older_than.each_ref().map(Option::as_deref),
+            file_size: order.size,
+        };
+        judge(head, &terms).map_err(Cause::from)
+    }
+}
+
+/// A slot that is being written.
+pub struct Writing {
+    slot: u8,
+    order: Order,
+    /// The file's first bytes, until they were judged.
+    head: Vec<u8>,
+    is_judged: bool,
+    header: Option<Header>,
+    digest: ImageDigest,
+    /// Bytes that are not written yet.
+    pending: Vec<u8>,
+    written: u32,
+    erased: u32,
+}
+
+impl Writing {
+    /// The beginning of a file, of which nothing is there.
+    pub fn new(slot: u8, order: Order) -> Self {
+        Writing {
+            slot,
+            order,
+            head: Vec::new(),
+            is_judged: false,
+            header: None,
+            digest: ImageDigest::default(),
+            pending: Vec::new(),
+            written: 0,
+            erased: 0,
+        }
+    }
+
+    /// Goes on where `synced` bytes of the image are in the slot. `each` sees all bytes of the file that are there.
+    ///
+    /// # Errors
+    /// Why the image is not taken, `None` where what is there can't be read.
+    pub fn resume(
+        slot: u8,
+        order: Order,
+        header: Option<&[u8; HEADER_LEN]>,
+        synced: u32,
+        (trust, store): (&Trust, &dyn Store),
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<Self, Option<Cause>> {
+        let mut writing = Self::new(slot, order);
+        writing.header = trust.judge(header.map_or(&[], |header| header), &writing.order).map_err(Some)?;
+        writing.is_judged = true;
+        each(header.map_or(&[], |header| header));
+        let mut piece = vec![0; WRITE];
+        while writing.written < synced {
+            let left = (synced - writing.written) as usize;
+            let piece = piece.get_mut(..left.min(WRITE)).unwrap_or_default();
+            store.read(slot, writing.written, piece).map_err(|_| None)?;
+            writing.digest.update(piece);
+            each(piece);
+            writing.written += piece.len() as u32;
+        }
+        writing.erased = synced;
+        store.open(slot, writing.image_size()).map_err(|_| Some(Cause::TooLarge))?;
+        Ok(writing)
+    }
+
+    /// The next byte of the file that is wanted.
+    pub fn offset(&self) -> u32 {
+        let header = if self.header.is_some() { HEADER_LEN as u32 } else { 0 };
+        header + self.written
+    }
+
+    /// Bytes of the image.
+    pub fn image_size(&self) -> u32 {
+        self.header.as_ref().map_or(self.order.size, |header| header.image_size)
+    }
+
+    /// Bytes in the slot, synced or not.
+    pub fn written(&self) -> u32 {
+        self.written
+    }
+
+    /// Takes the next bytes of the file. Returns the header's bytes, or that there is none, once it was judged.
+    ///
+    /// # Errors
+    /// Why the image is not taken or could not be stored.
+    pub fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        (trust, store): (&Trust, &dyn Store),
+        writes: &mut Writes,
+    ) -> Result<Option<Option<Box<[u8; HEADER_LEN]>>>, Cause> {
+        let mut judged = None;
+        if !self.is_judged {
+            let wanted = HEADER_LEN.min(self.order.size as usize) - self.head.len();
+            let (head, rest) = bytes.split_at(wanted.min(bytes.len()));
+            self.head.extend_from_slice(head);
+            if head.len() < wanted {
+                return Ok(None);
+            }
+            bytes = rest;
+            self.header = trust.judge(&self.head, &self.order)?;
+            self.is_judged = true;
+            let head = std::mem::take(&mut self.head);
+            store.open(self.slot, self.image_size()).map_err(|_| Cause::TooLarge)?;
+            if self.header.is_some() {
+                judged = Some(<Box<[u8; HEADER_LEN]>>::try_from(head.into_boxed_slice()).ok());
+            } else {
+                judged = Some(None);
+                self.take(&head, store, writes)?;
+            }
+        }
+        self.take(bytes, store, writes)?;
+        Ok(judged)
+    }
+
+    fn take(&mut self, bytes: &[u8], store: &dyn Store, writes: &mut Writes) -> Result<(), Cause> {
+        self.digest.update(bytes);
+        self.pending.extend_from_slice(bytes);
+        while self.pending.len() >= WRITE {
+            let rest = self.pending.split_off(WRITE);
+            let piece = std::mem::replace(&mut self.pending, rest);
+            self.write(&piece, store, writes).map_err(stored_not)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, piece: &[u8], store: &dyn Store, writes: &mut Writes) -> Result<(), StoreError> {
+        let end = self.written.saturating_add(piece.len() as u32);
+        let block = store.erase_size();
+        while block > 0 && self.erased < end {
+            store.erase(self.slot, self.erased)?;
+            self.erased += block;
+            writes.erases += 1;
+        }
+        store.write(self.slot, self.written, piece)?;
+        self.written = end;
+        writes.bytes += piece.len() as u64;
+        Ok(())
+    }
+
+    /// Syncs where at least `every` more bytes than `synced` fill whole blocks. Returns how many are safe then.
+    ///
+    /// # Errors
+    /// They could not be synced.
+    pub fn sync(&self, synced: u32, every: u32, store: &dyn Store, writes: &mut Writes) -> Result<Option<u32>, Cause> {
+        let whole = self.written - self.written % store.erase_size().max(1);
+        if whole.saturating_sub(synced) < every {
+            return Ok(None);
+        }
+        store.sync(self.slot).map_err(stored_not)?;
+        writes.syncs += 1;
+        Ok(Some(whole))
+    }
+
+    /// All has come: writes the rest, syncs, and compares with what was signed.
+    ///
+    /// # Errors
+    /// Why the image is not taken or could not be stored.
+    pub fn finish(mut self, store: &dyn Store, writes: &mut Writes) -> Result<u32, Cause> {
+        let rest = std::mem::take(&mut self.pending);
+        if !rest.is_empty() {
+            self.write(&rest, store, writes).map_err(stored_not)?;
+        }
+        store.sync(self.slot).map_err(stored_not)?;
+        writes.syncs += 1;
+        if !self.is_judged || self.written != self.image_size() {
+            return Err(Cause::WrongSize);
+        }
+        let digest = self.digest.finish();
+        match &self.header {
+            Some(header) if header.digest != digest => Err(Cause::WrongImage),
+            _ => Ok(self.written),
+        }
+    }
+}
+
+fn stored_not(why: StoreError) -> Cause {
+    log::error!(target: "IOT_Upgrade_Yield", "the firmware could not be stored: {why}");
+    Cause::Store
+}
