@@ -240,10 +240,11 @@ function(iot_build_library)
     set(keep_debug 1)
     set(profile dev)
   endif()
+  # Calls from crate to crate are direct ones by this, where they would else go through a table of addresses, which the
+  # program's own linker can't undo. (Of the library's linking it says nothing.)
+  list(APPEND arguments --config "build.rustflags=['-Crelro-level=partial']")
   if(FEATURE_PANIC STREQUAL "abort")
-    # The second makes calls from crate to crate direct ones, where they would else go through a table of addresses, which
-    # the program's own linker can't undo. (Of the library's linking it says nothing.)
-    list(APPEND arguments --config "profile.${profile}.panic='abort'" --config "build.rustflags=['-Crelro-level=partial']")
+    list(APPEND arguments --config "profile.${profile}.panic='abort'")
   endif()
 
   set(archives "${IOT_LIB_DIR}/libiot_sdk.a")

@@ -59,11 +59,11 @@ undefined() { "$NM" --undefined-only "$@" 2>/dev/null | awk 'NF == 2 { print $2 
 # Names that are neither Rust's nor the compiler's own: what C code calls.
 c_names() { grep -E '^[A-Za-z_][A-Za-z0-9_]*$' | grep -v -e '^_R' -e '^_ZN' -e '^__' || true; }
 
-# merge OBJECT ARCHIVE NAMES: one object with what the names in the file NAMES reach in ARCHIVE. All other names become
-# local.
+# merge OBJECT ARCHIVE NAMES [FIRST]: one object with what the names in the file NAMES reach in ARCHIVE, and before that in
+# the object FIRST. All other names become local.
 merge() {
     sed 's/^/--undefined=/' "$3" >"$1.roots"
-    "$LD" -r --gc-sections -o "$1" "@$1.roots" "$2"
+    "$LD" -r --gc-sections -o "$1" "@$1.roots" ${4:+"$4"} "$2"
     if [ -s "$work/stub" ] && drop_backtrace "$1"; then
         "$LD" -r --gc-sections -o "$1.less" "@$1.roots" "$1"
         mv "$1.less" "$1"
@@ -93,6 +93,22 @@ drop_backtrace() {
     { cat "$work/stub"; tail -c "+$((stub_size + 1))" "$1.code"; } >"$1.patched"
     "$OBJCOPY" "--remove-relocations=$section" "--update-section=$section=$1.patched" "$1"
     rm "$1.code" "$1.patched"
+}
+
+# own_base_points OBJECT: gives our code of platform/tls/c/base_points.c, OBJECT, the names of ring's functions that it is
+# for, and makes those of ring, in objects of this folder, give way. Fails, and changes nothing, where ring isn't the
+# version that it was written for.
+own_base_points() {
+    ring=ring_core_0_17_14__
+    { defined "$1"; undefined "$1"; } | sed -n "s/^qcloud_ring_\(.*\)/\1/p" >"$1.names"
+    : >"$1.theirs"
+    while read -r name; do
+        grep -lF "$ring$name" -- *p256-nistz.o *curve25519.o >>"$1.theirs" || return 1
+    done <"$1.names"
+    sed "s/.*/qcloud_ring_& $ring&/" "$1.names" >"$1.renamed"
+    "$OBJCOPY" "--redefine-syms=$1.renamed" "$1"
+    defined "$1" >"$1.own"
+    sort -u "$1.theirs" | while read -r object; do "$OBJCOPY" "--weaken-symbols=$1.own" "$object"; done
 }
 
 # make_private ARCHIVE: the names in $work/private begin with "qcloud_iot." from here on.
@@ -190,6 +206,12 @@ if [ -s "$work/platform.names" ]; then
     (
         cd "$work/objects"
         mv -- *-hal_*.o ../platform/
+        base_points=
+        for object in *-base_points.o; do
+            [ -f "$object" ] || continue
+            mv "$object" ../base_points.o
+            if own_base_points ../base_points.o; then base_points=../base_points.o; fi
+        done
         # The TLS stack first: what it needs of the other half is to keep its name there.
         find . -type f ! -name 'iot_platform_posix-*' | sort | xargs "$AR" crs ../tls.a
         find . -type f ! -name 'iot_platform_tls-*' | sort | xargs "$AR" crs ../posix.a
@@ -197,7 +219,7 @@ if [ -s "$work/platform.names" ]; then
         c_names <../posix.defined >../posix.names
         defined iot_platform_tls-* | c_names >../tls.names
         if [ -s ../tls.names ]; then
-            merge ../platform/iot_platform_tls.o ../tls.a ../tls.names
+            merge ../platform/iot_platform_tls.o ../tls.a ../tls.names "$base_points"
             undefined ../platform/iot_platform_tls.o | comm -12 - ../posix.defined >>../posix.names
         else
             rm ../platform/*-hal_tls.o

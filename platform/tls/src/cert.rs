@@ -6,6 +6,7 @@
 mod config;
 mod explain;
 mod input;
+mod provider;
 mod queue;
 mod verifier;
 

@@ -49,7 +49,7 @@ impl Setup {
         match security {
             #[cfg(not(feature = "auth-mode-cert"))]
             Security::Psk { key, identity } => psk::configure(key, identity).map(Self::Psk),
-            Security::Cert { ca_pem, client } => cert::configure(ca_pem, client.as_ref()).map(Self::Cert),
+            Security::Cert { ca_pem, client } => cert::configure(ca_pem, *client).map(Self::Cert),
         }
     }
 

@@ -27,12 +27,18 @@ pub fn explain(error: &Error, host: &str) -> Failure {
             Failure::lasting("no cipher suite in common")
         }
         Error::PeerIncompatible(_) => Failure::lasting("no TLS version, cipher suite or key exchange in common"),
-        Error::PeerMisbehaved(_) => Failure::passing("the server breaks the rules of TLS"),
+        Error::PeerMisbehaved(_) | Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
+            Failure::passing("the server breaks the rules of TLS")
+        }
         Error::InvalidMessage(_) => Failure::passing("the server does not speak TLS, or sent damaged data"),
         Error::DecryptError => Failure::passing("received data can't be decrypted"),
         Error::PeerSentOversizedRecord => Failure::passing("the server sent too large a TLS record"),
         Error::General(text) => Failure::passing(text.clone()),
-        _ => Failure::passing(error.to_string()),
+        Error::EncryptError => Failure::passing("nothing more can be encrypted in this connection"),
+        Error::FailedToGetRandomBytes => Failure::passing("the system has no random numbers"),
+        Error::FailedToGetCurrentTime => Failure::passing("the system's clock can't be read"),
+        // rustls's own texts have names of its own, and would draw the names of all there is in TLS into every firmware.
+        _ => Failure::passing("TLS failed"),
     }
 }
 
@@ -99,7 +105,7 @@ fn bare_name(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustls::AlertDescription;
+    use rustls::{AlertDescription, ContentType};
 
     #[test]
     fn no_text_shows_a_name_of_rusts() {
@@ -123,6 +129,8 @@ mod tests {
             Error::InvalidMessage(InvalidMessage::InvalidContentType),
             Error::AlertReceived(AlertDescription::InternalError),
             Error::NoCertificatesPresented,
+            Error::InappropriateMessage { expect_types: Vec::new(), got_type: ContentType::Alert },
+            Error::HandshakeNotComplete,
         ]);
         for error in errors {
             let (Failure::Certificate(cause) | Failure::Error(cause)) = explain(&error, "fw.example") else {

@@ -4,17 +4,16 @@
 //! that such a certificate breaks: it may be marked as a CA's, be of version 1, or have its name in the subject alone.
 
 use std::fmt;
-use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::WebPkiServerVerifier;
-use rustls::crypto::hash::Hash;
-use rustls::crypto::{ring, verify_tls13_signature_with_raw_key, CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, RootCertStore, SignatureScheme,
-    SupportedCipherSuite,
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{
+    verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key, CryptoProvider,
+    WebPkiSupportedAlgorithms,
 };
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, RootCertStore, SignatureScheme};
 
 use crate::certificate::der::Facts;
 use crate::certificate::refusal::Refusal;
@@ -48,24 +47,32 @@ impl Trusted {
 
 /// Checks the server's certificate.
 pub struct Verifier {
-    chains: Arc<WebPkiServerVerifier>,
-    digests: Vec<Digest>,
+    trusted: Trusted,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Verifier {
-    /// # Errors
-    /// Nothing is trusted.
-    pub fn new(trusted: Trusted, provider: Arc<CryptoProvider>) -> Result<Self, String> {
-        let algorithms = provider.signature_verification_algorithms;
-        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(trusted.roots), provider)
-            .build()
-            .map_err(|error| format!("can't set up TLS ({error})"))?;
-        Ok(Self { chains, digests: trusted.digests, algorithms })
+    pub fn new(trusted: Trusted, provider: &CryptoProvider) -> Self {
+        Self { trusted, algorithms: provider.signature_verification_algorithms }
+    }
+
+    /// By a chain to one of the roots, and the host's name. rustls's own verifier does the same, and brings lists of revoked
+    /// certificates along, which there are none of.
+    fn verify_chain(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        let (roots, algorithms) = (&self.trusted.roots, self.algorithms.all);
+        verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, algorithms)?;
+        verify_server_name(&certificate, server)
     }
 
     fn is_trusted_itself(&self, certificate: &[u8]) -> bool {
-        digest(certificate).is_some_and(|digest| self.digests.contains(&digest))
+        digest(certificate).is_some_and(|digest| self.trusted.digests.contains(&digest))
     }
 
     /// A trusted certificate that no chain can use.
@@ -77,13 +84,8 @@ impl Verifier {
     }
 }
 
-/// `None` where the TLS stack was built without SHA-256.
 fn digest(bytes: &[u8]) -> Option<Digest> {
-    let sha256: &'static dyn Hash = match ring::cipher_suite::TLS13_AES_128_GCM_SHA256 {
-        SupportedCipherSuite::Tls13(suite) => suite.common.hash_provider,
-        SupportedCipherSuite::Tls12(suite) => suite.common.hash_provider,
-    };
-    sha256.hash(bytes).as_ref().try_into().ok()
+    ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().try_into().ok()
 }
 
 /// The time and the name of a certificate that needs no other proof.
@@ -110,13 +112,15 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if self.is_trusted_itself(end_entity) {
-            return Ok(verify_itself(end_entity, server_name, now).map(|()| ServerCertVerified::assertion())?);
+            verify_itself(end_entity, server_name, now)?;
+        } else {
+            self.verify_chain(end_entity, intermediates, server_name, now)?;
         }
-        self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -126,7 +130,8 @@ impl ServerCertVerifier for Verifier {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let Some(facts) = self.of_old_version(cert) else {
-            return self.chains.verify_tls12_signature(message, cert, dss).map_err(|error| proof_failed(error, cert));
+            return verify_tls12_signature(message, cert, dss, &self.algorithms)
+                .map_err(|error| proof_failed(error, cert));
         };
         // TLS 1.2 does not say which curve a scheme means, so each algorithm of the scheme may be the one.
         let candidates = self.algorithms.mapping.iter().filter(|(scheme, _)| *scheme == dss.scheme);
@@ -151,13 +156,13 @@ impl ServerCertVerifier for Verifier {
                 let key = SubjectPublicKeyInfoDer::from(facts.key_info);
                 verify_tls13_signature_with_raw_key(message, &key, dss, &self.algorithms)
             }
-            None => self.chains.verify_tls13_signature(message, cert, dss),
+            None => verify_tls13_signature(message, cert, dss, &self.algorithms),
         }
         .map_err(|error| proof_failed(error, cert))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chains.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 

@@ -57,7 +57,7 @@ impl Setup {
                     .to_owned())
             }
             #[cfg(feature = "auth-mode-cert")]
-            Security::Cert { ca_pem, client } => cert::configure(ca_pem, client.as_ref()).map(Self::Cert),
+            Security::Cert { ca_pem, client } => cert::configure(ca_pem, *client).map(Self::Cert),
         }
     }
 

@@ -26,10 +26,10 @@ pub type Config = Trust;
 ///
 /// # Errors
 /// A text for the log.
-pub fn configure(ca_pem: &[u8], client: Option<&ClientFiles<'_>>) -> Result<Arc<Trust>, String> {
+pub fn configure(ca_pem: &[u8], client: Option<ClientFiles<'_>>) -> Result<Arc<Trust>, String> {
     let mut trust = Trust::new().map_err(|error| format!("can't set up TLS ({error})"))?;
     files::trusted(ca_pem, |certificate| trust.add_root(&certificate).is_ok())?;
-    if let Some(paths) = client {
+    if let Some(paths) = &client {
         let (chain, key) = files::client(paths)?;
         for certificate in &chain {
             trust
