@@ -245,6 +245,12 @@ function(iot_build_library)
   list(APPEND arguments --config "build.rustflags=['-Crelro-level=partial']")
   if(FEATURE_PANIC STREQUAL "abort")
     list(APPEND arguments --config "profile.${profile}.panic='abort'")
+    # Smaller code in more functions: without unwind tables, which have an entry for each function, that pays.
+    if(BUILD_TYPE STREQUAL "release")
+      foreach(crate IN ITEMS iot-sdk iot-engine iot-platform-posix base64 bytes digest hmac httparse log sha1)
+        list(APPEND arguments --config "profile.release.package.${crate}.opt-level='z'")
+      endforeach()
+    endif()
   endif()
 
   set(archives "${IOT_LIB_DIR}/libiot_sdk.a")

@@ -10,11 +10,11 @@ use iot_engine::helpers::pem;
 use super::overrides;
 use crate::hal::Roots;
 
-/// The roots of the object stores that firmware is downloaded from.
-const HTTPS_ROOTS: &str = include_str!("../../certs/https_roots.pem");
+/// The roots of the object stores that firmware is downloaded from, in DER as `build.rs` has written them.
+const HTTPS_ROOTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/https_roots.der"));
 /// The private CA of the platform's own servers.
 #[cfg(any(feature = "auth-mode-cert", feature = "dev-dyn-reg"))]
-const PLATFORM_CA: &str = include_str!("../../certs/tencent_iot_ca.pem");
+const PLATFORM_CA: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tencent_iot_ca.der"));
 
 const NO_MEMORY: &str = "no memory for the trusted roots";
 /// `SSLConnectParams.ca_crt_len` has 16 bits.
@@ -62,14 +62,18 @@ pub fn set_roots(pem: Option<&[u8]>) -> Result<(), String> {
     Ok(())
 }
 
-fn roots(built_in: &[&str]) -> Result<Roots, String> {
+fn roots(built_in: &[&[u8]]) -> Result<Roots, String> {
     if let Some(path) = overrides::read(overrides::CA_FILE) {
         let name = format!("trusted roots {path} ({})", overrides::CA_FILE);
         let file = read(&path).map_err(|error| format!("{name}: {error}"))?;
         return usable(&file, &name);
     }
     let own = OWN_ROOTS.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    own.or_else(|| Roots::of(built_in)).ok_or_else(|| NO_MEMORY.to_owned())
+    let own = own.or_else(|| {
+        let size = built_in.iter().map(|der| pem::size_of_all(der)).sum();
+        Roots::written(size, |text| built_in.iter().for_each(|der| pem::append_all(text, der)))
+    });
+    own.ok_or_else(|| NO_MEMORY.to_owned())
 }
 
 /// What a file of certificates holds.
@@ -132,11 +136,14 @@ mod tests {
             assert_eq!(https_roots().as_deref(), Ok(own), "what was set stays");
         }
         assert_eq!(set_roots(None), Ok(()));
-        assert_eq!(https_roots().as_deref(), Ok(HTTPS_ROOTS));
+        let file = pem::certificates(include_bytes!("../../certs/https_roots.pem")).unwrap();
+        assert_eq!(https_roots().as_deref(), Ok(file.as_str()));
         #[cfg(feature = "dev-dyn-reg")]
         {
             let both = registration_roots().unwrap();
-            assert!(both.len() <= MAX_PEM && both.starts_with(PLATFORM_CA) && both.ends_with(HTTPS_ROOTS));
+            let platform = pem::certificates(include_bytes!("../../certs/tencent_iot_ca.pem")).unwrap();
+            assert_eq!(*both, *(platform + &file));
+            assert!(both.len() <= MAX_PEM);
         }
     }
 }

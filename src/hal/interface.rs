@@ -18,9 +18,17 @@ impl Roots {
     /// These texts, one after the other. `None` without memory.
     #[must_use]
     pub fn of(parts: &[&str]) -> Option<Roots> {
+        Self::written(parts.iter().map(|part| part.len()).sum(), |text| {
+            parts.iter().for_each(|part| text.push_str(part))
+        })
+    }
+
+    /// What `write` appends, which is `size` bytes. `None` without memory.
+    #[must_use]
+    pub fn written(size: usize, write: impl FnOnce(&mut String)) -> Option<Roots> {
         let mut text = String::new();
-        text.try_reserve_exact(parts.iter().map(|part| part.len()).sum::<usize>() + 1).ok()?;
-        parts.iter().for_each(|part| text.push_str(part));
+        text.try_reserve_exact(size + 1).ok()?;
+        write(&mut text);
         // As a platform is handed it.
         text.push('\0');
         Some(Roots(Arc::new(text)))

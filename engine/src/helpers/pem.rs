@@ -36,15 +36,47 @@ pub fn certificates(file: &[u8]) -> Result<String, &'static str> {
     Ok(pem)
 }
 
+/// A certificate in DER as PEM.
 fn from_der(der: &[u8]) -> String {
-    let mut pem = format!("{BEGIN}\n");
-    for (index, character) in STANDARD.encode(der).chars().enumerate() {
-        if index > 0 && index % LINE == 0 {
-            pem.push('\n');
-        }
-        pem.push(character);
+    let mut pem = String::new();
+    append(&mut pem, der);
+    pem
+}
+
+/// Certificates in DER, one after the other, as [`append_all`] takes them apart.
+fn each(mut all: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let [0x30, 0x82, high, low, ..] = *all else { return None };
+        let (first, rest) = all.split_at_checked(4 + usize::from(u16::from_be_bytes([high, low])))?;
+        all = rest;
+        Some(first)
+    })
+}
+
+/// How many bytes [`append_all`] appends.
+#[must_use]
+pub fn size_of_all(der: &[u8]) -> usize {
+    let size = |len: usize| BEGIN.len() + END.len() + 2 + len.div_ceil(3) * 4 + len.div_ceil(LINE / 4 * 3);
+    each(der).map(|one| size(one.len())).sum()
+}
+
+/// Appends certificates that stand in `der` one after the other, as PEM. Needs no memory besides the room for them.
+pub fn append_all(pem: &mut String, der: &[u8]) {
+    each(der).for_each(|one| append(pem, one));
+}
+
+fn append(pem: &mut String, der: &[u8]) {
+    pem.push_str(BEGIN);
+    pem.push('\n');
+    for bytes in der.chunks(LINE / 4 * 3) {
+        let mut line = [0; LINE];
+        // It always fits, and is ASCII.
+        let count = STANDARD.encode_slice(bytes, &mut line).unwrap_or_default();
+        pem.push_str(std::str::from_utf8(&line[..count]).unwrap_or_default());
+        pem.push('\n');
     }
-    pem + "\n" + END + "\n"
+    pem.push_str(END);
+    pem.push('\n');
 }
 
 #[cfg(test)]
@@ -79,6 +111,21 @@ mod tests {
         assert_eq!((lines[0], lines[lines.len() - 1]), (BEGIN, END));
         assert!(lines[1..lines.len() - 2].iter().all(|line| line.len() == LINE));
         assert_eq!(STANDARD.decode(lines[1..lines.len() - 1].concat()).unwrap(), der);
+    }
+
+    #[test]
+    fn certificates_one_after_the_other_take_the_room_that_was_asked_for() {
+        let of = |len: u8| [0x30, 0x82, 0, len].into_iter().chain(vec![7; len.into()]).collect::<Vec<_>>();
+        for lens in [&[][..], &[0], &[43, 44], &[45, 96, 92, 1]] {
+            let all: Vec<u8> = lens.iter().flat_map(|len| of(*len)).collect();
+            let mut pem = String::new();
+            append_all(&mut pem, &all);
+            assert_eq!(pem.len(), size_of_all(&all), "{lens:?}");
+            assert_eq!(pem, lens.iter().map(|len| from_der(&of(*len))).collect::<String>());
+        }
+        let mut pem = String::new();
+        append_all(&mut pem, &of(50)[..53]);
+        assert_eq!((pem.as_str(), size_of_all(b"0")), ("", 0), "what is cut is none");
     }
 
     #[test]

@@ -37,12 +37,13 @@ pub struct Identity {
     /// PEM file.
     pub key: PathBuf,
     only_chacha20: bool,
+    only_p256: bool,
 }
 
 impl Identity {
     /// Files that are there.
     pub fn of(cert: PathBuf, key: PathBuf) -> Identity {
-        Identity { cert, key, only_chacha20: false }
+        Identity { cert, key, only_chacha20: false, only_p256: false }
     }
 
     /// A server that takes no cipher but ChaCha20-Poly1305 in TLS 1.3.
@@ -50,11 +51,19 @@ impl Identity {
         Identity { only_chacha20: true, ..self }
     }
 
+    /// A server that exchanges keys on the curve P-256 only.
+    pub fn only_p256(self) -> Identity {
+        Identity { only_p256: true, ..self }
+    }
+
     /// What a server of ours needs.
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         let mut provider = ring::default_provider();
         if self.only_chacha20 {
             provider.cipher_suites = vec![ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256];
+        }
+        if self.only_p256 {
+            provider.kx_groups = vec![ring::kx_group::SECP256R1];
         }
         let chain = vec![CertificateDer::from_pem_file(&self.cert).expect("our certificate")];
         let key = PrivateKeyDer::from_pem_file(&self.key).expect("our key");
@@ -111,6 +120,6 @@ impl Authority {
         let (cert_file, key_file) = (self.folder.join(format!("{name}.crt")), self.folder.join(format!("{name}.key")));
         fs::write(&cert_file, cert.pem()).expect("the certificate's file");
         fs::write(&key_file, pair.serialize_pem()).expect("the key's file");
-        Identity { cert: cert_file, key: key_file, only_chacha20: false }
+        Identity::of(cert_file, key_file)
     }
 }

@@ -42,6 +42,15 @@ fn private_certificate_that_is_trusted_itself() {
     desk.expect_upgrade(&mut desk.sample().start());
 }
 
+/// The packed archives multiply that curve's base point by code of our own (platform/tls/c/base_points.c).
+#[test]
+fn private_server_with_the_curve_p256_only() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let identity = self_signed(folder.path(), " -addext subjectAltName=DNS:localhost").only_p256();
+    let (desk, _server) = private(&identity, &identity.cert);
+    desk.expect_upgrade(&mut desk.sample().start());
+}
+
 #[test]
 fn private_certificate_with_a_common_name_only() {
     let folder = TempDir::new().expect("a temporary folder");
