@@ -6,7 +6,7 @@
 #   ./bench.sh                  all cases
 #   ./bench.sh --quick          each once and on less data, to see that they work; writes nothing
 #   ./bench.sh --only CASE...   some of: sample link loops memory size first-byte many hub-200 idle services
-#                               round-trips gateway-200 coap; writes nothing
+#                               round-trips gateway-200 coap arm; writes nothing
 #   ./bench.sh --peer DIR       with a build of bench/c/fetch.c against the C SDK, DIR/fetch, measured beside ours
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -32,6 +32,36 @@ build key
 build log -DFEATURE_LOG_UPLOAD_ENABLED=ON
 build coap -DFEATURE_OTA_SIGNAL_CHANNEL=COAP
 cargo build --locked --release -p hub -p bench
+
+# arm: the programs for 32-bit ARM into build/bench-arm/bin, with what counts their instructions.
+arm() {
+    local folder=$PWD/build/bench-arm prefix=arm-linux-gnueabihf name
+    source tests/targets/toolchain.sh
+    toolchain armhf || return
+    [ -e "$folder/mbedtls/usr/lib/$prefix/libmbedtls.a" ] ||
+        unpack_foreign "$folder/mbedtls" armhf libmbedtls-dev || return
+    # bench/CMakeLists.txt is left out: some of its programs take the machine's own mbedTLS.
+    cmake -S . -B "$folder" -DCOMPILE_TOOLS=$prefix-gcc -DCARGO="$rust/cargo" -DOUTPUT_DIR="$folder/output" \
+        -DCARGO_TARGET_DIR="$target/targets/build" -DIOT_BUILD_SHARED=OFF -DBUILD_TESTING=OFF >/dev/null &&
+        RUSTC=$rust/rustc cmake --build "$folder" -j "$(nproc)" || return
+    mkdir -p "$folder/bin"
+    for name in connections fetch idle; do
+        $prefix-gcc -O2 -Wall -I "$folder/output/include" -I "$folder/output/include/exports" "bench/c/$name.c" \
+            -o "$folder/bin/$name" -L "$folder/output/lib" -Wl,--start-group -liot_sdk -liot_platform -Wl,--end-group -lpthread ||
+            return
+    done
+    $prefix-gcc -O2 -Wall -I "$folder/mbedtls/usr/include" bench/arm/least.c -o "$folder/bin/least" \
+        -L "$folder/mbedtls/usr/lib/$prefix" -Wl,-Bstatic -lmbedtls -lmbedx509 -lmbedcrypto -Wl,-Bdynamic &&
+        $prefix-gcc -O2 -Wall -shared -fPIC bench/arm/hours.c -o "$folder/bin/hours.so" &&
+        gcc -O2 -Wall -shared -fPIC bench/arm/count.c -o "$folder/bin/count.so" &&
+        export BENCH_ARM_DIR=$folder
+}
+case " $* " in
+*' arm '*) arm ;;
+*' --only '*) ;;
+# Its row says that it was left out.
+*) arm || echo "Without the programs for ARM." >&2 ;;
+esac
 
 # 1,000 devices have two connections each, at both ends.
 ulimit -Sn "$(ulimit -Hn)"

@@ -14,6 +14,7 @@ pub enum Unit {
     PercentOfACore,
     Events,
     Datagrams,
+    MillionInstructions,
     OfTheLimit,
 }
 
@@ -29,6 +30,7 @@ impl Unit {
             Unit::PercentOfACore => "% of a core",
             Unit::Events => "events",
             Unit::Datagrams => "datagrams",
+            Unit::MillionInstructions => "million instructions",
             Unit::OfTheLimit => "of the limit of its run",
         }
     }

@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
 
 mod api;
+mod arm;
 mod c_sdk;
 mod coap;
 mod curl;
@@ -84,6 +85,8 @@ enum Case {
     Gateway,
     /// An upgrade that is announced over CoAP
     Coap,
+    /// Instructions on 32-bit ARM
+    Arm,
 }
 
 /// What the command line says about every case.
@@ -128,6 +131,7 @@ impl Case {
             Case::RoundTrips => round_trips::run(plan),
             Case::Gateway => gateway::run(plan),
             Case::Coap => coap::run(plan),
+            Case::Arm => arm::run(plan),
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Firmware of `size` bytes at an address with this scheme; `https` is TLS 1.3.
+    /// Firmware of `size` bytes at an address with this scheme; `https` is TLS 1.3 for who knows it.
     pub fn new(scheme: &str, size: usize) -> Site {
         let folder = TempDir::new().expect("a temporary folder");
         let authority = Authority::new(folder.path());
@@ -29,7 +29,8 @@ impl Site {
             let name = firmware.path.file_name().expect("its name").to_string_lossy().into_owned();
             let identity = authority.server("localhost", Validity::Now);
             let http_port = ReservedPort::new();
-            let more = format!("listen 127.0.0.1:{http_port}; ssl_protocols TLSv1.3; sendfile on; tcp_nopush on;");
+            let more =
+                format!("listen 127.0.0.1:{http_port}; ssl_protocols TLSv1.2 TLSv1.3; sendfile on; tcp_nopush on;");
             let nginx = Nginx::start_with(folder.path(), content, &identity, &more);
             let url = match scheme {
                 "https" => nginx.url(&name),
