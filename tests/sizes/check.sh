@@ -60,7 +60,8 @@ check() { # NAME SIZE
     fi
 }
 # A service that a program does not use costs it nothing: where one of its functions is there, something else names it.
-services=$(nm -C "$output/bin/service_none" | grep '::services::' || true)
+# Small ones do not count: what is the same in several types (ways to drop two texts) is there once, under one of their names.
+services=$(nm -CS "$output/bin/service_none" | grep '::services::' | grep -v '^[0-9a-f]* 0*[0-7]\?[0-9a-f] ' || true)
 if [ -n "$services" ]; then
     printf 'a program without a service holds this of one:\n%s\n' "$services" >&2
     failed=1
