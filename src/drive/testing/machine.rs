@@ -1,5 +1,6 @@
 //! A machine that reaches a simulated MQTT server and a simulated web server, which share a clock.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use iot_engine::time::Millis;
@@ -15,6 +16,8 @@ pub(crate) struct Machine {
     pub(crate) mqtt: Simulation,
     pub(crate) http: Arc<World>,
     web: Arc<dyn Platform>,
+    /// What it gives for a random number.
+    pub(crate) random: AtomicU64,
 }
 
 impl Machine {
@@ -23,7 +26,7 @@ impl Machine {
         let http = World::new(Traits::default(), responder);
         let mqtt = Simulation::default();
         mqtt.world().clock = http.clock.clone();
-        Arc::new(Machine { mqtt, web: http.platform(), http })
+        Arc::new(Machine { mqtt, web: http.platform(), http, random: AtomicU64::new(0) })
     }
 
     /// A client that has connected.
@@ -97,6 +100,6 @@ impl Platform for Machine {
     }
 
     fn random(&self) -> u64 {
-        0
+        self.random.load(Ordering::Relaxed)
     }
 }

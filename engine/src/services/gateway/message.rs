@@ -163,6 +163,7 @@ mod tests {
         ("SP".to_owned(), device_name.to_owned(), result)
     }
 
+    /// Cases 4, 11 and 12 of gateway.md.
     #[test]
     fn requests_are_the_contracts_bytes() {
         assert_eq!(
@@ -184,15 +185,15 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_however_it_is_written() {
+    fn case_9_an_answer_is_read_however_it_is_written() {
         let pretty = "\r\n{ \"payload\" :\n {\"devices\": [\n{\"result\": \"-1\", \"x\": [\"}]\"], \"device_name\":\"S\\u0044\",\n\
                       \"product_id\":\"SP\"} ] }, \"type\":\"offline\" }";
         assert_eq!(results(pretty), [entry_of("SD", Some(-1))]);
         let object = r#"{"type":"online","payload":{"devices":{"product_id":"SP","device_name":"SD","result":806}}}"#;
         assert_eq!(results(object), [entry_of("SD", Some(806))]);
         let third = concat!(
-            r#"{"type":"bind","payload":{"devices":[{"product_id":"SP","device_name":"a","result":0},{},"#,
-            r#"{"device_name":"b"},7,{"product_id":"SP","device_name":"SD","result":"809"}]}}"#
+            r#"{"type":"bind","payload":{"devices":[{"product_id":"SP","device_name":"a","result":0},"#,
+            r#"{"device_name":"b"},{"product_id":"SP","device_name":"SD","result":"809"},{},7]}}"#
         );
         assert_eq!(results(third), [entry_of("a", Some(0)), entry_of("SD", Some(809))]);
     }
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_may_be_empty_in_every_way() {
+    fn case_13_the_list_may_be_empty_in_every_way() {
         for devices in ["[]", "null", "\"x\"", r#"{"product_id":"SP","device_name":"SD"}"#] {
             let payload = format!(r#"{{"type":"describe_sub_devices","payload":{{"devices":{devices}}}}}"#);
             assert_eq!(results(&payload), [], "{devices}");
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn other_messages_are_no_answer() {
+    fn case_10_other_messages_are_no_answer() {
         for payload in [
             "",
             "[]",

@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vectors_of_the_contract() {
+    fn case_11_the_vectors_of_the_contract() {
         let signature = sign(b"c2VjcmV0c2VjcmV0MTIzNA==", &device(), 805_570_441, 1_795_888_156);
         assert_eq!(signature, "EwpZODx3+SYPhsINFYnkqerZzm4=");
         let signature = sign(b"233222b2a4a314b7fb56933ec29e91ec", &device(), 123_456, 1_700_000_000);
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificates_key_is_its_files_md5() {
+    fn case_11_a_certificates_key_is_its_files_md5() {
         assert_eq!(certificate_key(b"abc"), "900150983cd24fb0d6963f7d28e17f72");
     }
 }

@@ -7,6 +7,7 @@ use rumqttc::mqttbytes::v4::Packet;
 
 use super::*;
 use crate::drive::mqtt::{Listener, Notice};
+use crate::drive::testing::mqtt_server::setup;
 use crate::drive::testing::web_server::Answer;
 use crate::drive::testing::{Cloud, Grant, Machine};
 
@@ -42,6 +43,31 @@ fn online(gateway: &Gateway, name: &str) -> Result<i32, Unanswered> {
     gateway.ask(gateway.client.identity(), Operation::Online, &device(name), None)
 }
 
+/// Filter and QoS of each SUBSCRIBE since the last call.
+fn take_subscribes(machine: &Machine) -> Vec<(String, u8)> {
+    let mut taken = Vec::new();
+    machine.mqtt.world().received.retain(|packet| match packet {
+        Packet::Subscribe(subscribe) => {
+            taken.extend(subscribe.filters.iter().map(|filter| (filter.path.clone(), filter.qos as u8)));
+            false
+        }
+        _ => true,
+    });
+    taken
+}
+
+/// The server hangs up as soon as it has the first request, whose answer is lost so.
+fn cut_after_the_request(machine: &Machine) {
+    let once = AtomicBool::new(false);
+    let server = machine.mqtt.clone();
+    machine.mqtt.world().on_packet = Some(Arc::new(move |packet| {
+        let is_request = matches!(packet, Packet::Publish(publish) if publish.topic == UP);
+        if is_request && !once.swap(true, Ordering::Relaxed) {
+            server.world().closed = true;
+        }
+    }));
+}
+
 #[derive(Default, Clone)]
 struct Notices(Arc<StdMutex<Vec<String>>>);
 
@@ -58,38 +84,41 @@ impl Listener for Notices {
     }
 }
 
+/// What the caller's struct holds afterwards: tests/support/services.c.
 #[test]
-fn the_program_hears_of_the_gateways_subscription_only_after_a_reconnect() {
+fn case_1_the_gateway_subscribes_with_qos_1_and_the_program_hears_nothing_of_it() {
     let machine = machine(|_| None);
     let notices = Notices::default();
     let client = machine.client_with(notices.clone());
     let gateway = gateway(&client);
+    assert_eq!(take_subscribes(&machine), [(DOWN.to_owned(), 1)]);
     client.yield_for(50).unwrap();
     assert_eq!(notices.take(), Vec::<String>::new());
-    machine.mqtt.world().closed = true;
-    for _ in 0..40 {
-        let _ = client.yield_for(100);
-    }
-    assert_eq!(notices.take(), ["Disconnected", "Reconnected", "Subscribed"]);
     gateway.close();
 }
 
+/// The codes, and a wrong password: tests/faults/tests/gateway_and_shadow.rs.
 #[test]
-fn no_gateway_without_its_subscription() {
+fn case_2_no_gateway_without_its_subscription_and_nothing_is_held() {
     for (grant, ended) in [(Grant::Refused, Ended::Refused), (Grant::Silent, Ended::TimedOut)] {
         let machine = machine(|_| None);
-        let client = machine.client();
+        let notices = Notices::default();
+        let client = machine.client_with(notices.clone());
         machine.mqtt.world().grants(&[grant]);
         let began = machine.ms();
-        assert_eq!(Gateway::new(client).err(), Some(ended));
+        assert_eq!(Gateway::new(client.clone()).err(), Some(ended));
         assert!(machine.ms() - began < 5_100);
+        client.destroy();
+        assert_eq!(notices.take(), Vec::<String>::new());
+        assert_eq!(Arc::strong_count(&client), 1, "somebody still holds the client");
     }
 }
 
 #[test]
-fn online_is_the_contracts_bytes_with_qos_0_and_returns_with_the_answer() {
+fn cases_4_and_7_online_is_the_contracts_bytes_with_qos_0_and_returns_with_the_answer() {
     let machine = machine(|_| Some(result_of("online", "d", 0)));
     let gateway = gateway(&machine.client());
+    machine.mqtt.world().latency_ms = 5;
     let began = machine.ms();
     assert_eq!(online(&gateway, "d"), Ok(0));
     assert!(machine.ms() - began <= 50);
@@ -100,7 +129,7 @@ fn online_is_the_contracts_bytes_with_qos_0_and_returns_with_the_answer() {
 }
 
 #[test]
-fn the_list_is_in_the_order_of_the_message() {
+fn case_13_the_list_is_in_the_order_of_the_message() {
     let machine = machine(|text| {
         assert_eq!(text, r#"{"type":"describe_sub_devices"}"#);
         let entries =
@@ -113,7 +142,7 @@ fn the_list_is_in_the_order_of_the_message() {
 }
 
 #[test]
-fn no_answer_is_told_after_20_s_and_an_answer_after_19_s_counts() {
+fn case_7_no_answer_is_told_after_20_s_and_an_answer_after_19_s_counts() {
     let machine = machine(|_| None);
     let client = machine.client();
     let gateway = gateway(&client);
@@ -131,7 +160,7 @@ fn no_answer_is_told_after_20_s_and_an_answer_after_19_s_counts() {
 }
 
 #[test]
-fn a_link_that_is_down_is_told_at_once() {
+fn case_16_a_link_that_is_down_is_told_at_once() {
     let machine = machine(|_| None);
     let client = machine.client();
     let gateway = gateway(&client);
@@ -144,7 +173,7 @@ fn a_link_that_is_down_is_told_at_once() {
 }
 
 #[test]
-fn a_cut_after_the_request_has_online_sent_again_and_bind_not() {
+fn case_17_a_cut_after_the_request_has_online_sent_again_and_bind_not() {
     for (operation, sent, result) in
         [(Operation::Online, 2, Ok(0)), (Operation::Bind, 1, Err(Unanswered::NoAnswer(Ended::TimedOut)))]
     {
@@ -158,14 +187,7 @@ fn a_cut_after_the_request_has_online_sent_again_and_bind_not() {
             *count += usize::from(topic == UP);
             (*count == 2).then(|| (DOWN.to_owned(), result_of(operation.name(), "d", 0)))
         });
-        let once = AtomicBool::new(false);
-        let server = machine.mqtt.clone();
-        machine.mqtt.world().on_packet = Some(Arc::new(move |packet| {
-            let is_request = matches!(packet, Packet::Publish(publish) if publish.topic == UP);
-            if is_request && !once.swap(true, Ordering::Relaxed) {
-                server.world().closed = true;
-            }
-        }));
+        cut_after_the_request(&machine);
         assert_eq!(gateway.ask(client.identity(), operation, &device("d"), None), result);
         assert_eq!(*asked.lock().unwrap(), sent);
         // It holds the server, which holds it.
@@ -174,14 +196,44 @@ fn a_cut_after_the_request_has_online_sent_again_and_bind_not() {
 }
 
 #[test]
-fn a_message_that_is_no_answer_changes_nothing() {
+fn case_17_a_cut_ends_the_wait_at_once_where_the_client_does_not_connect_again() {
+    let machine = machine(|_| None);
+    let mut setup = setup(Notices::default(), Box::new(()));
+    setup.config.auto_connect = false;
+    let client = Client::offline(machine.clone(), setup);
+    client.connect().unwrap();
+    let gateway = gateway(&client);
+    cut_after_the_request(&machine);
+    let began = machine.ms();
+    assert_eq!(online(&gateway, "d"), Err(Unanswered::NoAnswer(Ended::NoLink(Error::NotConnected))));
+    assert!(machine.ms() - began <= 50);
+    assert_eq!(machine.take_published(UP).len(), 1);
+    // It holds the server, which holds it.
+    machine.mqtt.world().on_packet = None;
+}
+
+#[test]
+fn case_10_messages_that_are_not_its_answer_do_not_end_the_wait() {
     let machine = machine(|_| None);
     let client = machine.client();
     let gateway = gateway(&client);
-    for payload in [&b"{"[..], b"", br#"{"type":"search_devices","payload":{"status":1}}"#, &[b'x'; 17_000]] {
-        machine.send(&client, DOWN, payload);
+    let right = String::from_utf8(result_of("online", "d", 7)).unwrap();
+    let others = [
+        String::new(),
+        "{".to_owned(),
+        right.replace("online", "offline"),
+        right.replace("online", "online_x"),
+        right.replace("\"SP\"", "\"OTHER\""),
+        right.replace("\"d\"", "\"e\""),
+        right.replace(",\"result\":7", ""),
+        right.replace('}', ""),
+        right.replace('{', &format!("{{{}", " ".repeat(17_000))),
+    ];
+    let mut cloud = Cloud::default();
+    for payload in others.into_iter().chain([right.replace(":7", ":0")]) {
+        assert_ne!(payload, right);
+        cloud = cloud.answer_with(move |_, _| Some((DOWN.to_owned(), payload.clone().into_bytes())));
     }
-    machine.mqtt.world().cloud =
-        Cloud::default().answer_with(|_, _| Some((DOWN.to_owned(), result_of("online", "d", 0))));
+    machine.mqtt.world().cloud = cloud;
     assert_eq!(online(&gateway, "d"), Ok(0));
 }

@@ -29,7 +29,7 @@ fn ask(session: &mut Session, operation: Operation, name: &str, result: i32) -> 
 }
 
 #[test]
-fn online_twice_and_offline_twice() {
+fn case_4_online_twice_and_offline_twice() {
     let mut session = Session::default();
     assert_eq!(ask(&mut session, Operation::Offline, "d", 0), Err(Hindrance::NotOnline));
     assert_eq!(ask(&mut session, Operation::Online, "d", 0), Ok(0));
@@ -39,7 +39,7 @@ fn online_twice_and_offline_twice() {
 }
 
 #[test]
-fn a_refused_online_leaves_nothing_and_a_refused_offline_everything() {
+fn cases_5_and_6_a_refused_online_leaves_nothing_and_a_refused_offline_everything() {
     let mut session = Session::default();
     for refusal in [-1, 806, 809] {
         assert_eq!(ask(&mut session, Operation::Online, "d", refusal), Ok(refusal));
@@ -52,7 +52,7 @@ fn a_refused_online_leaves_nothing_and_a_refused_offline_everything() {
 }
 
 #[test]
-fn names_that_begin_alike_are_different_devices() {
+fn case_8_names_that_begin_alike_are_different_devices() {
     for (first, second) in [("light1", "light10"), ("light10", "light1")] {
         let mut session = Session::default();
         assert_eq!(ask(&mut session, Operation::Online, first, 0), Ok(0));
@@ -66,7 +66,7 @@ fn names_that_begin_alike_are_different_devices() {
 }
 
 #[test]
-fn answers_of_another_kind_are_ignored_and_the_right_one_counts() {
+fn case_10_answers_of_another_kind_are_ignored_and_the_right_one_counts() {
     let mut session = Session::default();
     let (ticket, _) = session.ask(NOW, Operation::Online, &device("d"), None).unwrap();
     for other in [
@@ -88,7 +88,7 @@ fn answers_of_another_kind_are_ignored_and_the_right_one_counts() {
 }
 
 #[test]
-fn requests_for_different_devices_do_not_disturb_each_other_and_those_for_one_wait() {
+fn cases_19_and_20_requests_for_different_devices_do_not_disturb_each_other_and_those_for_one_wait() {
     let mut session = Session::default();
     let (first, _) = session.ask(NOW, Operation::Online, &device("a"), None).unwrap();
     let (second, _) = session.ask(NOW, Operation::Online, &device("b"), None).unwrap();
@@ -120,7 +120,7 @@ fn a_request_that_was_given_up_has_no_answer_any_more() {
 }
 
 #[test]
-fn after_a_reconnect_and_after_unbind_a_device_can_be_put_online_again() {
+fn cases_12_and_18_after_a_reconnect_and_after_unbind_a_device_can_be_put_online_again() {
     let mut session = Session::default();
     assert_eq!(ask(&mut session, Operation::Online, "d", 0), Ok(0));
     assert!(session.link_restored().is_empty());
@@ -133,7 +133,7 @@ fn after_a_reconnect_and_after_unbind_a_device_can_be_put_online_again() {
 }
 
 #[test]
-fn online_offline_and_list_are_sent_again_after_a_reconnect_but_not_bind_and_unbind() {
+fn case_17_online_offline_and_list_are_sent_again_after_a_reconnect_but_not_bind_and_unbind() {
     let mut session = Session::default();
     assert_eq!(ask(&mut session, Operation::Online, "on", 0), Ok(0));
     let mut texts = Vec::new();

@@ -29,6 +29,31 @@ fn subscribe(client: &Arc<Client>, filter: &str, heard: &Heard) -> Result<u16, E
 }
 
 #[test]
+fn case_18_after_a_reconnect_the_gateways_subscription_comes_first_and_online_is_sent_again() {
+    let machine = machine(|_| Some(result_of("online", "d", 0)));
+    let notices = Notices::default();
+    let client = machine.client_with(notices.clone());
+    let gateway = gateway(&client);
+    subscribe(&client, "SP/d/data", &Heard::default()).unwrap();
+    assert_eq!(online(&gateway, "d"), Ok(0));
+    assert_eq!(online(&gateway, "d"), Err(Unanswered::AlreadyOnline));
+    machine.take_published(UP);
+    take_subscribes(&machine);
+    notices.take();
+    machine.mqtt.world().closed = true;
+    for _ in 0..40 {
+        let _ = client.yield_for(100);
+    }
+    assert_eq!(notices.take(), ["Disconnected", "Reconnected", "Subscribed", "Subscribed"]);
+    let filters: Vec<String> = take_subscribes(&machine).into_iter().map(|(filter, _)| filter).collect();
+    assert_eq!(filters, [DOWN, "SP/d/data"]);
+    assert!(machine.take_published(UP).is_empty(), "nothing is sent on its own");
+    assert_eq!(online(&gateway, "d"), Ok(0));
+    assert_eq!(machine.take_published(UP).len(), 1);
+    gateway.close();
+}
+
+#[test]
 fn case_23_a_wildcard_that_was_never_subscribed_takes_nothing_away() {
     let machine = machine(|_| Some(result_of("online", "d", 0)));
     let client = machine.client();
