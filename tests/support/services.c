@@ -245,6 +245,23 @@ static bool end_shadow(void)
 /* ---- Gateway ---- */
 
 static void *gateway;
+static int   gateway_context;
+
+static void on_gateway_event(void *client, void *context, MQTTEventMsg *event)
+{
+    (void)client;
+    (void)context;
+    (void)event;
+}
+
+/* gateway.md section 8, cases 1 and 3: Construct leaves the event handler in the program's struct alone. */
+static bool is_untouched(const GatewayInitParam *init)
+{
+    const MQTTEventHandler *handler = &init->init_param.event_handle;
+
+    return handler->h_fp == on_gateway_event && handler->context == &gateway_context && init->event_handler == NULL &&
+           init->event_context == NULL;
+}
 
 static bool use_gateway(void)
 {
@@ -261,13 +278,16 @@ static bool use_gateway(void)
 #ifndef AUTH_MODE_CERT
     strcpy(behind.device_secret, "c2VjcmV0c2VjcmV0MTIzNA==");
 #endif
-    init.init_param          = device_params();
+    init.init_param                      = device_params();
+    init.init_param.event_handle.h_fp    = on_gateway_event;
+    init.init_param.event_handle.context = &gateway_context;
+
     gateway                  = gateway != NULL ? gateway : IOT_Gateway_Construct(&init);
     param.product_id         = product;
     param.device_name        = device;
     param.subdev_product_id  = product;
     param.subdev_device_name = name;
-    if (gateway == NULL || IOT_Gateway_Subdev_Bind(gateway, &param, &behind) != 0) {
+    if (!is_untouched(&init) || gateway == NULL || IOT_Gateway_Subdev_Bind(gateway, &param, &behind) != 0) {
         return false;
     }
     if (IOT_Gateway_Subdev_GetBindList(gateway, &param, &list) != 0) {

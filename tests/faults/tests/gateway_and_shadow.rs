@@ -128,7 +128,7 @@ fn a_shadow_that_misbehaves_ends_the_request_as_the_contract_says() {
     each(&rows, run, slice::from_ref(&device), &[]);
 }
 
-/// gateway.md, section 2: what a call returns.
+/// gateway.md, section 2: what a call returns; and of section 8 the codes of case 2.
 #[test]
 fn a_cloud_that_misbehaves_fails_the_gateways_call() {
     let rows = [
@@ -139,6 +139,8 @@ fn a_cloud_that_misbehaves_fails_the_gateways_call() {
         ("mqtt:message=other-device@gateway#2", 1, "could not be put online: -1001"),
         ("mqtt:message=half@gateway#2", 1, "could not be put online: -1001"),
         ("mqtt:refuse-subscription#1", 1, "could not connect: -108"),
+        ("mqtt:no-answer@subscribe#1", 1, "could not connect: -111"),
+        ("mqtt:connack=4#1", 1, "could not connect: -116"),
         ("mqtt:message=16-kb@gateway", 0, "offline"),
         ("mqtt:twice@gateway", 0, "offline"),
         ("mqtt:late=2@gateway#2", 0, "offline"),
