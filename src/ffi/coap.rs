@@ -51,14 +51,8 @@ unsafe fn construct(name: &'static str, params: &mut CoAPInitParams) -> Result<A
         log::error!(target: name, "{why}");
         QCLOUD_ERR_INVAL
     };
-    let names = Names {
-        #[cfg(feature = "abi-3-3")]
-        region: params.region,
-        product_id: params.product_id,
-        device_name: params.device_name,
-    };
     // SAFETY: the texts in `params` are NULL or end with a NUL.
-    let identity = unsafe { names.device(name) }?;
+    let identity = unsafe { Names::from(&*params).device(name) }?;
     // SAFETY: as above.
     let security = unsafe { security(name, params, &identity) }?;
     let asked = Settings { command_timeout_ms: params.command_timeout, max_repeats: params.max_retry_count };

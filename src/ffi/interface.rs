@@ -21,16 +21,26 @@ pub(super) struct Names {
     pub(super) device_name: *const c_char,
 }
 
-impl From<&MQTTInitParams> for Names {
-    fn from(params: &MQTTInitParams) -> Self {
-        Names {
-            #[cfg(feature = "abi-3-3")]
-            region: params.region,
-            product_id: params.product_id,
-            device_name: params.device_name,
+macro_rules! names_in {
+    ($params:ty) => {
+        impl From<&$params> for Names {
+            fn from(params: &$params) -> Self {
+                Names {
+                    #[cfg(feature = "abi-3-3")]
+                    region: params.region,
+                    product_id: params.product_id,
+                    device_name: params.device_name,
+                }
+            }
         }
-    }
+    };
 }
+
+names_in!(MQTTInitParams);
+#[cfg(feature = "coap")]
+names_in!(iot_abi::coap::CoAPInitParams);
+#[cfg(feature = "log-upload")]
+names_in!(iot_abi::log::LogUploadInitParams);
 
 impl Names {
     /// The device.

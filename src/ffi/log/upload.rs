@@ -35,14 +35,8 @@ pub(super) unsafe fn start(function: &'static str, params: &LogUploadInitParams)
 }
 
 unsafe fn uploader(function: &'static str, params: &LogUploadInitParams) -> Result<Arc<Uploader>, c_int> {
-    let names = Names {
-        #[cfg(feature = "abi-3-3")]
-        region: params.region,
-        product_id: params.product_id,
-        device_name: params.device_name,
-    };
     // SAFETY: the caller's promise.
-    let device = unsafe { names.device(function) }?;
+    let device = unsafe { Names::from(params).device(function) }?;
     // SAFETY: as above.
     let sign_key = unsafe { required_str(function, "sign_key", params.sign_key) }?;
     let invalid = |text: &dyn std::fmt::Display| {
