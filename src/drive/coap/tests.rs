@@ -155,10 +155,10 @@ impl Platform for Cloud {
 
 /// What a listener has heard: ids and events.
 #[derive(Clone, Default)]
-struct Heard(Arc<std::sync::Mutex<Vec<(u16, Event)>>>);
+pub(crate) struct Heard(Arc<std::sync::Mutex<Vec<(u16, Event)>>>);
 
 impl Heard {
-    fn take(&self) -> Vec<(u16, Event)> {
+    pub(crate) fn take(&self) -> Vec<(u16, Event)> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }

@@ -14,7 +14,6 @@ use crate::hal::Platform;
 /// A CoAP client, and who hears what the cloud answers to a version report.
 pub(super) struct CoapSignal {
     client: Arc<Client>,
-    topic: String,
     receiver: Arc<Receiver>,
 }
 
@@ -27,8 +26,8 @@ struct Receiver {
 impl CoapSignal {
     /// Sends nothing.
     pub(super) fn new(client: Arc<Client>, topic: String, upgrade: &Arc<Upgrade>) -> Self {
-        let receiver = Arc::new(Receiver { upgrade: Arc::downgrade(upgrade), topic: topic.clone() });
-        CoapSignal { client, topic, receiver }
+        let receiver = Arc::new(Receiver { upgrade: Arc::downgrade(upgrade), topic });
+        CoapSignal { client, receiver }
     }
 }
 
@@ -38,11 +37,11 @@ impl Signal for CoapSignal {
     }
 
     fn report(&self, report: &Report) -> Result<u16, Error> {
-        send(&self.client, &self.topic, report)
+        send(&self.client, &self.receiver.topic, report)
     }
 
     fn report_version(&self, report: &Report) -> Result<u16, Error> {
-        let sent = self.client.send_followed(&self.topic, report.payload.as_bytes(), self.receiver.clone());
+        let sent = self.client.send_followed(&self.receiver.topic, report.payload.as_bytes(), self.receiver.clone());
         noted(report, sent)
     }
 
@@ -84,5 +83,6 @@ impl Listener for Receiver {
         }
     }
 }
+
 #[cfg(test)]
 mod tests;

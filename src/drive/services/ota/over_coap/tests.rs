@@ -3,7 +3,7 @@ use iot_engine::coap::Event;
 use iot_engine::services::ota::{FailureCode, OtaError};
 
 use super::*;
-use crate::drive::coap::tests::{acknowledge, answer, Cloud};
+use crate::drive::coap::tests::{acknowledge, answer, Cloud, Heard};
 use crate::drive::services::ota::Ota;
 use crate::drive::testing::web_server::{self, Answer as WebAnswer, Traits};
 use crate::hal::TransportError;
@@ -26,25 +26,10 @@ fn update() -> String {
     )
 }
 
-/// What the client's event handler has heard.
-#[derive(Clone, Default)]
-struct Heard(Arc<std::sync::Mutex<Vec<(u16, Event)>>>);
-
-impl Heard {
-    fn take(&self) -> Vec<(u16, Event)> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-impl Listener for Heard {
-    fn ended(&self, _: &Arc<Client>, answer: &Answer) {
-        self.0.lock().unwrap().push((answer.id, answer.event()));
-    }
-}
-
 struct Device {
     cloud: Cloud,
     client: Arc<Client>,
+    /// What the client's event handler has heard.
     heard: Heard,
     web: Arc<web_server::World>,
     ota: Arc<Ota>,
