@@ -23,9 +23,31 @@ pub fn byte(high: u8, low: u8) -> Option<u8> {
     Some(value(high)? << 4 | value(low)?)
 }
 
+/// The `N` bytes that twice as many hex digits of either case stand for. `None`: there are more or fewer, or others.
+#[must_use]
+pub fn bytes<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (place, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *place = byte(*pair.first()?, *pair.last()?)?;
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_take_as_many_digits_as_they_need() {
+        assert_eq!(bytes(b"00fFA5"), Some([0x00, 0xFF, 0xA5]));
+        assert_eq!(bytes(b""), Some([]));
+        for digits in ["00fF", "00fFA", "00fFA5a", "00fFA500", "00fFAg"] {
+            assert_eq!(bytes::<3>(digits.as_bytes()), None, "{digits}");
+        }
+    }
 
     #[test]
     fn every_byte_survives_the_round_trip() {

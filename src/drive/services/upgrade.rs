@@ -380,9 +380,7 @@ impl Upgrade {
             return None;
         }
         let (version, digits, size) = (self.ota.version().ok()?, self.ota.md5sum().ok()?, self.ota.file_size().ok()?);
-        let pair = |pair: &[u8]| hex::byte(*pair.first()?, *pair.last()?);
-        let md5 = digits.as_bytes().chunks_exact(2).map(pair).collect::<Option<Vec<u8>>>()?;
-        Some(Order { version, md5: md5.try_into().ok()?, size })
+        Some(Order { version, md5: hex::bytes(digits.as_bytes())?, size })
     }
 
     fn ask(&self, work: &mut Work) -> bool {
