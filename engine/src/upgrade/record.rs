@@ -54,24 +54,8 @@ pub enum Cause {
     NotConfirmed,
     /// It was started, and the boot loader went back.
     FellBack,
-    /// No header, where one is required.
-    Unsigned,
-    /// A header that can't be read.
-    BadHeader,
-    /// Signed with an unknown key.
-    UnknownKey,
-    /// The signature is wrong.
-    BadSignature,
-    /// For another product.
-    OtherProduct,
-    /// Another version than the announced one.
-    OtherVersion,
-    /// Older than what may be installed.
-    TooOld,
-    /// Not of the size that was signed.
-    WrongSize,
-    /// Not the image that was signed.
-    WrongImage,
+    /// It is not what this device takes.
+    Refused(Refusal),
 }
 
 const CAUSES: [Cause; 18] = [
@@ -84,30 +68,20 @@ const CAUSES: [Cause; 18] = [
     Cause::NotStarted,
     Cause::NotConfirmed,
     Cause::FellBack,
-    Cause::Unsigned,
-    Cause::BadHeader,
-    Cause::UnknownKey,
-    Cause::BadSignature,
-    Cause::OtherProduct,
-    Cause::OtherVersion,
-    Cause::TooOld,
-    Cause::WrongSize,
-    Cause::WrongImage,
+    Cause::Refused(Refusal::Unsigned),
+    Cause::Refused(Refusal::BadHeader),
+    Cause::Refused(Refusal::UnknownKey),
+    Cause::Refused(Refusal::BadSignature),
+    Cause::Refused(Refusal::OtherProduct),
+    Cause::Refused(Refusal::OtherVersion),
+    Cause::Refused(Refusal::TooOld),
+    Cause::Refused(Refusal::WrongSize),
+    Cause::Refused(Refusal::WrongImage),
 ];
 
 impl From<Refusal> for Cause {
     fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Unsigned => Cause::Unsigned,
-            Refusal::BadHeader => Cause::BadHeader,
-            Refusal::UnknownKey => Cause::UnknownKey,
-            Refusal::BadSignature => Cause::BadSignature,
-            Refusal::OtherProduct => Cause::OtherProduct,
-            Refusal::OtherVersion => Cause::OtherVersion,
-            Refusal::TooOld => Cause::TooOld,
-            Refusal::WrongSize => Cause::WrongSize,
-            Refusal::WrongImage => Cause::WrongImage,
-        }
+        Cause::Refused(refusal)
     }
 }
 
@@ -120,30 +94,19 @@ impl Cause {
 
     /// What the cloud is told.
     #[must_use]
-    pub fn text(self) -> String {
-        let refusal = match self {
-            Cause::None => return String::new(),
-            Cause::Cancelled => return "the program has cancelled the upgrade".to_owned(),
-            Cause::Download => return "the download failed".to_owned(),
-            Cause::Md5 => return "the firmware's MD5 is not the announced one".to_owned(),
-            Cause::Store => return "the firmware could not be stored".to_owned(),
-            Cause::TooLarge => return "the firmware does not fit into the slot".to_owned(),
-            Cause::NotStarted => return "the firmware was installed, but never started".to_owned(),
-            Cause::NotConfirmed => {
-                return "the firmware did not confirm that it works: the former one runs again".to_owned()
-            }
-            Cause::FellBack => return "the firmware did not come up: the former one runs again".to_owned(),
-            Cause::Unsigned => Refusal::Unsigned,
-            Cause::BadHeader => Refusal::BadHeader,
-            Cause::UnknownKey => Refusal::UnknownKey,
-            Cause::BadSignature => Refusal::BadSignature,
-            Cause::OtherProduct => Refusal::OtherProduct,
-            Cause::OtherVersion => Refusal::OtherVersion,
-            Cause::TooOld => Refusal::TooOld,
-            Cause::WrongSize => Refusal::WrongSize,
-            Cause::WrongImage => Refusal::WrongImage,
-        };
-        refusal.to_string()
+    pub fn text(self) -> &'static str {
+        match self {
+            Cause::None => "",
+            Cause::Cancelled => "the program has cancelled the upgrade",
+            Cause::Download => "the download failed",
+            Cause::Md5 => "the firmware's MD5 is not the announced one",
+            Cause::Store => "the firmware could not be stored",
+            Cause::TooLarge => "the firmware does not fit into the slot",
+            Cause::NotStarted => "the firmware was installed, but never started",
+            Cause::NotConfirmed => "the firmware did not confirm that it works: the former one runs again",
+            Cause::FellBack => "the firmware did not come up: the former one runs again",
+            Cause::Refused(refusal) => refusal.text(),
+        }
     }
 }
 
@@ -339,7 +302,7 @@ mod tests {
 
     #[test]
     fn every_cause_tells_its_own_story() {
-        let texts: std::collections::HashSet<String> = CAUSES.iter().map(|cause| cause.text()).collect();
+        let texts: std::collections::HashSet<&str> = CAUSES.iter().map(|cause| cause.text()).collect();
         assert_eq!(texts.len(), CAUSES.len());
         let refusals = [
             Refusal::Unsigned,
@@ -353,7 +316,7 @@ mod tests {
             Refusal::WrongImage,
         ];
         for refusal in refusals {
-            assert_eq!(Cause::from(refusal).text(), refusal.to_string());
+            assert_eq!(Cause::from(refusal).text(), refusal.text());
         }
     }
 }

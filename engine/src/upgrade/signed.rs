@@ -1,7 +1,6 @@
 //! The header in front of a signed image, format 1 (docs/upgrade.md section 2).
 
 use std::cmp::Ordering;
-use std::fmt;
 
 use super::keys::{PublicKey, KEY_ID_LEN};
 use super::version;
@@ -35,7 +34,7 @@ pub struct Header {
 }
 
 /// Why an image is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// Keys are required and it has no header.
     Unsigned,
@@ -57,9 +56,11 @@ pub enum Refusal {
     WrongImage,
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Refusal {
+    /// In words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
             Refusal::Unsigned => "the firmware is not signed",
             Refusal::BadHeader => "the firmware's header can't be read",
             Refusal::UnknownKey => "the firmware is signed with a key that this device does not know",
@@ -69,7 +70,7 @@ impl fmt::Display for Refusal {
             Refusal::TooOld => "the firmware is older than what may be installed",
             Refusal::WrongSize => "the firmware's size is not the signed one",
             Refusal::WrongImage => "the firmware is not the one that was signed",
-        })
+        }
     }
 }
 

@@ -516,7 +516,7 @@ impl Upgrade {
             } else {
                 // What the download's failure was is known better where it was seen.
                 if !std::mem::take(&mut work.is_reason_known) {
-                    self.ota.set_failure_reason(&cause.text());
+                    self.ota.set_failure_reason(cause.text());
                 }
                 self.ota.report_upgrade_fail(Some(&order.version))
             };

@@ -1,5 +1,7 @@
 use std::mem;
 
+use iot_engine::upgrade::Refusal;
+
 use super::*;
 use crate::drive::testing::web_server::Answer;
 use crate::drive::testing::Machine;
@@ -152,7 +154,7 @@ fn events_have_the_headers_numbers() {
         Event::Verified,
         Event::Restart(Cause::NotConfirmed),
         Event::Trial,
-        Event::Failed(Cause::WrongImage),
+        Event::Failed(Cause::Refused(Refusal::WrongImage)),
         Event::Confirmed,
     ] {
         handler.call(&event);

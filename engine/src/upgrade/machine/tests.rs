@@ -1,3 +1,4 @@
+use super::super::signed::Refusal;
 use super::*;
 
 fn order(version: &str) -> Order {
@@ -143,7 +144,7 @@ fn what_can_not_be_done_ends_the_upgrade() {
     machine.offered(order("2"));
     machine.accept().unwrap();
     run_to(&mut machine, Step::Fetch(1));
-    machine.failed(Cause::BadSignature);
+    machine.failed(Cause::Refused(Refusal::BadSignature));
     assert_eq!(machine.step(), Step::Save);
-    told(machine, Cause::BadSignature);
+    told(machine, Cause::Refused(Refusal::BadSignature));
 }

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::super::record::{Cause, Order, Phase, Record};
+use super::super::signed::Refusal;
 use super::{Machine, Slot, Step};
 
 /// What is in a slot.
@@ -148,7 +149,7 @@ impl World {
                 }
                 with("all is there and is refused", &|world| {
                     world.slots[place] = Content::Partial;
-                    world.machine.failed(Cause::WrongImage);
+                    world.machine.failed(Cause::Refused(Refusal::WrongImage));
                 });
                 with("the download fails", &|world| world.machine.failed(Cause::Download));
             }

@@ -79,7 +79,7 @@ fn what_is_rightly_signed_must_also_be_for_this_device() {
         assert_eq!(judge(&file, &terms), Err(refusal));
         // The same holds where nobody looks at signatures.
         assert_eq!(judge(&file, &Terms { keys: &[], ..terms }), Err(refusal));
-        assert!(!refusal.to_string().is_empty());
+        assert!(!refusal.text().is_empty());
     }
     assert!(judge(&file, &Terms { not_older_than: [Some("1.3.0"), Some("1.2.9")], ..terms(&keys) }).is_ok());
 }

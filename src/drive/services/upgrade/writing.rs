@@ -1,6 +1,6 @@
 //! An image on its way into its slot: header, digest, writes and what is synced.
 
-use iot_engine::upgrade::{judge, Cause, Header, ImageDigest, Order, PublicKey, Terms, HEADER_LEN};
+use iot_engine::upgrade::{judge, Cause, Header, ImageDigest, Order, PublicKey, Refusal, Terms, HEADER_LEN};
 
 use super::store::{Store, StoreError};
 
@@ -205,11 +205,11 @@ impl Writing {
         store.sync(self.slot).map_err(stored_not)?;
         writes.syncs += 1;
         if !self.is_judged || self.written != self.image_size() {
-            return Err(Cause::WrongSize);
+            return Err(Refusal::WrongSize.into());
         }
         let digest = self.digest.finish();
         match &self.header {
-            Some(header) if header.digest != digest => Err(Cause::WrongImage),
+            Some(header) if header.digest != digest => Err(Refusal::WrongImage.into()),
             _ => Ok(self.written),
         }
     }
