@@ -23,7 +23,6 @@ for part in "${parts[@]}"; do
     *)
         need python3=python3 valgrind=valgrind mosquitto=mosquitto nginx=nginx-light coap-client-openssl=libcoap3-bin tshark=tshark \
             /usr/include/mbedtls/ssl.h=libmbedtls-dev
-        break
         ;;
     esac
 done
@@ -250,7 +249,17 @@ deny() {
     done
 }
 
-failed=0
+# What each part says is kept, for the end to name what failed.
+logs=$CARGO_TARGET_DIR/test-logs
+mkdir -p "$logs"
+
+# The lines of a part's output that name what failed, and its last ones.
+reasons() {
+    grep -nE '^test .* FAILED|panicked at|^error|^FAIL|\*\*\*(Failed|Timeout|Exception)|ERROR SUMMARY: [1-9]|SUMMARY: .*Sanitizer' "$logs/$1.log" | tail -n 12
+    tail -n 6 "$logs/$1.log"
+}
+
+failed=()
 summary=()
 for part in "${parts[@]}"; do
     case $part in
@@ -263,13 +272,18 @@ for part in "${parts[@]}"; do
     esac
     echo "==== $part"
     begin=$SECONDS
-    if $run; then
+    # Not through a pipe: what a part builds and begins, later parts know of by variables.
+    if $run > >(tee "$logs/$part.log") 2>&1; then
         summary+=("ok      $part ($((SECONDS - begin)) s)")
     else
         summary+=("FAILED  $part ($((SECONDS - begin)) s)")
-        failed=1
+        failed+=("$part")
     fi
 done
 echo "==== Summary"
 printf '%s\n' "${summary[@]}"
-exit $failed
+for part in "${failed[@]}"; do
+    echo "==== Why $part failed ($logs/$part.log)"
+    reasons "$part"
+done
+[ ${#failed[@]} -eq 0 ]
