@@ -46,10 +46,13 @@ trap finish EXIT
 trap 'exit 1' INT TERM
 
 export CARGO_TARGET_DIR=$PWD/target
-# A hub that is fast to build, unless somebody has built the other one anyway.
-profile=demo
-[ ! -x target/release/hub ] || profile=release
-hub=target/$profile/hub
+# A hub that is fast to build, unless somebody has built the other one, with everything in it, anyway.
+hub_build=(--profile=demo -p hub --no-default-features)
+hub=target/demo/hub
+if [ -x target/release/hub ]; then
+    hub_build=(--profile=release -p hub)
+    hub=target/release/hub
+fi
 
 # count_packages OPTION...: how many packages cargo compiles for these; fetches what is missing.
 count_packages() {
@@ -95,12 +98,12 @@ built() {
 
 echo "== Building the library with the C sample, and the hub (the first time takes some minutes)"
 library_total=$(count_packages -p iot-sdk -p iot-bundle)
-hub_total=$(count_packages -p hub --no-default-features)
+hub_total=$(count_packages "${hub_build[@]:1}")
 # At the same time: each has parts that only one processor works at. In groups of their own, which ctrl-C ends whole.
 set -m
 ./cmake_build.sh -DBUILD_TESTING=OFF -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR" >"$work/library.log" 2>&1 </dev/null &
 builds+=("$!")
-cargo build --profile "$profile" --locked -p hub --no-default-features >"$work/hub.log" 2>&1 </dev/null &
+cargo build --locked "${hub_build[@]}" >"$work/hub.log" 2>&1 </dev/null &
 builds+=("$!")
 set +m
 watch_builds "${builds[@]}"
