@@ -42,6 +42,17 @@ FEATURE_SETS=(
     "--features iot-bundle/abi-3-3,iot-bundle/coap,iot-bundle/log-upload"
 )
 
+# What runs in the background, by name: its group of processes. Nothing of it is left behind.
+declare -A background=()
+trap 'for running in "${background[@]}"; do kill -- "-$running" 2>/dev/null; done' EXIT
+
+# Waits for one of them; returns what it returned.
+end_background() {
+    local running=${background[$1]}
+    unset "background[$1]"
+    wait "$running"
+}
+
 lint() {
     cargo fmt --all -- --check || return
     cargo fmt --manifest-path fuzz/Cargo.toml -- --check || return
@@ -140,12 +151,12 @@ e2e_programs() {
 }
 
 # The rows of the fault matrix, in the background. What they say goes to build/faults.log.
-faults_running=
 begin_faults() {
     cargo build --locked -q -p faults || return
-    "$CARGO_TARGET_DIR/debug/faults" >build/faults.log 2>&1 &
-    faults_running=$!
-    trap 'kill "$faults_running" 2>/dev/null' EXIT
+    set -m
+    "$CARGO_TARGET_DIR/debug/faults" >build/faults.log 2>&1 </dev/null &
+    background[faults]=$!
+    set +m
 }
 
 e2e() {
@@ -161,11 +172,9 @@ demo() {
 
 faults() {
     e2e_programs && cargo test --locked -p faults || return
-    [ -n "$faults_running" ] || begin_faults || return
-    local running=$faults_running
-    tail -n +1 -f --pid="$running" build/faults.log
-    wait "$running" || return
-    trap - EXIT
+    [ -n "${background[faults]:-}" ] || begin_faults || return
+    tail -n +1 -f --pid="${background[faults]}" build/faults.log
+    end_background faults
 }
 
 # Everything about certificates once more with mbedTLS instead of rustls: ours, and the system's.
@@ -249,9 +258,18 @@ deny() {
     done
 }
 
-# What each part says is kept, for the end to name what failed.
+# What each part says is kept, for the end to name what failed; so is how it ended and how long it took.
 logs=$CARGO_TARGET_DIR/test-logs
+rm -rf "$logs"
 mkdir -p "$logs"
+
+run_part() {
+    local part=$1 run=$1 begin=$SECONDS outcome=FAILED
+    [ "$part" != ctest ] || run=ctest_part
+    # Not through a pipe: what a part builds and begins, later parts know of by variables.
+    if $run > >(tee "$logs/$part.log") 2>&1; then outcome='ok     '; fi
+    echo "$outcome $part ($((SECONDS - begin)) s)" >"$logs/$part.outcome"
+}
 
 # The lines of a part's output that name what failed, and its last ones.
 reasons() {
@@ -259,29 +277,54 @@ reasons() {
     tail -n 6 "$logs/$1.log"
 }
 
-failed=()
-summary=()
+# The parts that only compile and test crates, and those that build and run programs, go beside each other: in each of
+# them one processor of two would do nothing for half of the time.
+crates=() programs=()
 for part in "${parts[@]}"; do
-    case $part in
-    ctest) run=ctest_part ;;
-    lint | unit | headers | abi | sizes | e2e | demo | faults | tls | database | console | instructions | sanitize | fuzz | coverage | deny | targets) run=$part ;;
+    case " ${ALL[*]} targets " in
+    *" $part "*) ;;
     *)
         echo "test.sh: no part '$part'; there are: ${ALL[*]} targets" >&2
         exit 2
         ;;
     esac
-    echo "==== $part"
-    begin=$SECONDS
-    # Not through a pipe: what a part builds and begins, later parts know of by variables.
-    if $run > >(tee "$logs/$part.log") 2>&1; then
-        summary+=("ok      $part ($((SECONDS - begin)) s)")
-    else
-        summary+=("FAILED  $part ($((SECONDS - begin)) s)")
-        failed+=("$part")
-    fi
+    case $part in
+    lint | unit | database | coverage | deny) crates+=("$part") ;;
+    *) programs+=("$part") ;;
+    esac
 done
+
+in_turn() {
+    local part
+    for part in "$@"; do
+        echo "==== $part"
+        run_part "$part"
+    done
+}
+
+if [ ${#programs[@]} -eq 0 ]; then
+    in_turn "${crates[@]}"
+else
+    if [ ${#crates[@]} -gt 0 ]; then
+        echo "==== Beside what follows, and shown at its end: ${crates[*]}"
+        set -m
+        in_turn "${crates[@]}" >"$logs/crates.log" 2>&1 </dev/null &
+        background[crates]=$!
+        set +m
+    fi
+    in_turn "${programs[@]}"
+    if [ ${#crates[@]} -gt 0 ]; then
+        tail -n +1 -f --pid="${background[crates]}" "$logs/crates.log"
+        end_background crates
+    fi
+fi
+
+failed=()
 echo "==== Summary"
-printf '%s\n' "${summary[@]}"
+for part in "${parts[@]}"; do
+    cat "$logs/$part.outcome" || echo "FAILED  $part"
+    grep -q '^ok' "$logs/$part.outcome" || failed+=("$part")
+done
 for part in "${failed[@]}"; do
     echo "==== Why $part failed ($logs/$part.log)"
     reasons "$part"

@@ -25,10 +25,14 @@ need() {
         }
         root=(sudo)
     fi
-    if ! "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
-        "${root[@]}" apt-get update
-        "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
-    fi
+    (
+        # One at a time: apt-get fails where another one is at work.
+        flock 9
+        "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || {
+            "${root[@]}" apt-get update
+            "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+        }
+    ) 9>"${TMPDIR:-/tmp}/iot-sdk-need.$(id -u).lock"
 }
 
 # Rust may be installed for this user without being on the PATH. One that is too old can't even read our manifests, and
