@@ -54,7 +54,7 @@ typedef enum IOT_Upgrade_Cause {
     IOT_UPGRADE_CAUSE_NONE = 0,
     /** The program has cancelled it. */
     IOT_UPGRADE_CAUSE_CANCELLED = 1,
-    /** The download failed for good. */
+    /** The download failed for good, in another way than those at the end. */
     IOT_UPGRADE_CAUSE_DOWNLOAD = 2,
     /** The MD5 is not the announced one. */
     IOT_UPGRADE_CAUSE_MD5 = 3,
@@ -86,6 +86,12 @@ typedef enum IOT_Upgrade_Cause {
     IOT_UPGRADE_CAUSE_WRONG_SIZE = 16,
     /** Not the signed image. */
     IOT_UPGRADE_CAUSE_WRONG_IMAGE = 17,
+    /** The server does not have the firmware. */
+    IOT_UPGRADE_CAUSE_NO_SUCH_FILE = 18,
+    /** The server does not give the firmware to this device. */
+    IOT_UPGRADE_CAUSE_NOT_ALLOWED = 19,
+    /** The download has timed out. */
+    IOT_UPGRADE_CAUSE_TIME_OUT = 20,
 } IOT_Upgrade_Cause;
 
 /**

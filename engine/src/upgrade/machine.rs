@@ -249,8 +249,16 @@ impl Machine {
 
     /// What the present step was to do can't be done. A step that takes back is tried again.
     pub fn failed(&mut self, cause: Cause) {
+        self.failed_by(cause, "");
+    }
+
+    /// As [`failed`](Self::failed), and more is known of it than the cause says.
+    pub fn failed_by(&mut self, cause: Cause, reason: &str) {
         match self.record.phase {
-            Phase::Fetching | Phase::Installing | Phase::Installed | Phase::Trial => self.fail(cause),
+            Phase::Fetching | Phase::Installing | Phase::Installed | Phase::Trial => {
+                self.record.reason = reason.to_owned();
+                self.fail(cause);
+            }
             Phase::Idle | Phase::Returning | Phase::Result => {}
         }
     }

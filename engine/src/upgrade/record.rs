@@ -2,12 +2,15 @@
 //! with the right checksum and the higher number holds.
 
 use super::signed::{Refusal, HEADER_LEN};
+use crate::services::ota::{FailureCode, OtaError};
 
 /// Bytes of a record.
 pub const RECORD_LEN: usize = 512;
 const MAGIC: [u8; 4] = *b"IOTU";
 const FORMAT: u8 = 1;
 const CHECKED_LEN: usize = RECORD_LEN - 4;
+/// Bytes of a reason.
+const MAX_REASON_LEN: usize = 176;
 
 /// Where an upgrade stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -40,7 +43,7 @@ pub enum Cause {
     None,
     /// The program does not want it.
     Cancelled,
-    /// The download failed for good.
+    /// The download failed for good, in another way than those below.
     Download,
     /// The MD5 is not the announced one.
     Md5,
@@ -56,9 +59,15 @@ pub enum Cause {
     FellBack,
     /// It is not what this device takes.
     Refused(Refusal),
+    /// The server does not have it.
+    NoSuchFile,
+    /// The server does not let the device have it.
+    NotAllowed,
+    /// The server was silent for too long.
+    TimeOut,
 }
 
-const CAUSES: [Cause; 18] = [
+const CAUSES: [Cause; 21] = [
     Cause::None,
     Cause::Cancelled,
     Cause::Download,
@@ -77,11 +86,26 @@ const CAUSES: [Cause; 18] = [
     Cause::Refused(Refusal::TooOld),
     Cause::Refused(Refusal::WrongSize),
     Cause::Refused(Refusal::WrongImage),
+    Cause::NoSuchFile,
+    Cause::NotAllowed,
+    Cause::TimeOut,
 ];
 
 impl From<Refusal> for Cause {
     fn from(refusal: Refusal) -> Self {
         Cause::Refused(refusal)
+    }
+}
+
+impl From<OtaError> for Cause {
+    /// What a download's end is.
+    fn from(error: OtaError) -> Self {
+        match error {
+            OtaError::FetchNotExist => Cause::NoSuchFile,
+            OtaError::FetchAuthFail => Cause::NotAllowed,
+            OtaError::FetchTimeout => Cause::TimeOut,
+            _ => Cause::Download,
+        }
     }
 }
 
@@ -92,7 +116,19 @@ impl Cause {
         position(&CAUSES, self)
     }
 
-    /// What the cloud is told.
+    /// The result code that the cloud knows it by.
+    #[must_use]
+    pub fn code(self) -> FailureCode {
+        match self {
+            Cause::NoSuchFile => FailureCode::NotExist,
+            Cause::NotAllowed => FailureCode::Auth,
+            Cause::TimeOut => FailureCode::Timeout,
+            Cause::Md5 => FailureCode::Md5Mismatch,
+            _ => FailureCode::Upgrade,
+        }
+    }
+
+    /// What the cloud is told, where nothing more is known.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -106,6 +142,9 @@ impl Cause {
             Cause::NotConfirmed => "the firmware did not confirm that it works: the former one runs again",
             Cause::FellBack => "the firmware did not come up: the former one runs again",
             Cause::Refused(refusal) => refusal.text(),
+            Cause::NoSuchFile => "the server does not have the firmware",
+            Cause::NotAllowed => "the server does not give the firmware to this device",
+            Cause::TimeOut => "the download has timed out",
         }
     }
 }
@@ -132,6 +171,8 @@ pub struct Record {
     pub starts: u8,
     /// Why it failed.
     pub cause: Cause,
+    /// What is known of it beyond that, at most 176 bytes.
+    pub reason: String,
     /// The order that is followed.
     pub order: Order,
     /// So many bytes of the image are in the target slot, whatever happens.
@@ -145,7 +186,23 @@ fn position<T: PartialEq>(all: &[T], one: T) -> u8 {
     all.iter().position(|each| *each == one).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
 }
 
+/// As much of `text` as fits into `len` bytes, in whole characters.
+fn within(text: &str, len: usize) -> &str {
+    let end = (0..=len.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or("")
+}
+
 impl Record {
+    /// How it failed, in words. The same whenever it is asked, also after a restart: the cloud gets one result.
+    #[must_use]
+    pub fn failure(&self) -> &str {
+        if self.reason.is_empty() {
+            self.cause.text()
+        } else {
+            within(&self.reason, MAX_REASON_LEN)
+        }
+    }
+
     /// The bytes of this record as number `sequence`.
     #[must_use]
     pub fn encode(&self, sequence: u32) -> [u8; RECORD_LEN] {
@@ -157,11 +214,13 @@ impl Record {
         bytes.extend(self.order.size.to_be_bytes());
         let version = self.order.version.as_bytes();
         let version = &version[..version.len().min(32)];
-        bytes.extend([self.cause.number(), u8::from(self.header.is_some()), version.len() as u8, 0]);
+        let reason = within(&self.reason, MAX_REASON_LEN).as_bytes();
+        bytes.extend([self.cause.number(), u8::from(self.header.is_some()), version.len() as u8, reason.len() as u8]);
         bytes.extend(self.order.md5);
         bytes.extend(version);
         bytes.resize(72, 0);
         bytes.extend(self.header.as_ref().map_or([0; HEADER_LEN], |header| **header));
+        bytes.extend(reason);
         bytes.resize(CHECKED_LEN, 0);
         let checksum = crc32(&bytes);
         bytes.extend(checksum.to_be_bytes());
@@ -183,19 +242,22 @@ impl Record {
         let sequence = u32::from_be_bytes(take(&mut rest)?);
         let synced = u32::from_be_bytes(take(&mut rest)?);
         let size = u32::from_be_bytes(take(&mut rest)?);
-        let [cause, has_header, version_len, _]: [u8; 4] = take(&mut rest)?;
+        let [cause, has_header, version_len, reason_len]: [u8; 4] = take(&mut rest)?;
         let md5 = take(&mut rest)?;
         let version: [u8; 32] = take(&mut rest)?;
         let header: [u8; HEADER_LEN] = take(&mut rest)?;
+        let reason: [u8; MAX_REASON_LEN] = take(&mut rest)?;
         if magic != MAGIC || format != FORMAT || target > 1 || has_header > 1 {
             return None;
         }
         let version = std::str::from_utf8(version.get(..usize::from(version_len))?).ok()?;
+        let reason = std::str::from_utf8(reason.get(..usize::from(reason_len))?).ok()?;
         let record = Record {
             phase: *PHASES.get(usize::from(phase))?,
             target,
             starts,
             cause: *CAUSES.get(usize::from(cause))?,
+            reason: reason.to_owned(),
             order: Order { version: version.to_owned(), md5, size },
             synced,
             header: (has_header == 1).then(|| Box::new(header)),
@@ -241,6 +303,7 @@ mod tests {
             target: 1,
             starts: 3,
             cause: Cause::Md5,
+            reason: "MD5 of the firmware is 00".to_owned(),
             order: Order { version: "1.3.0".to_owned(), md5: [7; 16], size: 1 << 20 },
             synced: 262_144,
             header: Some(Box::new([9; HEADER_LEN])),
@@ -259,6 +322,10 @@ mod tests {
         }
         let long = Record { order: Order { version: "v".repeat(32), ..Order::default() }, ..record() };
         assert_eq!(Record::decode(&long.encode(0)), Some((long, 0)));
+        // 59 characters of 3 bytes do not fit.
+        let wordy = Record { reason: "连".repeat(59), ..record() };
+        let (kept, _) = Record::decode(&wordy.encode(0)).unwrap();
+        assert_eq!((kept.reason.as_str(), kept.failure()), ("连".repeat(58).as_str(), wordy.failure()));
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
     }
 
@@ -277,7 +344,9 @@ mod tests {
 
     #[test]
     fn what_is_whole_but_from_elsewhere_is_no_record() {
-        for (at, value) in [(0, b'X'), (4, 2), (5, 7), (6, 2), (20, 18), (21, 2), (22, 33), (40, 0xFF)] {
+        for (at, value) in
+            [(0, b'X'), (4, 2), (5, 7), (6, 2), (20, 21), (21, 2), (22, 33), (23, 177), (40, 0xFF), (328, 0xFF)]
+        {
             let mut bytes = record().encode(5);
             bytes[at] = value;
             let checksum = crc32(&bytes[..CHECKED_LEN]);
@@ -318,5 +387,21 @@ mod tests {
         for refusal in refusals {
             assert_eq!(Cause::from(refusal).text(), refusal.text());
         }
+        let silent = Record { reason: String::new(), ..record() };
+        assert_eq!((silent.failure(), record().failure()), (Cause::Md5.text(), "MD5 of the firmware is 00"));
+    }
+
+    #[test]
+    fn a_download_ends_as_the_cloud_knows_it() {
+        let ends = [
+            (OtaError::FetchNotExist, Cause::NoSuchFile, FailureCode::NotExist),
+            (OtaError::FetchAuthFail, Cause::NotAllowed, FailureCode::Auth),
+            (OtaError::FetchTimeout, Cause::TimeOut, FailureCode::Timeout),
+            (OtaError::FetchFailed, Cause::Download, FailureCode::Upgrade),
+        ];
+        for (error, cause, code) in ends {
+            assert_eq!((Cause::from(error), cause.code()), (cause, code));
+        }
+        assert_eq!(Cause::Md5.code(), FailureCode::Md5Mismatch);
     }
 }

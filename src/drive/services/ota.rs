@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 
 use iot_engine::identity::Identity;
+#[cfg(feature = "upgrade")]
+use iot_engine::services::ota::FailureCode;
 use iot_engine::services::ota::{Checksum, OtaError, Report, Session, State, Topics};
 
 #[cfg(feature = "coap")]
@@ -47,8 +49,27 @@ impl Ota {
     /// # Errors
     /// Why it can't be: a bad name, a refused or late subscription.
     pub fn new(product_id: &str, device_name: &str, client: Arc<mqtt::Client>) -> Result<Self, String> {
+        Self::over_mqtt(product_id, device_name, client, Session::default())
+    }
+
+    /// As [`Ota::new`], but how an upgrade ended is told by [`report_upgrade_success`](Self::report_upgrade_success) and
+    /// [`report_end`](Self::report_end) only.
+    ///
+    /// # Errors
+    /// As [`Ota::new`].
+    #[cfg(feature = "upgrade")]
+    pub fn telling_once(product_id: &str, device_name: &str, client: Arc<mqtt::Client>) -> Result<Self, String> {
+        Self::over_mqtt(product_id, device_name, client, Session::telling_once())
+    }
+
+    fn over_mqtt(
+        product_id: &str,
+        device_name: &str,
+        client: Arc<mqtt::Client>,
+        session: Session,
+    ) -> Result<Self, String> {
         let topics = topics(product_id, device_name)?;
-        let upgrade = Upgrade::new(false);
+        let upgrade = Upgrade::new(session, false);
         let signal = MqttSignal::open(client, topics, upgrade.clone())?;
         Ok(Self::over(Box::new(signal), upgrade))
     }
@@ -60,7 +81,7 @@ impl Ota {
     #[cfg(feature = "coap")]
     pub fn over_coap(product_id: &str, device_name: &str, client: Arc<coap::Client>) -> Result<Self, String> {
         let topics = topics(product_id, device_name)?;
-        let upgrade = Upgrade::new(true);
+        let upgrade = Upgrade::new(Session::default(), true);
         let signal = CoapSignal::new(client, topics.report, &upgrade);
         Ok(Self::over(Box::new(signal), upgrade))
     }
@@ -125,6 +146,21 @@ impl Ota {
     /// As [`Ota::report_upgrade_begin`].
     pub fn report_upgrade_fail(&self, version: Option<&str>) -> Result<u16, Error> {
         self.end_upgrade(|session| session.upgrade_failed(version))
+    }
+
+    /// As [`report_upgrade_fail`](Self::report_upgrade_fail), by what the caller knows of it. Returns the packet id.
+    ///
+    /// # Errors
+    /// As [`Ota::report_upgrade_begin`].
+    #[cfg(feature = "upgrade")]
+    pub fn report_end(&self, version: &str, code: FailureCode, text: &str) -> Result<u16, Error> {
+        self.end_upgrade(|session| session.ended_by(Some(version), code, text))
+    }
+
+    /// Why the upgrade failed, where it was seen here; else empty.
+    #[cfg(feature = "upgrade")]
+    pub fn failure_reason(&self) -> String {
+        self.upgrade.session.lock().failure_reason().unwrap_or_default().to_owned()
     }
 
     /// What the next [`report_upgrade_fail`](Self::report_upgrade_fail) tells the cloud, in place of what the library

@@ -16,6 +16,7 @@ use iot_engine::time::Millis;
 use iot_engine::upgrade::{Cause, Machine, NotNow, Order, Phase, PublicKey, Record, Step, RECORD_LEN};
 
 use super::ota::Ota;
+use crate::drive::error::Error;
 use crate::drive::mqtt::Client;
 use crate::hal::sync::Mutex;
 use store::{Store, StoreError, RECORD_AREA};
@@ -96,8 +97,6 @@ struct Work {
     is_asked: bool,
     /// The packet that tells the result.
     told: Option<u16>,
-    /// The session knows why the download failed.
-    is_reason_known: bool,
     trial_since: Option<Millis>,
     sequence: u32,
     place: u8,
@@ -151,7 +150,7 @@ impl Upgrade {
         if settings.keys.is_empty() {
             log::warn!(target: "IOT_Upgrade_Init", "no public key: firmware is taken whoever has made it");
         }
-        let ota = Ota::new(&product_id, &device_name, client.clone())?;
+        let ota = Ota::telling_once(&product_id, &device_name, client.clone())?;
         let running_version = (!settings.may_downgrade).then(|| settings.version.clone());
         let not_older_than = [settings.minimum.clone(), running_version];
         Ok(Upgrade {
@@ -405,7 +404,7 @@ impl Upgrade {
         if work.writing.is_none() {
             match self.begin(slot) {
                 Ok(writing) => work.writing = writing,
-                Err(cause) => self.machine.lock().failed(cause),
+                Err(cause) => self.failed(cause),
             }
             work.percent = 0;
             return false;
@@ -416,16 +415,21 @@ impl Upgrade {
         match self.ota.fetch(&mut buf, left_ms.min(u64::from(SLICE_MS))) {
             Ok(count) => {
                 if let Err(cause) = self.take(work, buf.get(..count).unwrap_or_default()) {
-                    self.machine.lock().failed(cause);
+                    self.failed(cause);
                 }
             }
-            Err(_) if self.is_ended.load(Ordering::Relaxed) => {}
-            Err(_) => {
-                work.is_reason_known = true;
-                self.machine.lock().failed(Cause::Download);
-            }
+            // Nobody has found the download wanting: the next run of the program goes on with it.
+            Err(_) if self.is_ended.load(Ordering::Relaxed) || self.client.platform().is_leaving() => return true,
+            Err(Error::Ota(error)) => self.failed(error.into()),
+            Err(_) => self.failed(Cause::Download),
         }
         false
+    }
+
+    /// The order can't be followed, for a reason that was seen beside the machine.
+    fn failed(&self, cause: Cause) {
+        let reason = self.ota.failure_reason();
+        self.machine.lock().failed_by(cause, &reason);
     }
 
     /// Goes on with what is there, or begins. `None`: what was there is no use.
@@ -506,19 +510,16 @@ impl Upgrade {
     }
 
     fn tell_cloud(&self, work: &mut Work) -> bool {
-        let Record { cause, order, .. } = self.machine.lock().record().clone();
+        let record = self.machine.lock().record().clone();
+        let (cause, version) = (record.cause, &record.order.version);
         self.announce(work, Step::Tell, |_| {
             Some(if cause == Cause::None { Event::Confirmed } else { Event::Failed(cause) })
         });
         let Some(id) = work.told else {
             let told = if cause == Cause::None {
-                self.ota.report_upgrade_success(Some(&order.version))
+                self.ota.report_upgrade_success(Some(version))
             } else {
-                // What the download's failure was is known better where it was seen.
-                if !std::mem::take(&mut work.is_reason_known) {
-                    self.ota.set_failure_reason(cause.text());
-                }
-                self.ota.report_upgrade_fail(Some(&order.version))
+                self.ota.report_end(version, cause.code(), record.failure())
             };
             work.told = told.ok();
             return true;

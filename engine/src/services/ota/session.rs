@@ -71,6 +71,8 @@ pub struct Session {
     failure_reason: Option<String>,
     /// The version that was reported last, as long as it is true.
     reported_version: Option<String>,
+    /// Only [`Session::ended_by`] tells of a failure.
+    tells_once: bool,
 }
 
 impl Default for Session {
@@ -84,11 +86,19 @@ impl Default for Session {
             mismatch_reported: false,
             failure_reason: None,
             reported_version: None,
+            tells_once: false,
         }
     }
 }
 
 impl Session {
+    /// One whose owner tells the cloud how each upgrade ended: the session reports no failure of its own, but of
+    /// commands that nobody can follow.
+    #[must_use]
+    pub fn telling_once() -> Self {
+        Session { tells_once: true, ..Session::default() }
+    }
+
     /// Present state.
     #[must_use]
     pub fn state(&self) -> State {
@@ -113,7 +123,8 @@ impl Session {
     /// `InvalidParam`: not 1 to 32 bytes. Nothing else changes then.
     pub fn report_version(&mut self, version: &str) -> Result<Report, OtaError> {
         self.check_version(version)?;
-        *self = Session { reported_version: Some(version.to_owned()), ..Session::default() };
+        let tells_once = self.tells_once;
+        *self = Session { reported_version: Some(version.to_owned()), tells_once, ..Session::default() };
         Ok(Report::version(version))
     }
 
@@ -229,7 +240,8 @@ impl Session {
         percentages.map(|percent| Report::downloading(&command.version, percent)).collect()
     }
 
-    /// The download failed for good. Returns what is to be published; `None` where no download is running any more.
+    /// The download failed for good. Returns what is to be published; `None` where no download is running any more, or
+    /// the session tells once.
     pub fn fetch_failed(&mut self, failure: &Failure) -> Option<Report> {
         if self.state != State::Fetching {
             return None;
@@ -237,7 +249,7 @@ impl Session {
         self.state = State::Fetched;
         self.last_error = failure.error;
         self.failure_reason = Some(failure.text.clone());
-        Some(Report::failure(self.command_version(), failure.code, &failure.text))
+        (!self.tells_once).then(|| Report::failure(self.command_version(), failure.code, &failure.text))
     }
 
     /// The update command, from the moment it came.
@@ -277,7 +289,7 @@ impl Session {
         if first {
             self.failure_reason = Some(text);
         }
-        Ok((false, first.then_some(report)))
+        Ok((false, (first && !self.tells_once).then_some(report)))
     }
 
     /// The report that the firmware is being written.
@@ -301,6 +313,12 @@ impl Session {
         Ok(Report::upgrade_done(&version))
     }
 
+    /// Why the upgrade failed, where the session has seen it.
+    #[must_use]
+    pub fn failure_reason(&self) -> Option<&str> {
+        self.failure_reason.as_deref()
+    }
+
     /// What the next [`upgrade_failed`](Self::upgrade_failed) tells the cloud, in place of what the session knows.
     pub fn set_failure_reason(&mut self, text: &str) {
         self.failure_reason = Some(text.to_owned());
@@ -311,10 +329,18 @@ impl Session {
     /// # Errors
     /// As [`Session::upgrade_done`].
     pub fn upgrade_failed(&mut self, version: Option<&str>) -> Result<Report, OtaError> {
+        let text = self.failure_reason.clone();
+        self.ended_by(version, FailureCode::Upgrade, text.as_deref().unwrap_or("upgrade failed"))
+    }
+
+    /// As [`upgrade_failed`](Self::upgrade_failed), by what the owner knows of it.
+    ///
+    /// # Errors
+    /// As [`Session::upgrade_done`].
+    pub fn ended_by(&mut self, version: Option<&str>, code: FailureCode, text: &str) -> Result<Report, OtaError> {
         let version = self.version_or_command(version)?;
         self.state = State::Inited;
-        let text = self.failure_reason.as_deref().unwrap_or("upgrade failed");
-        Ok(Report::failure(&version, FailureCode::Upgrade, text))
+        Ok(Report::failure(&version, code, text))
     }
 
     fn version_or_command(&mut self, version: Option<&str>) -> Result<String, OtaError> {

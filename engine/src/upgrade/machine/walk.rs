@@ -23,7 +23,7 @@ enum Content {
 }
 
 /// What the cloud was told of an order.
-type Told = Option<Cause>;
+type Told = Option<(Cause, String)>;
 
 /// So many orders, of which the later ones come when the cloud likes.
 const ORDERS: u8 = 2;
@@ -56,7 +56,7 @@ impl World {
             record: None,
             machine: Machine::at_start(None, 0, 1),
             order: 0,
-            told: [None; ORDERS as usize],
+            told: Default::default(),
             is_dirty: false,
         }
     }
@@ -151,7 +151,7 @@ impl World {
                     world.slots[place] = Content::Partial;
                     world.machine.failed(Cause::Refused(Refusal::WrongImage));
                 });
-                with("the download fails", &|world| world.machine.failed(Cause::Download));
+                with("the download fails", &|world| world.machine.failed_by(Cause::NoSuchFile, "404"));
             }
             Step::Install(slot) => {
                 with("install", &|world| {
@@ -198,9 +198,10 @@ impl World {
     fn tell(&mut self) {
         let record = self.machine.record();
         let place = usize::from(record.order.md5[0]) - 1;
+        let result = (record.cause, record.failure().to_owned());
         let told = &mut self.told[place];
-        assert!(told.is_none_or(|before| before == record.cause), "two results: {told:?} and {:?}", record.cause);
-        *told = Some(record.cause);
+        assert!(told.as_ref().is_none_or(|before| *before == result), "two results: {told:?} and {result:?}");
+        *told = Some(result);
         let runs = self.slots[usize::from(self.machine.running())];
         let is_new = matches!(runs, Content::Whole { order, works: true } if order == record.order.md5[0]);
         assert_eq!(record.cause == Cause::None, is_new, "the report is not true");
@@ -270,12 +271,13 @@ fn no_order_of_events_ends_badly() {
     if let Some(stuck) = ends_well.iter().position(|well| !well) {
         panic!("no way out of {:#?}", worlds[stuck]);
     }
-    let results: std::collections::HashSet<Told> = worlds.iter().flat_map(|world| world.told).collect();
+    let results: std::collections::HashSet<Told> = worlds.iter().flat_map(|world| world.told.clone()).collect();
     println!("{} states, {events} events, {settled} of them settled, {} results", worlds.len(), results.len());
     // Fewer would mean that the walk no longer comes to what it is there for.
     assert!(worlds.len() > 5_000, "{} states", worlds.len());
     for cause in [Cause::None, Cause::Cancelled, Cause::NotStarted, Cause::NotConfirmed, Cause::FellBack, Cause::Store]
     {
-        assert!(results.contains(&Some(cause)), "{cause:?} was never told");
+        assert!(results.contains(&Some((cause, cause.text().to_owned()))), "{cause:?} was never told");
     }
+    assert!(results.contains(&Some((Cause::NoSuchFile, "404".to_owned()))), "no failed download was told");
 }

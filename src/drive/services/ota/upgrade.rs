@@ -18,8 +18,8 @@ pub(super) struct Upgrade {
 
 impl Upgrade {
     /// One that waits for its command.
-    pub(super) fn new(ends_refused: bool) -> Arc<Self> {
-        Arc::new(Upgrade { session: Mutex::new(Session::default()), ends_refused })
+    pub(super) fn new(session: Session, ends_refused: bool) -> Arc<Self> {
+        Arc::new(Upgrade { session: Mutex::new(session), ends_refused })
     }
 
     /// Handles a message of the cloud. Returns what is to be reported because of it.

@@ -180,6 +180,8 @@ struct Orders {
 struct Scene {
     device: Device,
     file: Vec<u8>,
+    /// What the web server makes of a request for it.
+    serve: fn(&[u8], &str) -> Answer,
     orders: Arc<StdMutex<Orders>>,
     works: bool,
     events: Arc<StdMutex<Vec<Event>>>,
@@ -200,6 +202,7 @@ impl Scene {
         Scene {
             device: Device::new(),
             file,
+            serve: Answer::range,
             orders: Arc::default(),
             works,
             events: Arc::default(),
@@ -228,10 +231,10 @@ impl Scene {
     }
 
     fn machine(&self) -> Arc<Testbed> {
-        let (file, orders) = (self.file.clone(), self.orders.clone());
+        let (file, orders, serve) = (self.file.clone(), self.orders.clone(), self.serve);
         let machine = Testbed::new(move |_, request| {
             orders.lock().unwrap().requests.push(range_begin(request));
-            Answer::range(&file, request)
+            serve(&file, request)
         });
         let mut checksum = Checksum::default();
         checksum.update(&self.file);
@@ -370,6 +373,34 @@ fn the_power_may_go_before_any_call_of_the_store() {
     let [cuts, resumed, done] = figures;
     println!("{cuts} power cuts: {resumed} downloads went on, {done} upgrades stayed, no slot was lost");
     assert!(cuts > 200 && resumed > 10 && resumed < cuts && done > 100, "{figures:?}");
+}
+
+#[test]
+fn a_download_that_fails_is_told_once_and_as_what_it_was() {
+    type Serve = fn(&[u8], &str) -> Answer;
+    let cases: [(Serve, &str, &str); 4] = [
+        (|_, _| Answer::new("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), "-2", "404"),
+        (|_, _| Answer::new("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "-3", "403"),
+        (|_, _| Answer::new("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nno!"), "-5", "3"),
+        (|file, request| Answer::range(&[&file[..file.len() - 1], b"?"].concat(), request), "-4", "MD5"),
+    ];
+    for (serve, code, why) in cases {
+        let scene = |cut_before| {
+            let scene = Scene { serve, keys: vec![], ..Scene::new(image(), true) };
+            let cuts = scene.live(cut_before, Unsynced::Lost);
+            assert!(cut_before.is_some() || scene.orders.lock().unwrap().results.len() == 1, "told twice");
+            (scene, cuts)
+        };
+        let (uncut, _) = scene(None);
+        let (result, running) = uncut.outcome();
+        assert!(result.contains(&format!(r#""result_code":"{code}""#)) && result.contains(why), "{result}");
+        assert_eq!(running, 0);
+        let calls = uncut.device.0.lock().unwrap().calls;
+        for cut_before in 1..=calls {
+            let (cut, cuts) = scene(Some(cut_before));
+            assert_eq!((cut.outcome(), cuts), ((result.clone(), 0), 1), "call {cut_before}");
+        }
+    }
 }
 
 #[test]

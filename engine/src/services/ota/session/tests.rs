@@ -280,3 +280,25 @@ fn a_download_that_could_not_start_is_the_reason_of_the_failure_report() {
     let failed = Report::failure("1.3.0", FailureCode::Upgrade, "upgrade failed");
     assert_eq!(session.upgrade_failed(None), Ok(failed));
 }
+
+#[test]
+fn a_session_that_tells_once_leaves_failures_to_its_owner() {
+    let mut session = Session::telling_once();
+    session.report_version("1").unwrap();
+    session.receive(UPDATE);
+    assert_eq!(session.failure_reason(), None);
+    assert_eq!(session.fetch_failed(&Failure::not_exist("the server answered 404")), None);
+    assert_eq!((session.state(), session.failure_reason()), (State::Fetched, Some("the server answered 404")));
+    let text = session.failure_reason().unwrap().to_owned();
+    let report = Report::failure("1.3.0", FailureCode::NotExist, "the server answered 404");
+    assert_eq!(session.ended_by(None, FailureCode::NotExist, &text), Ok(report));
+    assert_eq!(session.state(), State::Inited);
+
+    session.receive(UPDATE);
+    let _ = session.fetched(1000, Millis(0));
+    assert_eq!(session.check_firmware("00"), Ok((false, None)));
+    assert!(session.failure_reason().is_some_and(|text| text.starts_with("MD5 of the firmware is 00")));
+    // A command that can't be followed is nobody else's.
+    session.report_version("1").unwrap();
+    assert!(matches!(session.receive(br#"{"type":"update_firmware"}"#), Received::BadUpdate(..)));
+}
