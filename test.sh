@@ -40,6 +40,8 @@ FEATURE_SETS=(
     "--features iot-bundle/log-upload"
     "--features iot-bundle/log-upload,iot-bundle/auth-mode-cert"
     "--features iot-bundle/abi-3-3,iot-bundle/coap,iot-bundle/log-upload"
+    "--features iot-bundle/abi-3-3,iot-bundle/auth-mode-cert"
+    "--no-default-features --features iot-bundle/platform,iot-bundle/tls-mbedtls,iot-bundle/abi-3-3,iot-bundle/auth-mode-cert"
 )
 
 # What runs in the background, by name: its group of processes. Nothing of it is left behind.
@@ -83,6 +85,8 @@ unit() {
     # What is different in the interface of 3.3.0.
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
         --features iot-sdk/abi-3-3,iot-sdk/log-upload,iot-platform/abi-3-3,iot-platform-posix/log-upload -- interface region registration devinfo dynreg gateway psk || return
+    # What its CERT devices sign with.
+    cargo test --locked --lib -p iot-platform-tls --features auth-mode-cert,abi-3-3 signature || return
     cargo test --locked -p headers -p bench || return
 }
 
@@ -183,6 +187,9 @@ tls() {
     local features
     for features in tls-mbedtls,coap,gcm-by-ring tls-system tls-mbedtls,coap,auth-mode-cert,gcm-by-ring; do
         cargo test --locked -p iot-platform-tls --no-default-features --features "$features" || return
+    done
+    for features in tls-mbedtls tls-system; do
+        cargo test --locked --lib -p iot-platform-tls --no-default-features --features "$features,auth-mode-cert,abi-3-3" signature || return
     done
     build_mode mbedtls -DFEATURE_TLS=mbedtls -DIOT_BUILD_BENCH=ON &&
         build_mode system-cert -DFEATURE_TLS=system -DFEATURE_AUTH_MODE=CERT || return

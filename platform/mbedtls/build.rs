@@ -91,6 +91,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
         "c/shim.h",
         "c/client_hello.c",
         "c/certificates.c",
+        "c/signature.c",
         "c/dtls.c",
         "c/gcm.c",
         "c/gcm_alt.h",
@@ -106,7 +107,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
     let mut own = vec!["shim"];
     let mut defines = Vec::new();
     if certificates {
-        own.push("certificates");
+        own.extend(["certificates", "signature"]);
         defines.push("IOT_MBEDTLS_CERTIFICATES");
     }
     if dtls {

@@ -12,6 +12,11 @@ fn main() {
         println!("cargo:rerun-if-changed=weak/hal_dtls.c");
         build.file("weak/hal_dtls.c");
     }
+    // Programs for KEY devices have none of them (versions.md section 6).
+    if is_set("ABI_3_3") && is_set("AUTH_MODE_CERT") && !is_set("AUTH_WITH_NOTLS") {
+        println!("cargo:rerun-if-changed=weak/hal_signature.c");
+        build.file("weak/hal_signature.c");
+    }
     // ring has these tables for 64-bit ARM, too, where this was never run.
     let target = |name: &str| std::env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
     if is_set("TLS_RUSTLS") && target("ARCH") == "x86_64" {

@@ -50,6 +50,7 @@ OPTIONS = {
     "MULTITHREAD_ENABLED": "FEATURE_MULTITHREAD_ENABLED",
     "GATEWAY_ENABLED": "FEATURE_GATEWAY_ENABLED",
     "AUTH_WITH_NOTLS": "FEATURE_AUTH_WITH_NOTLS",
+    "AUTH_MODE_CERT": "FEATURE_AUTH_MODE",
 }
 
 # The option behind all of a header that the C SDK leaves out as a whole, without a switch in config.h.
@@ -60,7 +61,7 @@ WHOLE_HEADERS = {
 }
 
 # What of 3.3.0 is to come.
-LATER = re.compile(r"IOT_Resource_|QCLOUD_IOT_RESOURCE_|IOT_Ssh_enable$|HAL_TLS_(Calc|Get|Destory)_")
+LATER = re.compile(r"IOT_Resource_|QCLOUD_IOT_RESOURCE_|IOT_Ssh_enable$")
 
 # What else a reader has to know.
 NO_UPLOAD = "does nothing with `FEATURE_LOG_UPLOAD_ENABLED` OFF, the default"
@@ -129,8 +130,10 @@ def symbols(interface):
 
 
 def conditions(facts):
-    """(switch, on) for each switch of config.h the declaration depends on."""
-    return [(c.split("(")[1].rstrip(")"), not c.startswith("!")) for c in facts.get("declared_when", [])]
+    """(switch, on) for each switch of config.h that a name depends on."""
+    found = [(c.split("(")[1].rstrip(")"), not c.startswith("!")) for c in facts.get("declared_when", [])]
+    # Declared in KEY mode, too, and defined nowhere there.
+    return found + [("AUTH_MODE_CERT", True)] if facts.get("defined_in") == ["cert-tls"] else found
 
 
 def provider(name, facts, defined):
@@ -138,7 +141,8 @@ def provider(name, facts, defined):
 
 
 def remarks(name, facts):
-    needs = [f"with `{OPTIONS.get(switch, switch)}` {'ON' if on else 'OFF'}" for switch, on in conditions(facts)]
+    needs = [f"with `{OPTIONS.get(switch, switch)}` {'CERT' if switch == 'AUTH_MODE_CERT' else 'ON' if on else 'OFF'}"
+             for switch, on in conditions(facts)]
     if option := WHOLE_HEADERS.get(PurePosixPath(facts["header"]).name):
         needs.append(f"with `{option}` ON")
     return ", ".join(needs + ([REMARKS[name]] if name in REMARKS else []))

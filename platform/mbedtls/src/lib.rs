@@ -45,7 +45,11 @@ pub mod dtls;
 #[cfg(gcm_by_ring)] // build.rs
 mod gcm;
 #[cfg(feature = "certificates")]
+mod signature;
+#[cfg(feature = "certificates")]
 pub use certificates::{Judge, Peer, Trust, CERTIFICATE_SUITES};
+#[cfg(feature = "certificates")]
+pub use signature::{sha256, SigningKey};
 
 /// The version of mbedTLS that was compiled; with feature `system` the one of its headers.
 pub const VERSION: &str = env!("IOT_MBEDTLS_VERSION");

@@ -38,6 +38,8 @@ mod handle;
 #[cfg(any(not(feature = "auth-mode-cert"), feature = "tls-mbedtls", feature = "coap"))]
 mod mbed;
 mod params;
+#[cfg(all(feature = "abi-3-3", feature = "auth-mode-cert"))]
+pub mod signature;
 mod stack;
 
 use std::ffi::{c_char, c_int};

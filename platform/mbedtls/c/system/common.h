@@ -96,6 +96,8 @@ static inline int iot_system_set_hs_psk(mbedtls_ssl_context *ssl, const unsigned
 #define mbedtls_pk_parse_key(key, der, len, password, password_len, random, data) \
     mbedtls_pk_parse_key(key, der, len, password, password_len)
 #define mbedtls_pk_check_pair(public, private, random, data) mbedtls_pk_check_pair(public, private)
+#define mbedtls_pk_sign(key, kind, hash, hash_len, out, size, out_len, random, data) \
+    mbedtls_pk_sign(key, kind, hash, hash_len, out, out_len, random, data)
 #endif
 
 /* Takes out what this crate does not compile of mbedTLS. */

@@ -60,14 +60,20 @@ pub fn client(files: &ClientFiles<'_>) -> Result<(Vec<CertificateDer<'static>>, 
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty());
     let chain = chain.ok_or_else(|| format!("no valid certificate (PEM) in {}", files.cert.display()))?;
-    let pem = read(files.key, "private key")?;
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| unusable_key(files))?;
-    Ok((chain, key))
+    Ok((chain, private_key(files.key)?))
+}
+
+/// The private key in a file.
+///
+/// # Errors
+/// A text for the log.
+pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(&read(file, "private key")?).map_err(|_| unusable_key(file))
 }
 
 /// What to say where the key is none that can be used.
-pub fn unusable_key(files: &ClientFiles<'_>) -> String {
-    format!("no usable private key (unencrypted PEM) in {}", files.key.display())
+pub fn unusable_key(file: &Path) -> String {
+    format!("no usable private key (unencrypted PEM) in {}", file.display())
 }
 
 /// What to say where the key is another certificate's.

@@ -38,7 +38,7 @@ pub fn configure(ca_pem: &[u8], client: Option<ClientFiles<'_>>) -> Result<Arc<T
         }
         trust.set_key(key.secret_der()).map_err(|is_other| match is_other {
             true => files::other_key(paths),
-            false => files::unusable_key(paths),
+            false => files::unusable_key(paths.key),
         })?;
     }
     Ok(Arc::new(trust))
