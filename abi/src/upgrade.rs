@@ -128,17 +128,19 @@ pub struct IOT_Upgrade_Store {
     >,
     /// Waits until what was written is safe.
     pub sync: Option<unsafe extern "C" fn(context: *mut c_void, area: c_int) -> c_int>,
-    /// Erases erase_size bytes. May be NULL where erase_size is 0.
+    /// Erases erase_size bytes, before anything is written there. May be NULL where erase_size is 0.
     pub erase: Option<unsafe extern "C" fn(context: *mut c_void, area: c_int, offset: u32) -> c_int>,
     /// Makes a slot the one that starts next, safely: with is_trial once, where the boot loader can, else for good.
     pub commit: Option<unsafe extern "C" fn(context: *mut c_void, slot: c_int, is_trial: c_int) -> c_int>,
     /// Handed to the functions.
     pub context: *mut c_void,
-    /// Bytes that are erased at once, a multiple of 4096, or 0 where nothing need be erased.
+    /// Bytes that are erased at once, a multiple of 4096, or 0 where nothing need be erased. A download that was cut goes on
+    /// at such a boundary; each place of the record has at least so many bytes.
     pub erase_size: u32,
 }
 
-/// The store that is provided: two files, partitions or block devices, and a file for the record.
+/// The store that is provided: two files, partitions or block devices, and a file for the record. No raw flash, which must
+/// be erased: that is for a store of the program's own.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct IOT_Upgrade_Pair {
@@ -200,7 +202,7 @@ pub struct IOT_Upgrade_Status {
     pub running: c_int,
     /// Bytes of the image that are stored.
     pub stored: u32,
-    /// Since IOT_Upgrade_Init: bytes written to the slot.
+    /// Of this upgrade, and at most since IOT_Upgrade_Init: bytes written to the slot.
     pub bytes_written: u64,
     /// Blocks erased.
     pub blocks_erased: u32,

@@ -109,17 +109,23 @@ typedef struct IOT_Upgrade_Store {
     int (*write)(void *context, int area, uint32_t offset, const void *data, uint32_t size);
     /** Waits until what was written is safe. */
     int (*sync)(void *context, int area);
-    /** Erases erase_size bytes. May be NULL where erase_size is 0. */
+    /** Erases erase_size bytes, before anything is written there. May be NULL where erase_size is 0. */
     int (*erase)(void *context, int area, uint32_t offset);
     /** Makes a slot the one that starts next, safely: with is_trial once, where the boot loader can, else for good. */
     int (*commit)(void *context, int slot, int is_trial);
     /** Handed to the functions. */
     void *context;
-    /** Bytes that are erased at once, a multiple of 4096, or 0 where nothing need be erased. */
+    /**
+     * Bytes that are erased at once, a multiple of 4096, or 0 where nothing need be erased. A download that was cut goes on
+     * at such a boundary; each place of the record has at least so many bytes.
+     */
     uint32_t erase_size;
 } IOT_Upgrade_Store;
 
-/** The store that is provided: two files, partitions or block devices, and a file for the record. */
+/**
+ * The store that is provided: two files, partitions or block devices, and a file for the record. No raw flash, which must
+ * be erased: that is for a store of the program's own.
+ */
 typedef struct IOT_Upgrade_Pair {
     /** The slots' paths. */
     const char *slot[2];
@@ -192,7 +198,7 @@ typedef struct IOT_Upgrade_Status {
     int running;
     /** Bytes of the image that are stored. */
     uint32_t stored;
-    /** Since IOT_Upgrade_Init: bytes written to the slot. */
+    /** Of this upgrade, and at most since IOT_Upgrade_Init: bytes written to the slot. */
     uint64_t bytes_written;
     /** Blocks erased. */
     uint32_t blocks_erased;

@@ -367,7 +367,11 @@ impl Upgrade {
             work.is_asked = self.ota.report_version(&self.settings.version).is_ok();
         }
         if let Some(order) = self.order() {
-            self.machine.lock().offered(order);
+            let mut machine = self.machine.lock();
+            if machine.record().phase == Phase::Idle {
+                *self.shown.lock() = Default::default();
+            }
+            machine.offered(order);
             return false;
         }
         true
@@ -411,6 +415,12 @@ impl Upgrade {
         }
         // A client that has a download beside it waits for nothing.
         let _ = self.client.yield_for(1);
+        if work.writing.as_ref().is_some_and(Writing::is_whole) {
+            if let Err(cause) = self.check(work) {
+                self.failed(cause);
+            }
+            return false;
+        }
         let mut buf = [0; FETCH];
         match self.ota.fetch(&mut buf, left_ms.min(u64::from(SLICE_MS))) {
             Ok(count) => {
@@ -477,18 +487,27 @@ impl Upgrade {
         if !self.ota.is_fetch_finished() {
             return Ok(());
         }
-        let Some(writing) = work.writing.take() else { return Ok(()) };
         let outcome = writing.finish(&*self.store, &mut writes);
-        *self.shown.lock() = (outcome.unwrap_or_default(), writes);
-        let size = outcome?;
+        *self.shown.lock() = (writing.written(), writes);
+        outcome?;
         if self.ota.check_firmware() != Ok(true) {
             return Err(Cause::Md5);
         }
+        Ok(())
+    }
+
+    /// Reads a part of the image back; after the last one it is verified.
+    fn check(&self, work: &mut Work) -> Result<(), Cause> {
+        let Some(writing) = work.writing.as_mut() else { return Ok(()) };
+        if !writing.check(&*self.store)? {
+            return Ok(());
+        }
         {
             let mut machine = self.machine.lock();
-            machine.synced(size, false);
+            machine.synced(writing.written(), false);
             machine.verified();
         }
+        let (_, writes) = *self.shown.lock();
         log::info!(
             target: FUNCTION,
             "stored and verified: {} bytes written, {} blocks erased, {} syncs, {} records",

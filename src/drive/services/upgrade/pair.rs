@@ -34,6 +34,15 @@ impl Pair {
     /// # Errors
     /// Why nobody knows which of them runs.
     pub fn new(slots: [PathBuf; 2], record: PathBuf, loader: Loader) -> Result<Self, String> {
+        for path in slots.iter().chain([&record]) {
+            // Raw flash and the volumes on it take what is written and hold something else.
+            if fs::metadata(path).is_ok_and(|about| about.file_type().is_char_device()) {
+                let path = path.display();
+                return Err(format!(
+                    "{path} is a character device, which this store can't erase: give one of your own"
+                ));
+            }
+        }
         let running = match &loader {
             Loader::Told(_, running) => *running,
             Loader::Link(link) => {
@@ -115,13 +124,7 @@ impl Store for Pair {
 
     fn sync(&self, area: u8) -> Result<(), StoreError> {
         let (path, _) = self.place(area, 0);
-        let file = open(path).map_err(failed)?;
-        let is_device = file.metadata().map_err(failed)?.file_type().is_char_device();
-        // Character devices such as flash partitions write through, and have nothing to sync.
-        if is_device {
-            return Ok(());
-        }
-        file.sync_all().map_err(failed)
+        open(path).and_then(|file| file.sync_all()).map_err(failed)
     }
 
     fn erase(&self, _area: u8, _offset: u32) -> Result<(), StoreError> {
@@ -155,6 +158,9 @@ mod tests {
         let (record, link) = (folder.join("record"), folder.join("current"));
         let pair = || Pair::new(slots.clone(), record.clone(), Loader::Link(link.clone()));
         assert!(pair().is_err());
+        let raw = [PathBuf::from("/dev/null"), slots[1].clone()];
+        let why = Pair::new(raw, record.clone(), Loader::Told(Box::new(|_, _| 0), 0)).err().unwrap();
+        assert!(why.contains("/dev/null is a character device"), "{why}");
         symlink(&slots[0], &link).unwrap();
         let store = pair().unwrap();
         assert_eq!(store.running(), Ok(0));

@@ -69,6 +69,11 @@ struct Flash {
     cut_before: Option<u32>,
     /// From this call on all fail.
     broken_from: Option<u32>,
+    /// Bytes that are erased at once.
+    block: u32,
+    /// Erasing does nothing.
+    is_stuck: bool,
+    erases: u32,
 }
 
 #[derive(Clone)]
@@ -76,9 +81,25 @@ struct Device(Arc<StdMutex<Flash>>);
 
 impl Device {
     fn new() -> Self {
-        let areas = [factory(), vec![0xEE; 24 * 1024], vec![0xFF; 4096], vec![0xFF; 4096]];
+        Self::with_block(BLOCK)
+    }
+
+    fn with_block(block: u32) -> Self {
+        let record = vec![0xFF; block as usize];
+        let areas = [factory(), vec![0xEE; 24 * 1024], record.clone(), record];
         let (seen, safe) = (areas.clone(), areas);
-        let flash = Flash { seen, safe, next: 0, running: 0, calls: 0, cut_before: None, broken_from: None };
+        let flash = Flash {
+            seen,
+            safe,
+            next: 0,
+            running: 0,
+            calls: 0,
+            cut_before: None,
+            broken_from: None,
+            block,
+            is_stuck: false,
+            erases: 0,
+        };
         Device(Arc::new(StdMutex::new(flash)))
     }
 
@@ -145,8 +166,10 @@ impl Store for Device {
     fn write(&self, area: u8, offset: u32, data: &[u8]) -> Result<(), StoreError> {
         self.call(|flash| {
             let there = &mut flash.seen[usize::from(area)][offset as usize..][..data.len()];
-            assert!(there.iter().all(|byte| *byte == 0xFF), "written twice without erasing, area {area} at {offset}");
-            there.copy_from_slice(data);
+            let is_erased = there.iter().all(|byte| *byte == 0xFF);
+            assert!(is_erased || flash.is_stuck, "written twice without erasing, area {area} at {offset}");
+            // As flash does: bits only ever become 0.
+            there.iter_mut().zip(data).for_each(|(there, byte)| *there &= byte);
         })
     }
 
@@ -156,8 +179,11 @@ impl Store for Device {
 
     fn erase(&self, area: u8, offset: u32) -> Result<(), StoreError> {
         self.call(|flash| {
-            assert!(offset % BLOCK == 0 && area != flash.running, "area {area} at {offset} is not to be erased");
-            flash.seen[usize::from(area)][offset as usize..][..BLOCK as usize].fill(0xFF);
+            assert!(offset % flash.block == 0 && area != flash.running, "area {area} at {offset} is not to be erased");
+            if area >= RECORD_AREA || !flash.is_stuck {
+                flash.seen[usize::from(area)][offset as usize..][..flash.block as usize].fill(0xFF);
+            }
+            flash.erases += u32::from(area < RECORD_AREA);
         })
     }
 
@@ -166,7 +192,7 @@ impl Store for Device {
     }
 
     fn erase_size(&self) -> u32 {
-        BLOCK
+        self.0.lock().unwrap().block
     }
 }
 
@@ -373,6 +399,47 @@ fn the_power_may_go_before_any_call_of_the_store() {
     let [cuts, resumed, done] = figures;
     println!("{cuts} power cuts: {resumed} downloads went on, {done} upgrades stayed, no slot was lost");
     assert!(cuts > 200 && resumed > 10 && resumed < cuts && done > 100, "{figures:?}");
+}
+
+#[test]
+fn flash_is_erased_block_by_block_and_a_download_goes_on_at_a_block() {
+    const LARGE: u32 = 2 * BLOCK;
+    let scene = |cut_before| {
+        let device = Device::with_block(LARGE);
+        let scene = Scene { device, ..Scene::usual(true) };
+        let cuts = scene.live(cut_before, Unsynced::Torn);
+        (scene, cuts)
+    };
+    let (uncut, _) = scene(None);
+    let (calls, erases) = {
+        let flash = uncut.device.0.lock().unwrap();
+        (flash.calls, flash.erases)
+    };
+    // 20,000 bytes are 2.4 blocks.
+    assert_eq!(erases, 3);
+    let mut resumed = 0;
+    for cut_before in 1..=calls {
+        let (cut, cuts) = scene(Some(cut_before));
+        cut.outcome();
+        for begin in cut.orders.lock().unwrap().requests.iter().filter(|begin| **begin > 0) {
+            assert_eq!((begin - 256) % LARGE as usize, 0, "call {cut_before}: from byte {begin}");
+            resumed += 1;
+        }
+        // Those that were not synced are erased once more, no others.
+        let erases = cut.device.0.lock().unwrap().erases;
+        assert!((3..=3 + 2 * cuts).contains(&erases) || cut.outcome().1 == 0, "call {cut_before}: {erases} erased");
+    }
+    assert!(resumed > 5, "{resumed}");
+}
+
+#[test]
+fn flash_that_holds_something_else_is_never_the_next_to_start() {
+    let scene = Scene::usual(true);
+    scene.device.0.lock().unwrap().is_stuck = true;
+    scene.live(None, Unsynced::Lost);
+    let (result, running) = scene.outcome();
+    assert!(result.contains("could not be stored"), "{result}");
+    assert_eq!((running, scene.device.0.lock().unwrap().next), (0, 0));
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! An image on its way into its slot: header, digest, writes and what is synced.
 
+use std::ops::Range;
+
 use iot_engine::upgrade::{judge, Cause, Header, ImageDigest, Order, PublicKey, Refusal, Terms, HEADER_LEN};
 
 use super::store::{Store, StoreError};
 
 /// What is written at once, but for the end.
 const WRITE: usize = 4096;
+/// What is read back in one step.
+const CHECK: u32 = 64 * 1024;
 
 /// How often flash was touched for an upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,6 +60,11 @@ pub struct Writing {
     pending: Vec<u8>,
     written: u32,
     erased: u32,
+    /// All was written and synced, and has this digest.
+    whole: Option<[u8; 64]>,
+    /// What the slot says that it holds, as far as it was read back.
+    check: ImageDigest,
+    checked: u32,
 }
 
 impl Writing {
@@ -71,6 +80,9 @@ impl Writing {
             pending: Vec::new(),
             written: 0,
             erased: 0,
+            whole: None,
+            check: ImageDigest::default(),
+            checked: 0,
         }
     }
 
@@ -90,16 +102,13 @@ impl Writing {
         writing.header = trust.judge(header.map_or(&[], |header| header), &writing.order).map_err(Some)?;
         writing.is_judged = true;
         each(header.map_or(&[], |header| header));
-        let mut piece = vec![0; WRITE];
-        while writing.written < synced {
-            let left = (synced - writing.written) as usize;
-            let piece = piece.get_mut(..left.min(WRITE)).unwrap_or_default();
-            store.read(slot, writing.written, piece).map_err(|_| None)?;
-            writing.digest.update(piece);
+        let digest = &mut writing.digest;
+        let both = |piece: &[u8]| {
+            digest.update(piece);
             each(piece);
-            writing.written += piece.len() as u32;
-        }
-        writing.erased = synced;
+        };
+        read(store, slot, 0..synced, both).map_err(|_| None)?;
+        (writing.written, writing.erased) = (synced, synced);
         store.open(slot, writing.image_size()).map_err(|_| Some(Cause::TooLarge))?;
         Ok(writing)
     }
@@ -193,11 +202,11 @@ impl Writing {
         Ok(Some(whole))
     }
 
-    /// All has come: writes the rest, syncs, and compares with what was signed.
+    /// All has come: writes the rest, syncs, and compares with what was signed. [`check`](Self::check) is next.
     ///
     /// # Errors
     /// Why the image is not taken or could not be stored.
-    pub fn finish(mut self, store: &dyn Store, writes: &mut Writes) -> Result<u32, Cause> {
+    pub fn finish(&mut self, store: &dyn Store, writes: &mut Writes) -> Result<(), Cause> {
         let rest = std::mem::take(&mut self.pending);
         if !rest.is_empty() {
             self.write(&rest, store, writes).map_err(stored_not)?;
@@ -207,12 +216,51 @@ impl Writing {
         if !self.is_judged || self.written != self.image_size() {
             return Err(Refusal::WrongSize.into());
         }
-        let digest = self.digest.finish();
+        let digest = std::mem::take(&mut self.digest).finish();
+        self.whole = Some(digest);
         match &self.header {
             Some(header) if header.digest != digest => Err(Refusal::WrongImage.into()),
-            _ => Ok(self.written),
+            _ => Ok(()),
         }
     }
+
+    /// Whether all has come, and is to be read back.
+    pub fn is_whole(&self) -> bool {
+        self.whole.is_some()
+    }
+
+    /// Reads a part of the slot back: flash that was not erased takes anything and holds something else. True: all of
+    /// it is what was written.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check(&mut self, store: &dyn Store) -> Result<bool, Cause> {
+        let end = self.written.min(self.checked.saturating_add(CHECK));
+        read(store, self.slot, self.checked..end, |piece| self.check.update(piece)).map_err(stored_not)?;
+        self.checked = end;
+        if self.checked < self.written {
+            return Ok(false);
+        }
+        if Some(std::mem::take(&mut self.check).finish()) == self.whole {
+            return Ok(true);
+        }
+        log::error!(target: "IOT_Upgrade_Yield", "the slot does not hold what was written to it");
+        Err(Cause::Store)
+    }
+}
+
+/// Reads bytes of an area, piece by piece.
+fn read(store: &dyn Store, area: u8, range: Range<u32>, mut each: impl FnMut(&[u8])) -> Result<(), StoreError> {
+    let mut piece = [0; WRITE];
+    let mut at = range.start;
+    while at < range.end {
+        let left = (range.end - at) as usize;
+        let piece = piece.get_mut(..left.min(WRITE)).unwrap_or_default();
+        store.read(area, at, piece)?;
+        each(piece);
+        at += piece.len() as u32;
+    }
+    Ok(())
 }
 
 fn stored_not(why: StoreError) -> Cause {
