@@ -16,3 +16,4 @@ pub mod services;
 pub mod time;
 pub mod topic;
 pub mod upgrade;
+pub mod upload;

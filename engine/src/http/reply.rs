@@ -45,7 +45,8 @@ enum State {
 pub struct Reply {
     max_head: usize,
     limit: usize,
-    has_head: bool,
+    /// Of the head that has come.
+    status: Option<u16>,
     buffer: Buffer,
     state: State,
 }
@@ -54,13 +55,7 @@ impl Reply {
     /// An answer of which nothing has come, with at most `limit` bytes of body.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Reply {
-            max_head: MAX_HEAD,
-            limit,
-            has_head: false,
-            buffer: Buffer::default(),
-            state: State::Head { searched: 0 },
-        }
+        Reply { max_head: MAX_HEAD, limit, status: None, buffer: Buffer::default(), state: State::Head { searched: 0 } }
     }
 
     /// The same with at most `bytes` of head.
@@ -72,7 +67,13 @@ impl Reply {
     /// Whether the head has come.
     #[must_use]
     pub fn has_head(&self) -> bool {
-        self.has_head
+        self.status.is_some()
+    }
+
+    /// The answer's status, from the moment its head has come.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.status
     }
 
     /// What is still to be read; `None` when the answer is over.
@@ -147,7 +148,7 @@ impl Reply {
         let bytes = self.buffer.filled_mut().get_mut(..length).unwrap_or_default();
         let head = Head::parse(bytes).map_err(Fault::Malformed)?;
         let status = head.status();
-        self.has_head = status >= 200;
+        self.status = Some(status).filter(|status| *status >= 200);
         self.state = match status {
             // The answer itself is still to come.
             100..=199 => State::Head { searched: 0 },

@@ -1,14 +1,16 @@
 //! The services of the cloud that a device uses over its MQTT session: a folder each, with its topics, messages and
-//! session. [`exchange`], [`question`] and [`topics`] are what they share. [`registration`] comes before any session.
+//! session. [`exchange`], [`fields`], [`question`] and [`topics`] are what they share. [`registration`] comes before any session.
 
 pub mod broadcast;
 pub mod exchange;
+pub mod fields;
 pub mod gateway;
 pub mod log_upload;
 pub mod ota;
 pub mod question;
 pub mod registration;
 pub mod remote_config;
+pub mod resource;
 pub mod rrpc;
 pub mod shadow;
 pub mod system_time;

@@ -1,10 +1,9 @@
 //! What the cloud sends on the update topic (wire.md section 3).
 
-use std::borrow::Cow;
-
 use super::MAX_VERSION_LEN;
-use crate::helpers::json::{self, Kind, Object, Value};
+use crate::helpers::json::{self, Object, Value};
 use crate::http::Url;
+use crate::services::fields::{beginning, md5sum, result_code, shown, size, string};
 
 /// A firmware to fetch. All fields have been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +57,6 @@ struct Fields<'a> {
 }
 
 const UPDATE: &str = "update_firmware";
-/// How much of a text that is only shown is kept, in bytes.
-const MAX_SHOWN: usize = 256;
 
 impl CloudMessage {
     /// Reads a message. An update command that can't be read is a bad one, not an error: whoever ordered the upgrade waits
@@ -88,11 +85,10 @@ impl CloudMessage {
         match &*kind {
             "report_version_rsp" => {
                 let code = result_code(fields.result_code)?;
-                let text = fields.result_msg.and_then(|text| text.text()?.to_str().ok()).unwrap_or_default();
-                Ok(CloudMessage::VersionResult { code, text: beginning(&text, MAX_SHOWN).to_owned() })
+                Ok(CloudMessage::VersionResult { code, text: shown(fields.result_msg) })
             }
             UPDATE => Ok(fields.update().map_or_else(|why| fields.bad_update(why), CloudMessage::Update)),
-            other => Ok(CloudMessage::Other(beginning(other, MAX_SHOWN).to_owned())),
+            _ => Ok(CloudMessage::Other(shown(fields.kind))),
         }
     }
 }
@@ -113,8 +109,7 @@ impl<'a> Fields<'a> {
     fn update(&self) -> Result<UpdateCommand, String> {
         let url = string("url", self.url)?;
         let version = string("version", self.version)?;
-        let md5sum = string("md5sum", self.md5sum)?;
-        let md5sum = md5sum.trim();
+        let md5sum = md5sum("md5sum", self.md5sum);
         let url = Url::parse(&url).map_err(|why| format!("url {why}"))?;
         if version.is_empty() {
             return Err("version is empty".to_owned());
@@ -125,50 +120,14 @@ impl<'a> Fields<'a> {
         if version.contains('\0') {
             return Err("version contains a NUL".to_owned());
         }
-        if md5sum.len() != 32 || !md5sum.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err("md5sum is not 32 hex digits".to_owned());
-        }
-        let file_size = file_size(self.file_size)?;
-        Ok(UpdateCommand { url, version: version.into_owned(), md5sum: md5sum.to_owned(), file_size })
+        let md5sum = md5sum?;
+        let file_size = size("file_size", self.file_size)?;
+        Ok(UpdateCommand { url, version: version.into_owned(), md5sum, file_size })
     }
 
     fn bad_update(&self, reason: String) -> CloudMessage {
         let version = string("version", self.version).unwrap_or_default();
         CloudMessage::BadUpdate(BadCommand { reason, version: beginning(&version, MAX_VERSION_LEN).to_owned() })
-    }
-}
-
-/// At most so many bytes of `text`, whole characters.
-fn beginning(text: &str, limit: usize) -> &str {
-    let mut end = text.len().min(limit);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
-/// The value of `key`, where it is there. `null` counts as not there.
-fn given<'a>(key: &str, value: Option<Value<'a>>) -> Result<Value<'a>, String> {
-    value.filter(|value| value.kind() != Kind::Null).ok_or_else(|| format!("{key} is missing"))
-}
-
-fn string<'a>(key: &str, value: Option<Value<'a>>) -> Result<Cow<'a, str>, String> {
-    let text = given(key, value)?.text().ok_or_else(|| format!("{key} is not a string"))?;
-    text.to_str().map_err(|why| format!("{key} {why}"))
-}
-
-fn result_code(value: Option<Value<'_>>) -> Result<i64, String> {
-    const KEY: &str = "result_code";
-    given(KEY, value)?.whole().ok_or_else(|| format!("{KEY} is neither a number nor a string of digits"))
-}
-
-fn file_size(value: Option<Value<'_>>) -> Result<u32, String> {
-    const KEY: &str = "file_size";
-    match given(KEY, value)?.whole() {
-        None => Err(format!("{KEY} is neither a whole number nor a string of digits")),
-        Some(0) => Err(format!("{KEY} is 0")),
-        Some(..=-1) => Err(format!("{KEY} is negative")),
-        Some(size) => u32::try_from(size).map_err(|_| format!("{KEY} is above 4294967295")),
     }
 }
 

@@ -13,6 +13,12 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Of a transfer that goes on at `now` where it was: its first byte is not told.
+    #[must_use]
+    pub fn resumed(now: Millis) -> Self {
+        Progress { last: Some(now), finished: false }
+    }
+
     /// `fetched` of `total` bytes are there. Returns the percentages to report now, in order.
     pub fn advance(&mut self, fetched: u32, total: u32, now: Millis) -> impl Iterator<Item = u8> {
         let first = self.last.is_none() && !self.finished;
@@ -52,6 +58,14 @@ mod tests {
     #[test]
     fn a_file_that_comes_at_once_reports_both_ends() {
         assert_eq!(at(&mut Progress::default(), 1000, 0), [0, 100]);
+    }
+
+    #[test]
+    fn one_that_goes_on_tells_no_beginning() {
+        let mut progress = Progress::resumed(Millis(5000));
+        assert_eq!(at(&mut progress, 500, 5999), [0_u8; 0]);
+        assert_eq!(at(&mut progress, 500, 6000), [50]);
+        assert_eq!(at(&mut Progress::resumed(Millis(0)), 1000, 1), [100]);
     }
 
     #[test]
