@@ -191,10 +191,13 @@ impl Upload {
         self.is_looking = true;
     }
 
-    /// `count` bytes were read into the front of the reply's room.
-    pub fn looked(&mut self, count: usize) {
+    /// `count` bytes were read into the front of the reply's room, which took `waited_ms`.
+    pub fn looked(&mut self, count: usize, waited_ms: u64) {
         self.reply.received(count);
-        self.is_looking = self.is_looking && count > 0;
+        if self.is_looking {
+            self.waited_ms = self.waited_ms.saturating_add(waited_ms);
+            self.is_looking = count > 0;
+        }
     }
 
     /// The connection takes no more; `text` says why. What the server has said before still counts.
@@ -241,7 +244,7 @@ mod tests {
 
     fn answer(upload: &mut Upload, text: &str) {
         upload.reply().room(text.len())[..text.len()].copy_from_slice(text.as_bytes());
-        upload.looked(text.len());
+        upload.looked(text.len(), 0);
     }
 
     fn failure(upload: &mut Upload, now: Millis) -> (OtaError, String) {
@@ -343,7 +346,7 @@ mod tests {
         upload.begin_piece(5);
         upload.write_failed("reset");
         assert_eq!(upload.next(NOW), Step::Look);
-        upload.looked(0);
+        upload.looked(0, 0);
         assert_eq!(failure(&mut upload, NOW), (OtaError::FetchFailed, "connection to h lost: reset".to_owned()));
     }
 
@@ -353,11 +356,11 @@ mod tests {
         upload.begin_piece(5);
         assert_eq!(upload.next(NOW + 999), Step::Piece(0, 5));
         assert_eq!(upload.next(NOW + 1000), Step::Look);
-        upload.looked(0);
+        upload.looked(0, 0);
         assert_eq!(upload.next(NOW + 1000), Step::Piece(0, 5));
         upload.nothing(1);
         assert_eq!(upload.next(NOW + 1001), Step::Look);
-        upload.looked(0);
+        upload.looked(0, 0);
         assert_eq!(upload.next(NOW + 1001), Step::Piece(0, 5));
     }
 
@@ -367,10 +370,10 @@ mod tests {
         let mut upload = begun(50);
         upload.begin_piece(5);
         upload.nothing(29_999);
-        upload.looked(0);
+        upload.looked(0, 0);
         upload.wrote(1);
-        upload.nothing(29_999);
-        upload.looked(0);
+        upload.nothing(29_998);
+        upload.looked(0, 1);
         assert_eq!(upload.next(NOW), Step::Piece(1, 5));
         upload.nothing(1);
         assert_eq!(failure(&mut upload, NOW), (OtaError::FetchTimeout, "h took nothing for 30 s".to_owned()));

@@ -8,14 +8,13 @@ use iot_engine::services::ota::{Failure, Plan};
 use iot_engine::time::Millis;
 
 use super::error::StartFault;
-use crate::hal::{Attempt, ConnectError, Endpoint, Platform, Security, Transport, TransportError};
+use super::http_endpoint::{endpoint, Https, StartError};
+use crate::hal::{Attempt, ConnectError, Endpoint, Platform, Transport, TransportError};
 
 /// Longest wait in one read, write or sleep, so that a thread notices what another one changed.
 const SLICE_MS: u64 = 500;
 /// Time limit for sending the request in [`Download::start`].
 const SEND_MS: u64 = 10_000;
-/// Time limit of a TLS handshake.
-const HANDSHAKE_MS: u32 = 10_000;
 /// How much of an answer's head is asked for at once. How much will come is not known.
 const HEAD_CHUNK: usize = 4096;
 /// Limit for reading what may not come: a platform that fills its buffer waits that long for nothing (hal.md).
@@ -23,13 +22,15 @@ const SHORT_MS: u32 = 10;
 /// Limit for reading more than the caller asked for.
 const TOP_UP_MS: u32 = 1;
 
-/// A download that could not be started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StartError {
-    /// The kind of failure.
-    pub fault: StartFault,
-    /// What happened.
-    pub text: String,
+/// On whose behalf a download runs.
+#[derive(Debug)]
+pub struct Caller {
+    /// The C function that starts it, for the log.
+    pub start: &'static str,
+    /// The one that fetches.
+    pub fetch: &'static str,
+    /// Whether it may use https.
+    pub https: Https,
 }
 
 /// What one call brought.
@@ -50,6 +51,7 @@ pub enum Fetched {
 /// A download and its connection.
 pub struct Download {
     platform: Arc<dyn Platform>,
+    caller: &'static Caller,
     transfer: Transfer,
     transport: Option<Arc<dyn Transport>>,
     attempt: Option<Box<dyn Attempt>>,
@@ -63,16 +65,16 @@ impl Download {
     ///
     /// # Errors
     /// What no time mends.
-    pub fn start(platform: Arc<dyn Platform>, plan: Plan) -> Result<Self, StartError> {
+    pub fn start(platform: Arc<dyn Platform>, plan: Plan, caller: &'static Caller) -> Result<Self, StartError> {
         // Only the low bits count.
         let seed = platform.random() as u32;
         let transfer = Transfer::new(plan, seed);
-        let mut download = Download { platform, transfer, transport: None, attempt: None, flowing: false };
+        let mut download = Download { platform, caller, transfer, transport: None, attempt: None, flowing: false };
         let deadline = download.platform.now() + SEND_MS;
         loop {
             let now = download.platform.now();
             let step = download.transfer.next(now);
-            download.log_notes("IOT_OTA_StartDownload");
+            download.log_notes(caller.start);
             match step {
                 Step::Connect | Step::Await => download.connect()?,
                 Step::Write => match now.until(deadline) {
@@ -100,7 +102,7 @@ impl Download {
             }
             let now = self.platform.now();
             let step = self.transfer.next(now);
-            self.log_notes("IOT_OTA_FetchYield");
+            self.log_notes(self.caller.fetch);
             let left = now.until(deadline);
             match step {
                 Step::Data => {
@@ -207,9 +209,7 @@ impl Download {
     }
 
     fn endpoint(&self) -> Result<Endpoint, StartError> {
-        let url = self.transfer.url();
-        let security = security(url.tls())?;
-        Ok(Endpoint { host: url.host().to_owned(), port: url.port(), security, handshake_timeout_ms: HANDSHAKE_MS })
+        endpoint(self.transfer.url(), self.caller.https)
     }
 
     fn unreachable(&self, error: &ConnectError) -> String {
@@ -333,28 +333,6 @@ impl Download {
 /// The limit of one read or write. Never 0: some platforms then do not look at all.
 fn wait(left_ms: u64) -> u32 {
     u32::try_from(left_ms.clamp(1, SLICE_MS)).unwrap_or(1)
-}
-
-fn security(tls: bool) -> Result<Security, StartError> {
-    if tls {
-        https()
-    } else {
-        Ok(Security::None)
-    }
-}
-
-#[cfg(all(feature = "ota-use-https", not(feature = "auth-with-notls")))]
-fn https() -> Result<Security, StartError> {
-    let ca_pem = super::trust::https_roots().map_err(|text| StartError { fault: StartFault::NoRoots, text })?;
-    Ok(Security::Server { ca_pem })
-}
-
-#[cfg(not(all(feature = "ota-use-https", not(feature = "auth-with-notls"))))]
-fn https() -> Result<Security, StartError> {
-    let option =
-        if cfg!(feature = "auth-with-notls") { "FEATURE_AUTH_WITH_NOTLS ON" } else { "FEATURE_OTA_USE_HTTPS OFF" };
-    let text = format!("https:// is not possible, this library was built with {option}");
-    Err(StartError { fault: StartFault::NoHttps, text })
 }
 
 #[cfg(test)]

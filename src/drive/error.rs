@@ -10,6 +10,8 @@ use iot_engine::mqtt::{LinkFault, Refusal};
 use iot_engine::services::ota::OtaError;
 #[cfg(feature = "dev-dyn-reg")]
 use iot_engine::services::registration::Failure;
+#[cfg(feature = "resource")]
+use iot_engine::services::resource::ResourceError;
 
 #[cfg(feature = "dev-dyn-reg")]
 use super::http_exchange::ExchangeFault;
@@ -53,11 +55,14 @@ pub enum Error {
     Ota(OtaError),
     /// A version to report is empty or too long.
     BadVersion,
-    /// The download could not be started.
+    /// The resource service does not allow it.
+    #[cfg(feature = "resource")]
+    Resource(ResourceError),
+    /// The download or upload could not be started.
     Start(StartFault),
 }
 
-/// Why a download could not be started.
+/// Why a download or upload could not be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StartFault {
     /// The server can't be reached.
@@ -111,6 +116,8 @@ impl fmt::Display for Error {
             Error::Ota(OtaError::InvalidState) => write!(f, "no update command is being followed"),
             Error::Ota(error) => write!(f, "refused ({})", error.code()),
             Error::BadVersion => write!(f, "the version is empty or too long"),
+            #[cfg(feature = "resource")]
+            Error::Resource(error) => write!(f, "refused ({})", error.code()),
             Error::Start(fault) => write!(f, "{fault}"),
         }
     }

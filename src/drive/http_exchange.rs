@@ -11,7 +11,7 @@ use crate::hal::{Endpoint, Platform, Transport, TransportError};
 /// Longest wait in one call, so that a thread that is to end does so soon.
 const SLICE_MS: u64 = 500;
 /// Limit for reading what may not come: a platform that fills its buffer waits that long for nothing (hal.md).
-const SHORT_MS: u32 = 10;
+pub(super) const SHORT_MS: u32 = 10;
 /// How much is asked for at once where it is not known how much will come.
 const CHUNK: usize = 4096;
 
@@ -98,7 +98,7 @@ impl<'a> HttpExchange<'a> {
         while let Some(need) = reply.need() {
             let before = self.platform.now();
             let limit = self.limit(before, deadline)?;
-            match self.read(reply, need, limit) {
+            match read_reply(&*self.transport, reply, need, limit) {
                 Ok(count) => {
                     reply.received(count);
                     if count == 0 {
@@ -114,29 +114,6 @@ impl<'a> HttpExchange<'a> {
         Ok(None)
     }
 
-    /// Where it is not known how much will come: one byte with the long limit, then more with a short one. A platform that
-    /// fills its buffer would wait for bytes that never come.
-    fn read(&self, reply: &mut Reply, need: Need, limit: u32) -> Result<usize, TransportError> {
-        match need {
-            Need::Bytes(left) => {
-                let room = reply.room(left.min(CHUNK));
-                // There may be no memory: the reply knows, and is over.
-                if room.is_empty() {
-                    return Ok(0);
-                }
-                self.transport.read(room, limit)
-            }
-            Need::Unknown => {
-                let Some((first, rest)) = reply.room(CHUNK).split_at_mut_checked(1) else { return Ok(0) };
-                match self.transport.read(first, limit)? {
-                    0 => Ok(0),
-                    // An error here comes again with the next read.
-                    _ => Ok(1 + self.transport.read(rest, SHORT_MS).unwrap_or(0)),
-                }
-            }
-        }
-    }
-
     /// The limit of one read or write. Never 0: some platforms then do not look at all.
     fn limit(&self, now: Millis, deadline: Millis) -> Result<u32, ExchangeFault> {
         if self.platform.is_leaving() {
@@ -149,8 +126,36 @@ impl<'a> HttpExchange<'a> {
     }
 }
 
+/// Reads what is needed of an answer. Where it is not known how much will come: one byte with the long limit, then more
+/// with a short one. A platform that fills its buffer would wait for bytes that never come.
+pub(super) fn read_reply(
+    transport: &dyn Transport,
+    reply: &mut Reply,
+    need: Need,
+    limit: u32,
+) -> Result<usize, TransportError> {
+    match need {
+        Need::Bytes(left) => {
+            let room = reply.room(left.min(CHUNK));
+            // There may be no memory: the reply knows, and is over.
+            if room.is_empty() {
+                return Ok(0);
+            }
+            transport.read(room, limit)
+        }
+        Need::Unknown => {
+            let Some((first, rest)) = reply.room(CHUNK).split_at_mut_checked(1) else { return Ok(0) };
+            match transport.read(first, limit)? {
+                0 => Ok(0),
+                // An error here comes again with the next read.
+                _ => Ok(1 + transport.read(rest, SHORT_MS).unwrap_or(0)),
+            }
+        }
+    }
+}
+
 /// A platform that does not wait must not make us spin.
-fn wait_a_little(platform: &dyn Platform, before: Millis) {
+pub(super) fn wait_a_little(platform: &dyn Platform, before: Millis) {
     if platform.now() <= before {
         platform.sleep(1);
     }

@@ -4,7 +4,8 @@
 pub mod coap;
 pub mod download;
 pub mod error;
-#[cfg(any(feature = "dev-dyn-reg", feature = "log-upload"))]
+pub mod http_endpoint;
+#[cfg(any(feature = "dev-dyn-reg", feature = "log-upload", feature = "resource"))]
 pub mod http_exchange;
 pub mod mqtt;
 pub mod overrides;
@@ -12,6 +13,8 @@ pub mod overrides;
 pub mod registration;
 pub mod services;
 pub mod trust;
+#[cfg(feature = "resource")]
+pub mod upload;
 
 #[cfg(test)]
 pub(crate) mod testing;

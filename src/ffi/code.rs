@@ -40,6 +40,8 @@ pub(crate) fn code(error: &Error) -> c_int {
         Error::Link(fault) => link_code(*fault),
         Error::NoAnswer | Error::NoThread(_) | Error::BadVersion => QCLOUD_ERR_FAILURE,
         Error::Ota(error) => error.code(),
+        #[cfg(feature = "resource")]
+        Error::Resource(error) => error.code(),
         Error::Start(fault) => start_code(fault),
     }
 }

@@ -1,6 +1,6 @@
 //! Memory that is handed to the caller: it comes from `HAL_Malloc`, and the caller gives it back with `HAL_Free`.
 
-use std::ffi::{c_char, c_int, CStr};
+use std::ffi::{c_char, c_int, c_void, CStr};
 use std::ptr;
 
 use iot_abi::error::QCLOUD_ERR_MALLOC;
@@ -64,6 +64,24 @@ pub(crate) unsafe fn write_text(buf: *mut c_char, size: usize, text: &[u8]) {
         ptr::copy_nonoverlapping(text.as_ptr(), buf.cast::<u8>(), count);
         buf.add(count).write(0);
     }
+}
+
+/// Whether the `len` bytes at `buf` are room for a `uint32_t`.
+pub(crate) fn is_number(buf: *const c_void, len: usize) -> bool {
+    len == size_of::<u32>() && buf.cast::<u32>().is_aligned()
+}
+
+/// Writes a `uint32_t`; false when `buf` is none.
+///
+/// # Safety
+/// `buf` is writable for `len` bytes.
+pub(crate) unsafe fn write_number(buf: *mut c_void, len: usize, value: u32) -> bool {
+    let fits = is_number(buf, len);
+    if fits {
+        // SAFETY: large enough, aligned, and the caller's promise.
+        unsafe { buf.cast::<u32>().write(value) };
+    }
+    fits
 }
 
 /// `value` in memory of the caller's kind. `None`, with an `ERR` line, when there is no memory.

@@ -34,12 +34,16 @@ pub mod mqtt;
 pub mod ota;
 #[cfg(feature = "remote-config-mqtt")]
 pub mod remote_config;
+#[cfg(feature = "resource")]
+pub mod resource;
 #[cfg(feature = "rrpc")]
 pub mod rrpc;
 #[cfg(feature = "shadow")]
 pub mod shadow;
 pub mod system;
 pub mod timer;
+#[cfg(feature = "resource")]
+pub mod undeclared;
 #[cfg(feature = "upgrade")]
 pub mod upgrade;
 

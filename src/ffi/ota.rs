@@ -268,7 +268,7 @@ export! {
                 QCLOUD_ERR_FAILURE
             };
             // SAFETY: the caller's promise.
-            let number = |value| match unsafe { write_number(buf, buf_len, value) } {
+            let number = |value| match unsafe { memory::write_number(buf, buf_len, value) } {
                 true => QCLOUD_RET_SUCCESS,
                 false => no_number(),
             };
@@ -282,7 +282,7 @@ export! {
                 IOT_OTAG_FILE_SIZE => ota.file_size().map(number),
                 IOT_OTAG_MD5SUM => ota.md5sum().map(text),
                 IOT_OTAG_VERSION => ota.version().map(text),
-                IOT_OTAG_CHECK_FIRMWARE if !is_number(buf, buf_len) => Ok(no_number()),
+                IOT_OTAG_CHECK_FIRMWARE if !memory::is_number(buf, buf_len) => Ok(no_number()),
                 IOT_OTAG_CHECK_FIRMWARE => Ok(ota.check_firmware().map_or_else(
                     |_| {
                         log::error!(target: NAME, "the firmware is not complete");
@@ -350,23 +350,6 @@ fn packet_id(name: &'static str, ota: &Ota, result: Result<u16, Error>) -> c_int
             code(&error)
         }
     }
-}
-
-fn is_number(buf: *const c_void, len: usize) -> bool {
-    len == size_of::<u32>() && buf.cast::<u32>().is_aligned()
-}
-
-/// Writes a `uint32_t`; false when `buf` is none.
-///
-/// # Safety
-/// `buf` is writable for `len` bytes.
-unsafe fn write_number(buf: *mut c_void, len: usize, value: u32) -> bool {
-    let fits = is_number(buf, len);
-    if fits {
-        // SAFETY: large enough, aligned, and the caller's promise.
-        unsafe { buf.cast::<u32>().write(value) };
-    }
-    fits
 }
 
 #[cfg(test)]

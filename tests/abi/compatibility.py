@@ -57,11 +57,12 @@ OPTIONS = {
 WHOLE_HEADERS = {
     "qcloud_iot_export_coap.h": "FEATURE_COAP_COMM_ENABLED",
     "qcloud_iot_export_dynreg.h": "FEATURE_DEV_DYN_REG_ENABLED",
+    "qcloud_iot_export_resource.h": "FEATURE_RESOURCE_COMM_ENABLED",
     "qcloud_iot_export_shadow.h": "FEATURE_MQTT_DEVICE_SHADOW",
 }
 
 # What of 3.3.0 is to come.
-LATER = re.compile(r"IOT_Resource_|QCLOUD_IOT_RESOURCE_|IOT_Ssh_enable$")
+LATER = re.compile(r"IOT_Ssh_enable$")
 
 # What else a reader has to know.
 NO_UPLOAD = "does nothing with `FEATURE_LOG_UPLOAD_ENABLED` OFF, the default"

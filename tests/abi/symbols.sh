@@ -18,6 +18,7 @@ failed=0
 # What the library offers so far; the other headers declare more than it defines.
 headers=(broadcast dynreg gateway import log mqtt ota remote_config rrpc shadow system)
 case $config in *-coap) headers+=(coap) ;; esac
+[ "$abi" = 3.2 ] || headers+=(resource)
 only=(--only '*/lite-utils.h' --only '*/utils_getopt.h' --only '*/utils_timer.h')
 for name in "${headers[@]}"; do only+=(--only "*/qcloud_iot_*$name.h"); done
 
@@ -51,6 +52,9 @@ in_archive() {
 additions=$(grep -oE '\bIOT_Ext_\w+' "$here/../../include/exports/qcloud_iot_export_ext.h" | sort -u)
 # The C SDK's library has it, its headers don't (shadow.md section 2).
 additions+=$'\n'IOT_Shadow_JSON_ConstructDesirePropNull
+# The same, of 3.3.0; what its header names instead, the C SDK's library lacks (resource.md section 3).
+[ "$abi" = 3.2 ] ||
+    additions+=$'\n'IOT_Resource_DownloadGetLastError$'\n'IOT_Resource_UploadRecvResult$'\n'QCLOUD_IOT_RESOURCE_DownloadGetLastError
 
 for side in lib hal; do
     contract "$side" >"$work/$side"

@@ -6,6 +6,12 @@ use iot_engine::services::ota::OtaError;
 use super::*;
 use crate::drive::testing::web_server::{range_begin, Answer, Traits, World};
 
+const CALLER: Caller = Caller {
+    start: "IOT_OTA_StartDownload",
+    fetch: "IOT_OTA_FetchYield",
+    https: Https { option: "FEATURE_OTA_USE_HTTPS", is_on: cfg!(feature = "ota-use-https") },
+};
+
 fn firmware(size: usize) -> Vec<u8> {
     (0..size).map(|i| (i * 31 + i / 251) as u8).collect()
 }
@@ -15,7 +21,7 @@ fn plan(url: &str, offset: u32, file_size: u32) -> Plan {
 }
 
 fn start(world: &Arc<World>, file_size: usize) -> Download {
-    Download::start(world.platform(), plan("http://h/f", 0, file_size as u32)).unwrap()
+    Download::start(world.platform(), plan("http://h/f", 0, file_size as u32), &CALLER).unwrap()
 }
 
 const NEVER: &dyn Fn() -> bool = &|| false;
@@ -132,7 +138,7 @@ fn most_ahead(url: &str) -> usize {
     let head = head_length(&file);
     let served = file.clone();
     let world = World::new(filling(true), move |_, request| Answer::range(&served, request));
-    let mut download = Download::start(world.platform(), plan(url, 0, file.len() as u32)).unwrap();
+    let mut download = Download::start(world.platform(), plan(url, 0, file.len() as u32), &CALLER).unwrap();
     let (mut buf, mut got, mut most) = ([0; 5000], 0, 0);
     while let Fetched::Bytes(count) = download.fetch(&mut buf, 1000, NEVER) {
         assert!(buf[..count] == file[got..got + count]);
@@ -290,7 +296,7 @@ fn what_no_time_mends_is_an_error_at_the_start() {
     let world = World::new(Traits::default(), |_, _| Answer::new(""));
     world.refuse.store(true, Ordering::Relaxed);
     world.lasting.store(true, Ordering::Relaxed);
-    let error = Download::start(world.platform(), plan("http://h:81/f?s3cret", 0, 10)).map(drop).unwrap_err();
+    let error = Download::start(world.platform(), plan("http://h:81/f?s3cret", 0, 10), &CALLER).map(drop).unwrap_err();
     assert!(matches!(error.fault, StartFault::Unreachable(_)), "{error:?}");
     assert!(error.text.contains("h:81") && !error.text.contains("s3cret"), "{}", error.text);
 }
@@ -351,7 +357,7 @@ fn connections_that_are_refused_after_a_redirect_are_tried_again() {
 #[test]
 fn nothing_to_fetch_opens_no_connection() {
     let world = World::new(Traits::default(), |_, _| Answer::new(""));
-    let mut download = Download::start(world.platform(), plan("http://h/f", 10, 10)).unwrap();
+    let mut download = Download::start(world.platform(), plan("http://h/f", 10, 10), &CALLER).unwrap();
     assert_eq!(download.fetch(&mut [0; 10], 1000, NEVER), Fetched::Finished);
     assert!(world.attempts.lock().unwrap().is_empty());
 }
@@ -373,7 +379,7 @@ fn the_scheme_decides_port_and_security() {
 fn https_is_refused_where_it_was_built_out() {
     let world =
         World::new(Traits::default(), |_, _| Answer::new("HTTP/1.1 302 X\r\nLocation: https://other/f\r\n\r\n"));
-    let error = Download::start(world.platform(), plan("https://h/f", 0, 10)).map(drop).unwrap_err();
+    let error = Download::start(world.platform(), plan("https://h/f", 0, 10), &CALLER).map(drop).unwrap_err();
     assert_eq!(error.fault, StartFault::NoHttps);
     assert!(error.text.contains("FEATURE_"), "{}", error.text);
     let (_, end) = drain(&mut start(&world, 10), 100);

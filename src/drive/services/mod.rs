@@ -3,6 +3,7 @@
 #[cfg(feature = "broadcast")]
 pub mod broadcast;
 pub(crate) mod channel;
+mod delivery;
 #[cfg(feature = "gateway")]
 pub mod gateway;
 #[cfg(feature = "inbox")]
@@ -13,6 +14,8 @@ pub mod ota;
 pub(crate) mod question;
 #[cfg(feature = "remote-config-mqtt")]
 pub mod remote_config;
+#[cfg(feature = "resource")]
+pub mod resource;
 #[cfg(feature = "rrpc")]
 pub mod rrpc;
 #[cfg(feature = "shadow")]

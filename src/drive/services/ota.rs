@@ -20,8 +20,9 @@ use iot_engine::services::ota::{Checksum, OtaError, Report, Session, State, Topi
 
 #[cfg(feature = "coap")]
 use crate::drive::coap;
-use crate::drive::download::{Download, Fetched};
+use crate::drive::download::{Caller, Download, Fetched};
 use crate::drive::error::Error;
+use crate::drive::http_endpoint::Https;
 use crate::drive::mqtt;
 use crate::hal::sync::Mutex;
 use crate::hal::Platform;
@@ -30,6 +31,12 @@ use over_coap::CoapSignal;
 use over_mqtt::MqttSignal;
 use signal::Signal;
 use upgrade::Upgrade;
+
+const CALLER: Caller = Caller {
+    start: "IOT_OTA_StartDownload",
+    fetch: "IOT_OTA_FetchYield",
+    https: Https { option: "FEATURE_OTA_USE_HTTPS", is_on: cfg!(feature = "ota-use-https") },
+};
 
 /// One device's upgrades over one client. May be used from several threads.
 pub struct Ota {
@@ -210,7 +217,7 @@ impl Ota {
     }
 
     fn start(&self, slot: &mut Option<Download>, offset: u32, size: u32) -> Result<(), Error> {
-        const FUNCTION: &str = "IOT_OTA_StartDownload";
+        const FUNCTION: &str = CALLER.start;
         let (plan, epoch) = {
             let mut session = self.upgrade.session.lock();
             let plan = session.plan_download(offset, size).map_err(|error| {
@@ -226,7 +233,7 @@ impl Ota {
         // As users' scripts look for it (log_lines.md).
         log::debug!(target: FUNCTION, "to download FW from offset: {offset}, size: {size}");
         log::info!(target: FUNCTION, "fetching {} from byte {offset}", plan.url);
-        let started = Download::start(self.platform().clone(), plan.clone());
+        let started = Download::start(self.platform().clone(), plan.clone(), &CALLER);
         let result = {
             let mut session = self.upgrade.session.lock();
             if self.epoch.load(Ordering::Relaxed) == epoch {
@@ -258,7 +265,7 @@ impl Ota {
     /// # Errors
     /// `OtaError::InvalidState` without an update command; why the download could not be started; the error that ended it.
     pub fn fetch(&self, buf: &mut [u8], limit_ms: u64) -> Result<usize, Error> {
-        const FUNCTION: &str = "IOT_OTA_FetchYield";
+        const FUNCTION: &str = CALLER.fetch;
         self.signal.note_fetch();
         let mut slot = self.download.lock();
         let epoch = {

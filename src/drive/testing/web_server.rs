@@ -88,6 +88,8 @@ pub(crate) struct World {
     pub connect_ms: AtomicU64,
     /// Whether writes find no room.
     pub clogged: AtomicBool,
+    /// After so many bytes of a request it is answered so, and no more of it is taken.
+    pub breaks_in: Mutex<Option<(usize, Answer)>>,
     /// Open connections.
     pub open: AtomicUsize,
     /// Reads so far.
@@ -110,6 +112,7 @@ impl World {
             lasting: AtomicBool::new(false),
             connect_ms: AtomicU64::new(0),
             clogged: AtomicBool::new(false),
+            breaks_in: Mutex::default(),
             open: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
@@ -180,6 +183,7 @@ struct State {
     answer: Option<Answer>,
     began: u64,
     position: usize,
+    is_broken_in: bool,
 }
 
 /// Whether head and body are in.
@@ -249,8 +253,16 @@ impl Transport for Connection {
             return Ok(0);
         }
         let mut state = self.state.lock().unwrap();
+        if state.is_broken_in {
+            return Err(TransportError::Closed(-607));
+        }
         let count = data.len().min(50);
         state.request.extend(&data[..count]);
+        if let Some((_, answer)) = self.world.breaks_in.lock().unwrap().take_if(|(at, _)| state.request.len() > *at) {
+            state.answer = Some(answer);
+            state.is_broken_in = true;
+            return Ok(count);
+        }
         if is_whole(&state.request) {
             let request = String::from_utf8(state.request.clone()).unwrap();
             let mut requests = self.world.requests.lock().unwrap();

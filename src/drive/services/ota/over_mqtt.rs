@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use iot_engine::services::ota::{Delivery, Report, Topics};
+use iot_engine::services::ota::{Report, Topics};
 
 use super::signal::{not_sent, Signal};
 use super::upgrade::Upgrade;
 use crate::drive::error::Error;
 use crate::drive::mqtt::{Client, QoS};
 use crate::drive::services::channel::{Channel, Service, Terms};
+use crate::drive::services::delivery::deliver;
 use crate::hal::Platform;
 
 /// Asked once more where the server refuses (behaviour.md section 4).
@@ -60,13 +61,8 @@ impl Signal for MqttSignal {
 
 impl Subscription {
     fn publish(&self, client: &Client, report: &Report) -> Result<u16, Error> {
-        let (topic, payload) = (self.report_topic.as_str(), report.payload.as_bytes());
-        let result = match report.delivery {
-            Delivery::AtMostOnce => client.publish_without_waiting(topic, payload),
-            Delivery::AtLeastOnce => client.publish(topic, QoS::AtLeastOnce, payload),
-            Delivery::Kept => client.publish_kept(topic, payload),
-        };
-        result.inspect_err(|error| not_sent(report, error))
+        deliver(client, &self.report_topic, report.delivery, &report.payload)
+            .inspect_err(|error| not_sent(report, error))
     }
 }
 
