@@ -3,27 +3,67 @@
 #define QCLOUD_IOT_CONFIG_H_
 
 /* How a device proves who it is: device secret or client certificate. */
+#ifndef AUTH_MODE_KEY
 #define AUTH_MODE_KEY
+#endif
+#ifndef AUTH_MODE_CERT
 /* #undef AUTH_MODE_CERT */
+#endif
 /* Plain TCP instead of TLS. */
+#ifndef AUTH_WITH_NOTLS
 /* #undef AUTH_WITH_NOTLS */
+#endif
 
+#ifndef GATEWAY_ENABLED
 #define GATEWAY_ENABLED
+#endif
+#ifndef COAP_COMM_ENABLED
 /* #undef COAP_COMM_ENABLED */
+#endif
+#ifndef OTA_MQTT_CHANNEL
 #define OTA_MQTT_CHANNEL
+#endif
+#ifndef OTA_USE_HTTPS
 #define OTA_USE_HTTPS
+#endif
+#ifndef SYSTEM_COMM
 #define SYSTEM_COMM
+#endif
+#ifndef DEV_DYN_REG_ENABLED
 #define DEV_DYN_REG_ENABLED
+#endif
+#ifndef LOG_UPLOAD
 /* #undef LOG_UPLOAD */
+#endif
+#ifndef IOT_DEBUG
 /* #undef IOT_DEBUG */
+#endif
+#ifndef DEBUG_DEV_INFO_USED
 /* #undef DEBUG_DEV_INFO_USED */
+#endif
+#ifndef AT_TCP_ENABLED
 /* #undef AT_TCP_ENABLED */
+#endif
+#ifndef AT_UART_RECV_IRQ
 /* #undef AT_UART_RECV_IRQ */
+#endif
+#ifndef AT_OS_USED
 /* #undef AT_OS_USED */
+#endif
+#ifndef AT_DEBUG
 /* #undef AT_DEBUG */
+#endif
+#ifndef MULTITHREAD_ENABLED
 #define MULTITHREAD_ENABLED
+#endif
+#ifndef BROADCAST_ENABLED
 #define BROADCAST_ENABLED
+#endif
+#ifndef RRPC_ENABLED
 #define RRPC_ENABLED
+#endif
+#ifndef REMOTE_CONFIG_MQTT
 #define REMOTE_CONFIG_MQTT
+#endif
 
 #endif /* QCLOUD_IOT_CONFIG_H_ */

@@ -20,7 +20,8 @@ int IOT_Get_SysTime(void *pClient,
  * Asks the cloud for the time as IOT_Get_SysTime does and sets the platform's clock by it.
  *
  * Returns QCLOUD_RET_SUCCESS when the answer came, even if the platform refused to set the clock (then with an ERR
- * line); otherwise as IOT_Get_SysTime.
+ * line); QCLOUD_ERR_FAILURE where the platform has no function to set it (the ERR line names it); otherwise as
+ * IOT_Get_SysTime.
  */
 int IOT_Sync_NTPTime(void *pClient);
 

@@ -1,7 +1,8 @@
 //! Compiles the weak `HAL_*` definitions, one object per subject, so that a program links only what it uses.
 
 fn main() {
-    const FILES: [&str; 9] = ["memory", "print", "time", "timer", "mutex", "semaphore", "thread", "tcp", "devinfo"];
+    const FILES: [&str; 10] =
+        ["memory", "print", "time", "timer", "mutex", "semaphore", "thread", "optional", "tcp", "devinfo"];
     let mut build = cc::Build::new();
     build.warnings(true).extra_warnings(true);
     for file in FILES {

@@ -15,6 +15,8 @@ use iot_engine::services::resource::ResourceError;
 
 #[cfg(feature = "dev-dyn-reg")]
 use super::http_exchange::ExchangeFault;
+#[cfg(feature = "multithread")]
+use crate::hal::thread::NotStarted;
 use crate::hal::{ConnectError, TransportError};
 
 /// Why a call failed.
@@ -49,8 +51,9 @@ pub enum Error {
     Link(LinkFault),
     /// The cloud gave no answer in time, or refused to.
     NoAnswer,
-    /// The platform started no thread; its code.
-    NoThread(i32),
+    /// The platform started no thread.
+    #[cfg(feature = "multithread")]
+    NoThread(NotStarted),
     /// The upgrade does not allow it.
     Ota(OtaError),
     /// A version to report is empty or too long.
@@ -112,7 +115,8 @@ impl fmt::Display for Error {
             Error::WriteTimedOut => write!(f, "the server took nothing in time"),
             Error::Link(fault) => write!(f, "{fault}"),
             Error::NoAnswer => write!(f, "no answer"),
-            Error::NoThread(code) => write!(f, "the platform started no thread ({code})"),
+            #[cfg(feature = "multithread")]
+            Error::NoThread(error) => write!(f, "{error}"),
             Error::Ota(OtaError::InvalidState) => write!(f, "no update command is being followed"),
             Error::Ota(error) => write!(f, "refused ({})", error.code()),
             Error::BadVersion => write!(f, "the version is empty or too long"),

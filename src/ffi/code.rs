@@ -38,7 +38,9 @@ pub(crate) fn code(error: &Error) -> c_int {
         Error::Transport(error) => error.code(),
         Error::WriteTimedOut => QCLOUD_ERR_TCP_WRITE_TIMEOUT,
         Error::Link(fault) => link_code(*fault),
-        Error::NoAnswer | Error::NoThread(_) | Error::BadVersion => QCLOUD_ERR_FAILURE,
+        Error::NoAnswer | Error::BadVersion => QCLOUD_ERR_FAILURE,
+        #[cfg(feature = "multithread")]
+        Error::NoThread(_) => QCLOUD_ERR_FAILURE,
         Error::Ota(error) => error.code(),
         #[cfg(feature = "resource")]
         Error::Resource(error) => error.code(),

@@ -12,7 +12,7 @@ use super::handle;
 use super::log::null_argument;
 use crate::drive::mqtt::Client;
 use crate::drive::services::system_time::ask as ask_the_cloud;
-use crate::hal::timer;
+use crate::hal::timer::{self, NotSet};
 
 export! {
     /// Asks the cloud for the time: UTC seconds in `*time`. Drives the client while it waits, up to 2 s for the subscription
@@ -46,19 +46,24 @@ export! {
     /// Asks the cloud for the time as IOT_Get_SysTime does and sets the platform's clock by it.
     ///
     /// Returns QCLOUD_RET_SUCCESS when the answer came, even if the platform refused to set the clock (then with an ERR
-    /// line); otherwise as IOT_Get_SysTime.
+    /// line); QCLOUD_ERR_FAILURE where the platform has no function to set it (the ERR line names it); otherwise as
+    /// IOT_Get_SysTime.
     ///
     /// # Safety
     /// None beyond that of a C function: `pClient` is looked up, not followed.
     pub unsafe fn IOT_Sync_NTPTime(pClient: *mut c_void) -> c_int {
         match ask(NAME, pClient) {
-            Ok(answered) => {
-                let code = set_clock(&answered);
-                if code != QCLOUD_RET_SUCCESS {
+            Ok(answered) => match set_clock(&answered) {
+                Ok(()) => QCLOUD_RET_SUCCESS,
+                Err(NotSet::Refused(code)) => {
                     ::log::error!(target: NAME, "the platform did not set its clock ({code})");
+                    QCLOUD_RET_SUCCESS
                 }
-                QCLOUD_RET_SUCCESS
-            }
+                Err(NotSet::Missing(function)) => {
+                    ::log::error!(target: NAME, "the platform has no {function}, so the clock stays as it is");
+                    QCLOUD_ERR_FAILURE
+                }
+            },
             Err(code) => code,
         }
     }
@@ -73,17 +78,16 @@ fn ask(function: &'static str, client: *mut c_void) -> Result<Answered<Answer>, 
 }
 
 #[cfg(target_pointer_width = "64")]
-fn set_clock(answered: &Answered<Answer>) -> c_int {
-    let now_ms = now_ms(&answered.answer, answered.round_trip_ms);
-    timer::set_clock_ms(now_ms)
+fn set_clock(answered: &Answered<Answer>) -> Result<(), NotSet> {
+    timer::set_clock_ms(now_ms(&answered.answer, answered.round_trip_ms))
 }
 
 /// Milliseconds since 1970 don't fit here.
 #[cfg(not(target_pointer_width = "64"))]
-fn set_clock(answered: &Answered<Answer>) -> c_int {
+fn set_clock(answered: &Answered<Answer>) -> Result<(), NotSet> {
     match usize::try_from(answered.answer.seconds) {
         Ok(seconds) => timer::set_clock_s(seconds),
-        Err(_) => QCLOUD_ERR_FAILURE,
+        Err(_) => Err(NotSet::Refused(QCLOUD_ERR_FAILURE)),
     }
 }
 

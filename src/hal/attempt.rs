@@ -8,7 +8,7 @@ use super::callout::{HAL_GetTimeMs, HAL_SleepMs};
 use super::connect::connect;
 use super::interface::{Attempt, Connected, Endpoint};
 use super::sync::Mutex;
-use super::thread;
+use super::thread::{self, NotStarted};
 
 /// Longest sleep between two looks at the thread.
 const LOOK_MS: u32 = 10;
@@ -21,8 +21,8 @@ struct Threaded(Slot);
 /// Starts the thread.
 ///
 /// # Errors
-/// The platform's code.
-pub fn begin(endpoint: &Endpoint) -> Result<Box<dyn Attempt>, i32> {
+/// There is no thread for it.
+pub fn begin(endpoint: &Endpoint) -> Result<Box<dyn Attempt>, NotStarted> {
     let slot: Slot = Arc::new(Mutex::new(None));
     let (theirs, endpoint) = (slot.clone(), endpoint.clone());
     thread::spawn(c"iot_connect", move || {

@@ -269,9 +269,26 @@ HIDDEN int qcloud_leave(int before)
         STAY;                                  \
     }
 
+/* A weak reference draws no archive's member into a program, so alone it would miss libiot_platform.a's function beside a
+ * program's own platform code. A common symbol does: a linker takes the member that defines it (weak/hal_optional.c) where
+ * there is one, which asks for the functions, and goes without where there is none. */
+char __attribute__((common)) qcloud_default_platform;
+
+/* As FUNCTION, for a function that platform code of older releases lacks (versions.md section 5, rule 4): to be called only
+ * where qcloud_has_NAME says that the program has one. What nobody reads is no symbol any more in the archive. */
+#define OPTIONAL(type, failed, name, parameters, arguments)  \
+    __attribute__((weak)) type name parameters;              \
+    HIDDEN bool                     qcloud_has_##name(void); \
+    HIDDEN bool                     qcloud_has_##name(void)  \
+    {                                                        \
+        (void)*(volatile char *)&qcloud_default_platform;    \
+        return name != NULL;                                 \
+    }                                                        \
+    FUNCTION(type, failed, name, parameters, arguments)
+
 /* Structs are passed through untouched, so they are void pointers here; the layouts are the iot-abi crate's. */
 #ifdef QCLOUD_THREADS
-FUNCTION(int, minus, HAL_ThreadCreate, (void *params), (params))
+OPTIONAL(int, minus, HAL_ThreadCreate, (void *params), (params))
 #endif
 FUNCTION(void *, zero, HAL_MutexCreate, (void), ())
 PROCEDURE(HAL_MutexDestroy, (void *mutex), (mutex))
@@ -297,8 +314,8 @@ FUNCTION(char *, zero, HAL_Timer_current, (char *text), (text))
 #ifdef QCLOUD_GATEWAY
 FUNCTION(long, zero, HAL_Timer_current_sec, (void), ())
 #endif
-FUNCTION(int, minus, HAL_Timer_set_systime_sec, (size_t seconds), (seconds))
-FUNCTION(int, minus, HAL_Timer_set_systime_ms, (size_t ms), (ms))
+OPTIONAL(int, minus, HAL_Timer_set_systime_sec, (size_t seconds), (seconds))
+OPTIONAL(int, minus, HAL_Timer_set_systime_ms, (size_t ms), (ms))
 FUNCTION(uintptr_t, zero, HAL_TCP_Connect, (const char *host, uint16_t port), (host, port))
 FUNCTION(int, minus, HAL_TCP_Disconnect, (uintptr_t fd), (fd))
 FUNCTION(int, minus, HAL_TCP_Write,

@@ -89,6 +89,16 @@ calls! {
 }
 
 extern "C" {
+    // Whether the program has these, which platform code of older releases lacks (versions.md section 5, rule 4).
+    #[cfg(feature = "multithread")]
+    #[link_name = "qcloud_has_HAL_ThreadCreate"]
+    pub(super) fn has_thread_create() -> bool;
+    #[cfg(not(target_pointer_width = "64"))]
+    #[link_name = "qcloud_has_HAL_Timer_set_systime_sec"]
+    pub(super) fn has_set_systime_sec() -> bool;
+    #[cfg(target_pointer_width = "64")]
+    #[link_name = "qcloud_has_HAL_Timer_set_systime_ms"]
+    pub(super) fn has_set_systime_ms() -> bool;
     fn qcloud_call_print(line: *const c_char);
     fn qcloud_call_three_pointers(callback: ThreePointers, a: *mut c_void, b: *mut c_void, c: *mut c_void);
     fn qcloud_call_on_event(callback: OnEvent, client: *mut c_void, event: c_uint, data: *mut c_void);

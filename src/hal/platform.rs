@@ -53,8 +53,8 @@ impl Platform for HalPlatform {
 
     #[cfg(feature = "multithread")]
     fn begin_connect(&self, endpoint: &Endpoint) -> Box<dyn Attempt> {
-        attempt::begin(endpoint).unwrap_or_else(|code| {
-            log::debug!("no thread to connect on ({code}), the caller has to wait");
+        attempt::begin(endpoint).unwrap_or_else(|error| {
+            log::debug!("{error}, so the caller has to wait for the connection");
             Box::new(Made(Some(connect(endpoint))))
         })
     }

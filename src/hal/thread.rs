@@ -2,6 +2,7 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_void};
+use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -32,11 +33,33 @@ unsafe impl Sync for Control {}
 /// A thread that was started. Dropping this leaves the thread to itself.
 pub struct Thread(Arc<Control>);
 
+/// Why a thread was not started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotStarted {
+    /// The platform has no function for it, as that of older releases (versions.md section 5, rule 4).
+    Missing,
+    /// The platform's code.
+    Failed(i32),
+}
+
+impl fmt::Display for NotStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotStarted::Missing => write!(f, "the platform has no HAL_ThreadCreate"),
+            NotStarted::Failed(code) => write!(f, "the platform started no thread ({code})"),
+        }
+    }
+}
+
 /// Starts a thread. `name` ends with a NUL.
 ///
 /// # Errors
-/// The platform's code.
-pub fn spawn(name: &'static std::ffi::CStr, body: impl FnOnce() + Send + 'static) -> Result<Thread, i32> {
+/// The platform has none, or started none.
+pub fn spawn(name: &'static std::ffi::CStr, body: impl FnOnce() + Send + 'static) -> Result<Thread, NotStarted> {
+    // SAFETY: no precondition.
+    if !unsafe { callout::has_thread_create() } {
+        return Err(NotStarted::Missing);
+    }
     let control = Arc::new(Control {
         ended: AtomicBool::new(false),
         params: UnsafeCell::new(ThreadParams {
@@ -58,7 +81,7 @@ pub fn spawn(name: &'static std::ffi::CStr, body: impl FnOnce() + Send + 'static
     if code != 0 {
         // SAFETY: the thread was not started, so nobody else has the argument.
         drop(unsafe { Box::from_raw(argument) });
-        return Err(code);
+        return Err(NotStarted::Failed(code));
     }
     Ok(Thread(control))
 }

@@ -84,16 +84,47 @@ pub fn utc_seconds() -> u64 {
     u64::from(seconds as std::ffi::c_ulong)
 }
 
-/// Sets the platform's clock to milliseconds since 1970. Returns the platform's code.
-#[cfg(target_pointer_width = "64")]
-pub fn set_clock_ms(ms: u64) -> c_int {
-    // SAFETY: no precondition.
-    unsafe { super::callout::HAL_Timer_set_systime_ms(ms as usize) }
+/// Why the platform's clock was not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotSet {
+    /// The platform has no function for it, as that of older releases (versions.md section 5, rule 4): this one.
+    Missing(&'static str),
+    /// The platform's code.
+    Refused(c_int),
 }
 
-/// Sets the platform's clock to seconds since 1970. Returns the platform's code.
+/// Sets the platform's clock to milliseconds since 1970.
+///
+/// # Errors
+/// The platform can't.
+#[cfg(target_pointer_width = "64")]
+pub fn set_clock_ms(ms: u64) -> Result<(), NotSet> {
+    // SAFETY: no precondition, here and below.
+    if !unsafe { super::callout::has_set_systime_ms() } {
+        return Err(NotSet::Missing("HAL_Timer_set_systime_ms"));
+    }
+    // SAFETY: as above.
+    set(unsafe { super::callout::HAL_Timer_set_systime_ms(ms as usize) })
+}
+
+/// Sets the platform's clock to seconds since 1970.
+///
+/// # Errors
+/// The platform can't.
 #[cfg(not(target_pointer_width = "64"))]
-pub fn set_clock_s(seconds: usize) -> c_int {
-    // SAFETY: no precondition.
-    unsafe { super::callout::HAL_Timer_set_systime_sec(seconds) }
+pub fn set_clock_s(seconds: usize) -> Result<(), NotSet> {
+    // SAFETY: no precondition, here and below.
+    if !unsafe { super::callout::has_set_systime_sec() } {
+        return Err(NotSet::Missing("HAL_Timer_set_systime_sec"));
+    }
+    // SAFETY: as above.
+    set(unsafe { super::callout::HAL_Timer_set_systime_sec(seconds) })
+}
+
+fn set(code: c_int) -> Result<(), NotSet> {
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(NotSet::Refused(code))
+    }
 }

@@ -63,6 +63,17 @@ PY
 all_errors=()
 [[ $($CC --version) != *clang* ]] || all_errors=(-ferror-limit=0)
 
+# Headers of one interface must not pass for the other's: by our checks, and by the second opinion.
+other_interface() {
+    local own=$interface met=0
+    interface=$([ "$own" = 3.2 ] && echo 3.3 || echo 3.2)
+    generate || met=1
+    ! layouts || met=1
+    ! matches --scope all "${left_out[@]}" || met=1
+    interface=$own
+    generate && [ "$met" = 0 ]
+}
+
 second_opinion() { # CONFIG, then options of gen_abi_check.py
     local config=$1
     shift
@@ -94,6 +105,13 @@ runs() { # COMPILER STANDARD SOURCE
     "$1" "-std=$2" "${warnings[@]}" -o "$dir/program" "$3" && "$dir/program"
 }
 
+# Makefiles of the first releases say -DAUTH_MODE_KEY and the like.
+switches_twice() {
+    local defines
+    mapfile -t defines < <(sed -n 's/^#define \([A-Z_]*\)$/-D\1/p' "$headers/config.h" | grep -v _H_$)
+    [ ${#defines[@]} -gt 0 ] && compile -std=gnu99 "${warnings[@]}" "${defines[@]}" -fsyntax-only "$here/sample.c"
+}
+
 initialisers() {
     second_opinion "$config" --runtime >"$dir/runtime.c" && compile -std=gnu11 -o "$dir/runtime" "$dir/runtime.c" &&
         "$dir/runtime"
@@ -111,6 +129,7 @@ check_config() { # INTERFACE CONFIG
     headers_for "$config" "$headers" || exit 2
 
     own_checks
+    check 'the other interface is not met' other_interface
 
     check 'second opinion: all headers together' matches --scope all "${left_out[@]}"
     check 'second opinion: values of the initialiser macros' initialisers
@@ -130,6 +149,7 @@ check_config() { # INTERFACE CONFIG
     cp "$here/macros.c" "$dir/macros.cpp"
     check 'what a sample sees' compile -std=gnu99 "${warnings[@]}" -fsyntax-only "$here/sample.c"
     check 'what a sample sees, C++' compile_cxx -std=c++17 "${warnings[@]}" -fsyntax-only "$dir/sample.cpp"
+    check 'switches that the makefile defines, too' switches_twice
     check 'macros at work, C99' runs compile c99 "$here/macros.c"
     check 'macros at work, C++' runs compile_cxx c++17 "$dir/macros.cpp"
 

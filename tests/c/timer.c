@@ -1,5 +1,7 @@
 /* utils_timer.h. Long and zero times only: no check depends on how fast the machine is. */
 
+#include <sys/time.h>
+
 #include "check.h"
 #include "qcloud_iot_export.h"
 #include "utils_timer.h"
@@ -10,6 +12,14 @@ int main(void)
     Timer         timer;
     RTC_DATE_TIME date;
 
+    /* versions.md section 1. */
+#if defined(__GLIBC__)
+    CHECK_INT(sizeof(timer), sizeof(struct timeval));
+#elif defined(MAX_SIZE_OF_REGION)
+    CHECK_INT(sizeof(timer), 8);
+#else
+    CHECK_INT(sizeof(timer), sizeof(void *));
+#endif
     InitTimer(&timer);
     CHECK(expired(&timer));
     CHECK_INT(left_ms(&timer), 0);

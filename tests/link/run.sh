@@ -3,7 +3,7 @@
 # Usage: tests/link/run.sh CASE, with what tests/link/CMakeLists.txt puts into the environment:
 #   LINK_SOURCE   the project's folder      LINK_WORK   a folder for this case
 #   LINK_OUTPUT   the build's lib, include  LINK_BUILD  the build folder
-#   LINK_CONFIG   the configuration of tests/abi that this build is
+#   LINK_CONFIG   the configuration of tests/abi that this build is    LINK_ABI  and its interface, 3.2 or 3.3
 #   LINK_BUILD_TYPE  release or debug      LINK_PANIC  unwind or abort
 #   LINK_LIBS     what the archives need besides
 #   LINK_BUILT    cargo's folder of the archive
@@ -17,6 +17,8 @@ shared=$lib/shared
 read -ra libraries <<<"$LINK_LIBS"
 group=("-Wl,--start-group" -liot_sdk -liot_platform "-Wl,--end-group" "${libraries[@]}")
 prefix=$LINK_WORK/prefix
+soversion=3
+[ "$LINK_ABI" = 3.2 ] || soversion=$LINK_ABI
 rm -rf "$LINK_WORK"
 mkdir -p "$LINK_WORK"
 cd "$LINK_WORK"
@@ -32,14 +34,19 @@ compile() {
 }
 against_output() { compile "$1" -I "$LINK_OUTPUT/include" -I "$LINK_OUTPUT/include/exports" "${@:2}"; }
 
-needs_shared() { "$READELF" -d "$1" | grep NEEDED | grep -q 'libiot_sdk\.so\.3\]'; }
-run_static() {
-    ! needs_shared "$1" || fail "$1 was linked with the shared library"
-    "./$1"
+platform_file() { # SOURCE FLAGS...
+    "$CC" -std=gnu99 -Wall -Wextra -Werror -I "$LINK_SOURCE/tests/c" -I "$LINK_SOURCE/tests/support" \
+        -isystem "$LINK_OUTPUT/include" -isystem "$LINK_OUTPUT/include/exports" -c "$1" "${@:2}"
 }
-run_shared() { # PROGRAM LIB_DIR
+
+needs_shared() { "$READELF" -d "$1" | grep NEEDED | grep -qF "libiot_sdk.so.$soversion]"; }
+run_static() { # PROGRAM ARGUMENT...
+    ! needs_shared "$1" || fail "$1 was linked with the shared library"
+    "./$1" "${@:2}"
+}
+run_shared() { # PROGRAM LIB_DIR ARGUMENT...
     needs_shared "$1" || fail "$1 was not linked with the shared library"
-    LD_LIBRARY_PATH=$2 "./$1"
+    LD_LIBRARY_PATH=$2 "./$1" "${@:3}"
 }
 
 # The program has less in it than program.c linked by the C SDK's line, both without symbols.
@@ -117,6 +124,29 @@ shared_without_platform)
     grep -qx HAL_Malloc asked || fail "HAL_Malloc is not left to the program"
     if grep -v '^HAL_' asked; then fail "the above are left to the program"; fi
     ;;
+older_platform)
+    # Without what came after 3.2.0; and without the timer's, which the program has in another form.
+    missing=()
+    for name in HAL_ThreadCreate HAL_Timer_set_systime_sec HAL_Timer_set_systime_ms HAL_Timer_current; do
+        missing+=("-D$name=not_yet_$name")
+    done
+    platform=("$LINK_SOURCE"/tests/platform/{hal_alloc,hal_devinfo,hal_devinfo_rest,hal_lock,hal_rest,hal_tcp,hal_time}.c)
+    grep -q '^#define AUTH_WITH_NOTLS' "$LINK_OUTPUT/include/config.h" || platform+=("$LINK_SOURCE/tests/platform/hal_tls.c")
+    for source in "${platform[@]}"; do platform_file "$source" "${missing[@]}"; done
+    for source in "$LINK_SOURCE"/tests/{platform/{own,own_older,network,clock_real},support/cloud}.c; do platform_file "$source"; done
+    "$CC" ./*.o "$lib/libiot_sdk.a" -lpthread -o alone
+    run_static alone alone
+    "$CC" ./*.o -L"$lib" "${group[@]}" -lpthread -o beside
+    run_static beside beside
+    [ -d "$shared" ] || exit 0
+    mkdir own
+    cp "$lib/libiot_sdk.a" own
+    sh "$LINK_SOURCE/cmake/link_shared.sh" own own/shared 3.0.0 "$soversion"
+    "$CC" -rdynamic ./*.o -Lown/shared -liot_sdk -lpthread -o alone_shared
+    run_shared alone_shared own/shared alone
+    "$CC" ./*.o -L"$shared" -liot_sdk -lpthread -o beside_shared
+    run_shared beside_shared "$shared" beside
+    ;;
 pkg_config)
     install
     export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
@@ -139,7 +169,7 @@ pkg_config)
 find_package)
     install
     "$CMAKE" -S "$here/consumer" -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC" \
-        -DPROGRAM="$here/program.c" -DCHECKS="$LINK_SOURCE/tests/c" >log 2>&1 || fail "$(cat log)"
+        -DPROGRAM="$here/program.c" -DCHECKS="$LINK_SOURCE/tests/c" -DINTERFACE="$LINK_ABI" >log 2>&1 || fail "$(cat log)"
     "$CMAKE" --build build >log 2>&1 || fail "$(cat log)"
     run_static build/with_static
     collected build/with_static

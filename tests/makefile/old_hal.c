@@ -11,6 +11,7 @@
 #define HANDLE 1
 
 Seen        seen;
+bool        unreachable;
 const char *update_command;
 
 static unsigned char to_device[8192], from_device[8192];
@@ -155,7 +156,7 @@ static void connected(const char *host, unsigned port)
 uintptr_t HAL_TCP_Connect(const char *host, uint16_t port)
 {
     connected(host, port);
-    return HANDLE;
+    return unreachable ? 0 : HANDLE;
 }
 
 int HAL_TCP_Disconnect(uintptr_t fd)
@@ -190,7 +191,7 @@ uintptr_t HAL_TLS_Connect(TLSConnectParams *params, const char *host, int port)
     seen.secret_length = (unsigned)params->psk_length;
 #endif
     seen.ca_length     = params->ca_crt_len;
-    return HANDLE;
+    return unreachable ? 0 : HANDLE;
 }
 
 void HAL_TLS_Disconnect(uintptr_t handle)

@@ -10,7 +10,7 @@ typedef struct {
     int      disconnections;
     char     host[128];
     unsigned port;
-    char     identity[128]; /* pre-shared key: its name; certificate: its file */
+    char     identity[256]; /* pre-shared key: its name; certificate: its file */
     unsigned secret_length;
     unsigned ca_length;
     unsigned keep_alive_s; /* from CONNECT */
@@ -18,6 +18,9 @@ typedef struct {
 } Seen;
 
 extern Seen seen;
+
+/* No connection can be made. */
+extern bool unreachable;
 
 /* Sent to the device as the answer to what it publishes on $ota/report. */
 extern const char *update_command;

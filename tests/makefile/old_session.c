@@ -51,22 +51,28 @@ static bool until(void *client, const int *flag)
     return *flag != 0;
 }
 
+static MQTTInitParams old_device(void)
+{
+    MQTTInitParams params = DEFAULT_MQTTINIT_PARAMS;
+
+    params.product_id  = (char *)"PRODUCTID0";
+    params.device_name = (char *)"old-device";
+#ifdef AUTH_MODE_CERT
+    strcpy(params.cert_file, "old.crt");
+    strcpy(params.key_file, "old.key");
+#else
+    params.device_secret = (char *)"MDEyMzQ1Njc4OWFiY2RlZg==";
+#endif
+    return params;
+}
+
 static void *construct(void *context)
 {
     GUARDED(MQTTInitParams, params);
-    MQTTInitParams defaults = DEFAULT_MQTTINIT_PARAMS;
-    void          *client;
+    void *client;
 
     guard(&params, sizeof(params));
-    params.value             = defaults;
-    params.value.product_id  = (char *)"PRODUCTID0";
-    params.value.device_name = (char *)"old-device";
-#ifdef AUTH_MODE_CERT
-    strcpy(params.value.cert_file, "old.crt");
-    strcpy(params.value.key_file, "old.key");
-#else
-    params.value.device_secret = (char *)"MDEyMzQ1Njc4OWFiY2RlZg==";
-#endif
+    params.value                        = old_device();
     params.value.event_handle.h_fp      = on_event;
     params.value.event_handle.context   = context;
     params.value.command_timeout        = 4000;
@@ -155,6 +161,56 @@ static void upgrade(void *client)
     CHECK(IOT_OTA_Destroy(ota) == QCLOUD_RET_SUCCESS);
 }
 
+/* Names as long as they may be, and the keep-alive that the headers offer. */
+static void longest_names(void)
+{
+    MQTTInitParams params = old_device();
+    char           device[49], identity[59];
+    void          *client;
+
+    memset(device, 'd', sizeof(device) - 1);
+    device[sizeof(device) - 1] = '\0';
+    snprintf(identity, sizeof(identity), "PRODUCTID0%s", device);
+    params.device_name            = device;
+    params.keep_alive_interval_ms = QCLOUD_IOT_MQTT_KEEP_ALIVE_INTERNAL;
+#ifdef AUTH_MODE_CERT
+    memset(params.cert_file, 'c', sizeof(params.cert_file) - 1);
+    memset(params.key_file, 'k', sizeof(params.key_file) - 1);
+    params.cert_file[sizeof(params.cert_file) - 1] = params.key_file[sizeof(params.key_file) - 1] = '\0';
+#endif
+    client = IOT_MQTT_Construct(&params);
+    CHECK(client != NULL);
+#ifdef AUTH_MODE_CERT
+    CHECK(strcmp(seen.identity, params.cert_file) == 0 && strlen(seen.identity) == 255 && seen.secret_length == 255);
+#elif !defined(AUTH_WITH_NOTLS)
+    CHECK(strcmp(seen.identity, identity) == 0);
+#endif
+    CHECK(strcmp(IOT_MQTT_GetDeviceInfo(client)->client_id, identity) == 0);
+#ifdef MAX_SIZE_OF_REGION
+    CHECK(seen.keep_alive_s == 120);
+#else
+    CHECK(seen.keep_alive_s == 240);
+#endif
+    CHECK(IOT_MQTT_Destroy(&client) == QCLOUD_RET_SUCCESS);
+}
+
+/* The struct of 3.2.0 has somebody else's memory behind it, but for the reason of a failure. */
+static void no_connection(void)
+{
+    GUARDED(MQTTInitParams, params);
+    MQTTInitParams before;
+
+    guard(&params, sizeof(params));
+    params.value = old_device();
+    memcpy(&before, &params.value, sizeof(before));
+    unreachable = true;
+    CHECK(IOT_MQTT_Construct(&params.value) == NULL);
+    unreachable = false;
+    CHECK(params.value.err_code < 0);
+    params.value.err_code = before.err_code;
+    CHECK(memcmp(&before, &params.value, sizeof(before)) == 0 && guards_stand(&params, sizeof(params)));
+}
+
 void platform_part(void)
 {
     int   context = 0;
@@ -166,4 +222,6 @@ void platform_part(void)
         CHECK(IOT_MQTT_Destroy(&client) == QCLOUD_RET_SUCCESS && client == NULL);
     }
     CHECK(seen.disconnections == 1);
+    longest_names();
+    no_connection();
 }

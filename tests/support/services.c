@@ -312,10 +312,13 @@ static bool end_gateway(void)
 
 static bool use_registration(void)
 {
-    /* The vector of dynreg.md section 2. */
-    static const char reply[] =
-        "{\"code\":0,\"message\":\"\",\"len\":53,\"payload\":\"utkU+JMoQ9Xlnldd66IE8jX1ThSWJUimWVzONyOmip6Mckx123WzeEna"
-        "D4ekkPo5IdsAgQlPgZ8kEfMyXdkcRQ==\"}";
+    /* The vector of dynreg.md section 3, in the form of this interface's cloud. */
+#define SEALED "utkU+JMoQ9Xlnldd66IE8jX1ThSWJUimWVzONyOmip6Mckx123WzeEnaD4ekkPo5IdsAgQlPgZ8kEfMyXdkcRQ=="
+#ifdef MAX_SIZE_OF_REGION
+    static const char reply[] = "{\"Response\":{\"Len\":53,\"Payload\":\"" SEALED "\",\"RequestId\":\"r\"}}";
+#else
+    static const char reply[] = "{\"code\":0,\"message\":\"\",\"len\":53,\"payload\":\"" SEALED "\"}";
+#endif
     DeviceInfo info;
     bool       is_ours;
     int        rc;

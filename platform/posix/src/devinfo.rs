@@ -66,7 +66,7 @@ export! {
         match load() {
             Ok(identity) => {
                 // SAFETY: the caller's promise.
-                fill(unsafe { cleared(dev_info) }, &identity);
+                unsafe { fill(dev_info.cast(), &identity) };
                 QCLOUD_RET_SUCCESS
             }
             Err(text) => fail(NAME, &text),
@@ -89,7 +89,7 @@ export! {
         match Document::read(file).and_then(|document| document.identity()) {
             Ok(identity) => {
                 // SAFETY: the caller's promise.
-                fill(unsafe { cleared(dev_info) }, &identity);
+                unsafe { fill(dev_info.cast(), &identity) };
                 QCLOUD_RET_SUCCESS
             }
             Err(text) => fail(NAME, &text),
@@ -166,7 +166,8 @@ unsafe fn get_gateway(
     // SAFETY: the caller's promise.
     let device = allocate.map_or(std::ptr::null_mut(), |allocate| unsafe { allocate(size) }).cast::<DeviceInfo>();
     let mut gw_info = empty();
-    fill(&mut gw_info, &gateway);
+    // SAFETY: it is whole.
+    unsafe { fill(&raw mut gw_info, &gateway) };
     // SAFETY: the caller's promise.
     unsafe {
         info.write(GatewayDeviceInfo { gw_info, sub_dev_info: device, sub_dev_num: u32::from(!device.is_null()) })
@@ -254,7 +255,7 @@ mod compiled_in {
     const KEY_FILE: &str = or(option_env!("QCLOUD_DEBUG_KEY_FILE"), "YOUR_DEVICE_NAME_private.key");
     #[cfg(feature = "abi-3-3")]
     pub const REGION: &str = or(option_env!("QCLOUD_DEBUG_REGION"), iot_abi::variables::QCLOUD_IOT_DEFAULT_REGION);
-    const PRODUCT_SECRET: &str = or(option_env!("QCLOUD_DEBUG_PRODUCT_SECRET"), "YOUR_PRODUCT_SECRET");
+    const PRODUCT_SECRET: &str = or(option_env!("QCLOUD_DEBUG_PRODUCT_SECRET"), super::NO_PRODUCT_SECRET);
     #[cfg(feature = "gateway")]
     const SUB_PRODUCT_ID: &str = or(option_env!("QCLOUD_DEBUG_SUB_PRODUCT_ID"), "PRODUCT_ID");
     #[cfg(feature = "gateway")]
@@ -302,7 +303,9 @@ mod compiled_in {
     }
 
     pub fn save(identity: &Identity) {
-        fill(CHANGED.lock().unwrap_or_else(PoisonError::into_inner).insert(empty()), identity);
+        let mut changed = CHANGED.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: it is whole.
+        unsafe { fill(changed.insert(empty()), identity) };
     }
 
     #[cfg(feature = "gateway")]
@@ -316,35 +319,54 @@ fn empty() -> DeviceInfo {
     unsafe { std::mem::zeroed() }
 }
 
-/// The caller's struct, all zeros.
+/// Writes every field of a struct, in place: a copy on the stack would keep the secrets.
+///
+/// Under the 3.2 interface the product's secret is written only where there is one: objects of 3.1.2 and 3.1.3 have somebody
+/// else's memory there (versions.md section 5, rule 2).
 ///
 /// # Safety
-/// `dev_info` points to a writable `DeviceInfo`, which need not be initialized, and which nobody else uses meanwhile.
-unsafe fn cleared<'a>(dev_info: *mut c_void) -> &'a mut DeviceInfo {
-    let info = dev_info.cast::<DeviceInfo>();
-    // SAFETY: the caller's promise; arrays of characters need no alignment.
+/// `info` may be written up to the product's secret, and where there is one to its end, and nobody else uses it meanwhile. It
+/// need not be initialized.
+unsafe fn fill(info: *mut DeviceInfo, identity: &Identity) {
+    // SAFETY: the caller's promise; no reference to the whole, which may be shorter.
     unsafe {
-        info.write(empty());
-        &mut *info
+        put(&raw mut (*info).product_id, &identity.product_id);
+        put(&raw mut (*info).device_name, &identity.device_name);
+        put(&raw mut (*info).client_id, &format!("{}{}", identity.product_id, identity.device_name));
+        #[cfg(not(feature = "auth-mode-cert"))]
+        put(&raw mut (*info).device_secret, &identity.device_secret);
+        #[cfg(feature = "auth-mode-cert")]
+        {
+            put(&raw mut (*info).dev_cert_file_name, &identity.cert_file);
+            put(&raw mut (*info).dev_key_file_name, &identity.key_file);
+        }
+        #[cfg(feature = "dev-dyn-reg")]
+        if cfg!(feature = "abi-3-3") || has_product_secret(identity) {
+            put(&raw mut (*info).product_secret, &identity.product_secret);
+        }
+        #[cfg(feature = "abi-3-3")]
+        put(&raw mut (*info).region, &identity.region);
     }
 }
 
-/// Fills a struct that is all zeros. In place: a copy on the stack would keep the secrets.
-fn fill(info: &mut DeviceInfo, identity: &Identity) {
-    set(&mut info.product_id, &identity.product_id);
-    set(&mut info.device_name, &identity.device_name);
-    set(&mut info.client_id, &format!("{}{}", identity.product_id, identity.device_name));
-    #[cfg(not(feature = "auth-mode-cert"))]
-    set(&mut info.device_secret, &identity.device_secret);
-    #[cfg(feature = "auth-mode-cert")]
-    {
-        set(&mut info.dev_cert_file_name, &identity.cert_file);
-        set(&mut info.dev_key_file_name, &identity.key_file);
+/// What stands in the file that comes with the library, in place of a product's secret.
+const NO_PRODUCT_SECRET: &str = "YOUR_PRODUCT_SECRET";
+
+#[cfg(feature = "dev-dyn-reg")]
+fn has_product_secret(identity: &Identity) -> bool {
+    !matches!(identity.product_secret.as_str(), "" | NO_PRODUCT_SECRET)
+}
+
+/// Sets a field.
+///
+/// # Safety
+/// It may be written.
+unsafe fn put<const N: usize>(field: *mut [c_char; N], text: &str) {
+    // SAFETY: the caller's promise; it is initialized from here on.
+    unsafe {
+        field.write([0; N]);
+        set(&mut *field, text);
     }
-    #[cfg(feature = "dev-dyn-reg")]
-    set(&mut info.product_secret, &identity.product_secret);
-    #[cfg(feature = "abi-3-3")]
-    set(&mut info.region, &identity.region);
 }
 
 /// Copies `text`, which fits, with its NUL; `field` is all zeros.

@@ -65,6 +65,36 @@ fn values_as_long_as_their_fields_fit() {
     assert_eq!(field(&info.product_secret).len(), 32);
 }
 
+/// The struct of 3.1.2 and 3.1.3 in their default switches, and what lies behind it.
+#[cfg(all(feature = "dev-dyn-reg", not(feature = "abi-3-3")))]
+#[test]
+fn nothing_is_written_where_older_objects_have_no_product_secret() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("device_info.json");
+    let name = CString::new(file.to_str().unwrap()).unwrap();
+    let filled = |secret: Option<&str>| {
+        let mut value = good();
+        match secret {
+            Some(secret) => value["productSecret"] = secret.into(),
+            None => drop(value.as_object_mut().unwrap().remove("productSecret")),
+        }
+        fs::write(&file, value.to_string()).unwrap();
+        let mut info = [0x5a_u8; size_of::<DeviceInfo>()];
+        // SAFETY: a NUL-terminated name, and room for a DeviceInfo.
+        assert_eq!(unsafe { iot_platform_get_dev_info_from_file(name.as_ptr(), info.as_mut_ptr().cast()) }, 0);
+        assert_eq!(log_double::take(), Vec::<String>::new());
+        let (before, behind) = info.split_at(std::mem::offset_of!(DeviceInfo, product_secret));
+        assert!(!before.contains(&0x5a));
+        behind.to_owned()
+    };
+    for secret in [None, Some(""), Some("YOUR_PRODUCT_SECRET")] {
+        assert_eq!(filled(secret), [0x5a; 33], "{secret:?}");
+    }
+    let mut written = [0; 33];
+    written[..24].copy_from_slice(b"0123456789abcdef01234567");
+    assert_eq!(filled(Some("0123456789abcdef01234567")), written);
+}
+
 #[test]
 fn byte_order_mark_and_absent_optional_keys_are_fine() {
     let mut value = good();

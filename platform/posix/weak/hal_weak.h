@@ -44,6 +44,15 @@ static inline void hal_leave(int before)
     }
 }
 
+/* Functions that the library asks for by weak references (hal_optional.c): they come with any object of ours. */
+struct optional_functions {
+    int (*thread_create)(void *);
+    int (*set_systime_sec)(size_t);
+    int (*set_systime_ms)(size_t);
+};
+extern const struct optional_functions        qcloud_optional_functions;
+static const struct optional_functions *const with_optional __attribute__((used)) = &qcloud_optional_functions;
+
 #define HAL_WHOLE(type, call)  \
     int  before = hal_enter(); \
     type result = call;        \

@@ -61,9 +61,9 @@ impl Client {
                 last.thread = Some(Arc::new(thread));
                 Ok(())
             }
-            Err(code) => {
+            Err(error) => {
                 self.pump_loop.running.store(false, Ordering::Release);
-                Err(Error::NoThread(code))
+                Err(Error::NoThread(error))
             }
         }
     }

@@ -14,6 +14,19 @@ pub const DEFAULTS: &[&str] = &[
     "REMOTE_CONFIG_MQTT",
 ];
 
+/// Puts guards around each `#cmakedefine NAME`: makefiles of the C SDK's first releases define the switches themselves
+/// (versions.md section 3).
+pub fn guarded(template: &str) -> String {
+    let mut text = String::new();
+    for line in template.lines() {
+        match line.strip_prefix("#cmakedefine ") {
+            Some(name) => text.push_str(&format!("#ifndef {name}\n{line}\n#endif\n")),
+            None => text.push_str(&format!("{line}\n")),
+        }
+    }
+    text
+}
+
 /// Replaces each `#cmakedefine NAME` by a definition when `on` has the name, else by a comment.
 pub fn configure(template: &str, on: &[&str]) -> String {
     let mut text = String::new();

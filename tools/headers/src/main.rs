@@ -109,8 +109,9 @@ fn generate(root: &Path, interface: Interface) -> Result<Vec<(&'static str, Stri
     for (part, path) in HEADERS.iter().chain(later) {
         let frame =
             fs::read_to_string(root.join("tools/headers/parts").join(part)).map_err(|e| format!("{part}: {e}"))?;
-        let header = fill(&frame, root, interface).map_err(|e| format!("{part}: {e}"))?;
+        let mut header = fill(&frame, root, interface).map_err(|e| format!("{part}: {e}"))?;
         if *part == "config.h.in" {
+            header = config_h::guarded(&header);
             headers.push(("config.h", config_h::configure(&header, config_h::DEFAULTS)));
         }
         headers.push((*path, header));
