@@ -126,7 +126,7 @@ ctest_part() {
     for mode in key notls cert log; do
         only=()
         # The others know nothing of log upload and CoAP without TLS; the rest is notls once more.
-        [ "$mode" = log ] && only=(-R '^(memory/services|stack/services|power/saved_lines|(c|valgrind)/coap$)')
+        [ "$mode" = log ] && only=(-R '^(memory/services|stack/services|power/saved_lines|(c|valgrind)/(coap|log_upload)$)')
         ctest --test-dir "build/$mode" -j "$(nproc)" --output-on-failure --no-tests=error "${only[@]}" >"build/ctest-$mode.log" 2>&1 &
         begun+=("$mode:$!")
     done

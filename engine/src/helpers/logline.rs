@@ -139,7 +139,8 @@ impl<const N: usize> fmt::Write for LineBuffer<N> {
 
 /// The largest index up to `limit` at which `text` can be cut without splitting a UTF-8 character. In text that is
 /// not UTF-8 it is `limit` itself or a few bytes less.
-fn boundary(text: &[u8], limit: usize) -> usize {
+#[must_use]
+pub fn boundary(text: &[u8], limit: usize) -> usize {
     let is_continuation = |index: usize| text.get(index).is_some_and(|byte| byte & 0xC0 == 0x80);
     // A character has at most three continuation bytes; a longer run of them is no UTF-8 and may be cut anywhere.
     (limit.saturating_sub(3)..=limit).rev().find(|&index| !is_continuation(index)).unwrap_or(limit)

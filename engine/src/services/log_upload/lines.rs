@@ -1,6 +1,7 @@
 //! The lines that wait to be sent (log_upload.md section 2).
 
 use super::request::HEAD_LEN;
+use crate::helpers::logline::boundary;
 
 /// The buffer with the head of a request, in bytes.
 const SIZE: usize = 5_000;
@@ -8,6 +9,8 @@ const SIZE: usize = 5_000;
 const LOW: usize = 1_250;
 /// A request is shorter than this.
 const MAX_REQUEST: usize = 3_000;
+/// The most of a line with its end. The longest that is printed has one byte more.
+const MAX_LINE: usize = 1_022;
 /// What ends a line.
 const END: &[u8] = b"\n\x0c";
 
@@ -27,10 +30,12 @@ impl Lines {
         Some(Lines { text, dropped: 0 })
     }
 
-    /// Adds a line as it is printed, with its NUL or without. False where it does not fit: it is counted only.
+    /// Adds a line as it is printed, with its NUL or without, cut where it is too long. False where it does not fit: it is
+    /// counted only.
     pub fn push(&mut self, line: &[u8]) -> bool {
         let line = line.strip_suffix(b"\0").unwrap_or(line);
         let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+        let line = if line.len() > MAX_LINE - END.len() { &line[..boundary(line, MAX_LINE - END.len())] } else { line };
         let fits = line.len() + END.len() <= self.room();
         if fits {
             self.text.extend_from_slice(line);
@@ -130,6 +135,17 @@ mod tests {
     }
 
     #[test]
+    fn case_04_a_line_that_is_too_long_is_cut_between_two_characters() {
+        let mut lines = Lines::new().unwrap();
+        let fits = "x".repeat(MAX_LINE - END.len());
+        assert!(lines.push(format!("{fits}\r\n\0").as_bytes()) && lines.push(format!("{fits}y\r\n\0").as_bytes()));
+        let wide = format!("{}\u{56fa}", &fits[2..]);
+        assert!(lines.push(format!("{wide}\r\n").as_bytes()));
+        let expected = format!("{fits}\n\x0c{fits}\n\x0c{}\n\x0c", &fits[2..]);
+        assert_eq!(String::from_utf8(lines.take().unwrap()), Ok(expected));
+    }
+
+    #[test]
     fn a_full_buffer_counts_what_it_drops() {
         let mut lines = Lines::new().unwrap();
         let line = [&[b'x'; 998][..], b"\r\n"].concat();
@@ -146,12 +162,13 @@ mod tests {
         assert!(lines.is_empty() && !lines.is_low());
 
         // To the last byte.
-        assert!(lines.push(&[b'y'; 4888 - 2]));
+        let four = |lines: &mut Lines| (0..4).all(|_| lines.push(&[b'y'; 998]));
+        assert!(four(&mut lines) && lines.push(&[b'y'; 888 - 2]));
         assert!(!lines.push(b""));
         lines.clear();
         assert!(lines.is_empty());
-        assert!(!lines.push(&[b'y'; 4888 - 1]));
-        assert_eq!(lines.take().unwrap(), b"... 1 lines dropped\n\x0c");
+        assert!(four(&mut lines) && !lines.push(&[b'y'; 888 - 1]));
+        assert!(lines.take().unwrap().ends_with(b"y\n\x0c... 1 lines dropped\n\x0c"));
     }
 
     #[test]

@@ -120,7 +120,7 @@ fn lines_of(machine: &Machine) -> Vec<String> {
 
 /// Three lines that are sent in two parts.
 fn three_lines() -> [String; 3] {
-    ["a", "b", "c"].map(|letter| letter.repeat(1_200))
+    ["a", "b", "c"].map(|letter| letter.repeat(1_000))
 }
 
 fn collect_three(uploader: &Uploader) {
