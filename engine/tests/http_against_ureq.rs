@@ -1,5 +1,6 @@
 //! Our reading of an answer against that of `ureq-proto`: where both take it, they must agree on status, framing and the
-//! bytes of the body.
+//! bytes of the body. In a body that is no right one, one of them may wait for more where the other goes on: we take lines
+//! of chunks that have CR before their end, or end in LF alone.
 
 use iot_engine::http::framing::Framing;
 use iot_engine::http::{head, Head};
@@ -98,7 +99,8 @@ fn line() -> impl Strategy<Value = String> {
     ]
 }
 
-fn body() -> impl Strategy<Value = Vec<u8>> {
+/// A body, and whether it is a right one.
+fn body() -> impl Strategy<Value = (Vec<u8>, bool)> {
     let chunk = vec(any::<u8>(), 1..20).prop_map(|data| {
         let mut chunk = format!("{:x}\r\n", data.len()).into_bytes();
         chunk.extend(data);
@@ -106,7 +108,13 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
         chunk
     });
     let chunks = vec(chunk, 0..5).prop_map(|chunks| [chunks.concat(), b"0\r\n\r\n".to_vec()].concat());
-    prop_oneof![chunks, vec(any::<u8>(), 0..40)]
+    // No lone LF: theirs takes it for a blank.
+    let piece = prop_oneof![
+        any::<u8>().prop_map(|byte| vec![if byte == b'\n' { b'\r' } else { byte }]),
+        prop::sample::select(vec!["0", "1", "a", "F", ";", "\r", "\r\n", " ", "\t"]).prop_map(|text| text.into()),
+    ];
+    let odd = vec(piece, 0..40).prop_map(|pieces| (pieces.concat(), false));
+    prop_oneof![chunks.prop_map(|body| (body, true)), odd]
 }
 
 proptest! {
@@ -117,11 +125,16 @@ proptest! {
         version in prop::sample::select(vec!["HTTP/1.1", "HTTP/1.0"]),
         status in prop_oneof![8 => Just(200_u16), 4 => Just(206), 1 => Just(204), 1 => Just(404), 1 => 200..600_u16],
         lines in vec(line(), 0..5),
-        body in body(),
+        (body, is_right) in body(),
     ) {
         let head: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
         let answer = [format!("{version} {status} X\r\n{head}\r\n").as_bytes(), &body].concat();
-        if let (Some(ours), Some(theirs)) = (ours(&answer), theirs(&answer)) {
+        if let (Some(mut ours), Some(mut theirs)) = (ours(&answer), theirs(&answer)) {
+            if !is_right {
+                let both = ours.body.len().min(theirs.body.len());
+                ours.body.truncate(both);
+                theirs.body.truncate(both);
+            }
             prop_assert_eq!(ours, theirs, "{}", String::from_utf8_lossy(&answer));
         }
     }
