@@ -272,7 +272,7 @@ rm -rf "$logs"
 mkdir -p "$logs"
 
 run_part() {
-    local part=$1 run=$1 begin=$SECONDS outcome=FAILED
+    local part=$1 run=$1 begin=$SECONDS outcome='FAILED '
     [ "$part" != ctest ] || run=ctest_part
     # Not through a pipe: what a part builds and begins, later parts know of by variables.
     if $run > >(tee "$logs/$part.log") 2>&1; then outcome='ok     '; fi
