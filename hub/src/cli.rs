@@ -41,6 +41,8 @@ pub enum Action {
     Shadow(client::args::Shadow),
     /// Show which devices are behind which gateway, bind and unbind them.
     Gateways(client::args::Gateways),
+    /// Send a device a file, list and save those that it has uploaded.
+    Resources(client::args::Resources),
     /// Watch upgrades until they end: exit with 0 when all are done, with 1 when one is not.
     Watch(client::args::Watch),
     /// Send a message to the connected devices of a product.

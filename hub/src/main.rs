@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         cli::Action::Registration(args) => return client::end(client::registration::run(&args)),
         cli::Action::Shadow(args) => return client::end(client::shadow::run(&args)),
         cli::Action::Gateways(args) => return client::end(client::gateways::run(&args)),
+        cli::Action::Resources(args) => return client::end(client::resources::run(&args)),
         cli::Action::Watch(args) => return client::end(client::watch::run(&args)),
         cli::Action::Broadcast(args) => return client::end(client::messages::broadcast::run(&args)),
         cli::Action::Rrpc(args) => return client::end(client::messages::rrpc::run(&args)),

@@ -204,6 +204,11 @@ fn describe(event: &Event) -> Vec<String> {
             one(format!("{client_id} {why} configuration {version}"))
         }
         Event::ConfigSent { client_id, result, .. } => one(format!("{client_id} asks for its configuration: {result}")),
+        Event::Resource { client_id, direction, name, state, percent, result_code, .. } => {
+            let percent = percent.map(|percent| format!(", {percent} %")).unwrap_or_default();
+            let result = result_code.filter(|code| *code != 0).map(|code| format!(" ({code})")).unwrap_or_default();
+            one(format!("{client_id} {direction} of {name:?}: {state}{result}{percent}"))
+        }
         Event::Gateway { client_id, action, device, result } => {
             let device = device.as_deref().map(|device| format!(" {device}")).unwrap_or_default();
             let result = if *result == 0 { String::new() } else { format!(": refused with {result}") };

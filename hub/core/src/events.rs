@@ -199,6 +199,16 @@ pub enum Event {
         result: u16,
         pushed: bool,
     },
+    /// A resource of a device has come to be, or the device has reported on it.
+    Resource {
+        client_id: String,
+        id: i64,
+        direction: &'static str,
+        name: String,
+        state: String,
+        percent: Option<u8>,
+        result_code: Option<i64>,
+    },
     /// A gateway asked for something (`online`, `offline`, `bind`, `unbind`), or a person did; or it has answered
     /// `search_devices`, `change` or `unbind_all`.
     Gateway {

@@ -128,7 +128,10 @@ impl Hub {
     /// What a request's target opens; `None`: nothing there.
     pub fn open(&self, target: &str) -> Result<Option<Served>, Refused> {
         let found = match self.site.access(target, now_ms() / 1000) {
-            Access::File(name) => self.store.firmware_of_file(name),
+            Access::File(name) => match crate::resource::id_of(name) {
+                Some(id) => return self.serve_resource(id).map_err(Refused::Broken),
+                None => self.store.firmware_of_file(name),
+            },
             Access::Plain(version) => match self.offer.as_deref().filter(|offer| is_version(version, offer)) {
                 Some(offer) => self.store.firmware_in_place(offer),
                 None => Ok(None),

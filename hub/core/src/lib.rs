@@ -31,6 +31,7 @@ pub mod ports;
 pub mod problems;
 pub mod random;
 pub mod registration;
+pub mod resource;
 pub mod rights;
 pub mod service;
 pub mod shadow;

@@ -12,10 +12,12 @@ use crate::error::Fatal;
 
 mod gateway;
 mod product;
+mod resource;
 mod shadow;
 
 pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
+pub use resource::{Direction, Resource, ResourceList, SendResource};
 pub use shadow::{Desire, Shadow};
 
 /// A firmware that devices of a product can be upgraded to.

@@ -3,6 +3,7 @@
 mod access;
 mod exchange;
 mod gateway;
+mod resource;
 mod shadow;
 
 use std::collections::BTreeMap;

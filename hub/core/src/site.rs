@@ -51,8 +51,13 @@ impl Site {
             (Some(url), Some(_), _) => Some(url.clone()),
             // The file's name holds escapes that are part of it.
             (_, _, Some(base)) => Some(format!("{base}/{}{SUFFIX}", escape(&stored.file_name))),
-            _ => Some(format!("{}{}", self.server.as_ref()?, self.target(&stored.file_name, now))),
+            _ => self.own_url(&stored.file_name, now),
         }
+    }
+
+    /// The URL on the own server of any file of the folder; `None` where it is off.
+    pub fn own_url(&self, file_name: &str, now: u64) -> Option<String> {
+        Some(format!("{}{}", self.server.as_ref()?, self.target(file_name, now)))
     }
 
     /// Where a firmware's file is.

@@ -243,7 +243,7 @@ pub fn incoming(packet: &Packet) -> Vec<MqttEvent> {
         events.extend(reported(message));
         events.extend(Address::of(&message.topic).map(|address| match address.service {
             Service::Rrpc(_) => MqttEvent::Answer,
-            Service::Config | Service::Log => MqttEvent::Ask,
+            Service::Config | Service::Log | Service::Resource => MqttEvent::Ask,
         }));
     }
     events
@@ -254,7 +254,9 @@ fn reported(message: &Publish) -> Option<MqttEvent> {
     if report["type"] == "report_version" {
         return Some(MqttEvent::Version);
     }
-    match report["report"]["progress"]["state"].as_str()? {
+    // Of an upgrade, or of a resource.
+    let state = report["report"]["progress"]["state"].as_str().or_else(|| report["progress"]["state"].as_str());
+    match state? {
         "downloading" => Some(MqttEvent::Downloading),
         "burning" => Some(MqttEvent::Burning),
         "done" => Some(MqttEvent::Done),

@@ -214,6 +214,40 @@ pub enum GatewaysAction {
 }
 
 #[derive(Args)]
+pub struct Resources {
+    #[command(flatten)]
+    pub target: Target,
+    #[command(subcommand)]
+    pub action: ResourcesAction,
+}
+
+#[derive(Subcommand)]
+pub enum ResourcesAction {
+    /// List the files that went to a device or came from it, and what it reported.
+    List {
+        /// Product id and device name without a separator
+        client_id: String,
+    },
+    /// Send a device a file: it is told now, or when it asks.
+    Send {
+        /// Product id and device name without a separator
+        client_id: String,
+        /// The file
+        file: PathBuf,
+        /// What the device hears it is called, 1 to 64 characters (default: the file's name)
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Save a file that a device has uploaded.
+    Save {
+        /// The resource's id
+        id: i64,
+        /// Where to
+        file: PathBuf,
+    },
+}
+
+#[derive(Args)]
 pub struct Registration {
     #[command(flatten)]
     pub target: Target,

@@ -89,6 +89,14 @@ impl Connection {
         self.send("POST", path, &[("content-type", "application/json")], &body[..]).map(drop)
     }
 
+    /// Asks for a file.
+    pub fn download(&self, path: &str) -> Result<Vec<u8>, Trouble> {
+        let mut file = Vec::new();
+        let mut body = self.send("GET", path, &[], ())?.into_body().into_reader();
+        body.read_to_end(&mut file).map_err(|error| Trouble::failed(error.to_string()))?;
+        Ok(file)
+    }
+
     /// Sends a file of this size.
     pub fn upload<T: DeserializeOwned>(&self, path: &str, file: &mut dyn Read, size: u64) -> Result<T, Trouble> {
         let size = size.to_string();

@@ -10,6 +10,7 @@ pub mod gateways;
 pub mod messages;
 mod output;
 pub mod registration;
+pub mod resources;
 pub mod shadow;
 mod stream;
 mod trouble;

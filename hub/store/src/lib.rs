@@ -34,6 +34,7 @@ mod messaging;
 #[cfg(any(test, feature = "plans"))]
 pub mod plans;
 mod products;
+mod resources;
 mod shadow;
 mod upgrades;
 

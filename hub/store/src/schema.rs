@@ -144,4 +144,25 @@ CREATE TABLE shared_keys (
     content BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+-- Files for devices, and of devices.
+CREATE TABLE resources (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    client_id TEXT NOT NULL,
+    -- From the device's side.
+    direction TEXT NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    md5 TEXT NOT NULL,
+    state TEXT NOT NULL,
+    percent INTEGER,
+    result_code INTEGER,
+    result_msg TEXT,
+    -- Whether the file is in the folder.
+    stored INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX resources_device ON resources (client_id, id);
+",
 ];

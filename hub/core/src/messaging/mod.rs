@@ -8,7 +8,8 @@ pub mod model;
 pub mod rrpc;
 
 /// Topics of devices that the hub listens to on a broker.
-pub const FILTERS: [&str; 3] = ["$rrpc/txd/+/+/+", "$config/operation/+/+", "$log/operation/+/+"];
+pub const FILTERS: [&str; 4] =
+    ["$rrpc/txd/+/+/+", "$config/operation/+/+", "$log/operation/+/+", crate::resource::FILTER];
 
 /// Bytes of a message that devices take, topic and all (behaviour contract, section 3).
 pub const MAX_MESSAGE: usize = 16 * 1024;
@@ -24,6 +25,8 @@ pub enum Service<'a> {
     Config,
     /// Which lines it is to upload.
     Log,
+    /// Files for it, and of it.
+    Resource,
 }
 
 /// A topic that a device speaks on, and the device it is for.
@@ -44,7 +47,11 @@ impl<'a> Address<'a> {
             let [product_id, device_name, id] = levels(rest)?;
             return Address { service: Service::Rrpc(id), product_id, device_name }.whole();
         }
-        let services = [("$config/operation/", Service::Config), ("$log/operation/", Service::Log)];
+        let services = [
+            ("$config/operation/", Service::Config),
+            ("$log/operation/", Service::Log),
+            (crate::resource::UP, Service::Resource),
+        ];
         let mut found =
             services.into_iter().filter_map(|(prefix, service)| Some((topic.strip_prefix(prefix)?, service)));
         let (rest, service) = found.next()?;
@@ -93,13 +100,15 @@ pub fn log_topic(product_id: &str, device_name: &str) -> String {
 
 /// Whether only the cloud speaks on this topic.
 pub fn is_clouds(topic: &str) -> bool {
-    let prefixes = ["$broadcast/", "$rrpc/rxd/", "$config/operation/result/", "$log/operation/result/"];
+    let prefixes =
+        ["$broadcast/", "$rrpc/rxd/", "$config/operation/result/", "$log/operation/result/", "$resource/down/"];
     prefixes.iter().any(|prefix| topic.starts_with(prefix))
 }
 
 /// Whether a device may subscribe to this: of these services' topics, its own only.
 pub fn may_subscribe(filter: &str, product_id: &str, device_name: &str) -> bool {
-    if !["$broadcast", "$rrpc", "$config", "$log"].contains(&filter.split('/').next().unwrap_or_default()) {
+    if !["$broadcast", "$rrpc", "$config", "$log", "$resource"].contains(&filter.split('/').next().unwrap_or_default())
+    {
         return true;
     }
     let request = filter.strip_prefix(&format!("$rrpc/rxd/{product_id}/{device_name}/"));
@@ -107,6 +116,7 @@ pub fn may_subscribe(filter: &str, product_id: &str, device_name: &str) -> bool 
         || filter == broadcast_topic(product_id, device_name)
         || filter == config_topic(product_id, device_name)
         || filter == log_topic(product_id, device_name)
+        || filter == crate::resource::topic(product_id, device_name)
 }
 
 #[cfg(test)]

@@ -202,6 +202,7 @@ impl Hub {
                 Service::Rrpc(id) => self.take_answer(&client_id, id, &message.payload),
                 Service::Config => self.take_question(address, &message.payload),
                 Service::Log => self.take_level_question(address, &message.payload),
+                Service::Resource => self.take_resource(address, &message.payload),
             },
             Ok(_) => {
                 self.warn_of(from, format!("a message on {}, which is not its own", message.topic));

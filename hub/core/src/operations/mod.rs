@@ -8,6 +8,7 @@ mod logs;
 mod messaging;
 mod orders;
 mod registration;
+mod resource;
 mod shadow;
 mod upload;
 
@@ -17,6 +18,7 @@ use crate::hub::{now_ms, Hub};
 use crate::model::*;
 use crate::ports::store::Outcome;
 
+pub use resource::Untaken;
 pub use upload::{copy, tidy, Upload};
 
 impl Hub {

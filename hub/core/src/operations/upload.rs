@@ -56,7 +56,7 @@ impl Upload {
             )
             .coded(ProblemCode::FileNameTooLong, &[]));
         }
-        let draft = tempfile::Builder::new().prefix(DRAFT).tempfile_in(&hub.site.folder);
+        let draft = draft(&hub.site.folder);
         Ok(Upload {
             store: hub.store.clone(),
             changes: hub.changes.clone(),
@@ -134,8 +134,13 @@ impl Upload {
     }
 }
 
+/// A file that is not whole yet.
+pub(super) fn draft(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)
+}
+
 /// Drafts are for this user only; the firmware may be served by somebody else's web server.
-fn readable(file: &File) -> io::Result<()> {
+pub(super) fn readable(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(fs::Permissions::from_mode(0o644))
 }
@@ -170,7 +175,7 @@ fn too_large() -> Problem {
 }
 
 /// A problem with the file.
-fn trouble(error: &io::Error) -> Problem {
+pub(super) fn trouble(error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Problem::new(
             ProblemKind::NoSpace,
@@ -184,7 +189,7 @@ fn trouble(error: &io::Error) -> Problem {
 /// Puts a copy of a file into the firmware folder, whole or not at all.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let folder = to.parent().unwrap_or(Path::new("."));
-    let mut draft = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
+    let mut draft = draft(folder)?;
     io::copy(&mut fs::File::open(from)?, &mut draft)?;
     readable(draft.as_file())?;
     draft.persist(to)?;

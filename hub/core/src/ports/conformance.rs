@@ -3,12 +3,14 @@
 use std::any::Any;
 
 use super::messaging::NewRrpc;
+use super::resources::ResourceReport;
 use super::store::{Credential, NewOrder, Store, Touched};
 use crate::devices::Devices;
 use crate::messaging::model::{ConfigDevice, Payload, RrpcState};
 use crate::messaging::rrpc::Answer;
 use crate::model::{
-    AddFirmware, Change, Firmware, Gateway, Problem, ProblemCode, ProblemKind, Product, Proof, Scope, State,
+    AddFirmware, Change, Direction, Firmware, Gateway, Problem, ProblemCode, ProblemKind, Product, Proof, Resource,
+    Scope, State,
 };
 use crate::ota::message::Progress;
 use crate::shadow::Document;
@@ -18,8 +20,10 @@ pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 
 /// Runs the whole suite; each part gets a store of its own.
 pub fn check(open: &mut dyn FnMut() -> Opened) {
-    for part in [devices, firmware, orders, reports, claims, shadows, products, gateways, requests, configs, logs, keys]
-    {
+    for part in [
+        devices, firmware, orders, reports, claims, shadows, products, gateways, requests, configs, logs, keys,
+        resources,
+    ] {
         let (store, _keep) = open();
         import(&*store);
         part(&*store);
@@ -345,4 +349,43 @@ fn logs(store: &dyn Store) {
     store.set_log_level("P1a", 3).expect("kept");
     store.set_log_level("P1a", 4).expect("kept");
     assert_eq!((store.log_level("P1a"), store.log_level("P1b")), (Ok(Some(4)), Ok(None)));
+}
+
+fn resources(store: &dyn Store) {
+    let file = |name: &str, direction| Resource {
+        client_id: "P1a".to_owned(),
+        direction,
+        name: name.to_owned(),
+        size: 3,
+        md5: "0".repeat(32),
+        state: "waiting".to_owned(),
+        ..Resource::default()
+    };
+    assert_eq!(store.open_download("P1a"), Ok(None));
+    let up = store.add_resource(&file("n", Direction::Upload), 1).expect("added");
+    let first = store.add_resource(&file("n", Direction::Download), 2).expect("added");
+    let second = store.add_resource(&file("m", Direction::Download), 3).expect("added");
+    let ids = store.resources("P1a").expect("resources").iter().map(|resource| resource.id).collect::<Vec<_>>();
+    assert_eq!(ids, [second, first, up]);
+    assert_eq!(store.resources("P1b"), Ok(Vec::new()));
+    assert_eq!(store.open_download("P1a").map(|open| open.map(|open| open.id)), Ok(Some(first)));
+    let mut report = ResourceReport {
+        direction: Direction::Download,
+        name: "n",
+        state: "downloading",
+        percent: Some(31),
+        result_code: 0,
+        result_msg: "",
+    };
+    let told = store.report_resource("P1a", &report, 4).expect("kept").expect("a resource");
+    assert_eq!((told.id, told.state.as_str(), told.percent, told.changed_at), (first, "downloading", Some(31), 4));
+    report = ResourceReport { state: "fail", percent: None, result_code: -4, result_msg: "why", ..report };
+    let told = store.report_resource("P1a", &report, 5).expect("kept").expect("a resource");
+    assert_eq!((told.percent, told.result_code, told.result_msg.as_deref()), (Some(31), Some(-4), Some("why")));
+    assert_eq!(store.report_resource("P1a", &report, 6), Ok(None), "it has ended");
+    assert_eq!(store.open_download("P1a").map(|open| open.map(|open| open.id)), Ok(Some(second)));
+    store.resource_stored(up, 7).expect("kept");
+    let stored = store.resource(up).expect("read").expect("a resource");
+    assert_eq!((stored.stored, stored.direction, stored.changed_at), (true, Direction::Upload, 7));
+    assert_eq!(store.resource(999), Ok(None));
 }

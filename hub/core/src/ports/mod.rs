@@ -14,6 +14,7 @@ pub mod keys;
 pub mod logs;
 pub mod messaging;
 pub mod products;
+pub mod resources;
 pub mod shadows;
 pub mod store;
 

@@ -15,6 +15,7 @@ use crate::model::{AddFirmware, Change, Device, Firmware, Job, Problem, Proof, S
 use crate::ota::message::Progress;
 use crate::ports::logs::LogStore;
 use crate::ports::messaging::MessagingStore;
+use crate::ports::resources::ResourceStore;
 
 /// What a transaction comes to.
 pub type Outcome<T> = Result<T, Problem>;
@@ -77,7 +78,9 @@ pub struct NewOrder<'a> {
 }
 
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
-pub trait Store: Gateways + Keys + Products + Shadows + MessagingStore + LogStore + Send + Sync {
+pub trait Store:
+    Gateways + Keys + Products + Shadows + MessagingStore + LogStore + ResourceStore + Send + Sync
+{
     /// Adds the devices of a list to those that are there.
     fn import(&self, devices: &Devices) -> Outcome<()>;
 

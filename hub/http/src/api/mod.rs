@@ -14,6 +14,7 @@ mod messages;
 mod openapi;
 mod page;
 mod products;
+mod resources;
 mod routes;
 mod serve;
 mod session;

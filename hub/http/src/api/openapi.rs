@@ -7,7 +7,8 @@ use utoipa::{Modify, OpenApi as _};
 
 use super::failure::{self, PROBLEM_JSON};
 use super::{
-    configs, devices, events, firmware, gateways, logs, messages, products, session, shadow, status, upgrades,
+    configs, devices, events, firmware, gateways, logs, messages, products, resources, session, shadow, status,
+    upgrades,
 };
 use hub_core::model::Change;
 
@@ -31,6 +32,9 @@ use hub_core::model::Change;
         gateways::unbind,
         gateways::unbind_all,
         gateways::search,
+        resources::list,
+        resources::send,
+        resources::file,
         products::list,
         products::set_registration,
         shadow::show,

@@ -14,8 +14,8 @@ use axum::Router;
 
 use super::failure::Failure;
 use super::{
-    body, configs, devices, events, firmware, gateways, logs, messages, openapi, page, products, session, shadow,
-    status, upgrades, Console,
+    body, configs, devices, events, firmware, gateways, logs, messages, openapi, page, products, resources, session,
+    shadow, status, upgrades, Console,
 };
 
 /// Headers of every answer.
@@ -31,6 +31,9 @@ const FIRMWARE: &str = "/api/firmware";
 
 /// The devices of a gateway.
 const GATEWAY: &str = "/api/gateways/{client_id}/devices";
+
+/// The files of a device.
+const RESOURCES: &str = "/api/devices/{client_id}/resources";
 
 type Handlers = MethodRouter<Arc<Console>>;
 
@@ -50,6 +53,9 @@ pub fn operations() -> Vec<(Method, &'static str, Handlers)> {
         (Method::GET, "/api/devices/{client_id}/jobs", get(devices::jobs)),
         (Method::GET, "/api/devices/{client_id}/shadow", get(shadow::show)),
         (Method::POST, "/api/devices/{client_id}/shadow", post(shadow::desire)),
+        (Method::GET, RESOURCES, get(resources::list)),
+        (Method::POST, RESOURCES, post(resources::send)),
+        (Method::GET, "/api/resources/{id}", get(resources::file)),
         (Method::GET, "/api/gateways", get(gateways::list)),
         (Method::POST, GATEWAY, post(gateways::bind)),
         (Method::DELETE, GATEWAY, delete(gateways::unbind_all)),
@@ -111,8 +117,9 @@ async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next
             access.check_identity(request.headers())
         }
     });
-    // Firmware alone is read bit by bit.
-    let streams = path == FIRMWARE && request.method() == Method::POST;
+    // Files are read bit by bit.
+    let is_file = path == FIRMWARE || path.starts_with("/api/devices/") && path.ends_with("/resources");
+    let streams = is_file && request.method() == Method::POST;
     let outcome = match admitted {
         Ok(()) if streams => Ok(request),
         Ok(()) => body::whole(request).await,

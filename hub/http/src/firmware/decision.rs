@@ -15,6 +15,7 @@ pub struct Request {
     pub range: Option<String>,
     pub if_range: Option<String>,
     pub accept_encoding: Option<String>,
+    pub content_md5: Option<String>,
     /// What signs an upload of log lines (`posts::HEADERS`).
     pub signed: Vec<(&'static str, String)>,
     /// What is posted.

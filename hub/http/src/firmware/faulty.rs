@@ -85,6 +85,7 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Optio
                     range: header("range"),
                     if_range: header("if-range"),
                     accept_encoding: header("accept-encoding"),
+                    content_md5: header("content-md5"),
                     signed,
                     body: head.get(length..).unwrap_or_default().to_vec(),
                 };

@@ -1,11 +1,15 @@
-//! What devices post to these servers: log lines, and the wish to be registered.
+//! What devices post to these servers: log lines, the wish to be registered, and files.
+
+use std::time::Duration;
 
 use hyper::StatusCode;
 
 use super::decision::{decide, Decision, Request};
 use hub_core::hub::Hub;
 use hub_core::messaging::log::{self, Form, MAX_UPLOAD};
+use hub_core::operations::Untaken;
 use hub_core::registration::{self, Posted, Twist};
+use hub_core::resource::MAX_SIZE;
 
 /// The headers that sign a request, and the one that is signed with it.
 pub const HEADERS: [&str; 5] = ["host", "x-tc-algorithm", "x-tc-timestamp", "x-tc-nonce", "x-tc-signature"];
@@ -15,13 +19,16 @@ pub const HEADERS: [&str; 5] = ["host", "x-tc-algorithm", "x-tc-timestamp", "x-t
 pub enum Post {
     Log(Form),
     Registration(registration::Form),
+    File,
 }
 
 impl Post {
     /// What a request posts, if anything.
     pub fn of(method: &str, target: &str) -> Option<Self> {
-        if method != "POST" {
-            return None;
+        match method {
+            "POST" => {}
+            "PUT" => return Some(Post::File),
+            _ => return None,
         }
         let path = path(target);
         registration::form(path).map(Post::Registration).or_else(|| log::form(path).map(Post::Log))
@@ -32,7 +39,16 @@ impl Post {
         match self {
             Post::Log(_) => MAX_UPLOAD,
             Post::Registration(_) => registration::MAX_REQUEST,
+            Post::File => MAX_SIZE,
         }
+    }
+
+    /// How long the body may take.
+    pub fn patience(self) -> Duration {
+        Duration::from_secs(match self {
+            Post::Log(_) | Post::Registration(_) => 30,
+            Post::File => 600,
+        })
     }
 }
 
@@ -46,8 +62,28 @@ pub fn answer(hub: &Hub, request: &Request, twists: impl FnOnce() -> Vec<Twist>)
         None => return decide(hub, request),
         Some(Post::Log(form)) => take(hub, form, request).to_owned(),
         Some(Post::Registration(form)) => register(hub, form, request, &twists()),
+        Some(Post::File) => return keep(hub, request),
     };
     Decision { status: StatusCode::OK, headers: Vec::new(), file: None, part: None, text: Some(text), reason: None }
+}
+
+/// Takes a device's file in.
+fn keep(hub: &Hub, request: &Request) -> Decision {
+    let content_md5 = request.content_md5.as_deref().unwrap_or_default();
+    let kept = hub
+        .expected_upload(&request.target)
+        .and_then(|resource| hub.take_upload(&resource, content_md5, &request.body));
+    let (status, reason) = match kept {
+        Ok(()) => (StatusCode::OK, None),
+        Err(Untaken::Forbidden(reason)) => (StatusCode::FORBIDDEN, Some(reason)),
+        Err(Untaken::Unknown) => (StatusCode::NOT_FOUND, None),
+        Err(Untaken::Other(reason)) => (StatusCode::BAD_REQUEST, Some(reason)),
+        Err(Untaken::Broken(problem)) => {
+            hub.warn(&problem.detail);
+            (StatusCode::INTERNAL_SERVER_ERROR, None)
+        }
+    };
+    Decision { status, headers: Vec::new(), file: None, part: None, text: None, reason }
 }
 
 /// What the headers that sign a request hold.

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::header::{HeaderValue, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
+use hyper::header::{HeaderName, HeaderValue, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::Response;
+use hyper::{Response, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -29,6 +29,8 @@ use hub_fault::Faults;
 
 /// How long a TLS handshake, and the header of a request once begun, may take.
 const LIMIT: Duration = Duration::from_secs(30);
+
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 /// Serves for ever.
 pub async fn accept(hub: Arc<Hub>, faults: Arc<Faults>, mut listener: InterruptibleListener, tls: Option<TlsAcceptor>) {
@@ -88,12 +90,15 @@ async fn answer(hub: &Arc<Hub>, request: hyper::Request<Incoming>) -> Response<A
         range: header(RANGE),
         if_range: header(IF_RANGE),
         accept_encoding: header(ACCEPT_ENCODING),
+        content_md5: header(CONTENT_MD5),
         signed: posts::HEADERS
             .iter()
             .filter_map(|name| Some((*name, request.headers.get(*name)?.to_str().ok()?.to_owned())))
             .collect(),
         body: match Post::of(request.method.as_str(), request.uri.path()) {
-            Some(post) => posted(body, post.limit()).await,
+            // A body that is not wanted is not waited for.
+            Some(Post::File) if !expects(hub, &request.uri).await => Vec::new(),
+            Some(post) => posted(body, post).await,
             None => Vec::new(),
         },
     };
@@ -120,7 +125,8 @@ async fn answer(hub: &Arc<Hub>, request: hyper::Request<Incoming>) -> Response<A
 }
 
 /// The body of what is posted, as far as one may take time. One that is cut or too long is nothing that a device would sign.
-async fn posted(mut body: Incoming, limit: usize) -> Vec<u8> {
+async fn posted(mut body: Incoming, post: Post) -> Vec<u8> {
+    let limit = post.limit();
     let mut bytes = Vec::new();
     let read = async {
         while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
@@ -131,6 +137,12 @@ async fn posted(mut body: Incoming, limit: usize) -> Vec<u8> {
             }
         }
     };
-    let _ = timeout(LIMIT, read).await;
+    let _ = timeout(post.patience(), read).await;
     bytes
+}
+
+/// Whether a file is expected there.
+async fn expects(hub: &Arc<Hub>, uri: &Uri) -> bool {
+    let (hub, target) = (hub.clone(), uri.path_and_query().map_or("", |target| target.as_str()).to_owned());
+    tokio::task::spawn_blocking(move || hub.expected_upload(&target).is_ok()).await.unwrap_or(false)
 }
