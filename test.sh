@@ -168,7 +168,7 @@ e2e() {
     e2e_programs || return
     # Most of the time of both is waiting, so they are run beside each other.
     case " ${parts[*]} " in *' faults '*) begin_faults || return ;; esac
-    tests/e2e/run.sh && E2E_KEY_DIR=$PWD/build/abi33/output tests/e2e/run.sh modes registration
+    tests/e2e/run.sh && E2E_KEY_DIR=$PWD/build/abi33/output tests/e2e/run.sh modes registration resources
 }
 
 demo() {
