@@ -25,9 +25,9 @@ PARSERS = [f"engine/src/{name}" for name in (
     "helpers/json/", "helpers/number.rs", "helpers/pem.rs", "helpers/redact.rs", "http/", "mqtt/frame.rs", "mqtt/packet.rs",
     "services/gateway/message.rs", "services/gateway/notice.rs", "services/log_upload/answer.rs", "services/log_upload/level.rs",
     "services/fields.rs", "services/ota/command.rs", "services/ota/message.rs", "services/registration/credentials.rs",
-    "services/registration/payload.rs", "services/registration/reply.rs",
-    "services/remote_config/message.rs", "services/resource/command.rs", "services/resource/message.rs", "services/rrpc.rs",
-    "services/shadow/delta.rs", "services/shadow/message.rs", "services/system_time/message.rs", "topic.rs", "upgrade/keys.rs", "upgrade/record.rs",
+    "services/registration/payload.rs", "services/registration/reply.rs", "services/remote_config/message.rs",
+    "services/resource/command.rs", "services/resource/message.rs", "services/rrpc.rs", "services/shadow/delta.rs",
+    "services/shadow/message.rs", "services/system_time/message.rs", "topic.rs", "upgrade/keys.rs", "upgrade/record.rs",
     "upgrade/signed.rs", "upgrade/version.rs",
 )]
 GROUPS = [

@@ -12,6 +12,8 @@ mod coap;
 mod gateway;
 #[cfg(all(feature = "remote-config-mqtt", feature = "rrpc"))]
 mod messaging;
+#[cfg(feature = "resource")]
+mod resource;
 mod server;
 mod upgrade;
 

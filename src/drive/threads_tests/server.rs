@@ -20,6 +20,10 @@ pub fn firmware_byte(index: usize) -> u8 {
     u8::try_from(index % 251).unwrap()
 }
 
+/// Its MD5.
+#[cfg(feature = "resource")]
+pub const MD5: &str = "28cb595c158e9b74e34ae9e8da710fff";
+
 /// The beginning of a version report.
 const VERSION_REPORT: &[u8] = br#"{"type": "report_version""#;
 /// Orders the upgrade to the firmware that [`http`] serves.
@@ -75,8 +79,30 @@ fn cloud() -> Cloud {
         let result = "$gateway/operation/result/PRODUCTIDX/device";
         (topic == "$gateway/operation/PRODUCTIDX/device").then(|| (result.to_owned(), gateway_answer(request)))
     };
+    let hand_over = |topic: &str, payload: &[u8]| {
+        let down = || "$resource/down/service/PRODUCTIDX/device".to_owned();
+        (topic == "$resource/up/service/PRODUCTIDX/device").then(|| (down(), resource_answer(payload)))
+    };
     let cloud = Cloud::that_knows_the_time("PRODUCTIDX", "device").answer_with(echo).answer_with(order);
-    cloud.answer_with(configure).answer_with(ask).answer_with(hear).answer_with(gateway)
+    cloud.answer_with(configure).answer_with(ask).answer_with(hear).answer_with(gateway).answer_with(hand_over)
+}
+
+/// There is always the firmware to download, and leave to upload a file of its size and MD5.
+fn resource_answer(said: &[u8]) -> Vec<u8> {
+    let said = std::str::from_utf8(said).unwrap();
+    let task = |kind| {
+        COMMAND.replace("update_firmware", kind).replace("file_size", "size").replace("version", "name").into_bytes()
+    };
+    let taken = |way| format!(r#"{{"type":"report_{way}_progress_rsp","result_code":0}}"#).into_bytes();
+    if said.contains("get_download_task") {
+        task("get_download_task_rsp")
+    } else if said.contains("create_upload_task") {
+        task("create_upload_task_rsp")
+    } else if said.contains("report_download") {
+        taken("download")
+    } else {
+        taken("upload")
+    }
 }
 
 fn gateway_answer(request: &[u8]) -> Vec<u8> {
@@ -91,16 +117,28 @@ fn gateway_answer(request: &[u8]) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Answers one request for part of the firmware.
+/// Answers one request for part of the firmware, or takes a file.
 pub fn http(mut stream: UnixStream) {
     let (mut head, mut chunk) = (Vec::new(), [0; 1024]);
     while !head.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut chunk) {
+        // No more than the head: a file may follow it.
+        match stream.read(&mut chunk[..1]) {
             Ok(count @ 1..) => head.extend_from_slice(&chunk[..count]),
             _ => return,
         }
     }
     let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    if head.starts_with("put") {
+        let (mut left, mut body) = (SIZE, [0; 8192]);
+        while left > 0 {
+            match stream.read(&mut body) {
+                Ok(count @ 1..) => left -= count,
+                _ => return,
+            }
+        }
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        return;
+    }
     let first = head.split("range: bytes=").nth(1).and_then(|range| range.split('-').next()?.parse().ok()).unwrap_or(0);
     let rest: Vec<u8> = (first..SIZE).map(firmware_byte).collect();
     let answer = format!(

@@ -204,7 +204,6 @@ fn a_download_and_an_upload_through_the_c_surface() {
 
 /// Case 30.
 #[test]
-#[cfg(not(feature = "resource-use-https"))]
 fn https_is_refused_where_it_is_off() {
     assert_eq!(started(Err(Error::Start(StartFault::NoHttps))), -7);
 }

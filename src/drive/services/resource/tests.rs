@@ -370,6 +370,24 @@ fn a_task_that_can_not_be_followed_is_reported() {
     assert!(!device.resource.is_started(Direction::Download));
 }
 
+/// Case 27.
+#[test]
+fn a_hundred_transfers_leave_no_connection() {
+    let device = Device::new();
+    device.answer_uploads_with(&[]);
+    for _ in 0..50 {
+        device.give(Direction::Download, MD5);
+        device.resource.start_download(0).unwrap();
+        device.fetch_all().unwrap();
+        device.resource.report_download(None, true).unwrap();
+        device.give(Direction::Upload, MD5);
+        device.resource.start_upload().unwrap();
+        assert_eq!(device.resource.send(FILE, 1000), Ok(0));
+        assert_eq!(device.resource.report_upload(None, true), Ok(0));
+        assert_eq!((device.open(), device.hurries()), (0, false));
+    }
+}
+
 /// Case 28: whoever is inside when the service is closed comes out.
 #[test]
 fn closing_ends_the_calls_that_run() {
