@@ -105,6 +105,35 @@ static void use(Device *device)
     IOT_Subscribe_Config(device->client, &data, 5000);
     IOT_Get_Config(device->client, question, sizeof(question), 5000);
 }
+#elif defined(SERVICE_RESOURCE)
+static void use(Device *device)
+{
+    void    *resource = IOT_Resource_Init(device->info.product_id, device->info.device_name, device->client);
+    char     name[] = "file", md5[33], block[1000] = {0};
+    uint32_t matches = 0;
+
+    IOT_Resource_UploadMd5Update(resource, block, sizeof(block));
+    IOT_Resource_Upload_Md5_Finish(resource, md5);
+    IOT_Resource_Upload_Request(resource, name, sizeof(block), md5);
+    while (!IOT_Resource_IsStartUpload(resource)) {
+        IOT_MQTT_Yield(device->client, 200);
+    }
+    IOT_Resource_StartUpload(resource, NULL);
+    IOT_Resource_UploadYield(resource, block, sizeof(block), 5);
+    IOT_Resource_UploadIoctl(resource, QCLOUD_IOT_RESOURCE_MD5CHECK_E, &matches, sizeof(matches));
+    IOT_Resource_ReportUploadSuccess(resource, NULL);
+    IOT_Resource_GetDownloadTask(resource);
+    while (!IOT_Resource_IsStartDownload(resource)) {
+        IOT_MQTT_Yield(device->client, 200);
+    }
+    IOT_Resource_StartDownload(resource, 0, 0);
+    while (!IOT_Resource_IsDownloadFinish(resource)) {
+        IOT_Resource_DownloadYield(resource, block, sizeof(block), 1);
+    }
+    IOT_Resource_DownloadIoctl(resource, QCLOUD_IOT_RESOURCE_MD5CHECK_E, &matches, sizeof(matches));
+    IOT_Resource_ReportDownloadSuccess(resource, NULL);
+    IOT_Resource_DeInit(resource);
+}
 #elif defined(SERVICE_REGISTRATION)
 static void use(Device *device)
 {
