@@ -123,10 +123,14 @@ ctest_part() {
     build_modes || return
     local mode config only failed=0 begun=()
     # Beside each other: the longest test of a mode is one thread.
-    for mode in key notls cert log; do
+    for mode in key notls cert log abi33; do
         only=()
+        case $mode in
         # The others know nothing of log upload and CoAP without TLS; the rest is notls once more.
-        [ "$mode" = log ] && only=(-R '^(memory/services|stack/services|power/saved_lines|(c|valgrind)/(coap|log_upload)$)')
+        log) only=(-R '^(memory/services|stack/services|power/saved_lines|(c|valgrind)/(coap|log_upload)$)') ;;
+        # The longest prove nothing about the interface: power that is cut, and how much memory a server may ask for.
+        abi33) only=(-E '^(power/cuts|memory/(peer|rest))$') ;;
+        esac
         ctest --test-dir "build/$mode" -j "$(nproc)" --output-on-failure --no-tests=error "${only[@]}" >"build/ctest-$mode.log" 2>&1 &
         begun+=("$mode:$!")
     done
@@ -141,9 +145,8 @@ ctest_part() {
         mode=build/${mode%:*}/output
         tests/makefile/run.sh "$mode" "tests/abi/data/$config.json" || return
     done
-    # The other interface: what is compiled against its headers, and the two mixed up.
-    ctest --test-dir build/abi33 -j "$(nproc)" --output-on-failure --no-tests=error -R '^(c/|platform/|link/symbols)' -E valgrind &&
-        tests/makefile/run.sh build/abi33/output docs/contract/abi-3.3/key-tls.json &&
+    # The other interface, and the two mixed up.
+    tests/makefile/run.sh build/abi33/output docs/contract/abi-3.3/key-tls.json &&
         tests/interfaces/run.sh build/key/output build/abi33/output
 }
 
@@ -168,7 +171,10 @@ e2e() {
     e2e_programs || return
     # Most of the time of both is waiting, so they are run beside each other.
     case " ${parts[*]} " in *' faults '*) begin_faults || return ;; esac
-    tests/e2e/run.sh && E2E_KEY_DIR=$PWD/build/abi33/output tests/e2e/run.sh modes registration resources
+    # With programs of the other interface once more what has their KEY mode in it; but not the longest, which are about what
+    # servers answer, how TLS goes and what valgrind sees (answers, field_tls, valgrind), and not about the interface.
+    tests/e2e/run.sh && E2E_KEY_DIR=$PWD/build/abi33/output \
+        tests/e2e/run.sh modes registration resources messages mqtt peers bad_input field_http field_log resume
 }
 
 demo() {

@@ -1,6 +1,7 @@
 /*
  * A gateway that brings one device to the cloud: [binds it,] lists what is bound, puts the device online, publishes for it on
- * its topic <product id>/<device name>/data and prints what comes back, puts it offline [and unbinds it].
+ * its topic <product id>/<device name>/data and prints what comes back, puts it offline [and unbinds it]. With IOT_ABI=3.3 it
+ * says when the cloud wants a search for devices, and ends when the cloud has unbound all of them.
  *
  * device_info.json names the gateway and, in "subDev", the device behind it.
  */
@@ -28,6 +29,9 @@ typedef struct {
     unsigned count;
 } Options;
 
+/* By the cloud. */
+static bool all_unbound;
+
 static void on_mqtt_event(void *client, void *context, MQTTEventMsg *event)
 {
     (void)client;
@@ -42,6 +46,15 @@ static void on_mqtt_event(void *client, void *context, MQTTEventMsg *event)
         case MQTT_EVENT_PUBLISH_SUCCESS:
             Log_i("publish %u was acknowledged", (unsigned)(uintptr_t)event->msg);
             break;
+#ifdef MAX_SIZE_OF_REGION
+        case MQTT_EVENT_GATEWAY_SEARCH:
+            Log_i("the cloud wants a search for devices to %s", *(int32_t *)event->msg == 1 ? "begin" : "end");
+            break;
+        case MQTT_EVENT_GATEWAY_UNBIND_ALL:
+            Log_i("the cloud has unbound every device");
+            all_unbound = true;
+            break;
+#endif
         default:
             Log_d("MQTT event %d", (int)event->event_type);
             break;
@@ -152,9 +165,12 @@ static bool serve(void *gateway, GatewayParam *param, unsigned count)
     Log_i("online: %s %s", param->subdev_product_id, param->subdev_device_name);
     snprintf(topic, sizeof(topic), "%s/%s/data", param->subdev_product_id, param->subdev_device_name);
     ok = subscribe(gateway, topic);
-    for (number = 1; ok && number <= count; number++) {
+    for (number = 1; ok && !all_unbound && number <= count; number++) {
         ok = publish(gateway, topic, number);
         IOT_Gateway_Yield(gateway, YIELD_MS);
+    }
+    if (all_unbound) {
+        return ok;
     }
     rc = IOT_Gateway_Subdev_Offline(gateway, param);
     if (rc != QCLOUD_RET_SUCCESS) {
@@ -191,7 +207,7 @@ static bool run(void *gateway, GatewayDeviceInfo *info, const Options *options)
         Log_i("bind: %d", rc);
     }
     ok = list_bound(gateway, &param) && serve(gateway, &param, options->count);
-    if (options->bind_info_file != NULL) {
+    if (options->bind_info_file != NULL && !all_unbound) {
         rc = IOT_Gateway_Subdev_Unbind(gateway, &param, &bind_info);
         Log_i("unbind: %d", rc);
         ok = ok && rc == QCLOUD_RET_SUCCESS;

@@ -67,7 +67,7 @@ install() {
         flags=$(pkg-config --cflags libiot_sdk)
         gcc $flags ota_mqtt_sample.c $(pkg-config --libs libiot_sdk) -o with_shared
         gcc $flags ota_mqtt_sample.c -Wl,-Bstatic $(pkg-config --static --libs libiot_sdk) -Wl,-Bdynamic -o with_archives
-        cmake -S consumer -B build -DPROGRAM=/work/program.c -DCHECKS=/work
+        cmake -S consumer -B build -DPROGRAM=/work/program.c -DCHECKS=/work -DINTERFACE=3.2
         cmake --build build
         build/with_static
         build/with_shared' || fail "programs can't be built with what was installed"

@@ -1,6 +1,7 @@
 //! What `./test.sh` has built, by the environment it sets.
 
 use std::env;
+use std::fs;
 use std::path::PathBuf;
 
 /// One build of the library with its samples.
@@ -22,6 +23,19 @@ impl Build {
     /// The program `name` of this build.
     #[track_caller]
     pub fn program(self, name: &str) -> PathBuf {
+        self.folder().join("bin").join(name)
+    }
+
+    /// Whether it was built with `IOT_ABI=3.3`, by its headers.
+    #[track_caller]
+    pub fn has_regions(self) -> bool {
+        let header = self.folder().join("include/qcloud_iot_export.h");
+        let text = fs::read_to_string(&header).unwrap_or_else(|error| panic!("{}: {error}", header.display()));
+        text.contains("MAX_SIZE_OF_REGION")
+    }
+
+    #[track_caller]
+    fn folder(self) -> PathBuf {
         let variable = match self {
             Build::Key => "E2E_KEY_DIR",
             Build::NoTls => "E2E_NOTLS_DIR",
@@ -29,7 +43,7 @@ impl Build {
             Build::LogUpload => "E2E_LOG_DIR",
             Build::Coap => "E2E_COAP_DIR",
         };
-        path(variable).join("bin").join(name)
+        path(variable)
     }
 }
 

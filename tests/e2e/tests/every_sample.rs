@@ -251,6 +251,34 @@ fn binds_serves_and_unbinds(scene: &Scene) {
     let expected =
         ["bind", "online", "offline", "unbind"].map(|action| (json!(action), json!(sub.client_id()), json!(0)));
     assert_eq!(events.iter().map(told).collect::<Vec<_>>(), expected);
+    if scene.mode.build.has_regions() {
+        hears_what_the_cloud_wants(scene);
+    }
+}
+
+/// gateway.md section 4: under the 3.3 interface a gateway answers what the cloud begins with.
+fn hears_what_the_cloud_wants(scene: &Scene) {
+    let (gateway, behind) = (scene.client_id(), scene.devices[1].client_id());
+    let answered = |action: &str| scene.wait("gateway", |event| event["action"] == action);
+    scene.ask(&["gateways", "bind", &gateway, &behind]);
+    let mut sample = scene.start(&["-l", "12000"]);
+    sample.wait_for(&["received on"]);
+    scene.ask(&["gateways", "search", &gateway]);
+    sample.wait_for(&["a search for devices to begin"]);
+    answered("search_devices");
+    scene.ask(&["gateways", "search", &gateway, "--stop"]);
+    sample.wait_for(&["a search for devices to end"]);
+    scene.ask(&["gateways", "unbind", &gateway, &behind]);
+    answered("change");
+    scene.ask(&["gateways", "unbind", &gateway, "--all"]);
+    sample.wait_for(&["the cloud has unbound every device"]);
+    assert_eq!(sample.finish().code(), 0);
+    // The order is told of, then the answer.
+    let mut told = 0;
+    scene.mode.hub.wait("gateway", |event| {
+        told += u32::from(event["action"] == "unbind_all");
+        told == 2
+    });
 }
 
 const CONFIGURATION: &str = r#"{"baud rate":9600,"data bits":8,"stop bit":1,"parity":"NONE","thread sleep":1000}"#;

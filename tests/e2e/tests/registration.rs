@@ -87,6 +87,7 @@ fn nothing_is_sent_to_a_server_without_a_good_certificate() {
         failed.assert_says(&["err|", words]);
         failed.assert_says(&["not registered: -8"]);
         assert_eq!(fs::read_to_string(&path).expect("the file"), factory_file(&desk));
+        desk.hub.wait("fault", |_| true);
         desk.hub.settle();
         let kinds: Vec<_> = desk.hub.events().iter().map(|event| event["event"].clone()).collect();
         assert_eq!(kinds, ["ready", "fault"], "{fault}");
