@@ -17,3 +17,4 @@ pub mod time;
 pub mod topic;
 pub mod upgrade;
 pub mod upload;
+pub mod websocket;

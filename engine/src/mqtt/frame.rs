@@ -37,6 +37,27 @@ pub enum Frame {
     },
 }
 
+/// Length of the first packet in `data`, which begins with one: all of it where the packet is longer, or is none.
+#[must_use]
+pub fn first_packet(data: &[u8]) -> usize {
+    let length_bytes = data.iter().skip(1).take(4);
+    let (mut len, mut head) = (0, 1);
+    for (at, byte) in length_bytes.enumerate() {
+        len += usize::from(byte & 0x7f) << (7 * at);
+        head += 1;
+        if byte & 0x80 == 0 {
+            return data.len().min(head + len);
+        }
+    }
+    data.len()
+}
+
+/// Whether `data` begins with a DISCONNECT.
+#[must_use]
+pub fn is_disconnect(data: &[u8]) -> bool {
+    data.first() == Some(&0xe0)
+}
+
 /// The stream's state between two reads.
 #[derive(Debug, Default)]
 pub struct Framer {
@@ -304,5 +325,28 @@ mod tests {
         assert_eq!(malformed(&[0x30, 0xff, 0xff, 0xff, 0x7f]), Err(Malformed("a length of more than 4 MB").into()));
         assert_eq!(malformed(&[0x30, 0x81, 0x80, 0x80, 0x02]), Err(Malformed("a length of more than 4 MB").into()));
         assert_eq!(malformed(&[0x30, 0x80, 0x80, 0x80, 0x02]), Ok(None), "4 MB are waited for");
+    }
+
+    #[test]
+    fn the_first_packet_ends_where_its_length_says() {
+        for len in [0, 127, 128, 16_383, 16_384, 300_000] {
+            let mut packet = vec![0x30];
+            let mut rest = len;
+            while rest > 127 {
+                packet.push(0x80 | (rest % 128) as u8);
+                rest /= 128;
+            }
+            packet.push(rest as u8);
+            packet.resize(packet.len() + len, 7);
+            let whole = packet.len();
+            assert_eq!(first_packet(&packet), whole);
+            assert_eq!(first_packet(&packet[..whole - 1]), whole - 1);
+            packet.extend([0xc0, 0]);
+            assert_eq!(first_packet(&packet), whole);
+        }
+        for data in [&b""[..], b"\x30", b"\x30\x80", b"\x30\xff\xff\xff\xff\xff\xff"] {
+            assert_eq!(first_packet(data), data.len());
+        }
+        assert!(is_disconnect(b"\xe0\0") && !is_disconnect(b"\xd0\0") && !is_disconnect(b""));
     }
 }
