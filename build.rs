@@ -61,6 +61,10 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_UPGRADE").is_some() {
         build.define("QCLOUD_UPGRADE", None);
     }
+    let is_set = |feature: &str| std::env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
+    if is_set("WEBSOCKET_MQTT") && is_set("AUTH_MODE_CERT") {
+        build.define("QCLOUD_SIGNATURE", None);
+    }
     // Unwinding passes through the frames of callout.c.
     build.flag_if_supported("-fasynchronous-unwind-tables");
     build.std("c99").extra_warnings(true).warnings_into_errors(true).compile("iot_sdk_c");

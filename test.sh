@@ -41,7 +41,8 @@ FEATURE_SETS=(
     "--features iot-bundle/log-upload,iot-bundle/auth-mode-cert"
     "--features iot-bundle/resource,iot-bundle/resource-use-https,iot-bundle/coap,iot-bundle/log-upload"
     "--no-default-features --features iot-bundle/resource"
-    "--features iot-bundle/abi-3-3,iot-bundle/auth-mode-cert"
+    "--features iot-bundle/websocket-mqtt"
+    "--features iot-bundle/websocket-mqtt,iot-bundle/auth-mode-cert"
     "--no-default-features --features iot-bundle/platform,iot-bundle/tls-mbedtls,iot-bundle/abi-3-3,iot-bundle/auth-mode-cert"
 )
 
@@ -86,8 +87,10 @@ unit() {
     # What is different in the interface of 3.3.0.
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
         --features iot-sdk/resource,iot-sdk/resource-use-https,iot-sdk/log-upload,iot-platform/abi-3-3,iot-platform-posix/log-upload -- interface region registration devinfo dynreg gateway psk resource upload || return
-    # What its CERT devices sign with.
-    cargo test --locked --lib -p iot-platform-tls --features auth-mode-cert,abi-3-3 signature || return
+    # MQTT over WebSocket, and what CERT devices sign with.
+    cargo test --locked --lib -p iot-sdk -p iot-platform --features iot-sdk/websocket-mqtt,iot-platform/abi-3-3 -- websocket settings || return
+    cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-tls \
+        --features iot-sdk/websocket-mqtt,iot-sdk/auth-mode-cert,iot-platform/abi-3-3,iot-platform/auth-mode-cert -- signature || return
     cargo test --locked -p headers -p bench || return
 }
 

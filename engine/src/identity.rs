@@ -115,7 +115,17 @@ impl Identity {
     /// Host name of the product's MQTT and CoAP servers.
     #[must_use]
     pub fn host(&self) -> String {
-        let mut host = format!("{}.{}", self.product_id, self.region.domain());
+        self.host_in(self.region.domain())
+    }
+
+    /// Host name of the product's server of MQTT over WebSocket.
+    #[must_use]
+    pub fn websocket_host(&self) -> String {
+        self.host_in(self.region.websocket_domain())
+    }
+
+    fn host_in(&self, domain: &str) -> String {
+        let mut host = format!("{}.{domain}", self.product_id);
         host.truncate(MAX_HOST);
         host
     }
@@ -142,19 +152,30 @@ pub fn decode_secret(secret: &str) -> Result<Vec<u8>, IdentityError> {
 /// MQTT password of KEY mode without TLS: hex of HMAC-SHA1 over the user name, then `;hmacsha1`.
 #[must_use]
 pub fn password(key: &[u8], user_name: &str) -> String {
-    use fmt::Write;
-
     // HMAC takes keys of any length, so this never fails.
     let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(key) else {
         return String::new();
     };
     mac.update(user_name.as_bytes());
-    let mut text = String::with_capacity(49);
-    for byte in mac.finalize().into_bytes() {
+    proof(&mac.finalize().into_bytes(), "hmacsha1")
+}
+
+/// MQTT password of CERT mode over WebSocket (resource.md section 9), of the user name's signature by the device's key.
+#[must_use]
+pub fn signed_password(signature: &[u8]) -> String {
+    proof(signature, "rsa-sha256")
+}
+
+fn proof(bytes: &[u8], method: &str) -> String {
+    use fmt::Write;
+
+    let mut text = String::with_capacity(2 * bytes.len() + 1 + method.len());
+    for byte in bytes {
         // Writing to a String can't fail.
         let _ = write!(text, "{byte:02x}");
     }
-    text.push_str(";hmacsha1");
+    text.push(';');
+    text.push_str(method);
     text
 }
 
@@ -182,6 +203,13 @@ mod tests {
         assert_eq!((id.product_id(), id.device_name()), ("S3EUVBRJLB", "device1"));
         assert_eq!(id.client_id(), "S3EUVBRJLBdevice1");
         assert_eq!(id.host(), "S3EUVBRJLB.iotcloud.tencentdevices.com");
+        assert_eq!(id.websocket_host(), "S3EUVBRJLB.ap-guangzhou.iothub.tencentdevices.com");
+        for (region, domain) in
+            [(Region::UsEast, "us-east"), (Region::Europe, "europe"), (Region::ApBangkok, "ap-bangkok")]
+        {
+            let host = id.clone().in_region(region).websocket_host();
+            assert_eq!(host, format!("S3EUVBRJLB.{domain}.iothub.tencentdevices.com"));
+        }
         for (region, domain) in [
             (Region::UsEast, "us-east.iotcloud.tencentdevices.com"),
             (Region::Europe, "europe.iothub.tencentdevices.com"),
@@ -234,6 +262,11 @@ mod tests {
     fn the_password_is_hmac_sha1_in_lower_case_hex() {
         let user = "S3EUVBRJLBdevice1;21010406;abcde;9223372036854775807";
         assert_eq!(password(&[1, 2, 3, 4], user), "b428896a57c0f1407d1d0d48224fdef47ade199b;hmacsha1");
+    }
+
+    #[test]
+    fn a_signature_is_a_password_too() {
+        assert_eq!(signed_password(&[0, 0xab, 0xff]), "00abff;rsa-sha256");
     }
 
     #[test]

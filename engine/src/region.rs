@@ -45,6 +45,17 @@ impl Region {
         }
     }
 
+    /// The same where MQTT goes through WebSocket.
+    #[must_use]
+    pub fn websocket_domain(self) -> &'static str {
+        match self {
+            Region::China => "ap-guangzhou.iothub.tencentdevices.com",
+            Region::UsEast => "us-east.iothub.tencentdevices.com",
+            Region::Europe => "europe.iothub.tencentdevices.com",
+            Region::ApBangkok => "ap-bangkok.iothub.tencentdevices.com",
+        }
+    }
+
     /// Its server for registration and log as the C SDK 3.3.0 knows it.
     #[must_use]
     pub fn gateway(self) -> &'static str {

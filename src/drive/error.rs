@@ -43,6 +43,9 @@ pub enum Error {
     ConnectTimedOut,
     /// The connection could not be made.
     Unreachable(ConnectError),
+    /// The platform made no password of the device's key; the log says why.
+    #[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+    NoPassword,
     /// The connection has ended.
     Transport(TransportError),
     /// The server took nothing in time.
@@ -111,6 +114,8 @@ impl fmt::Display for Error {
             Error::ReconnectTimedOut => write!(f, "reconnecting was given up for now"),
             Error::ConnectTimedOut => write!(f, "the connection was not made in time"),
             Error::Unreachable(error) => write!(f, "{error}"),
+            #[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+            Error::NoPassword => write!(f, "the platform made no password of the device's key"),
             Error::Transport(error) => write!(f, "{error}"),
             Error::WriteTimedOut => write!(f, "the server took nothing in time"),
             Error::Link(fault) => write!(f, "{fault}"),

@@ -149,8 +149,11 @@ pub trait Listener: Send + Sync {
 pub enum Proof {
     /// The transport has done it.
     Transport,
-    /// A password made from this key for each attempt (KEY mode without TLS).
+    /// A password made from this key for each attempt (KEY mode without TLS, and over WebSocket).
     Password(Vec<u8>),
+    /// A signature by the private key in this file for each attempt (CERT mode over WebSocket).
+    #[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+    Signature(String),
 }
 
 /// All that a client needs to know.
@@ -159,6 +162,9 @@ pub struct Setup {
     pub identity: Identity,
     /// Where to connect.
     pub endpoint: Endpoint,
+    /// The server speaks MQTT over WebSocket.
+    #[cfg(feature = "websocket-mqtt")]
+    pub over_websocket: bool,
     /// How to log in.
     pub proof: Proof,
     /// The session's settings.
@@ -188,6 +194,8 @@ pub struct Setup {
 ///         security: Security::None,
 ///         handshake_timeout_ms: 5000,
 ///     },
+///     # #[cfg(feature = "websocket-mqtt")]
+///     over_websocket: false,
 ///     proof: Proof::Password(b"the device secret".to_vec()),
 ///     config: Config {
 ///         client_id: identity.client_id(),
@@ -526,3 +534,5 @@ impl Client {
 
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, feature = "websocket-mqtt"))]
+mod websocket_tests;

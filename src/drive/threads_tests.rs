@@ -204,6 +204,8 @@ fn client(machine: &Arc<Machine>, reporter: &Reporter) -> Arc<Client> {
     };
     let setup = Setup {
         endpoint,
+        #[cfg(feature = "websocket-mqtt")]
+        over_websocket: false,
         proof: Proof::Password(vec![1; 16]),
         config,
         listener: Some(Box::new(reporter.clone())),

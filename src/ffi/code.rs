@@ -35,6 +35,8 @@ pub(crate) fn code(error: &Error) -> c_int {
         Error::ReconnectTimedOut => QCLOUD_ERR_MQTT_RECONNECT_TIMEOUT,
         Error::ConnectTimedOut => QCLOUD_ERR_MQTT_REQUEST_TIMEOUT,
         Error::Unreachable(error) => error.code,
+        #[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+        Error::NoPassword => QCLOUD_ERR_FAILURE,
         Error::Transport(error) => error.code(),
         Error::WriteTimedOut => QCLOUD_ERR_TCP_WRITE_TIMEOUT,
         Error::Link(fault) => link_code(*fault),

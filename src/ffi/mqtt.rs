@@ -122,7 +122,11 @@ unsafe fn credentials(params: &MQTTInitParams, identity: &Identity) -> Result<(S
         Ok((Security::None, Proof::Password(key)))
     }
     #[cfg(not(feature = "auth-with-notls"))]
-    Ok((Security::Psk { identity: identity.client_id(), key }, Proof::Transport))
+    {
+        // The cloud asks for the password behind WebSocket, whatever TLS has proved.
+        let proof = if cfg!(feature = "websocket-mqtt") { Proof::Password(key.clone()) } else { Proof::Transport };
+        Ok((Security::Psk { identity: identity.client_id(), key }, proof))
+    }
 }
 
 /// The key in a device secret, which `function` was given.
@@ -141,7 +145,12 @@ pub(super) unsafe fn secret_key(function: &'static str, device_secret: *const c_
 
 #[cfg(feature = "auth-mode-cert")]
 unsafe fn credentials(params: &MQTTInitParams, _identity: &Identity) -> Result<(Security, Proof), c_int> {
-    Ok((certificates("IOT_MQTT_Construct", &params.cert_file, &params.key_file)?, Proof::Transport))
+    let security = certificates("IOT_MQTT_Construct", &params.cert_file, &params.key_file)?;
+    #[cfg(feature = "websocket-mqtt")]
+    let proof = Proof::Signature(path("IOT_MQTT_Construct", &params.key_file, "key_file")?);
+    #[cfg(not(feature = "websocket-mqtt"))]
+    let proof = Proof::Transport;
+    Ok((security, proof))
 }
 
 /// A certificate and its key, whose paths `function` was given.

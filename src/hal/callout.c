@@ -335,6 +335,13 @@ FUNCTION(int, minus, HAL_TLS_Read,
          (handle, data, len, timeout_ms, count))
 #endif
 
+#ifdef QCLOUD_SIGNATURE
+FUNCTION(void *, zero, HAL_TLS_Get_PrivateKey_FromFile, (const char *path), (path))
+PROCEDURE(HAL_TLS_Destory_PrivateKey, (void *key), (key))
+FUNCTION(int, zero, HAL_TLS_Get_RSASHA256_Result_Len, (void *key), (key))
+FUNCTION(int, minus, HAL_TLS_Calc_Sign_RSASHA256, (void *key, char *data, int len, char *out), (key, data, len, out))
+#endif
+
 #ifdef QCLOUD_COAP
 FUNCTION(uintptr_t, zero, HAL_UDP_Connect, (const char *host, unsigned short port), (host, port))
 PROCEDURE(HAL_UDP_Disconnect, (uintptr_t fd), (fd))

@@ -258,7 +258,7 @@ pub trait Platform: Send + Sync {
 }
 
 /// An attempt that is over.
-pub(super) struct Made(pub(super) Option<Connected>);
+pub struct Made(pub Option<Connected>);
 
 impl Attempt for Made {
     fn outcome(&mut self, _wait_ms: u64) -> Option<Connected> {

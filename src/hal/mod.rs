@@ -15,6 +15,8 @@ pub mod memory;
 mod outcome;
 pub mod platform;
 mod reserve;
+#[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+pub mod signature;
 pub mod sync;
 mod tcp;
 #[cfg(feature = "multithread")]
@@ -23,7 +25,13 @@ pub mod timer;
 #[cfg(not(feature = "auth-with-notls"))]
 mod tls;
 mod wait;
+#[cfg(feature = "websocket-mqtt")]
+mod websocket;
 
 #[cfg(feature = "coap")]
 pub use interface::Datagrams;
-pub use interface::{Attempt, ConnectError, Connected, Endpoint, Platform, Roots, Security, Transport, TransportError};
+pub use interface::{
+    Attempt, ConnectError, Connected, Endpoint, Made, Platform, Roots, Security, Transport, TransportError,
+};
+#[cfg(feature = "websocket-mqtt")]
+pub use websocket::Upgrade;

@@ -5,11 +5,20 @@ use std::sync::Arc;
 use iot_engine::identity;
 use iot_engine::mqtt::{LinkFault, LinkState, Login};
 use iot_engine::time::Millis;
+#[cfg(feature = "websocket-mqtt")]
+use iot_engine::websocket::handshake::Target;
 
 use super::{Client, Proof};
 use crate::drive::error::Error;
+#[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+use crate::hal::signature;
 use crate::hal::{Attempt, Endpoint, Transport};
+#[cfg(feature = "websocket-mqtt")]
+use crate::hal::{Connected, Made, Upgrade};
 
+/// Longest wait in one call, so that a thread that is to end does so soon.
+#[cfg(feature = "websocket-mqtt")]
+const UPGRADE_SLICE_MS: u64 = 500;
 /// Longest time an attempt to connect again may take; then it is given up for the next one.
 const ATTEMPT_MS: u64 = 60_000;
 
@@ -25,7 +34,10 @@ impl Client {
     /// # Errors
     /// What went wrong.
     pub fn connect(self: &Arc<Self>) -> Result<String, Error> {
-        let conn_id = self.opened(self.platform.connect(self.logged_endpoint()).map_err(Error::from))?;
+        let connected = self.platform.connect(self.logged_endpoint());
+        #[cfg(feature = "websocket-mqtt")]
+        let connected = self.upgraded(connected)?;
+        let conn_id = self.opened(connected.map_err(Error::from))?;
         let patience = self.setup.config.command_timeout_ms;
         let deadline = self.platform.now() + u64::from(patience);
         let Some(_pumping) = self.pump.acquire(&*self.platform, deadline) else {
@@ -45,13 +57,41 @@ impl Client {
         }
     }
 
+    /// An attempt to connect that goes on to WebSocket, where that is what the server speaks.
+    #[cfg(feature = "websocket-mqtt")]
+    fn upgrading(&self, attempt: Box<dyn Attempt>) -> Box<dyn Attempt> {
+        if !self.setup.over_websocket {
+            return attempt;
+        }
+        let Endpoint { host, port, .. } = &self.setup.endpoint;
+        let target = Target { host: host.clone(), port: *port, path: "/".to_owned(), protocol: "mqtt".to_owned() };
+        Box::new(Upgrade::new(Arc::clone(&self.platform), target, attempt))
+    }
+
+    /// The same, waited for.
+    #[cfg(feature = "websocket-mqtt")]
+    fn upgraded(&self, connected: Connected) -> Result<Connected, Error> {
+        let mut attempt = self.upgrading(Box::new(Made(Some(connected))));
+        loop {
+            if let Some(outcome) = attempt.outcome(UPGRADE_SLICE_MS) {
+                return Ok(outcome);
+            }
+            if self.platform.is_leaving() {
+                return Err(Error::ConnectTimedOut);
+            }
+        }
+    }
+
     /// Goes on with an attempt to connect again, or begins one; waits at most `wait_ms` for what comes of it.
     pub(super) fn reconnect(&self, wait_ms: u64) {
         // Taken out for as long as it runs: it logs, and the program's log handler may call the client.
         let known = self.reconnect.lock().take();
         let mut reconnect = known.unwrap_or_else(|| {
             let began = self.platform.now();
-            Reconnect { attempt: self.platform.begin_connect(self.logged_endpoint()), began }
+            let attempt = self.platform.begin_connect(self.logged_endpoint());
+            #[cfg(feature = "websocket-mqtt")]
+            let attempt = self.upgrading(attempt);
+            Reconnect { attempt, began }
         });
         let outcome = match reconnect.attempt.outcome(wait_ms) {
             Some(outcome) => outcome.map_err(Error::from),
@@ -101,6 +141,16 @@ impl Client {
         let password = match &self.setup.proof {
             Proof::Transport => String::new(),
             Proof::Password(key) => identity::password(key, &user_name),
+            #[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+            Proof::Signature(key_file) => match signature::sign(key_file, &user_name) {
+                Ok(signature) => identity::signed_password(&signature),
+                Err(cause) => {
+                    log::error!(target: "mqtt_connect", "no password: {cause}");
+                    drop(transport);
+                    self.lose(Error::NoPassword);
+                    return Err(Error::NoPassword);
+                }
+            },
         };
         log::debug!(target: "mqtt_connect", "connection id {conn_id}");
         {

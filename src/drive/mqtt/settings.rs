@@ -11,10 +11,13 @@ const MIN_COMMAND_TIMEOUT_MS: u32 = 500;
 const MAX_COMMAND_TIMEOUT_MS: u32 = 20_000;
 const MIN_HANDSHAKE_TIMEOUT_MS: u32 = 5000;
 const MAX_KEEP_ALIVE_S: u16 = 690;
-#[cfg(not(feature = "auth-with-notls"))]
-const PORT: u16 = 8883;
-#[cfg(feature = "auth-with-notls")]
-const PORT: u16 = 1883;
+/// With TLS and without, or what goes for WebSocket.
+const PORT: u16 = match (cfg!(feature = "websocket-mqtt"), cfg!(feature = "auth-with-notls")) {
+    (false, false) => 8883,
+    (false, true) => 1883,
+    (true, false) => 443,
+    (true, true) => 80,
+};
 
 /// What the program asks for. What goes beyond a limit counts as the limit.
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +45,15 @@ impl Setup {
         listener: Option<Box<dyn Listener>>,
         attachment: Box<dyn std::any::Any + Send + Sync>,
     ) -> Result<Setup, String> {
+        let host = if cfg!(feature = "websocket-mqtt") { identity.websocket_host() } else { identity.host() };
         let (host, port) =
-            overrides::server(overrides::ENDPOINT, "IOT_MQTT_Construct", "MQTT server", || (identity.host(), PORT))?;
+            overrides::server(overrides::ENDPOINT, "IOT_MQTT_Construct", "MQTT server", || (host, PORT))?;
         let command_timeout_ms = settings.command_timeout_ms.clamp(MIN_COMMAND_TIMEOUT_MS, MAX_COMMAND_TIMEOUT_MS);
         let handshake_timeout_ms = command_timeout_ms.max(MIN_HANDSHAKE_TIMEOUT_MS);
         Ok(Setup {
             endpoint: Endpoint { host, port, security, handshake_timeout_ms },
+            #[cfg(feature = "websocket-mqtt")]
+            over_websocket: true,
             proof,
             config: Config {
                 client_id: identity.client_id(),
@@ -83,5 +89,14 @@ mod tests {
         for (asked, keep_alive) in [(0, 0), (240_000, 240), (u32::MAX, 690)] {
             assert_eq!(setup(500, asked).config.keep_alive_s, keep_alive);
         }
+    }
+
+    #[cfg(feature = "websocket-mqtt")]
+    #[test]
+    fn websocket_has_servers_and_ports_of_its_own() {
+        let setup = setup(500, 0);
+        assert!(setup.over_websocket);
+        assert_eq!(setup.endpoint.host, "PRODUCTID0.ap-guangzhou.iothub.tencentdevices.com");
+        assert_eq!(setup.endpoint.port, if cfg!(feature = "auth-with-notls") { 80 } else { 443 });
     }
 }

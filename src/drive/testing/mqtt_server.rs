@@ -181,6 +181,8 @@ pub(crate) fn setup(listener: impl Listener + 'static, attachment: Box<dyn Any +
             security: Security::None,
             handshake_timeout_ms: 5000,
         },
+        #[cfg(feature = "websocket-mqtt")]
+        over_websocket: false,
         proof: Proof::Transport,
         config: Config {
             client_id: identity.client_id(),
