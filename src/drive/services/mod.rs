@@ -20,6 +20,7 @@ pub mod resource;
 pub mod rrpc;
 #[cfg(feature = "shadow")]
 pub mod shadow;
+mod slot;
 pub mod system_time;
 #[cfg(feature = "upgrade")]
 pub mod upgrade;

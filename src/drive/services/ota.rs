@@ -10,13 +10,12 @@ mod over_mqtt;
 mod signal;
 mod upgrade;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 
 use iot_engine::identity::Identity;
 #[cfg(feature = "upgrade")]
 use iot_engine::services::ota::FailureCode;
-use iot_engine::services::ota::{Checksum, OtaError, Report, Session, State, Topics};
+use iot_engine::services::ota::{OtaError, Report, Session, State, Topics};
 
 #[cfg(feature = "coap")]
 use crate::drive::coap;
@@ -24,7 +23,7 @@ use crate::drive::download::{Caller, Download, Fetched};
 use crate::drive::error::Error;
 use crate::drive::http_endpoint::Https;
 use crate::drive::mqtt;
-use crate::hal::sync::Mutex;
+use crate::drive::services::slot::Slot;
 use crate::hal::Platform;
 #[cfg(feature = "coap")]
 use over_coap::CoapSignal;
@@ -42,12 +41,7 @@ const CALLER: Caller = Caller {
 pub struct Ota {
     signal: Box<dyn Signal>,
     upgrade: Arc<Upgrade>,
-    checksum: Mutex<Checksum>,
-    download: Mutex<Option<Download>>,
-    /// How often another call has ended a download. A fetch that sees it change stops. Changed under the session lock.
-    epoch: AtomicU32,
-    /// Whether the client has been told of a running download.
-    running: AtomicBool,
+    download: Slot<Download>,
 }
 
 impl Ota {
@@ -94,19 +88,12 @@ impl Ota {
     }
 
     fn over(signal: Box<dyn Signal>, upgrade: Arc<Upgrade>) -> Self {
-        Ota {
-            signal,
-            upgrade,
-            checksum: Mutex::new(Checksum::default()),
-            download: Mutex::new(None),
-            epoch: AtomicU32::new(0),
-            running: AtomicBool::new(false),
-        }
+        Ota { signal, upgrade, download: Slot::new() }
     }
 
     /// Ends everything: a fetch that runs on another thread returns soon.
     pub fn destroy(&self) {
-        self.end_downloads(&mut self.upgrade.session.lock());
+        self.download.end(&mut self.upgrade.session.lock());
         self.signal.close();
         self.close_download();
     }
@@ -123,7 +110,7 @@ impl Ota {
         let report = {
             let mut session = self.upgrade.session.lock();
             let report = session.report_version(version).map_err(refusal)?;
-            self.end_downloads(&mut session);
+            self.download.end(&mut session);
             report
         };
         self.close_download();
@@ -180,7 +167,7 @@ impl Ota {
         let report = {
             let mut session = self.upgrade.session.lock();
             let report = end(&mut session).map_err(refusal)?;
-            self.end_downloads(&mut session);
+            self.download.end(&mut session);
             report
         };
         self.close_download();
@@ -213,7 +200,7 @@ impl Ota {
     /// # Errors
     /// `OtaError::InvalidState`, `OtaError::InvalidParam`, or why the download could not be started.
     pub fn start_download(&self, offset: u32, size: u32) -> Result<(), Error> {
-        self.start(&mut self.download.lock(), offset, size)
+        self.start(&mut self.download.transfer.lock(), offset, size)
     }
 
     fn start(&self, slot: &mut Option<Download>, offset: u32, size: u32) -> Result<(), Error> {
@@ -224,11 +211,11 @@ impl Ota {
                 log::error!(target: FUNCTION, "bytes {offset} to {size}: {}", why(error));
                 Error::Ota(error)
             })?;
-            (plan, self.epoch.load(Ordering::Relaxed))
+            (plan, self.download.epoch())
         };
         *slot = None;
         if offset == 0 {
-            self.checksum.lock().reset();
+            self.download.checksum.lock().reset();
         }
         // As users' scripts look for it (log_lines.md).
         log::debug!(target: FUNCTION, "to download FW from offset: {offset}, size: {size}");
@@ -236,7 +223,7 @@ impl Ota {
         let started = Download::start(self.platform().clone(), plan.clone(), &CALLER);
         let result = {
             let mut session = self.upgrade.session.lock();
-            if self.epoch.load(Ordering::Relaxed) == epoch {
+            if self.download.epoch() == epoch {
                 match started {
                     Ok(download) => {
                         session.download_started(&plan);
@@ -267,14 +254,14 @@ impl Ota {
     pub fn fetch(&self, buf: &mut [u8], limit_ms: u64) -> Result<usize, Error> {
         const FUNCTION: &str = CALLER.fetch;
         self.signal.note_fetch();
-        let mut slot = self.download.lock();
+        let mut slot = self.download.transfer.lock();
         let epoch = {
             let mut session = self.upgrade.session.lock();
             session.may_fetch().map_err(|error| {
                 log::error!(target: FUNCTION, "{}", why(error));
                 Error::Ota(error)
             })?;
-            self.epoch.load(Ordering::Relaxed)
+            self.download.epoch()
         };
         if slot.is_none() {
             self.start(&mut slot, 0, u32::MAX)?;
@@ -282,7 +269,7 @@ impl Ota {
         let Some(download) = slot.as_mut() else {
             return Err(Error::Ota(self.note(OtaError::InvalidState)));
         };
-        let ended = || self.epoch.load(Ordering::Relaxed) != epoch;
+        let ended = || self.download.epoch() != epoch;
         let fetched = download.fetch(buf, limit_ms, &|| ended() || self.platform().is_leaving());
         let mut reports = Vec::new();
         let mut over = false;
@@ -311,7 +298,7 @@ impl Ota {
             }
         };
         if let Ok(count @ 1..) = result {
-            self.checksum.lock().update(buf.get(..count).unwrap_or_default());
+            self.download.checksum.lock().update(buf.get(..count).unwrap_or_default());
         }
         if over {
             *slot = None;
@@ -326,12 +313,12 @@ impl Ota {
 
     /// Starts the MD5 over.
     pub fn reset_md5(&self) {
-        self.checksum.lock().reset();
+        self.download.checksum.lock().reset();
     }
 
     /// Adds bytes that are on flash already to the MD5.
     pub fn update_md5(&self, data: &[u8]) {
-        self.checksum.lock().update(data);
+        self.download.checksum.lock().update(data);
     }
 
     /// Whether there is an update command to be asked about: in FETCHING and later.
@@ -379,7 +366,7 @@ impl Ota {
     /// # Errors
     /// `InvalidState` unless FETCHED.
     pub fn check_firmware(&self) -> Result<bool, OtaError> {
-        let digest = self.checksum.lock().hex();
+        let digest = self.download.checksum.lock().hex();
         let (announced, (matches, report)) = {
             let mut session = self.upgrade.session.lock();
             let checked = session.check_firmware(&digest)?;
@@ -404,23 +391,14 @@ impl Ota {
         self.upgrade.session.lock().note(error)
     }
 
-    /// Ends a running download: its fetch stops soon. The caller holds the session's lock, which the argument proves.
-    fn end_downloads(&self, _session: &mut Session) {
-        self.epoch.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Closes the download's connection. Waits for a running fetch, which stops soon.
     fn close_download(&self) {
-        let mut slot = self.download.lock();
-        *slot = None;
-        self.set_running(false);
+        self.download.close(|running| self.signal.set_download_running(running));
     }
 
-    /// Tells the client whether a download runs, once for each change. Called under the download lock.
+    /// Called under the download lock.
     fn set_running(&self, running: bool) {
-        if self.running.swap(running, Ordering::Relaxed) != running {
-            self.signal.set_download_running(running);
-        }
+        self.download.set_running(running, |running| self.signal.set_download_running(running));
     }
 }
 

@@ -5,7 +5,6 @@
 //! may end in a user's callback.
 
 mod download;
-mod slot;
 mod subscription;
 mod upload;
 
@@ -22,10 +21,10 @@ use crate::drive::error::Error;
 use crate::drive::http_endpoint::{Https, StartError};
 use crate::drive::mqtt::{Client, QoS};
 use crate::drive::services::channel::{Channel, Terms};
+use crate::drive::services::slot::Slot;
 use crate::drive::upload::Upload;
 use crate::hal::sync::Mutex;
 use crate::hal::Platform;
-use slot::Slot;
 use subscription::Subscription;
 
 const TERMS: Terms = Terms { qos: QoS::AtLeastOnce, limit_ms: 2_000, asks: 1 };
@@ -96,8 +95,8 @@ impl Resource {
             self.upload.end(&mut session);
         }
         self.channel.close();
-        self.download.close(&self.client);
-        self.upload.close(&self.client);
+        self.download.close(|running| self.tell_running(running));
+        self.upload.close(|running| self.tell_running(running));
     }
 
     fn session(&self) -> &Mutex<Session> {
@@ -106,6 +105,11 @@ impl Resource {
 
     fn platform(&self) -> &Arc<dyn Platform> {
         self.client.platform()
+    }
+
+    /// Calls that drive the client wait for nothing while a transfer runs.
+    fn tell_running(&self, running: bool) {
+        self.client.set_download_running(running);
     }
 
     fn checksum(&self, direction: Direction) -> &Mutex<Checksum> {
@@ -243,7 +247,7 @@ impl Resource {
                 }
             }
         };
-        slot.set_running(&self.client, result.is_ok());
+        slot.set_running(result.is_ok(), |running| self.tell_running(running));
         result.map_err(|(error, text)| {
             log::error!(target: function, "the {} does not start: {text}", direction.word());
             error

@@ -1,4 +1,4 @@
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{mpsc, Mutex as StdMutex, Weak};
 
 use iot_engine::services::ota::{Delivery, FailureCode};

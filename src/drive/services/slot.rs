@@ -3,12 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use iot_engine::services::ota::Checksum;
-use iot_engine::services::resource::Session;
 
-use crate::drive::mqtt::Client;
 use crate::hal::sync::Mutex;
 
-/// One way's transfer and its MD5. The way's other calls do not wait for it.
+/// A download or an upload, and its MD5. Calls that only look on do not wait for it.
 pub(super) struct Slot<T> {
     /// Held while it is started, carried on or closed.
     pub transfer: Mutex<Option<T>>,
@@ -34,22 +32,23 @@ impl<T> Slot<T> {
         self.epoch.load(Ordering::Relaxed)
     }
 
-    /// Ends a running transfer: its call stops soon. The caller holds the session's lock, which the argument proves.
-    pub(super) fn end(&self, _session: &mut Session) {
+    /// Ends a running transfer: its call stops soon. The caller holds its session's lock, which the argument proves.
+    pub(super) fn end<S>(&self, _session: &mut S) {
         self.epoch.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Closes the connection. Waits for a running call, which stops soon.
-    pub(super) fn close(&self, client: &Client) {
+    /// Closes the connection. Waits for a running call, which stops soon. `tell` as for
+    /// [`set_running`](Self::set_running).
+    pub(super) fn close(&self, tell: impl FnOnce(bool)) {
         let mut transfer = self.transfer.lock();
         *transfer = None;
-        self.set_running(client, false);
+        self.set_running(false, tell);
     }
 
-    /// Tells the client whether a transfer runs, once for each change. Called under the transfer's lock.
-    pub(super) fn set_running(&self, client: &Client, is_running: bool) {
+    /// Has `tell` tell the client whether a transfer runs, once for each change. Called under the transfer's lock.
+    pub(super) fn set_running(&self, is_running: bool, tell: impl FnOnce(bool)) {
         if self.is_running.swap(is_running, Ordering::Relaxed) != is_running {
-            client.set_download_running(is_running);
+            tell(is_running);
         }
     }
 }
