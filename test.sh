@@ -116,7 +116,7 @@ modes_built=
 build_modes() {
     [ -n "$modes_built" ] && return
     build_mode key -DIOT_BUILD_BENCH=ON && build_mode notls -DFEATURE_AUTH_WITH_NOTLS=ON && build_mode cert -DFEATURE_AUTH_MODE=CERT &&
-        build_mode log -DFEATURE_AUTH_WITH_NOTLS=ON -DFEATURE_LOG_UPLOAD_ENABLED=ON -DFEATURE_COAP_COMM_ENABLED=ON &&
+        build_mode log -DFEATURE_AUTH_WITH_NOTLS=ON -DFEATURE_LOG_UPLOAD_ENABLED=ON -DFEATURE_COAP_COMM_ENABLED=ON -DFEATURE_UPGRADE=ON &&
         build_mode coap -DFEATURE_OTA_SIGNAL_CHANNEL=COAP -DIOT_BUILD_HUB=OFF -DIOT_BUILD_SHARED=OFF -DBUILD_TESTING=OFF &&
         build_mode abi33 -DIOT_ABI=3.3 &&
         modes_built=yes
@@ -130,7 +130,7 @@ ctest_part() {
         only=()
         case $mode in
         # The others know nothing of log upload and CoAP without TLS; the rest is notls once more.
-        log) only=(-R '^(memory/services|stack/services|power/saved_lines|(c|valgrind)/(coap|log_upload)$)') ;;
+        log) only=(-R '^(memory/services|stack/services|power/(saved_lines|slots)|(c|valgrind)/(coap|log_upload)$)') ;;
         # The longest prove nothing about the interface: power that is cut, and how much memory a server may ask for.
         abi33) only=(-E '^(power/cuts|memory/(peer|rest))$') ;;
         esac

@@ -62,7 +62,7 @@ typedef enum IOT_Upgrade_Cause {
     IOT_UPGRADE_CAUSE_STORE = 4,
     /** The firmware does not fit into the slot. */
     IOT_UPGRADE_CAUSE_TOO_LARGE = 5,
-    /** The new slot was never started. */
+    /** The new slot was never started, or not for long enough to say so. */
     IOT_UPGRADE_CAUSE_NOT_STARTED = 6,
     /** The new slot was not confirmed. */
     IOT_UPGRADE_CAUSE_NOT_CONFIRMED = 7,

@@ -16,6 +16,7 @@ CloudScript   cloud_script;
 CloudFaults   cloud_faults;
 CloudSeen     cloud_seen;
 
+bool (*cloud_report)(const char *payload, size_t len);
 bool (*cloud_others)(CloudPeer *peer, const char *topic, size_t topic_len, const char *payload, size_t len);
 
 /* Who reported a version last; NULL when that connection is over. */
@@ -24,7 +25,12 @@ static char       reporter_topic[128];
 
 unsigned char cloud_firmware_byte(uint32_t position)
 {
-    return (unsigned char)((position * 2654435761u) >> 24);
+    unsigned char byte = (unsigned char)((position * 2654435761u) >> 24);
+
+    if (position < cloud_firmware.head_len) {
+        return (unsigned char)cloud_firmware.head[position];
+    }
+    return cloud_firmware.wrong_at != 0 && position == cloud_firmware.wrong_at ? byte ^ 1 : byte;
 }
 
 void cloud_open(CloudPeer *peer)
@@ -138,6 +144,8 @@ static bool on_report(CloudPeer *peer, const char *device, size_t device_len, co
     static const char refused[] =
         "{\"result_code\":1,\"result_msg\":\"not now\",\"type\":\"report_version_rsp\",\"version\":\"1.0.0\"}";
 
+    bool is_ordered = cloud_report == NULL || cloud_report(payload, len);
+
     if (contains(payload, len, "\"done\"")) {
         cloud_seen.done++;
     }
@@ -156,7 +164,7 @@ static bool on_report(CloudPeer *peer, const char *device, size_t device_len, co
         return send_publish(peer, reporter_topic, strlen(reporter_topic), refused, strlen(refused));
     }
     return send_publish(peer, reporter_topic, strlen(reporter_topic), agreed, strlen(agreed)) &&
-           send_command(peer, reporter_topic);
+           (!is_ordered || send_command(peer, reporter_topic));
 }
 
 static bool on_publish(CloudPeer *peer, unsigned char flags, const unsigned char *body, size_t len)

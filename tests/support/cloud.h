@@ -24,6 +24,9 @@ typedef struct {
     const char  *md5;
     CloudFraming framing;
     const char  *version; /* NULL: CLOUD_VERSION */
+    const char  *head;    /* NULL, or its first `head_len` bytes */
+    uint32_t     head_len;
+    uint32_t     wrong_at; /* 0, or a byte that is another one */
 } CloudFirmware;
 
 /* What the cloud offers; not changed while a device is at it. */
@@ -84,6 +87,9 @@ typedef struct {
     bool          closing;   /* once all is sent */
     unsigned      packet_id; /* of the last message to the device */
 } CloudPeer;
+
+/* Hears of every report of a device, where it is not NULL. False: a version report brings no command. */
+extern bool (*cloud_report)(const char *payload, size_t len);
 
 /* Hears of every publish that is none of the cloud's own, where it is not NULL. False: the cloud closes the connection. */
 extern bool (*cloud_others)(CloudPeer *peer, const char *topic, size_t topic_len, const char *payload, size_t len);

@@ -51,7 +51,7 @@ pub enum Cause {
     Store,
     /// The firmware does not fit into the slot.
     TooLarge,
-    /// The slot was never started.
+    /// The slot was never started, or not for long enough to say so.
     NotStarted,
     /// It was started and not confirmed.
     NotConfirmed,
@@ -138,7 +138,7 @@ impl Cause {
             Cause::Md5 => "the firmware's MD5 is not the announced one",
             Cause::Store => "the firmware could not be stored",
             Cause::TooLarge => "the firmware does not fit into the slot",
-            Cause::NotStarted => "the firmware was installed, but never started",
+            Cause::NotStarted => "the firmware was installed, but never came up",
             Cause::NotConfirmed => "the firmware did not confirm that it works: the former one runs again",
             Cause::FellBack => "the firmware did not come up: the former one runs again",
             Cause::Refused(refusal) => refusal.text(),
