@@ -29,7 +29,7 @@ build() {
 echo "== Building (the first time takes some minutes)"
 build notls -DFEATURE_AUTH_WITH_NOTLS=ON
 build key
-build log -DFEATURE_LOG_UPLOAD_ENABLED=ON
+build log -DFEATURE_LOG_UPLOAD_ENABLED=ON -DFEATURE_UPGRADE=ON
 build coap -DFEATURE_OTA_SIGNAL_CHANNEL=COAP
 cargo build --locked --release -p hub -p bench
 

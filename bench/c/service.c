@@ -8,6 +8,9 @@
 #if defined(SERVICE_COAP) || defined(SERVICE_COAP_UPGRADES)
 #include "qcloud_iot_export_coap.h"
 #endif
+#if defined(SERVICE_SLOTS)
+#include "qcloud_iot_export_upgrade.h"
+#endif
 
 #if defined(SERVICE_SHADOW)
 static void use(Device *device)
@@ -184,6 +187,45 @@ static void use(Device *device)
 #endif
     IOT_COAP_Yield(client, 200);
     IOT_COAP_Destroy(&client);
+}
+#elif defined(SERVICE_OTA)
+static void use(Device *device)
+{
+    device->ota = IOT_OTA_Init(device->info.product_id, device->info.device_name, device->client);
+    device_report_version(device, "1.0.0");
+    device_start_download(device);
+    while (!IOT_OTA_IsFetchFinish(device->ota)) {
+        char block[1000];
+
+        device_fetch(device, block, sizeof(block), 1);
+    }
+    device_check_firmware(device);
+    device_report_success(device);
+    IOT_OTA_Destroy(device->ota);
+}
+#elif defined(SERVICE_SLOTS)
+static void use(Device *device)
+{
+    IOT_Upgrade_Pair   pair;
+    IOT_Upgrade_Params params;
+    void              *upgrade;
+
+    memset(&pair, 0, sizeof(pair));
+    memset(&params, 0, sizeof(params));
+    pair.slot[0]        = "/dev/mmcblk0p2";
+    pair.slot[1]        = "/dev/mmcblk0p3";
+    pair.record         = "/data/upgrade";
+    pair.link           = "/data/current";
+    params.client       = device->client;
+    params.version      = "1.0.0";
+    params.pair         = &pair;
+    params.is_automatic = 1;
+    params.public_keys  = "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c";
+    upgrade             = IOT_Upgrade_Init(&params);
+    IOT_Upgrade_ConfirmRunning(upgrade);
+    while (IOT_Upgrade_Yield(upgrade, 200) == 0) {
+    }
+    IOT_Upgrade_Destroy(upgrade);
 }
 #else
 static void use(Device *device)

@@ -2,7 +2,7 @@
 
 use e2e::Build;
 
-use crate::figures::{Figure, Row, Unit};
+use crate::figures::{Figure, Goal, Row, Unit};
 use crate::size::stripped;
 
 /// The programs `service_*` and what they use.
@@ -20,12 +20,29 @@ const SERVICES: [(Build, &str, &str); 10] = [
 ];
 
 pub fn run() -> Vec<Row> {
-    SERVICES.iter().map(|(build, name, words)| row(*build, name, words)).collect()
+    let mut rows: Vec<Row> = SERVICES.iter().map(|(build, name, words)| row(*build, name, words)).collect();
+    rows.push(slots());
+    rows
+}
+
+/// Both download: only what comes on top is of interest.
+fn slots() -> Row {
+    let (with, without) = (bytes(Build::LogUpload, "slots"), bytes(Build::LogUpload, "ota"));
+    let added = (with - without).round();
+    Row::new(
+        "what signed upgrades into the other slot add to a stripped program that upgrades by `IOT_OTA_*`",
+        Figure::once(Unit::Bytes, added),
+    )
+    .beside("that program", &Figure::once(Unit::Bytes, without.round()))
+    .goal(Goal::at_most(60_000.0, added, "bytes"))
+}
+
+fn bytes(build: Build, program: &str) -> f64 {
+    stripped(&build.program(&format!("service_{program}"))) * 1e3
 }
 
 fn row(build: Build, name: &str, words: &str) -> Row {
-    let bytes = |program: &str| stripped(&build.program(&format!("service_{program}"))) * 1e3;
-    let (with, without) = (bytes(name), bytes("none"));
+    let (with, without) = (bytes(build, name), bytes(build, "none"));
     Row::new(
         &format!("what {words} adds to a stripped program that uses it"),
         Figure::once(Unit::Bytes, (with - without).round()),
