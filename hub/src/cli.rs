@@ -152,7 +152,7 @@ pub struct RunArgs {
     /// MQTT over TLS with a pre-shared key
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
     pub mqtt_psk: Listen,
-    /// MQTT over TCP with a password
+    /// MQTT over TCP with a password; each of the three takes MQTT over WebSocket, too
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
     pub mqtt: Listen,
     /// MQTT over TLS with a client certificate

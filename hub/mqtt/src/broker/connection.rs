@@ -24,7 +24,7 @@ use hub_fault::Stray;
 /// Largest packet taken from a device, in bytes.
 const MAX_PACKET: usize = 256 * 1024;
 /// How long a device may take from its connection to its CONNECT.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a device may leave its socket's buffer full.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// Stands in for "never" where keep-alive is off.

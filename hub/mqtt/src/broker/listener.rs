@@ -1,12 +1,14 @@
-//! The three MQTT listeners.
+//! The three MQTT listeners. Each takes MQTT over WebSocket, too.
 
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection::{handshake_failure, serve};
+use super::connection::{handshake_failure, serve, CONNECT_LIMIT};
+use super::websocket::{self, Opened};
 use super::Side;
 use crate::auth::Identity;
 use crate::tls::{certs, psk};
@@ -58,11 +60,11 @@ async fn begin(side: Side, stream: TcpStream, mut proof: Proof) {
     let refused = |listener, client_id, reason| hub.emit(&Event::Refused { client_id, listener, reason });
     let late = || "no TLS handshake in time".to_owned();
     match proof {
-        Proof::Password => serve(&side, stream, handle, Listener::Tcp, None).await,
+        Proof::Password => talk(&side, stream, handle, Listener::Tcp, None).await,
         Proof::Psk(acceptor) => match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
             Ok(Ok((stream, name))) => {
                 let identity = Identity { name, serial: None };
-                serve(&side, stream, handle, Listener::Psk, Some(identity)).await;
+                talk(&side, stream, handle, Listener::Psk, Some(identity)).await;
             }
             Ok(Err(failure)) => refused(Listener::Psk, failure.identity, failure.reason),
             Err(_) => refused(Listener::Psk, None, late()),
@@ -71,10 +73,29 @@ async fn begin(side: Side, stream: TcpStream, mut proof: Proof) {
             Ok(Ok(stream)) => {
                 let chain = stream.get_ref().1.peer_certificates();
                 let identity = chain.and_then(|chain| chain.first()).and_then(|leaf| certs::identity(leaf));
-                serve(&side, stream, handle, Listener::Cert, identity).await;
+                talk(&side, stream, handle, Listener::Cert, identity).await;
             }
             Ok(Err(error)) => refused(Listener::Cert, None, handshake_failure(&error)),
             Err(_) => refused(Listener::Cert, None, late()),
         },
+    }
+}
+
+/// Serves a connection, whether it speaks MQTT at once or over WebSocket.
+async fn talk<S>(side: &Side, stream: S, handle: Handle, listener: Listener, identity: Option<Identity>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let client_id = identity.as_ref().map(|identity| identity.name.clone());
+    let refused = |reason| side.hub.emit(&Event::Refused { client_id, listener, reason });
+    match timeout(CONNECT_LIMIT, websocket::open(stream)).await {
+        Ok(Ok(Opened::Mqtt(stream))) => serve(side, stream, handle, listener, identity).await,
+        Ok(Ok(Opened::Http(stream))) => match timeout(CONNECT_LIMIT, websocket::accept(stream)).await {
+            Ok(Ok(stream)) => serve(side, stream, handle, listener, identity).await,
+            Ok(Err(reason)) => refused(reason),
+            Err(_) => refused("no request for WebSocket in time".to_owned()),
+        },
+        Ok(Err(error)) => refused(format!("read: {error}")),
+        Err(_) => refused("no CONNECT in time".to_owned()),
     }
 }

@@ -6,6 +6,7 @@
 mod connection;
 pub mod listener;
 mod session;
+mod websocket;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
