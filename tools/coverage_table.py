@@ -23,7 +23,7 @@ ENGINE_GOAL = 95
 PARSERS = [f"engine/src/{name}" for name in (
     "coap/", "download/answer.rs", "endpoint.rs", "helpers/date.rs", "helpers/getopt.rs", "helpers/hex.rs",
     "helpers/json/", "helpers/number.rs", "helpers/pem.rs", "helpers/redact.rs", "http/", "mqtt/frame.rs", "mqtt/packet.rs",
-    "services/gateway/message.rs", "services/gateway/notice.rs", "services/log_upload/answer.rs", "services/log_upload/level.rs",
+    "services/gateway/message.rs", "services/gateway/notice.rs", "services/log_upload/answer.rs", "services/log_upload/form.rs", "services/log_upload/level.rs",
     "services/fields.rs", "services/ota/command.rs", "services/ota/message.rs", "services/registration/credentials.rs",
     "services/registration/payload.rs", "services/registration/reply.rs", "services/remote_config/message.rs",
     "services/resource/command.rs", "services/resource/message.rs", "services/rrpc.rs", "services/shadow/delta.rs",

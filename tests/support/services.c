@@ -340,6 +340,11 @@ static bool use_registration(void)
 /* ---- Log upload, over a shadow's client ---- */
 
 #ifdef LOG_UPLOAD
+#if defined(MAX_SIZE_OF_REGION) && defined(AUTH_MODE_KEY)
+#define LOG_TAKEN "{\"Response\":{\"RequestId\":\"r\"}}"
+#else
+#define LOG_TAKEN "{\"Retcode\":0}"
+#endif
 static char     saved[20000];
 static size_t   saved_len;
 static unsigned early_events; /* of a client that the program does not have yet */
@@ -398,7 +403,7 @@ static bool use_log_upload(void)
     params.device_secret = of_mqtt.device_secret;
 #endif
     params.event_handle.h_fp = on_event;
-    is_ours                  = answer_begin("{\"Retcode\":0}");
+    is_ours                  = answer_begin(LOG_TAKEN);
     shadow                   = shadow != NULL ? shadow : IOT_Shadow_Construct(&params);
     if (shadow != NULL) {
         IOT_Log_Gen("services.c", "use_log_upload", __LINE__, eLOG_ERROR, "%s", "a line");

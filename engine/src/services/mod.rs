@@ -1,5 +1,5 @@
 //! The services of the cloud that a device uses over its MQTT session: a folder each, with its topics, messages and
-//! session. [`exchange`], [`fields`], [`question`] and [`topics`] are what they share. [`registration`] comes before any session.
+//! session. [`exchange`], [`fields`], [`question`], [`signed_head`] and [`topics`] are what they share. [`registration`] comes before any session.
 
 pub mod broadcast;
 pub mod exchange;
@@ -13,5 +13,6 @@ pub mod remote_config;
 pub mod resource;
 pub mod rrpc;
 pub mod shadow;
+pub mod signed_head;
 pub mod system_time;
 pub mod topics;

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use iot_engine::helpers::logline::Level;
 use iot_engine::http::Url;
-use iot_engine::services::log_upload::{lines, Sender, Session, Urgency, Wanted, MAX_SAVED, SERVER};
+use iot_engine::services::log_upload::{Moment, Sender, Session, Urgency, Wanted, MAX_SAVED};
 
 use super::system_time;
 use crate::drive::mqtt::Client;
@@ -159,11 +159,12 @@ impl Uploader {
     /// Why it can't be.
     pub fn new(setup: Setup) -> Result<Arc<Self>, String> {
         let address = overrides::read(ENDPOINT);
-        let server = Url::parse(address.as_deref().unwrap_or(SERVER))?;
+        let server = Url::parse(address.as_deref().unwrap_or(setup.sender.server()))?;
         if server.tls() {
             return Err(format!("{ENDPOINT} must begin with http://"));
         }
-        let session = Session::new(setup.store.is_some()).ok_or("there is no memory for the lines")?;
+        let session =
+            Session::new(setup.sender.form(), setup.store.is_some()).ok_or("there is no memory for the lines")?;
         let (session, clients) = (Mutex::new(session), Mutex::new(Vec::new()));
         Ok(Arc::new(Uploader { setup, server, session, turn: Arc::new(Turn(AtomicBool::new(false))), clients }))
     }
@@ -250,7 +251,7 @@ impl Uploader {
     fn send<'a>(&self, text: &'a [u8]) -> Result<(), &'a [u8]> {
         let mut left = text;
         while !left.is_empty() {
-            let (part, later) = left.split_at(lines::first_part(left).min(left.len()));
+            let (part, later) = left.split_at(self.setup.sender.form().first_part(left).min(left.len()));
             if let Err(why) = self.post(part) {
                 say("post_log", line!(), &why);
                 return Err(left);
@@ -264,9 +265,10 @@ impl Uploader {
         self.learn_time();
         let platform = &*self.setup.platform;
         let seconds = lock(&self.session).seconds(platform.now());
-        let request =
-            self.setup.sender.request(&self.server, seconds, part).ok_or("there is no memory for a request")?;
-        post::post(platform, &self.server, &request)
+        let sender = &self.setup.sender;
+        let moment = Moment { seconds, random: platform.random() };
+        let request = sender.request(&self.server, moment, part).ok_or("there is no memory for a request")?;
+        post::post(platform, &self.server, sender.form(), &request)
     }
 
     fn learn_time(&self) {
@@ -303,8 +305,9 @@ impl Uploader {
                 return Sent::NotSaved;
             }
         }
-        if lines::has_line(&text) {
-            if self.send(&text).is_err() {
+        let sound = self.setup.sender.form().sound(&text);
+        if !sound.is_empty() {
+            if self.send(sound).is_err() {
                 return Sent::Failed;
             }
         } else {

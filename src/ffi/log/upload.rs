@@ -8,6 +8,7 @@ use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_ERR_MALLOC, QC
 use iot_abi::log::{eLOG_ERROR, LogUploadInitParams};
 use iot_abi::raw;
 use iot_engine::helpers::logline::Level;
+use iot_engine::identity::Identity;
 use iot_engine::services::log_upload::{request, Mode, Sender, Urgency};
 
 use crate::drive::services::log_upload::{self, Setup, Store, Uploader};
@@ -49,7 +50,7 @@ unsafe fn uploader(function: &'static str, params: &LogUploadInitParams) -> Resu
     let (mode, key) = key(function, sign_key)?;
     let setup = Setup {
         platform: Arc::new(HalPlatform::new()),
-        sender: Sender::new(&device, mode, key),
+        sender: in_its_form(&device, mode, key),
         store: CStore::of(params).map(|store| Box::new(store) as Box<dyn Store>),
         level: || super::upload_level().load(Ordering::Relaxed),
         set_level,
@@ -58,6 +59,16 @@ unsafe fn uploader(function: &'static str, params: &LogUploadInitParams) -> Resu
         ::log::error!(target: function, "{why}");
         QCLOUD_ERR_FAILURE
     })
+}
+
+/// As the interface's release of the C SDK does it. In CERT mode that of 3.3.0 signs with the private key, which a platform
+/// can't be asked for yet.
+fn in_its_form(device: &Identity, mode: Mode, key: Vec<u8>) -> Sender {
+    if cfg!(all(feature = "abi-3-3", not(feature = "auth-mode-cert"))) {
+        Sender::of_json(device, key)
+    } else {
+        Sender::new(device, mode, key)
+    }
 }
 
 fn set_level(level: Level) {

@@ -1,6 +1,7 @@
-//! What the server says to an upload (log_upload.md section 3).
+//! What the server says to an upload (log_upload.md sections 3 and 8).
 
-use crate::helpers::json;
+use super::form::Form;
+use crate::helpers::json::{self, Kind};
 use crate::http::reply::{self, Fault, Reply};
 
 /// Longest head and longest body that are read, in bytes each.
@@ -16,7 +17,7 @@ pub fn answer() -> Reply {
 ///
 /// # Errors
 /// Why the upload failed.
-pub fn verdict(reply: Reply) -> Result<(), String> {
+pub fn verdict(form: Form, reply: Reply) -> Result<(), String> {
     let has_head = reply.has_head();
     let reply::Answer { status, body } = reply.into_answer().map_err(|fault| match fault {
         Fault::Malformed(why) => why,
@@ -28,11 +29,25 @@ pub fn verdict(reply: Reply) -> Result<(), String> {
     if !matches!(status, 200..=299) {
         return Err(format!("the server answered {status}"));
     }
+    if form == Form::Json {
+        return verdict_of_json(&body);
+    }
     let code = json::values(json::message(&body), ["Retcode"]);
     match code.ok().and_then(|[code]| code?.whole()) {
         Some(0) => Ok(()),
         Some(code) => Err(format!("the server refused the lines: Retcode {code}")),
         None => Err(format!("the server's answer of {} bytes has no Retcode", body.len())),
+    }
+}
+
+fn verdict_of_json(body: &[u8]) -> Result<(), String> {
+    let response = json::values(json::message(body), ["Response"]).ok().and_then(|[response]| response);
+    let Some(response) = response.filter(|response| response.kind() == Kind::Object) else {
+        return Err(format!("the server's answer of {} bytes has no Response", body.len()));
+    };
+    match json::values(response.source(), ["Error"]) {
+        Ok([None]) => Ok(()),
+        _ => Err("the server refused the lines".to_owned()),
     }
 }
 
@@ -53,7 +68,30 @@ mod tests {
             reply.received(piece.len());
         }
         reply.closed();
-        verdict(reply)
+        verdict(Form::Plain, reply)
+    }
+
+    #[test]
+    fn case_21_an_answer_of_json_is_good_without_an_error() {
+        for (body, expected) in [
+            (r#"{"Response":{"RequestId":"f4da4f1f"}}"#, Ok(())),
+            (r#"{"Response":{}}"#, Ok(())),
+            (r#"{"Response":{"Error":{"Code":"AuthFailure","Message":"sign"},"RequestId":"r"}}"#, Err("refused")),
+            (r#"{"Response":{"Error":null}}"#, Err("refused")),
+            (r#"{"Response":"x"}"#, Err("no Response")),
+            (r#"{"Retcode":0}"#, Err("no Response")),
+            ("", Err("no Response")),
+        ] {
+            let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            let mut reply = answer();
+            reply.room(text.len()).copy_from_slice(text.as_bytes());
+            reply.received(text.len());
+            match (verdict(Form::Json, reply), expected) {
+                (Ok(()), Ok(())) => {}
+                (Err(why), Err(words)) => assert!(why.contains(words), "{body}: {why}"),
+                (found, _) => panic!("{body}: {found:?}"),
+            }
+        }
     }
 
     fn assert_each(answer: &str, expected: Result<(), &str>) {
@@ -91,7 +129,7 @@ mod tests {
     fn an_answer_without_memory_is_none() {
         let mut reply = answer();
         assert!(reply.room(usize::MAX).is_empty());
-        assert_eq!(verdict(reply), Err("no memory for the answer".to_owned()));
+        assert_eq!(verdict(Form::Plain, reply), Err("no memory for the answer".to_owned()));
     }
 
     #[test]

@@ -1,15 +1,21 @@
-//! The bytes of an upload (log_upload.md section 3).
+//! The bytes of an upload (log_upload.md sections 3 and 8).
 
 use std::fmt::Write;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
+use super::form::{Form, SEPARATOR};
+use crate::helpers::json::quoted;
 use crate::http::Url;
 use crate::identity::Identity;
+use crate::services::signed_head::SignedHead;
 
-/// Length of what stands before the lines.
-pub const HEAD_LEN: usize = 112;
+/// The server of [`Form::Plain`].
+const SERVER: &str = "http://devicelog.iot.cloud.tencent.com:80/cgi-bin/report-log";
+/// Where the servers of [`Form::Json`] take lines.
+const JSON_PATH: &str = "/device/reportlog";
+
 /// Of it the signature.
 const SIGNATURE_LEN: usize = 40;
 /// So much of a secret or a certificate is the key.
@@ -42,8 +48,19 @@ pub fn key_of_certificate(file: &[u8]) -> Option<Vec<u8>> {
 /// Who sends. Holds the key, so it does not show itself.
 pub struct Sender {
     key: Vec<u8>,
-    /// All of the head that stays the same.
+    form: Form,
+    server: String,
+    /// All that stands before the lines and stays the same.
     head: String,
+}
+
+/// What is new in each request.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// UTC, 0 where that is not known.
+    pub seconds: u64,
+    /// Any number.
+    pub random: u64,
 }
 
 impl Sender {
@@ -55,12 +72,60 @@ impl Sender {
             Mode::Certificate => 'C',
         };
         let head = format!("{letter}###{:#<10}{:#<48}", device.product_id(), device.device_name());
-        Sender { key, head }
+        Sender { key, form: Form::Plain, server: SERVER.to_owned(), head }
     }
 
-    /// A whole request for `url` with `lines`, at `seconds` of UTC, 0 where that is not known. `None` without memory.
+    /// The same as the C SDK 3.3.0 does it, with a server of the device's region.
     #[must_use]
-    pub fn request(&self, url: &Url, seconds: u64, lines: &[u8]) -> Option<Vec<u8>> {
+    pub fn of_json(device: &Identity, key: Vec<u8>) -> Self {
+        let (device_name, product_id) = (quoted(device.device_name()), quoted(device.product_id()));
+        let head = format!("{{\"DeviceName\":{device_name},\"Level\":\"ERR\",\"ProductId\":{product_id},\"Message\":[");
+        let server = format!("http://{}:80{JSON_PATH}", device.region().gateway());
+        Sender { key, form: Form::Json, server, head }
+    }
+
+    /// How it writes lines.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Where the lines go unless the program's environment says otherwise.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// A whole request for `url` with `lines`. `None` without memory.
+    #[must_use]
+    pub fn request(&self, url: &Url, moment: Moment, lines: &[u8]) -> Option<Vec<u8>> {
+        match self.form {
+            Form::Plain => self.plain(url, moment.seconds, lines),
+            Form::Json => self.json(url, moment, lines),
+        }
+    }
+
+    fn json(&self, url: &Url, moment: Moment, lines: &[u8]) -> Option<Vec<u8>> {
+        let lines = lines.strip_suffix(SEPARATOR).unwrap_or(lines);
+        let mut body = Vec::new();
+        body.try_reserve_exact(self.head.len() + lines.len() + 2).ok()?;
+        [self.head.as_bytes(), lines, b"]}"].iter().for_each(|part| body.extend_from_slice(part));
+        let host = url.host_and_port();
+        let nonce = u32::try_from(moment.random >> 33).unwrap_or(0);
+        let head = SignedHead { host: &host, path: url.target(), seconds: moment.seconds, nonce };
+        let fields = format!(
+            "{}Content-Length: {}\r\nContent-Type: application/json;charset=utf-8\r\n\r\n",
+            head.text(&self.key, &body),
+            body.len()
+        );
+        let mut request = Vec::new();
+        request.try_reserve_exact(fields.len() + body.len()).ok()?;
+        request.extend_from_slice(fields.as_bytes());
+        request.extend_from_slice(&body);
+        Some(request)
+    }
+
+    fn plain(&self, url: &Url, seconds: u64, lines: &[u8]) -> Option<Vec<u8>> {
         let time = format!("{seconds:010}");
         let fields = format!(
             "POST {} HTTP/1.1\r\nHost: {}\r\nAccept:application/json;*/*\r\nContent-Length: {}\r\nContent-Type: text/plain;charset=utf-8\r\n\r\n",
@@ -95,12 +160,39 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::region::Region;
+    use crate::services::log_upload::form::HEAD_LEN;
 
     fn request(mode: Mode, device: (&str, &str), seconds: u64, lines: &str) -> String {
         let device = Identity::new(device.0, device.1).unwrap();
         let sender = Sender::new(&device, mode, b"c2VjcmV0c2VjcmV0MTIzNA==".to_vec());
-        let url = Url::parse(crate::services::log_upload::SERVER).unwrap();
-        String::from_utf8(sender.request(&url, seconds, lines.as_bytes()).unwrap()).unwrap()
+        sent(&sender, seconds, lines)
+    }
+
+    fn sent(sender: &Sender, seconds: u64, lines: &str) -> String {
+        let url = Url::parse(sender.server()).unwrap();
+        let moment = Moment { seconds, random: 5 << 33 };
+        String::from_utf8(sender.request(&url, moment, lines.as_bytes()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn case_21_a_request_of_json_is_signed_in_its_head() {
+        let device = Identity::new("W1SHADOW01", "dev1").unwrap();
+        let sender = Sender::of_json(&device.in_region(Region::Europe), b"c2VjcmV0c2VjcmV0MTIzNA==".to_vec());
+        let text = sent(&sender, 1_700_000_000, r#""line 1", "line 2", "#);
+        let body = r#"{"DeviceName":"dev1","Level":"ERR","ProductId":"W1SHADOW01","Message":["line 1", "line 2"]}"#;
+        // printf 'POST\neurope.gateway.tencentdevices.com\n/device/reportlog\n\nhmacsha1\n1700000000\n5\n%s' "$(sha1 of the body)"
+        // | openssl dgst -sha1 -hmac c2VjcmV0c2VjcmV0MTIzNA== -binary | base64
+        let expected = format!(
+            "POST /device/reportlog HTTP/1.1\r\nHost: europe.gateway.tencentdevices.com\r\nAccept: application/json;*/*\r\n\
+             X-TC-Algorithm: hmacsha1\r\nX-TC-Timestamp: 1700000000\r\nX-TC-Nonce: 5\r\n\
+             X-TC-Signature: nHo0LysWfPlxHG7oI4lQ/EEPwes=\r\nContent-Length: {}\r\n\
+             Content-Type: application/json;charset=utf-8\r\n\r\n{body}",
+            body.len()
+        );
+        assert_eq!(text, expected);
+        let unknown = Sender::of_json(&Identity::new("P", "d").unwrap(), b"k".to_vec());
+        assert_eq!(unknown.server(), "http://ap-guangzhou.gateway.tencentdevices.com:80/device/reportlog");
     }
 
     #[test]

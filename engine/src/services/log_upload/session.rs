@@ -1,5 +1,6 @@
 //! When lines go out, and what becomes of them (log_upload.md sections 3 to 5).
 
+use super::form::Form;
 use super::level::Wanted;
 use super::lines::Lines;
 use crate::helpers::logline::Level;
@@ -42,9 +43,9 @@ pub struct Session {
 impl Session {
     /// Nothing was collected yet. `keeps` says whether the program keeps what could not be sent. `None` without memory.
     #[must_use]
-    pub fn new(keeps: bool) -> Option<Self> {
+    pub fn new(form: Form, keeps: bool) -> Option<Self> {
         Some(Session {
-            lines: Lines::new()?,
+            lines: Lines::new(form)?,
             only_on_error: false,
             last_attempt: None,
             failures: 0,
@@ -148,7 +149,7 @@ mod tests {
     use super::*;
 
     fn session() -> Session {
-        Session::new(false).unwrap()
+        Session::new(Form::Plain, false).unwrap()
     }
 
     fn begins(session: &mut Session, ms: u64, urgency: Urgency) -> bool {
@@ -225,7 +226,7 @@ mod tests {
 
     #[test]
     fn case_14_what_the_program_kept_is_looked_for_at_first_and_after_failures() {
-        let mut session = Session::new(true).unwrap();
+        let mut session = Session::new(Form::Plain, true).unwrap();
         assert!(begins(&mut session, 0, Urgency::WhenDue) && session.may_have_saved());
         session.ended(true, false);
         assert!(!session.may_have_saved() && !begins(&mut session, 10_000, Urgency::Demanded));

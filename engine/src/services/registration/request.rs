@@ -5,10 +5,11 @@ use std::fmt::Write;
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
-use sha1::{Digest, Sha1};
+use sha1::Sha1;
 
 use crate::helpers::json::quoted;
 use crate::identity::Identity;
+use crate::services::signed_head::SignedHead;
 
 /// Where the servers of 3.3.0 register devices.
 const SIGNED_PATH: &str = "/device/register";
@@ -49,13 +50,10 @@ impl Request {
             quoted(identity.product_id()),
             quoted(identity.device_name())
         );
-        let digest = hex(&Sha1::digest(body.as_bytes()));
-        let text = format!("POST\n{host}\n{SIGNED_PATH}\n\nhmacsha1\n{SIGNED_TIMESTAMP}\n{nonce}\n{digest}");
+        let head = SignedHead { host, path: SIGNED_PATH, seconds: SIGNED_TIMESTAMP, nonce };
         let head = format!(
-            "POST {SIGNED_PATH} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json;*/*\r\nX-TC-Algorithm: hmacsha1\r\n\
-             X-TC-Timestamp: {SIGNED_TIMESTAMP}\r\nX-TC-Nonce: {nonce}\r\nX-TC-Signature: {}\r\nContent-Length: {}\r\n\
-             Content-Type: application/json; charset=utf-8\r\n\r\n",
-            STANDARD.encode(mac(product_secret, &text)),
+            "{}Content-Length: {}\r\nContent-Type: application/json; charset=utf-8\r\n\r\n",
+            head.text(product_secret.as_bytes(), body.as_bytes()),
             body.len()
         );
         Request { head, body }

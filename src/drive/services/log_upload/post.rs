@@ -2,7 +2,7 @@
 
 use iot_engine::http::reply::Reply;
 use iot_engine::http::Url;
-use iot_engine::services::log_upload::{answer, verdict};
+use iot_engine::services::log_upload::{answer, verdict, Form};
 
 use crate::drive::http_exchange::{ExchangeFault, HttpExchange};
 use crate::hal::{Endpoint, Platform, Security, TransportError};
@@ -16,10 +16,10 @@ const ANSWER_MS: u64 = 1_000;
 ///
 /// # Errors
 /// Why the server has not taken it.
-pub(super) fn post(platform: &dyn Platform, url: &Url, request: &[u8]) -> Result<(), String> {
+pub(super) fn post(platform: &dyn Platform, url: &Url, form: Form, request: &[u8]) -> Result<(), String> {
     let mut reply = answer();
     match exchange(platform, url, request, &mut reply).map_err(|fault| fault.to_string())? {
-        None | Some(TransportError::Closed(_)) => verdict(reply),
+        None | Some(TransportError::Closed(_)) => verdict(form, reply),
         Some(error) => Err(error.to_string()),
     }
 }

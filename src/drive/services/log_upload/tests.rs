@@ -90,10 +90,14 @@ fn device(answers: &[&str], kept: Option<Kept>) -> (Arc<Machine>, Arc<Uploader>)
 
 fn uploader(machine: &Arc<Machine>, kept: Option<Kept>) -> Arc<Uploader> {
     let identity = Identity::new("PRODUCTIDX", "device").unwrap();
+    uploader_of(machine, Sender::new(&identity, Mode::Key, b"key".to_vec()), kept)
+}
+
+fn uploader_of(machine: &Arc<Machine>, sender: Sender, kept: Option<Kept>) -> Arc<Uploader> {
     LEVEL.set(1);
     let uploader = Uploader::new(Setup {
         platform: machine.clone(),
-        sender: Sender::new(&identity, Mode::Key, b"key".to_vec()),
+        sender,
         store: kept.map(|kept| Box::new(kept) as Box<dyn Store>),
         level: || LEVEL.get(),
         set_level: |level| LEVEL.set(level as u32),
@@ -249,6 +253,30 @@ fn case_14_the_calls_come_in_order_and_old_lines_go_where_there_are_too_many() {
     uploader.collect(b"");
     uploader.upload(Urgency::Demanded);
     assert_eq!(kept.calls(), ["size", "read 14999", "size", "delete", "save 2"]);
+}
+
+#[test]
+fn case_21_lines_of_json_are_kept_as_they_are_sent_and_garbage_behind_them_is_not() {
+    const TAKEN: &str = "HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\n{\"Response\":{\"RequestId\":\"r-1\"}}";
+    let mut answers = vec![TAKEN, TAKEN, BAD];
+    let machine = Machine::new(move |_, _| Answer::new(answers.pop().unwrap_or(BAD)));
+    let kept = Kept::default();
+    let device = Identity::new("PRODUCTIDX", "device").unwrap();
+    let uploader = uploader_of(&machine, Sender::of_json(&device, b"key".to_vec()), Some(kept.clone()));
+    uploader.collect(b"say \"hi\"\r\n");
+    uploader.collect(b"a/b\r\n");
+    uploader.upload(Urgency::Demanded);
+    let saved = r#""say \"hi\"", "a\/b", "#;
+    assert_eq!(kept.text(), saved);
+    machine.http.requests.lock().unwrap().clear();
+
+    lock(&kept.0).text.extend_from_slice(b"\"cut in the mid");
+    uploader.collect(b"next\r\n");
+    uploader.upload(Urgency::Demanded);
+    let requests = std::mem::take(&mut *machine.http.requests.lock().unwrap());
+    let lists: Vec<_> = requests.iter().map(|request| request.split_once("\"Message\":").unwrap().1).collect();
+    assert_eq!(lists, [r#"["say \"hi\"", "a\/b"]}"#, r#"["next"]}"#]);
+    assert_eq!(kept.text(), "");
 }
 
 #[test]

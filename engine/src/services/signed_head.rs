@@ -1,0 +1,42 @@
+//! Requests to the servers of the C SDK 3.3.0, whose signature stands in the head (dynreg.md section 5, log_upload.md section 8).
+
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::{Digest, Sha1};
+
+use crate::helpers::hex;
+
+/// A POST.
+pub struct SignedHead<'a> {
+    /// As in the field `Host`.
+    pub host: &'a str,
+    /// Path of the URL.
+    pub path: &'a str,
+    /// When, UTC.
+    pub seconds: u64,
+    /// A random number.
+    pub nonce: u32,
+}
+
+impl SignedHead<'_> {
+    /// The head up to where length and type of the body follow.
+    #[must_use]
+    pub fn text(&self, key: &[u8], body: &[u8]) -> String {
+        let SignedHead { host, path, seconds, nonce } = self;
+        let digest: String =
+            Sha1::digest(body).iter().flat_map(|byte| hex::digits(*byte, false)).map(char::from).collect();
+        let signed = format!("POST\n{host}\n{path}\n\nhmacsha1\n{seconds}\n{nonce}\n{digest}");
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json;*/*\r\nX-TC-Algorithm: hmacsha1\r\n\
+             X-TC-Timestamp: {seconds}\r\nX-TC-Nonce: {nonce}\r\nX-TC-Signature: {}\r\n",
+            STANDARD.encode(mac(key, signed.as_bytes()))
+        )
+    }
+}
+
+fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    // HMAC takes keys of any length, so this never fails.
+    Hmac::<Sha1>::new_from_slice(key)
+        .map_or_else(|_| Vec::new(), |mac| mac.chain_update(text).finalize().into_bytes().to_vec())
+}
