@@ -1,5 +1,7 @@
 //! The public keys that a program trusts.
 
+use std::fmt;
+
 use ed25519_compact::sha512::Hash;
 
 use crate::helpers::hex;
@@ -47,6 +49,13 @@ impl PublicKey {
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = ed25519_compact::Signature::new(*signature);
         ed25519_compact::PublicKey::new(self.0).verify(message, &signature).is_ok()
+    }
+}
+
+/// As [`PublicKey::all`] reads it.
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

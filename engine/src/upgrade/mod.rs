@@ -6,6 +6,7 @@ pub mod keys;
 pub mod machine;
 pub mod record;
 pub mod signed;
+pub mod signing;
 pub mod version;
 
 pub use digest::ImageDigest;

@@ -9,11 +9,11 @@ use super::version;
 pub const HEADER_LEN: usize = 256;
 /// What a signed image begins with.
 pub const MAGIC: [u8; 4] = *b"IOTF";
-const FORMAT: u8 = 1;
+pub(super) const FORMAT: u8 = 1;
 /// Ed25519 over a header that holds the image's SHA-512.
-const ALGORITHM: u8 = 1;
+pub(super) const ALGORITHM: u8 = 1;
 /// All before the signature.
-const SIGNED_LEN: usize = HEADER_LEN - 64;
+pub(super) const SIGNED_LEN: usize = HEADER_LEN - 64;
 
 /// What a header says.
 #[derive(Debug, Clone, PartialEq, Eq)]
