@@ -129,8 +129,8 @@ ctest_part() {
     for mode in key notls cert log abi33; do
         only=()
         case $mode in
-        # The others know nothing of log upload and CoAP without TLS; the rest is notls once more.
-        log) only=(-R '^(memory/services|stack/services|power/(saved_lines|slots)|(c|valgrind)/(coap|log_upload)$)') ;;
+        # The others know nothing of log upload, CoAP without TLS and IOT_Upgrade_*; the rest is notls once more.
+        log) only=(-R '^(memory/services|stack/services|power/(saved_lines|slots)|(c|valgrind)/(coap|log_upload|null_upgrade)$|link/symbols$)') ;;
         # The longest prove nothing about the interface: power that is cut, and how much memory a server may ask for.
         abi33) only=(-E '^(power/cuts|memory/(peer|rest))$') ;;
         esac

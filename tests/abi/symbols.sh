@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # Checks what the built libraries define against the contract: all of it, and nothing else.
-# Usage: tests/abi/symbols.sh LIB_DIR [CONFIG [ABI]]      (default: key-tls 3.2; needs python3 and nm)
-# LIB_DIR holds libiot_sdk.a and, unless they are left out, libiot_platform.a and shared/libiot_sdk.so.
+# Usage: tests/abi/symbols.sh LIB_DIR [CONFIG [ABI [UPGRADE]]]      (default: key-tls 3.2 OFF; needs python3 and nm)
+# LIB_DIR holds libiot_sdk.a and, unless they are left out, libiot_platform.a and shared/libiot_sdk.so. CONFIG is one of the
+# contract's configurations, or several with + between them for a build that has the options of all; without TLS when the
+# first has none. UPGRADE is what FEATURE_UPGRADE was.
 set -u
 export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
 lib=${1:?usage: symbols.sh LIB_DIR [CONFIG]}
 config=${2:-key-tls}
 abi=${3:-3.2}
+upgrade=${4:-OFF}
 data=$here/data
-[ "$abi" = 3.2 ] || data=$here/../../docs/contract/abi-$abi
+extra=$here/../../docs/contract/abi/extra
+[ "$abi" = 3.2 ] || data=$here/../../docs/contract/abi-$abi extra=$here/../../docs/contract/abi-$abi/extra
 NM=${NM:-nm}
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -17,17 +21,23 @@ failed=0
 
 # What the library offers so far; the other headers declare more than it defines.
 headers=(broadcast dynreg gateway import log mqtt ota remote_config rrpc shadow system)
-case $config in *-coap) headers+=(coap) ;; esac
+case $config in *-coap*) headers+=(coap) ;; esac
 [ "$abi" = 3.2 ] || headers+=(resource)
 only=(--only '*/lite-utils.h' --only '*/utils_getopt.h' --only '*/utils_timer.h')
 for name in "${headers[@]}"; do only+=(--only "*/qcloud_iot_*$name.h"); done
 
-# What is declared, and not provided yet (docs/compatibility.md).
-not_yet=^$
-[ "$abi" = 3.2 ] || not_yet='^IOT_Ssh_enable$'
+# What is declared, and not provided yet (docs/compatibility.md) or not in this build.
+left_out=^$
+[ "$abi" = 3.2 ] || left_out='^IOT_Ssh_enable$'
+case $config in key-notls+*) left_out+='|^HAL_D?TLS_' ;; esac
 
 contract() { # lib|hal [--declared]
-    python3 "$here/gen_abi_check.py" --scope all "${only[@]}" --symbols "$@" "$data/$config.json" | grep -vE "$not_yet" | sort -u
+    local name file
+    for name in ${config//+/ }; do
+        file=$data/$name.json
+        [ -f "$file" ] || file=$extra/$name.json
+        python3 "$here/gen_abi_check.py" --scope all "${only[@]}" --symbols "$@" "$file"
+    done | grep -vE "$left_out" | sort -u
 }
 
 indented() {
@@ -48,8 +58,12 @@ in_archive() {
     "$NM" --defined-only --extern-only "$1" 2>/dev/null | awk 'NF == 3 { print $3 }' | grep -v '^qcloud_iot\.' | sort -u
 }
 
-# What this library offers besides the C SDK's functions: the names of one header of its own.
-additions=$(grep -oE '\bIOT_Ext_\w+' "$here/../../include/exports/qcloud_iot_export_ext.h" | sort -u)
+# What this library offers besides the C SDK's functions: the names of headers of its own.
+own=(ext)
+[ "$upgrade" = OFF ] || own+=(upgrade)
+additions=$(for name in "${own[@]}"; do
+    grep -oE '\bIOT_(Ext|Upgrade)_\w+\(' "$here/../../include/exports/qcloud_iot_export_$name.h" | tr -d '('
+done | sort -u)
 # The C SDK's library has it, its headers don't (shadow.md section 2).
 additions+=$'\n'IOT_Shadow_JSON_ConstructDesirePropNull
 # The same, of 3.3.0; what its header names instead, the C SDK's library lacks (resource.md section 3).

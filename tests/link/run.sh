@@ -4,6 +4,7 @@
 #   LINK_SOURCE   the project's folder      LINK_WORK   a folder for this case
 #   LINK_OUTPUT   the build's lib, include  LINK_BUILD  the build folder
 #   LINK_CONFIG   the configuration of tests/abi that this build is    LINK_ABI  and its interface, 3.2 or 3.3
+#   LINK_UPGRADE  what FEATURE_UPGRADE is
 #   LINK_BUILD_TYPE  release or debug      LINK_PANIC  unwind or abort
 #   LINK_LIBS     what the archives need besides
 #   LINK_BUILT    cargo's folder of the archive
@@ -68,7 +69,7 @@ install() {
 
 case ${1:?usage: run.sh CASE} in
 symbols)
-    "$LINK_SOURCE/tests/abi/symbols.sh" "$lib" "$LINK_CONFIG" "$LINK_ABI"
+    "$LINK_SOURCE/tests/abi/symbols.sh" "$lib" "$LINK_CONFIG" "$LINK_ABI" "$LINK_UPGRADE"
     ;;
 bill)
     install
@@ -118,7 +119,7 @@ shared_without_platform)
     mkdir -p "$own"
     cp "$lib/libiot_sdk.a" "$own"
     sh "$LINK_SOURCE/cmake/link_shared.sh" "$own" "$own/shared" 3.0.0 3
-    [ "$LINK_CONFIG" = "" ] || "$LINK_SOURCE/tests/abi/symbols.sh" "$own" "$LINK_CONFIG" "$LINK_ABI"
+    [ "$LINK_CONFIG" = "" ] || "$LINK_SOURCE/tests/abi/symbols.sh" "$own" "$LINK_CONFIG" "$LINK_ABI" "$LINK_UPGRADE"
     # Names of libc and libgcc have a version.
     "$NM" -D --undefined-only "$own/shared/libiot_sdk.so" | awk '$1 == "U" { print $2 }' | grep -v @ >asked
     grep -qx HAL_Malloc asked || fail "HAL_Malloc is not left to the program"
