@@ -6,10 +6,16 @@ use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 
+use iot_engine::upgrade::{Header, Refusal, HEADER_LEN};
+
 use crate::error::{Context, Fatal, Result};
+use crate::model::Signature;
 
 /// Longest version a device takes (behaviour contract, section 4).
 pub const MAX_VERSION: usize = 32;
+
+/// The last millisecond that a browser's dates know.
+const MAX_TIME: u64 = 8_640_000_000_000_000;
 
 /// A firmware file of the command line, measured once at start.
 #[derive(Clone, Debug)]
@@ -22,6 +28,8 @@ pub struct Measured {
     pub size: u64,
     /// 32 lower-case hex digits.
     pub md5: String,
+    /// What its header says, where it has one that can be read.
+    pub signature: Option<Signature>,
 }
 
 impl Measured {
@@ -29,8 +37,10 @@ impl Measured {
     pub fn load(path: &Path, version: &str) -> Result<Self> {
         check_version(version).map_err(Fatal::new)?;
         let (size, md5) = measure(path)?;
+        // Whatever its header says: devices are to be tried with wrong ones, too.
+        let signature = head(path)?.and_then(|header| Some(signature(&header.ok()?)));
         let path = path.canonicalize().context(|| format!("cannot find the firmware {}", path.display()))?;
-        Ok(Measured { path, version: version.to_owned(), size, md5 })
+        Ok(Measured { path, version: version.to_owned(), size, md5, signature })
     }
 }
 
@@ -56,6 +66,27 @@ pub fn measure(path: &Path) -> Result<(u64, String)> {
         return Err(Fatal::new(format!("the firmware {} is larger than 4 GiB", path.display())));
     }
     Ok((size, hex::encode(hash.finalize())))
+}
+
+/// The header of a signed firmware (docs/upgrade.md section 2) by the file's first bytes. `None`: it is not signed.
+pub fn header(file: &[u8]) -> Option<std::result::Result<Header, Refusal>> {
+    match Header::parse(file) {
+        Err(Refusal::Unsigned) => None,
+        header => Some(header),
+    }
+}
+
+fn head(path: &Path) -> Result<Option<std::result::Result<Header, Refusal>>> {
+    let mut start = Vec::new();
+    let file = File::open(path).and_then(|file| file.take(HEADER_LEN as u64).read_to_end(&mut start));
+    file.context(|| format!("cannot read the firmware {}", path.display()))?;
+    Ok(header(&start))
+}
+
+/// What people are told of a header.
+pub fn signature(header: &Header) -> Signature {
+    let signed_at = header.signed_at.saturating_mul(1000).min(MAX_TIME);
+    Signature { key_id: hex::encode(header.key_id), signed_at }
 }
 
 /// What is wrong with a version.

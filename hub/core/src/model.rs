@@ -34,6 +34,16 @@ pub struct Firmware {
     /// 32 lower-case hex digits.
     pub md5: String,
     pub created_at: u64,
+    /// `null` for one that is not signed.
+    pub signature: Option<Signature>,
+}
+
+/// What a signed firmware says of its signature. Devices check it, the hub does not: it knows no keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Signature {
+    /// Who signed it: 16 lower-case hex digits.
+    pub key_id: String,
+    pub signed_at: u64,
 }
 
 /// How a device proves who it is.
@@ -377,6 +387,7 @@ pub enum ProblemCode {
     FirmwareServerOff,
     /// `id`
     FirmwareUnknown,
+    HeaderBad,
     /// `max`
     LogLevelBad,
     /// `md5` of the file
@@ -400,6 +411,10 @@ pub enum ProblemCode {
     ShadowChanged,
     /// `max` bytes, and `levels`
     ShadowTooLarge,
+    /// `product` and `version` that it was signed for
+    SignedForOther,
+    /// `size` that it was signed with
+    SignedSizeDiffers,
     /// `id`
     UpgradeUnknown,
     /// `max` characters

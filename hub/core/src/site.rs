@@ -165,6 +165,7 @@ mod tests {
             size: 1,
             md5: String::new(),
             created_at: 0,
+            signature: None,
         };
         let stored = Stored { firmware, file_name: "P1_1.0%2Bb".to_owned(), path: None };
         let site = Site { elsewhere: Some("https://cdn/fw".to_owned()), ..site() };

@@ -2,7 +2,7 @@
 
 import { call, path, upload } from "./hub.js";
 import { busy, copy, field, freshId, h, problemBox, question, Rows, setText } from "./dom.js";
-import { exactSize, size, t } from "./i18n.js";
+import { exactSize, fullTime, size, t } from "./i18n.js";
 import { cell, headCell, row, table, timeCell } from "./parts.js";
 import { productField } from "./devices.js";
 import { changed, store } from "./store.js";
@@ -21,6 +21,7 @@ function firmwareRow(remove) {
     const bytes = h("span");
     const sum = h("code", { class: "md5" });
     const copySum = h("button", { type: "button", class: "small" }, t("action.copy"));
+    const signer = h("code", { class: "md5" });
     const added = timeCell("when");
     const order = h("a", { class: "button small" }, t("firmware.order"));
     const drop = h("button", { type: "button", class: "small danger" }, t("firmware.remove"));
@@ -33,7 +34,7 @@ function firmwareRow(remove) {
         headCell("c-name", version, name),
         cell("c-product", product),
         cell("c-size", bytes),
-        cell("c-md5", sum, copySum),
+        cell("c-md5", sum, copySum, signer),
         cell("c-when", added.node),
         cell("c-actions", order, drop),
     );
@@ -48,6 +49,9 @@ function firmwareRow(remove) {
             bytes.title = exactSize(firmware.size);
             setText(sum, firmware.md5);
             copySum.setAttribute("aria-label", t("firmware.copyMd5", { md5: firmware.md5 }));
+            const { signature } = firmware;
+            setText(signer, signature ? t("firmware.signedBy", { key: signature.key_id }) : "");
+            signer.title = signature ? t("firmware.signedAt", { time: fullTime(signature.signed_at) }) : "";
             added.set(firmware.created_at);
             order.href = `#/upgrades/new?firmware=${firmware.id}`;
             order.setAttribute("aria-label", t("firmware.orderLabel", { version: firmware.version }));

@@ -292,6 +292,8 @@ export const EN = {
     "firmware.table": "Firmware",
     "firmware.size": "Size",
     "firmware.md5": "MD5",
+    "firmware.signedBy": "signed by {key}",
+    "firmware.signedAt": "Signed {time}. Devices check the signature, the hub does not.",
     "firmware.added": "Added",
     "firmware.noneYet": "No firmware yet. Drop the first file above; devices of its product can be upgraded to it then.",
     "firmware.order": "Upgrade…",

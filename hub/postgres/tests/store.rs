@@ -33,6 +33,7 @@ fn firmware(store: &dyn Store) -> i64 {
         size: 1,
         md5: "0".repeat(32),
         created_at: 1,
+        signature: None,
     };
     store.add_firmware(&firmware, "P1_2.0", &mut || Ok(())).expect("added")
 }

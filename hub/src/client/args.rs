@@ -47,12 +47,57 @@ pub enum FirmwareAction {
     },
     /// List every firmware (also without a subcommand).
     List,
+    /// Make a pair of keys for signed firmware. No hub is asked.
+    Keygen(Keygen),
+    /// Sign an image for devices that take signed firmware only. No hub is asked.
+    Sign(Sign),
+    /// Say who signed a firmware and what it is: exit with 1 when it is not as it was signed. No hub is asked.
+    Verify(Verify),
     /// Remove a firmware that no unfinished upgrade needs.
     Remove {
         /// Its id, or PRODUCT:VERSION
         #[arg(value_name = "FIRMWARE")]
         firmware: String,
     },
+}
+
+#[derive(Args)]
+pub struct Keygen {
+    /// The secret key's file, which only its owner may read; the public key goes to this name with .pub behind it
+    pub file: PathBuf,
+    /// Make new keys in the place of those that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args)]
+pub struct Sign {
+    /// What the device is to run
+    pub image: PathBuf,
+    /// The product it is for
+    #[arg(long, value_name = "ID")]
+    pub product: String,
+    /// Its version, 1 to 32 printable ASCII characters without blanks
+    #[arg(long)]
+    pub version: String,
+    /// The secret key's file, made by hub firmware keygen
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// The signed firmware: a header of 256 bytes, then the image
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// When it was signed, in seconds since 1970 (default: now)
+    #[arg(long, value_name = "SECONDS")]
+    pub time: Option<u64>,
+}
+
+#[derive(Args)]
+pub struct Verify {
+    /// The signed firmware
+    pub file: PathBuf,
+    /// A public key that is trusted: 64 hex digits, or a file that holds them; may be given more than once
+    #[arg(long, value_name = "KEY|FILE")]
+    pub public_key: Vec<String>,
 }
 
 #[derive(Args)]

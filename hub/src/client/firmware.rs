@@ -1,23 +1,38 @@
 //! `hub firmware`.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
+
+use hub_core::error::Fatal;
+use serde::Serialize;
 
 use super::args::{self, FirmwareAction};
 use super::connection::{part, Connection};
 use super::output;
+use super::signing;
 use super::trouble::Trouble;
 use super::upload::Source;
 use hub_core::model::{Firmware, FirmwareList};
 
 /// Carries the command out.
 pub fn run(args: &args::Firmware) -> Result<ExitCode, Trouble> {
-    let hub = Connection::open(&args.target)?;
     let json = args.target.json;
+    let connect = || Connection::open(&args.target);
     match &args.action {
-        None | Some(FirmwareAction::List) => list(&hub, json)?,
-        Some(FirmwareAction::Add { file, product, version, name }) => add(&hub, json, file, product, version, name)?,
+        Some(FirmwareAction::Keygen(args)) => told(json, signing::keygen(args))?,
+        Some(FirmwareAction::Sign(args)) => told(json, signing::sign(args))?,
+        Some(FirmwareAction::Verify(args)) => {
+            let (signed, wrong) = signing::verify(args).map_err(failed)?;
+            signed.map_or(Ok(()), |signed| told(json, Ok(signed)))?;
+            wrong.map_or(Ok(()), |wrong| Err(Trouble::Refused(format!("{}: {wrong}", args.file.display()))))?;
+        }
+        None | Some(FirmwareAction::List) => list(&connect()?, json)?,
+        Some(FirmwareAction::Add { file, product, version, name }) => {
+            add(&connect()?, json, file, product, version, name)?;
+        }
         Some(FirmwareAction::Remove { firmware }) => {
+            let hub = connect()?;
             let firmware = find(&hub, firmware)?;
             hub.delete(&format!("/api/firmware/{}", firmware.id))?;
             match json {
@@ -27,6 +42,20 @@ pub fn run(args: &args::Firmware) -> Result<ExitCode, Trouble> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was made, as JSON or in words.
+fn told(json: bool, made: Result<impl Serialize + Display, Fatal>) -> Result<(), Trouble> {
+    let made = made.map_err(failed)?;
+    match json {
+        true => output::json(&made),
+        false => output::line(&made.to_string()),
+    }
+    Ok(())
+}
+
+fn failed(fatal: Fatal) -> Trouble {
+    Trouble::failed(fatal.to_string())
 }
 
 fn list(hub: &Connection, json: bool) -> Result<(), Trouble> {
@@ -47,12 +76,13 @@ fn list(hub: &Connection, json: bool) -> Result<(), Trouble> {
                 firmware.version,
                 size,
                 firmware.md5,
+                output::or_dash(firmware.signature.as_ref().map(|signature| signature.key_id.as_str())),
                 added,
                 output::or_dash(Some(&firmware.name)),
             ]
         })
         .collect();
-    output::table(["ID", "PRODUCT", "VERSION", "BYTES", "MD5", "ADDED", "NAME"], &rows, "no firmware");
+    output::table(["ID", "PRODUCT", "VERSION", "BYTES", "MD5", "SIGNED BY", "ADDED", "NAME"], &rows, "no firmware");
     Ok(())
 }
 
@@ -90,6 +120,7 @@ pub fn find(hub: &Connection, text: &str) -> Result<Firmware, Trouble> {
 
 /// A firmware in a line.
 pub fn describe(firmware: &Firmware) -> String {
-    let Firmware { id, product_id, version, size, md5, .. } = firmware;
-    format!("firmware {id}: {product_id} {version}, {size} bytes, MD5 {md5}")
+    let Firmware { id, product_id, version, size, md5, signature, .. } = firmware;
+    let signed = signature.as_ref().map(|signature| format!(", signed by {}", signature.key_id)).unwrap_or_default();
+    format!("firmware {id}: {product_id} {version}, {size} bytes, MD5 {md5}{signed}")
 }

@@ -12,6 +12,7 @@ mod output;
 pub mod registration;
 pub mod resources;
 pub mod shadow;
+mod signing;
 mod stream;
 mod trouble;
 pub mod upgrade;

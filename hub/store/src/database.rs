@@ -340,7 +340,7 @@ fn put(db: &dyn Session, product_id: &str, file: &Measured, now: u64) -> Work<St
     let there = firmware::by_version(db, product_id, &file.version)?;
     let id = match there {
         Some(stored) if stored.path.is_some() => {
-            firmware::replace(db, stored.firmware.id, file.size, &file.md5, path)?;
+            firmware::replace(db, stored.firmware.id, file)?;
             stored.firmware.id
         }
         Some(stored) if stored.firmware.md5 == file.md5 => stored.firmware.id,
@@ -368,6 +368,7 @@ fn put(db: &dyn Session, product_id: &str, file: &Measured, now: u64) -> Work<St
                 size: file.size,
                 md5: file.md5.clone(),
                 created_at: now,
+                signature: file.signature.clone(),
             };
             firmware::add(db, &firmware, &name, Some(path))?
         }

@@ -7,14 +7,18 @@ use std::path::{Path, PathBuf};
 use super::engine::Session;
 use super::failed::Work;
 use super::values::{params, Param, Row};
-use hub_core::model::Firmware;
+use hub_core::firmware::Measured;
+use hub_core::model::{Firmware, Signature};
 use hub_core::ports::store::Stored;
 
 /// Columns of [`firmware_row`], of table `f`.
-pub(super) const FIRMWARE: &str = "f.id, f.product_id, f.version, f.name, f.size, f.md5, f.created_at";
+pub(super) const FIRMWARE: &str =
+    "f.id, f.product_id, f.version, f.name, f.size, f.md5, f.created_at, f.signer, f.signed_at";
 
 /// Reads [`FIRMWARE`] from column `at` on.
 pub(super) fn firmware_row(row: &mut Row, at: usize) -> Work<Firmware> {
+    let signer: Option<String> = row.take(at + 7)?;
+    let signed_at: Option<u64> = row.take(at + 8)?;
     Ok(Firmware {
         id: row.take(at)?,
         product_id: row.take(at + 1)?,
@@ -23,14 +27,15 @@ pub(super) fn firmware_row(row: &mut Row, at: usize) -> Work<Firmware> {
         size: row.take(at + 4)?,
         md5: row.take(at + 5)?,
         created_at: row.take(at + 6)?,
+        signature: signer.zip(signed_at).map(|(key_id, signed_at)| Signature { key_id, signed_at }),
     })
 }
 
 fn stored_row(row: &mut Row) -> Work<Stored> {
-    let path: Option<Vec<u8>> = row.take(8)?;
+    let path: Option<Vec<u8>> = row.take(10)?;
     Ok(Stored {
         firmware: firmware_row(row, 0)?,
-        file_name: row.take(7)?,
+        file_name: row.take(9)?,
         path: path.map(|path| PathBuf::from(OsString::from_vec(path))),
     })
 }
@@ -79,18 +84,26 @@ pub fn newest(db: &dyn Session, product_id: &str) -> Work<Option<Stored>> {
 
 /// Adds a firmware and returns its id; the one in `firmware` does not count.
 pub fn add(db: &dyn Session, firmware: &Firmware, file_name: &str, path: Option<&Path>) -> Work<i64> {
-    let sql = "INSERT INTO firmware (product_id, version, name, size, md5, created_at, file_name, path)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id";
+    let sql = "INSERT INTO firmware
+               (product_id, version, name, size, md5, created_at, file_name, path, signer, signed_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id";
     let path = path.map(|path| path.as_os_str().as_bytes());
-    let Firmware { id: _, product_id, version, name, size, md5, created_at } = firmware;
-    db.insert(sql, params![product_id, version, name, *size, md5, *created_at, file_name, path])
+    let Firmware { id: _, product_id, version, name, size, md5, created_at, signature } = firmware;
+    let (signer, signed_at) = columns(signature.as_ref());
+    db.insert(sql, params![product_id, version, name, *size, md5, *created_at, file_name, path, signer, signed_at])
 }
 
 /// Another file takes the place of the one that lay elsewhere.
-pub fn replace(db: &dyn Session, id: i64, size: u64, md5: &str, path: &Path) -> Work<()> {
-    let sql = "UPDATE firmware SET size = ?2, md5 = ?3, path = ?4 WHERE id = ?1";
-    db.execute(sql, params![id, size, md5, path.as_os_str().as_bytes()])?;
+pub fn replace(db: &dyn Session, id: i64, file: &Measured) -> Work<()> {
+    let sql = "UPDATE firmware SET size = ?2, md5 = ?3, path = ?4, signer = ?5, signed_at = ?6 WHERE id = ?1";
+    let (signer, signed_at) = columns(file.signature.as_ref());
+    db.execute(sql, params![id, file.size, &file.md5, file.path.as_os_str().as_bytes(), signer, signed_at])?;
     Ok(())
+}
+
+/// `signer` and `signed_at`.
+fn columns(signature: Option<&Signature>) -> (Option<&str>, Option<u64>) {
+    (signature.map(|signature| signature.key_id.as_str()), signature.map(|signature| signature.signed_at))
 }
 
 /// Takes a firmware off offer.

@@ -165,4 +165,9 @@ CREATE TABLE resources (
 ) STRICT;
 CREATE INDEX resources_device ON resources (client_id, id);
 ",
+    "
+-- Of signed firmware: who signed it, as its header says, and when.
+ALTER TABLE firmware ADD COLUMN signer TEXT;
+ALTER TABLE firmware ADD COLUMN signed_at INTEGER;
+",
 ];

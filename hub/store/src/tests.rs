@@ -58,6 +58,7 @@ fn firmware(store: &Database, version: &str) -> i64 {
         size: u64::from(u32::MAX),
         md5: "0".repeat(32),
         created_at: 5,
+        signature: None,
     };
     change(store, |db| firmware::add(db, &firmware, &format!("P1_{version}"), None))
 }

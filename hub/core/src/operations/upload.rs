@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use iot_engine::upgrade::HEADER_LEN;
 use md5::{Digest, Md5};
 use tempfile::NamedTempFile;
 use tokio::sync::broadcast;
 
 use super::devices::check_product;
 use crate::error::{Context, Result};
-use crate::firmware::{check_version, file_name, MAX_VERSION};
+use crate::firmware::{check_version, file_name, header, signature, MAX_VERSION};
 use crate::hub::{now_ms, Hub};
 use crate::model::*;
 use crate::ports::store::{Outcome, Store};
@@ -37,6 +38,8 @@ pub struct Upload {
     draft: NamedTempFile,
     hash: Md5,
     size: u64,
+    /// As much of the file as a signed one's header has bytes.
+    start: Vec<u8>,
 }
 
 impl Upload {
@@ -67,6 +70,7 @@ impl Upload {
             draft: draft.map_err(|error| trouble(&error))?,
             hash: Md5::new(),
             size: 0,
+            start: Vec::new(),
         })
     }
 
@@ -78,12 +82,14 @@ impl Upload {
         }
         self.draft.write_all(part).map_err(|error| trouble(&error))?;
         self.hash.update(part);
+        let missing = HEADER_LEN.saturating_sub(self.start.len());
+        self.start.extend(part.iter().take(missing));
         Ok(())
     }
 
     /// The file is whole: it is on offer from now on.
     pub fn finish(self) -> Outcome<Firmware> {
-        let Upload { store, changes, what, announced, file_name, path, draft, hash, size } = self;
+        let Upload { store, changes, what, announced, file_name, path, draft, hash, size, start } = self;
         if size == 0 {
             return Err(empty());
         }
@@ -97,6 +103,7 @@ impl Upload {
             ))
             .coded(ProblemCode::Md5Differs, &[("md5", &md5)]));
         }
+        let signature = signed(&start, &what, size)?;
         draft.as_file().sync_all().map_err(|error| trouble(&error))?;
         let firmware = Firmware {
             id: 0,
@@ -106,6 +113,7 @@ impl Upload {
             size,
             md5,
             created_at: now_ms(),
+            signature,
         };
         let mut draft = Some(draft);
         let mut placed = None;
@@ -163,6 +171,35 @@ fn check(what: &AddFirmware) -> Outcome<()> {
         return Err(Problem::invalid("The MD5 must have 32 hex digits."));
     }
     Ok(())
+}
+
+/// What a signed file says of its signature; refused where no device would take the file as `what`.
+fn signed(start: &[u8], what: &AddFirmware, size: u64) -> Outcome<Option<Signature>> {
+    let Some(header) = header(start) else {
+        return Ok(None);
+    };
+    let header = header.map_err(|_| {
+        Problem::invalid("The file begins as a signed firmware, but its header can't be read: sign it again.")
+            .coded(ProblemCode::HeaderBad, &[])
+    })?;
+    let (product, version) = (&header.product_id, &header.version);
+    if *product != what.product_id || *version != what.version {
+        return Err(Problem::invalid(format!(
+            "The firmware was signed as version {version} of product {product}, and devices take it as nothing else: \
+             upload it as that, or sign it again for product {} and version {}.",
+            what.product_id, what.version
+        ))
+        .coded(ProblemCode::SignedForOther, &[("product", product), ("version", version)]));
+    }
+    let signed_size = u64::from(header.image_size) + HEADER_LEN as u64;
+    if signed_size != size {
+        return Err(Problem::invalid(format!(
+            "The file is not whole, or has something behind its end: it has {size} bytes, and was signed with \
+             {signed_size}."
+        ))
+        .coded(ProblemCode::SignedSizeDiffers, &[("size", &signed_size)]));
+    }
+    Ok(Some(signature(&header)))
 }
 
 fn empty() -> Problem {

@@ -10,7 +10,7 @@ use crate::messaging::model::{ConfigDevice, Payload, RrpcState};
 use crate::messaging::rrpc::Answer;
 use crate::model::{
     AddFirmware, Change, Direction, Firmware, Gateway, Problem, ProblemCode, ProblemKind, Product, Proof, Resource,
-    Scope, State,
+    Scope, Signature, State,
 };
 use crate::ota::message::Progress;
 use crate::shadow::Document;
@@ -52,6 +52,7 @@ fn a_firmware(version: &str) -> Firmware {
         size: 3,
         md5: "0".repeat(32),
         created_at: 1,
+        signature: None,
     }
 }
 
@@ -115,6 +116,12 @@ fn firmware(store: &dyn Store) {
     // The history still knows it.
     assert_eq!(store.upgrade(upgrade).map(|upgrade| upgrade.firmware.id), Ok(first));
     assert!(add_firmware(store, "2.0") > first);
+
+    let signature = Some(Signature { key_id: "0123456789abcdef".to_owned(), signed_at: 7 });
+    let signed = Firmware { signature, ..a_firmware("4.0") };
+    let id = store.add_firmware(&signed, "P1_4.0", &mut || Ok(())).expect("added");
+    let list = store.firmware_list().expect("firmware");
+    assert_eq!(list.first(), Some(&Firmware { id, ..signed }));
 }
 
 fn orders(store: &dyn Store) {
