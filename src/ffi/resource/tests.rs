@@ -200,6 +200,12 @@ fn a_download_and_an_upload_through_the_c_surface() {
     assert_eq!(IOT_Resource_IsUploadFinish(resource), 1);
     assert_eq!(crate::ffi::undeclared::IOT_Resource_UploadRecvResult(resource, ptr::null_mut(), 0), 0);
     assert_eq!(got, b"abcdefgh", "the caller's buffer is left alone");
+    // What was fetched is the download's, also here.
+    for (query, bytes) in [(5, 8), (0, 0)] {
+        // SAFETY: an aligned number.
+        let code = unsafe { IOT_Resource_UploadIoctl(resource, query, ptr::from_mut(&mut matches).cast(), 4) };
+        assert_eq!((code, matches), (0, bytes), "{query}");
+    }
 }
 
 /// Case 30.

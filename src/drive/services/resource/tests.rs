@@ -388,6 +388,30 @@ fn a_hundred_transfers_leave_no_connection() {
     }
 }
 
+/// A report ends a fetch that runs on another thread.
+#[test]
+fn reporting_ends_a_download() {
+    let device = Device::with_server(|_, _| Answer::new("").then_silent());
+    device.give(Direction::Download, MD5);
+    device.resource.start_download(0).unwrap();
+    let before = device.resource.download.epoch();
+    let (resource, reporting) = (device.resource.clone(), Arc::new(StdMutex::new(None)));
+    let begun = reporting.clone();
+    *device.machine.http.on_read.lock().unwrap() = Some(Box::new(move || {
+        let other = resource.clone();
+        let mut begun = begun.lock().unwrap();
+        begun.get_or_insert_with(|| std::thread::spawn(move || other.report_download(Some("n"), false)));
+        // It waits for the fetch, having told it to stop.
+        while resource.download.epoch() == before {
+            std::thread::yield_now();
+        }
+    }));
+    assert_eq!(device.resource.fetch(&mut [0; 3], 60_000), Err(ResourceError::InvalidState));
+    let reported = reporting.lock().unwrap().take().unwrap().join().unwrap();
+    assert!(reported.is_ok());
+    assert_eq!(device.open(), 0);
+}
+
 /// Case 28: whoever is inside when the service is closed comes out.
 #[test]
 fn closing_ends_the_calls_that_run() {
