@@ -113,7 +113,7 @@ static int live(const Case *the_case)
     params.version         = world->running == 1 ? CLOUD_VERSION : "1.0.0";
     params.store           = the_case->is_pair ? NULL : &slots_flash;
     params.pair            = &slots_pair;
-    params.public_keys     = SLOTS_KEY;
+    params.public_keys     = SIGNED_KEY;
     params.is_automatic    = 1;
     params.record_every    = 4096;
     params.confirm_seconds = 1;
@@ -208,7 +208,7 @@ static const char *wrong_end(const Case *the_case, bool was_cut)
 static const char *whole_life(const Case *the_case, uint32_t cut_at, Outcome outcome, Totals *totals)
 {
     cloud_firmware.wrong_at = the_case->wrong_at;
-    cloud_firmware.md5      = the_case->wrong_at != 0 ? SLOTS_WRONG_MD5 : SLOTS_MD5;
+    cloud_firmware.md5      = the_case->wrong_at != 0 ? SIGNED_WRONG_MD5 : SIGNED_MD5;
     slots_factory(the_case->is_pair);
     power->cut_at     = cut_at;
     power->hal_calls  = 0;
@@ -337,10 +337,8 @@ int main(int argc, char **argv)
     bool   good   = true;
 
     strcpy(cloud_firmware.url, "http://firmware.example/firmware.bin");
-    cloud_firmware.size     = SLOTS_HEADER + SLOTS_IMAGE;
-    cloud_firmware.head     = slots_header;
-    cloud_firmware.head_len = SLOTS_HEADER;
-    cloud_report            = on_report;
+    signed_firmware_offer();
+    cloud_report = on_report;
     /* Several reads and writes for a block. */
     network_link.bytes_per_ms = 20;
     network_link.window       = 3000;

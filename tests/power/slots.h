@@ -7,15 +7,7 @@
 #include <stdint.h>
 
 #include "qcloud_iot_export_upgrade.h"
-
-#define SLOTS_HEADER 256u
-#define SLOTS_IMAGE  12001u
-/* Of the cloud's firmware: signed for DEVICE_PRODUCT and CLOUD_VERSION with the seed of 32 bytes 7. */
-#define SLOTS_KEY       "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c"
-#define SLOTS_MD5       "8442bc0915783a9ea3665771b4e58bee"
-#define SLOTS_WRONG_MD5 "494a5617a6154aa70dab10239d72bfde" /* byte 5000 is another one */
-
-extern const char slots_header[];
+#include "signed_firmware.h"
 
 #define AREA_SIZE  16384u
 #define AREAS      4

@@ -22,24 +22,6 @@
 /* Exit code of a device that has done to its flash what can't be. */
 #define BROKEN 9
 
-/* `hub firmware sign` makes such ones; docs/upgrade.md section 2 says what is where. */
-const char slots_header[SLOTS_HEADER + 1] = "\x49\x4f\x54\x46\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x2e\xe1"
-                                            "\x00\x00\x00\x00\x69\x24\x81\x00\xbd\xde\x63\x9d\x58\xb4\x23\xee"
-                                            "\x50\x52\x4f\x44\x55\x43\x54\x49\x44\x30\x00\x00\x00\x00\x00\x00"
-                                            "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-                                            "\x32\x2e\x30\x2e\x30\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-                                            "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-                                            "\xcf\xa1\x9f\x2d\x1e\x1f\x02\x7f\xd9\x96\x82\xdf\x92\x9d\x4d\x20"
-                                            "\x47\x3c\xd0\xba\x7d\xdf\x5d\x19\xc1\x95\x70\xce\x3f\x60\x91\xf5"
-                                            "\xc2\x86\x8b\x3f\xff\xb9\x20\x4d\x61\x3e\x87\x25\x28\x09\x4f\xf2"
-                                            "\x59\x97\x0f\xc8\x4e\x69\x54\x89\x7b\x31\xb7\xf2\xf0\x47\xdd\x49"
-                                            "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-                                            "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-                                            "\x24\x59\x47\xe8\x06\xf9\x77\x73\xd0\x25\x73\x11\x08\xe5\x89\x16"
-                                            "\x81\xa6\xc2\xa9\x5b\xe1\x54\x8a\xd3\xab\x9e\x72\xaa\xf0\x94\x91"
-                                            "\xb3\xf4\xc1\x14\x51\xbe\x9c\x82\x17\xb6\x5d\xdf\x38\xd9\xef\xbd"
-                                            "\xea\x17\x5d\x1b\x14\xde\xdd\xb3\xcd\x3a\x82\xb0\xeb\xd2\xb0\x0d";
-
 const char *const slots_outcomes[OUTCOMES] = {"what is not synced is lost", "all is kept", "half is kept"};
 
 bool slots_is_watched;
@@ -457,9 +439,9 @@ bool slots_is_whole(int slot)
     const unsigned char *bytes      = world->areas[slot].now;
     bool                 is_factory = true, is_new = true;
 
-    for (uint32_t at = 0; at < SLOTS_IMAGE; at++) {
+    for (uint32_t at = 0; at < SIGNED_IMAGE; at++) {
         is_factory = is_factory && bytes[at] == factory_byte(at);
-        is_new     = is_new && bytes[at] == cloud_firmware_byte(SLOTS_HEADER + at);
+        is_new     = is_new && bytes[at] == cloud_firmware_byte(SIGNED_HEADER + at);
     }
     return is_factory || (is_new && cloud_firmware.wrong_at == 0);
 }

@@ -9,6 +9,10 @@
 
 #include "cloud.h"
 #include "device.h"
+#ifdef WITH_SLOTS
+#include "qcloud_iot_export_upgrade.h"
+#include "signed_firmware.h"
+#endif
 
 #define SUB_DEVICE "behind"
 /* A publish to it brings a broadcast and a request. */
@@ -424,6 +428,119 @@ static bool end_log_upload(void)
 }
 #endif
 
+/* ---- Upgrades into the other slot ---- */
+
+#ifdef WITH_SLOTS
+#define AREA_SIZE 16384
+#define ERASED    4096
+/* Also with a fast clock long enough for the server to answer. */
+#define UPGRADE_TURNS 1000
+
+static unsigned char areas[4][AREA_SIZE];
+static int           running_slot, next_slot;
+
+static int slot_running(void *context)
+{
+    (void)context;
+    return running_slot;
+}
+
+static int slot_open(void *context, int slot, uint32_t size)
+{
+    (void)context;
+    (void)slot;
+    return size <= AREA_SIZE ? 0 : -1;
+}
+
+static int slot_read(void *context, int area, uint32_t offset, void *data, uint32_t size)
+{
+    (void)context;
+    memcpy(data, areas[area] + offset, size);
+    return 0;
+}
+
+static int slot_write(void *context, int area, uint32_t offset, const void *data, uint32_t size)
+{
+    (void)context;
+    memcpy(areas[area] + offset, data, size);
+    return 0;
+}
+
+static int slot_sync(void *context, int area)
+{
+    (void)context;
+    (void)area;
+    return 0;
+}
+
+static int slot_erase(void *context, int area, uint32_t offset)
+{
+    (void)context;
+    memset(areas[area] + offset, 0xff, ERASED);
+    return 0;
+}
+
+static int slot_commit(void *context, int slot, int is_trial)
+{
+    (void)context;
+    (void)is_trial;
+    next_slot = slot;
+    return 0;
+}
+
+static const IOT_Upgrade_Store slots = {slot_running, slot_open,   slot_read, slot_write, slot_sync,
+                                        slot_erase,   slot_commit, NULL,      ERASED};
+
+static int last_event;
+
+static void on_upgrade(void *context, const IOT_Upgrade_Event *event)
+{
+    (void)context;
+    last_event = event->event_type;
+}
+
+/* One start of the program: true where it comes to `wanted`. */
+static bool start_upgrade(IOT_Upgrade_Params *params, int wanted)
+{
+    unsigned done    = cloud_seen.done;
+    void    *upgrade = IOT_Upgrade_Init(params);
+    bool     came    = false;
+
+    last_event = IOT_UPGRADE_FOUND;
+    for (int turn = 0; turn < UPGRADE_TURNS && upgrade != NULL && !came && last_event != IOT_UPGRADE_FAILED; turn++) {
+        IOT_Upgrade_Yield(upgrade, TURN_MS);
+        if (last_event == IOT_UPGRADE_TRIAL) {
+            IOT_Upgrade_ConfirmRunning(upgrade);
+        }
+        came = last_event == wanted && (wanted != IOT_UPGRADE_CONFIRMED || cloud_seen.done > done);
+    }
+    return upgrade != NULL && IOT_Upgrade_Destroy(upgrade) == 0 && came;
+}
+
+static bool use_slots(void)
+{
+    IOT_Upgrade_Params params;
+
+    memset(&params, 0, sizeof(params));
+    memset(areas, 0xff, sizeof(areas));
+    running_slot        = 0;
+    params.client       = client;
+    params.version      = "1.0.0";
+    params.store        = &slots;
+    params.public_keys  = SIGNED_KEY;
+    params.is_automatic = 1;
+    params.record_every = ERASED;
+    params.on_event     = on_upgrade;
+    signed_firmware_offer();
+    if (client == NULL || !start_upgrade(&params, IOT_UPGRADE_RESTART) || next_slot != 1) {
+        return false;
+    }
+    running_slot   = 1;
+    params.version = CLOUD_VERSION;
+    return start_upgrade(&params, IOT_UPGRADE_CONFIRMED);
+}
+#endif
+
 static void no_start(void) {}
 
 static bool no_end(void)
@@ -441,6 +558,9 @@ const Service services[SERVICES] = {
 #ifdef LOG_UPLOAD
     {"log upload", no_start, use_log_upload, end_log_upload},
 #endif
+#ifdef WITH_SLOTS
+    {"upgrades into the other slot", client_start, use_slots, client_end},
+#endif
 };
 
 void services_start(int port)
@@ -453,4 +573,5 @@ void services_start(int port)
     snprintf(url, sizeof(url), "http://%s/cgi-bin/report-log", address);
     setenv("QCLOUD_IOT_LOG_ENDPOINT", url, 1);
     cloud_others = answer;
+    snprintf(cloud_firmware.url, sizeof(cloud_firmware.url), "http://%s/firmware.bin", address);
 }

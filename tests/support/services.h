@@ -15,10 +15,17 @@ typedef struct {
 } Service;
 
 #ifdef LOG_UPLOAD
-#define SERVICES 7
+#define SERVICES_LOG 1
 #else
-#define SERVICES 6
+#define SERVICES_LOG 0
 #endif
+/* FEATURE_UPGRADE, of which config.h knows nothing. */
+#ifdef WITH_SLOTS
+#define SERVICES_SLOTS 1
+#else
+#define SERVICES_SLOTS 0
+#endif
+#define SERVICES (6 + SERVICES_LOG + SERVICES_SLOTS)
 
 extern const Service services[SERVICES];
 
