@@ -4,23 +4,30 @@
 #
 #   ./demo.sh           to the end of the upgrade
 #   ./demo.sh --stay    then the cloud and the device go on: order more upgrades in the console, whose address it prints
+#   ./demo.sh --signed  instead: a signed upgrade into the other of two slots, and one that does not work and goes back
 set -euo pipefail
 cd "$(dirname "$0")"
 
 stay=
+signed=
 for argument in "$@"; do
     case $argument in
     --stay) stay=yes ;;
+    --signed) signed=yes ;;
     -h | --help)
         sed -n '2,/^set /{s/^# \{0,1\}//p}' "$0"
         exit 0
         ;;
     *)
-        echo "demo.sh: no option '$argument'; there is: --stay (./demo.sh --help)" >&2
+        echo "demo.sh: no option '$argument'; there are: --stay, --signed (./demo.sh --help)" >&2
         exit 2
         ;;
     esac
 done
+[ -z "$stay" ] || [ -z "$signed" ] || {
+    echo "demo.sh: --stay goes on after the plain upgrade, --signed shows another one: give one of them" >&2
+    exit 2
+}
 source tools/need.sh
 
 SIZE=10000000
@@ -101,7 +108,7 @@ library_total=$(count_packages -p iot-sdk -p iot-bundle)
 hub_total=$(count_packages "${hub_build[@]:1}")
 # At the same time: each has parts that only one processor works at. In groups of their own, which ctrl-C ends whole.
 set -m
-./cmake_build.sh -DBUILD_TESTING=OFF -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR" >"$work/library.log" 2>&1 </dev/null &
+./cmake_build.sh -DBUILD_TESTING=OFF -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR" ${signed:+-DFEATURE_UPGRADE=ON} >"$work/library.log" 2>&1 </dev/null &
 builds+=("$!")
 cargo build --locked "${hub_build[@]}" >"$work/hub.log" 2>&1 </dev/null &
 builds+=("$!")
@@ -122,24 +129,35 @@ cat >"$work/device_info.json" <<END
 {"auth_mode":"KEY","productId":"$product","deviceName":"$device","key_deviceinfo":{"deviceSecret":"$secret"}}
 END
 
-echo "== The hub plays the cloud: MQTT over TLS with a pre-shared key, firmware over HTTPS"
-# Ordered once, by hand: what is ordered in the console later is not undone by this.
-"$hub" run --devices "$work/devices.json" --firmware "$work/firmware.bin" --version "$TARGET_VERSION" \
-    --state "$work/hub" --ready-file "$work/ready.json" < <(echo "upgrade $product$device") \
-    > >(sed -u 's/^/[hub]    /') 2>&1 &
-hub_pid=$!
-for _ in $(seq 300); do
-    [ -s "$work/ready.json" ] && break
-    kill -0 "$hub_pid" 2>/dev/null || { echo "The hub did not start; its message stands above." >&2; exit 1; }
-    sleep 0.1
-done
 value() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" "$work/ready.json" | head -n 1; }
 
+# start_hub OPTION...: starts the hub with these, too, and points programs at it. Its standard input is the caller's.
+start_hub() {
+    echo "== The hub plays the cloud: MQTT over TLS with a pre-shared key, firmware over HTTPS"
+    "$hub" run --devices "$work/devices.json" --state "$work/hub" --ready-file "$work/ready.json" "$@" <&0 \
+        > >(sed -u 's/^/[hub]    /') 2>&1 &
+    hub_pid=$!
+    for _ in $(seq 300); do
+        [ -s "$work/ready.json" ] && break
+        kill -0 "$hub_pid" 2>/dev/null || { echo "The hub did not start; its message stands above." >&2; exit 1; }
+        sleep 0.1
+    done
+    QCLOUD_IOT_MQTT_ENDPOINT=$(value mqtt_psk)
+    QCLOUD_IOT_CA_FILE=$(value ca_file)
+    export QCLOUD_IOT_MQTT_ENDPOINT QCLOUD_IOT_CA_FILE
+}
+
+sample_dir=$PWD/output/release/bin
+if [ -n "$signed" ]; then
+    source tools/demo_signed.sh
+    exit 0
+fi
+
+# Ordered once, by hand: what is ordered in the console later is not undone by this.
+start_hub --firmware "$work/firmware.bin" --version "$TARGET_VERSION" < <(echo "upgrade $product$device")
+
 echo "== The device: output/release/bin/ota_mqtt_sample, running version $RUNNING_VERSION"
-export QCLOUD_IOT_MQTT_ENDPOINT QCLOUD_IOT_CA_FILE
-QCLOUD_IOT_MQTT_ENDPOINT=$(value mqtt_psk)
-QCLOUD_IOT_CA_FILE=$(value ca_file)
-sample=$PWD/output/release/bin/ota_mqtt_sample
+sample=$sample_dir/ota_mqtt_sample
 begin=$(date +%s%N)
 (cd "$work" && "$sample" -c device_info.json -v "$RUNNING_VERSION" -n 1) > >(sed -u 's/^/[device] /') ||
     { echo "The upgrade failed; the lines above say why." >&2; exit 1; }
