@@ -434,7 +434,7 @@ static bool end_log_upload(void)
 #define AREA_SIZE 16384
 #define ERASED    4096
 /* Also with a fast clock long enough for the server to answer. */
-#define UPGRADE_TURNS 1000
+#define UPGRADE_TURNS 200
 
 static unsigned char areas[4][AREA_SIZE];
 static int           running_slot, next_slot;
