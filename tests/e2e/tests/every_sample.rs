@@ -45,6 +45,7 @@ samples! {
     ota_mqtt_sample, ["dev"], upgrades;
     ota_mqtt_sample_cpp, ["dev"], upgrades;
     ota_mqtt_subdev_sample, ["dev", "behind"], upgrades_the_device_behind_it;
+    resource_mqtt_sample, ["dev"], hands_a_file_over_and_takes_one;
 }
 
 /// What is there before the sample begins.
@@ -279,6 +280,17 @@ fn hears_what_the_cloud_wants(scene: &Scene) {
         told += u32::from(event["action"] == "unbind_all");
         told == 2
     });
+}
+
+/// What can go wrong is in tests/resources.rs.
+fn hands_a_file_over_and_takes_one(scene: &Scene) {
+    let (file, id) = (scene.home.join("file"), scene.client_id());
+    fs::write(scene.home.join("uploadtest"), [7; 12_345]).expect("the file to upload");
+    fs::write(&file, [31; 23_456]).expect("the file to download");
+    scene.ask(&["resources", "send", &id, &file.to_string_lossy(), "--name", "test file"]);
+    scene.run(&[], &["uploaded uploadtest", "downloaded test file"]);
+    let got = fs::read(scene.home.join(format!("download_{id}_test file"))).expect("the downloaded file");
+    assert!(got == [31; 23_456], "the downloaded file is another one");
 }
 
 const CONFIGURATION: &str = r#"{"baud rate":9600,"data bits":8,"stop bit":1,"parity":"NONE","thread sleep":1000}"#;
