@@ -121,11 +121,12 @@ impl Receiver {
         let (is_last, opcode) = (first & 0x80 != 0, first & 0x0f);
         self.state = State::START;
         match opcode {
-            opcode::CONTINUATION if !self.is_in_message => return Err(Malformed("it goes on with no message")),
-            opcode::TEXT | opcode::BINARY if self.is_in_message => {
-                return Err(Malformed("a message begins within another one"));
-            }
             opcode::CONTINUATION | opcode::TEXT | opcode::BINARY => {
+                match (opcode == opcode::CONTINUATION, self.is_in_message) {
+                    (true, false) => return Err(Malformed("it goes on with no message")),
+                    (false, true) => return Err(Malformed("a message begins within another one")),
+                    _ => {}
+                }
                 self.is_in_message = !is_last;
                 if payload_len > 0 {
                     self.state = State::Data { left: payload_len };

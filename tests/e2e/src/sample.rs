@@ -59,6 +59,13 @@ impl Sample {
         self
     }
 
+    /// Runs it below valgrind, which ends with "ERROR SUMMARY: 0 errors" where all is well. What is possibly lost is no error:
+    /// a thread that ends when the process does leaves such memory of the system's.
+    pub fn under_valgrind(self) -> Self {
+        let leaks = "--errors-for-leak-kinds=definite,indirect";
+        self.under(&["valgrind", "--error-exitcode=9", "--leak-check=full", leaks, "--track-origins=yes"])
+    }
+
     /// Starts it. Whatever a test is about, a sample that shows a secret fails it.
     #[track_caller]
     pub fn start(&self) -> Process {

@@ -55,16 +55,14 @@ fn published(broker: &Broker) -> Vec<(String, String)> {
     messages.map(|(topic, _, payload)| (topic, String::from_utf8_lossy(&payload).into_owned())).collect()
 }
 
-/// The list that the sample gets and frees would show here, too (gateway.md section 8, case 14).
-const VALGRIND: [&str; 4] = ["valgrind", "--error-exitcode=9", "--leak-check=full", "--track-origins=yes"];
-
 fn run(result: i32, args: &[&str]) -> (Finished, Broker, Device) {
     let gateway = Device::default();
     let folder = home(&gateway);
     let script = gateway.clone();
     let broker = Broker::start(move |packet| cloud(&script, packet, result));
     let sample = Sample::new(Build::NoTls, "gateway_sample", folder.path()).endpoint(&broker.address()).args(args);
-    let finished = sample.under(&VALGRIND).start().finish();
+    // The list that the sample gets and frees would show there (gateway.md section 8, case 14).
+    let finished = sample.under_valgrind().start().finish();
     finished.assert_says(&["ERROR SUMMARY: 0 errors"]);
     (finished, broker, gateway)
 }

@@ -9,7 +9,6 @@ use e2e::{
 use tempfile::TempDir;
 
 const PRODUCT: &str = "SUBPROD001";
-const VALGRIND: [&str; 4] = ["valgrind", "--error-exitcode=9", "--leak-check=full", "--track-origins=yes"];
 
 /// The devices behind the gateway.
 fn devices() -> [Device; 4] {
@@ -58,7 +57,7 @@ fn run(script: impl Fn(&Firmware) -> Answer + Send + Sync + 'static, md5_of: usi
     let finished = Sample::new(Build::NoTls, "ota_mqtt_subdev_sample", folder.path())
         .endpoint(&broker.address())
         .args(&["-s", "d2", "-s", "d3", "-s", "d4", "-l", "4"])
-        .under(&VALGRIND)
+        .under_valgrind()
         .start()
         .finish();
     finished.assert_says(&["ERROR SUMMARY: 0 errors"]);

@@ -10,7 +10,6 @@ use e2e::{
 use tempfile::TempDir;
 
 const GOOD: &[u8] = br#"{"Retcode":0,"Msg":"success"}"#;
-const VALGRIND: [&str; 4] = ["valgrind", "--error-exitcode=9", "--leak-check=full", "--track-origins=yes"];
 const SAVED: &str = "upload-fail-save.log";
 
 /// The cloud wants this level, knows the time, and sends each other message back.
@@ -37,7 +36,7 @@ fn sample(folder: &Path, broker: &Broker, server: &Server, args: &[&str]) -> Sam
 
 /// Runs the sample in `folder` under valgrind.
 fn run(folder: &Path, broker: &Broker, server: &Server, args: &[&str]) -> Finished {
-    let finished = sample(folder, broker, server, args).under(&VALGRIND).start().finish();
+    let finished = sample(folder, broker, server, args).under_valgrind().start().finish();
     finished.assert_says(&["ERROR SUMMARY: 0 errors"]);
     finished
 }

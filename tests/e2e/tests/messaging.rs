@@ -6,10 +6,6 @@ use std::fs;
 use e2e::{publish, Broker, Build, Device, Finished, Packet, Reaction, Sample, PUBACK, PUBLISH, SUBSCRIBE};
 use tempfile::TempDir;
 
-/// A message that was read outside its bounds, or anything that is left, is an error.
-const VALGRIND: [&str; 4] =
-    ["valgrind", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect,possible"];
-
 /// Runs a sample against a broker with this script.
 fn run(
     device: &Device,
@@ -21,7 +17,7 @@ fn run(
     fs::write(folder.path().join("device_info.json"), device.info(Build::NoTls)).expect("the device's file");
     let broker = Broker::start(script);
     let sample = Sample::new(Build::NoTls, program, folder.path()).endpoint(&broker.address()).args(args);
-    let finished = sample.under(&VALGRIND).start().finish();
+    let finished = sample.under_valgrind().start().finish();
     finished.assert_says(&["ERROR SUMMARY: 0 errors"]);
     (finished, broker)
 }

@@ -6,9 +6,6 @@ use std::fs;
 use e2e::{publish, Broker, Build, Device, Finished, Packet, Reaction, Sample, PUBLISH, SUBSCRIBE};
 use tempfile::TempDir;
 
-/// Every run is one under valgrind, too: the samples are small.
-const VALGRIND: [&str; 4] = ["valgrind", "--error-exitcode=9", "--leak-check=full", "--track-origins=yes"];
-
 /// A broker that sends each message back to whoever published it.
 fn echo(packet: &Packet) -> Reaction {
     if packet.kind != PUBLISH {
@@ -26,7 +23,7 @@ fn folder(device: &Device) -> TempDir {
 
 fn run(program: &'static str, folder: &TempDir, broker: &Broker, args: &[&str]) -> Finished {
     let sample = Sample::new(Build::NoTls, program, folder.path()).endpoint(&broker.address());
-    let finished = sample.args(args).under(&VALGRIND).start().finish();
+    let finished = sample.args(args).under_valgrind().start().finish();
     finished.assert_says(&["ERROR SUMMARY: 0 errors"]);
     finished
 }

@@ -26,9 +26,6 @@ fn reply(device: &Device, packet: &Packet, get: Answer, update: Answer) -> Optio
     Some(publish(&down, 0, 0, answer.as_bytes()))
 }
 
-/// Every run is one under valgrind, too: the samples are small.
-const VALGRIND: [&str; 4] = ["valgrind", "--error-exitcode=9", "--leak-check=full", "--track-origins=yes"];
-
 /// Runs a sample under valgrind, against a cloud that reacts as `react` says.
 fn run(
     program: &'static str,
@@ -41,7 +38,7 @@ fn run(
     let script = device.clone();
     let broker = Broker::start(move |packet| react(&script, packet));
     let sample = Sample::new(Build::NoTls, program, folder.path()).endpoint(&broker.address());
-    let finished = sample.args(args).under(&VALGRIND).start().finish();
+    let finished = sample.args(args).under_valgrind().start().finish();
     finished.assert_says(&["ERROR SUMMARY: 0 errors"]);
     let packets = broker.packets().all();
     (finished, packets, device)
@@ -159,7 +156,7 @@ fn three_devices_in_three_threads_do_not_mind_each_other() {
         answer.map_or(Reaction::Answer, Reaction::Also)
     });
     let sample = Sample::new(Build::NoTls, "multi_client_shadow_sample", folder.path()).endpoint(&broker.address());
-    let finished = sample.args(&["dev1", "dev2", "dev3"]).under(&VALGRIND).start().finish();
+    let finished = sample.args(&["dev1", "dev2", "dev3"]).under_valgrind().start().finish();
     assert_eq!(finished.code(), 0);
     finished.assert_says(&["ERROR SUMMARY: 0 errors"]);
     let packets = broker.packets().all();

@@ -30,8 +30,7 @@ fn clean_run(build: Build, args: &[&str]) {
         valgrind,
         "--error-exitcode=9",
         "--leak-check=full",
-        "--show-leak-kinds=definite,indirect,possible",
-        "--errors-for-leak-kinds=definite,indirect,possible",
+        "--errors-for-leak-kinds=definite,indirect",
         "--track-origins=yes",
     ];
     let finished = street.expect_upgrade(&mut street.sample().args(args).under(&options).start());
