@@ -9,7 +9,7 @@ use iot_engine::time::Millis;
 
 use super::error::StartFault;
 use super::http_endpoint::{endpoint, Https, StartError};
-use crate::hal::{Attempt, ConnectError, Endpoint, Platform, Transport, TransportError};
+use crate::hal::{Attempt, ConnectError, Endpoint, Platform, Transport, TransportError, SHORT_MS};
 
 /// Longest wait in one read, write or sleep, so that a thread notices what another one changed.
 const SLICE_MS: u64 = 500;
@@ -17,8 +17,6 @@ const SLICE_MS: u64 = 500;
 const SEND_MS: u64 = 10_000;
 /// How much of an answer's head is asked for at once. How much will come is not known.
 const HEAD_CHUNK: usize = 4096;
-/// Limit for reading what may not come: a platform that fills its buffer waits that long for nothing (hal.md).
-const SHORT_MS: u32 = 10;
 /// Limit for reading more than the caller asked for.
 const TOP_UP_MS: u32 = 1;
 
@@ -228,18 +226,14 @@ impl Download {
         }
     }
 
-    /// One byte with the long limit, then more with a short one: a platform that fills its buffer would wait for bytes
-    /// that never come.
     fn read_head(&mut self, before: Millis, left_ms: u64) {
         let Some(transport) = self.transport.clone() else { return };
         let room = self.transfer.room(HEAD_CHUNK);
-        // There may be no memory: the transfer knows.
-        let Some((first, rest)) = room.split_at_mut_checked(1) else { return };
-        let result = transport.read(first, wait(left_ms)).map(|count| match count {
-            0 => 0,
-            // An error here comes again with the next read.
-            _ => count + transport.read(rest, SHORT_MS).unwrap_or(0),
-        });
+        if room.is_empty() {
+            // There is no memory: the transfer knows.
+            return;
+        }
+        let result = transport.read_some(room, wait(left_ms));
         self.read_into_room(result, before);
     }
 

@@ -10,8 +10,6 @@ use crate::hal::{Endpoint, Platform, Transport, TransportError};
 
 /// Longest wait in one call, so that a thread that is to end does so soon.
 const SLICE_MS: u64 = 500;
-/// Limit for reading what may not come: a platform that fills its buffer waits that long for nothing (hal.md).
-pub(super) const SHORT_MS: u32 = 10;
 /// How much is asked for at once where it is not known how much will come.
 const CHUNK: usize = 4096;
 
@@ -126,8 +124,7 @@ impl<'a> HttpExchange<'a> {
     }
 }
 
-/// Reads what is needed of an answer. Where it is not known how much will come: one byte with the long limit, then more
-/// with a short one. A platform that fills its buffer would wait for bytes that never come.
+/// Reads what is needed of an answer.
 pub(super) fn read_reply(
     transport: &dyn Transport,
     reply: &mut Reply,
@@ -143,14 +140,7 @@ pub(super) fn read_reply(
             }
             transport.read(room, limit)
         }
-        Need::Unknown => {
-            let Some((first, rest)) = reply.room(CHUNK).split_at_mut_checked(1) else { return Ok(0) };
-            match transport.read(first, limit)? {
-                0 => Ok(0),
-                // An error here comes again with the next read.
-                _ => Ok(1 + transport.read(rest, SHORT_MS).unwrap_or(0)),
-            }
-        }
+        Need::Unknown => transport.read_some(reply.room(CHUNK), limit),
     }
 }
 

@@ -10,8 +10,8 @@ use iot_engine::upload::{Step, Upload as Machine};
 
 use super::error::StartFault;
 use super::http_endpoint::{endpoint, Https, StartError};
-use super::http_exchange::{read_reply, wait_a_little, SHORT_MS};
-use crate::hal::{Platform, Transport};
+use super::http_exchange::{read_reply, wait_a_little};
+use crate::hal::{Platform, Transport, SHORT_MS};
 
 /// Longest wait in one read or write, so that a thread notices what another one changed.
 const SLICE_MS: u64 = 500;

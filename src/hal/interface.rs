@@ -164,12 +164,29 @@ impl fmt::Display for TransportError {
     }
 }
 
+/// A wait for what is there already: a platform that fills its buffer waits that long for nothing (hal.md).
+pub const SHORT_MS: u32 = 10;
+
 /// A byte stream to a server. Closed when dropped.
 ///
 /// `read` and `write` may be called at the same time from two threads, never two reads or two writes.
 /// On some platforms `read` waits until `buf` is full or the time is over, and a TLS `read` blocks up to 100 ms even
 /// when asked for 0 (hal.md): ask for what is known to come; where that is unknown, for one byte.
 pub trait Transport: Send + Sync {
+    /// Reads what there is, where it is not known how much will come: one byte within `timeout_ms`, then more within
+    /// [`SHORT_MS`]. A platform that fills its buffer would wait for bytes that never come.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn read_some(&self, buf: &mut [u8], timeout_ms: u32) -> Result<usize, TransportError> {
+        let Some((first, rest)) = buf.split_at_mut_checked(1) else { return Ok(0) };
+        match self.read(first, timeout_ms)? {
+            0 => Ok(0),
+            // An error here comes again with the next read.
+            _ => Ok(1 + self.read(rest, SHORT_MS).unwrap_or(0)),
+        }
+    }
+
     /// Reads at most `buf.len()` bytes within `timeout_ms`. `Ok(0)`: nothing came in that time.
     ///
     /// # Errors

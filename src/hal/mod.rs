@@ -31,7 +31,7 @@ mod websocket;
 #[cfg(feature = "coap")]
 pub use interface::Datagrams;
 pub use interface::{
-    Attempt, ConnectError, Connected, Endpoint, Made, Platform, Roots, Security, Transport, TransportError,
+    Attempt, ConnectError, Connected, Endpoint, Made, Platform, Roots, Security, Transport, TransportError, SHORT_MS,
 };
 #[cfg(feature = "websocket-mqtt")]
 pub use websocket::Upgrade;

@@ -8,17 +8,15 @@ use iot_engine::time::Millis;
 use iot_engine::websocket::handshake::{Handshake, Target};
 use iot_engine::websocket::{status, Control, Receiver, Sender, MAX_READ};
 
-use super::interface::{Attempt, ConnectError, Connected, Platform, Transport, TransportError};
+use super::interface::{Attempt, ConnectError, Connected, Platform, Transport, TransportError, SHORT_MS};
 use super::sync::Mutex;
 
 /// How long the answer to the request may take.
 const ANSWER_MS: u64 = 10_000;
 /// What `IOT_MQTT_Construct` says of a server that refuses.
 const REFUSED: i32 = -1;
-/// How much is asked for at once where it is not known how much will come, and for how long: a platform that fills its
-/// buffer waits that long for nothing (hal.md).
+/// How much is asked for at once where it is not known how much will come.
 const CHUNK: usize = 1024;
-const SHORT_MS: u32 = 10;
 /// How often a server's frames without data are read on before the caller has another look at its clock.
 const MAX_EMPTY: u32 = 16;
 /// Longest rest while something waits to be written.
@@ -90,7 +88,7 @@ impl Asking {
             let limit = u32::try_from(before.until(until.min(self.deadline)).max(1)).unwrap_or(u32::MAX);
             let count = if self.request.is_empty() {
                 let mut answer = [0; CHUNK];
-                let count = read_some(&*self.transport, &mut answer, limit).map_err(cut)?;
+                let count = self.transport.read_some(&mut answer, limit).map_err(cut)?;
                 let received = self.handshake.received(answer.get(..count).unwrap_or_default());
                 if let Some(data) = received.map_err(|refused| no_upgrade(refused.to_string()))? {
                     return Ok(Some(data));
@@ -113,16 +111,6 @@ impl Asking {
                 platform.sleep(1);
             }
         }
-    }
-}
-
-/// One byte with the long limit, then more with a short one.
-fn read_some(transport: &dyn Transport, buffer: &mut [u8], limit: u32) -> Result<usize, TransportError> {
-    let Some((first, rest)) = buffer.split_at_mut_checked(1) else { return Ok(0) };
-    match transport.read(first, limit)? {
-        0 => Ok(0),
-        // An error here comes again with the next read.
-        _ => Ok(1 + transport.read(rest, SHORT_MS).unwrap_or(0)),
     }
 }
 
