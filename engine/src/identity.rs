@@ -4,9 +4,8 @@ use std::fmt;
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
 
+use crate::helpers::{hex, hmac_sha1};
 use crate::region::Region;
 
 /// Application id of the C SDK, part of every user name.
@@ -152,12 +151,7 @@ pub fn decode_secret(secret: &str) -> Result<Vec<u8>, IdentityError> {
 /// MQTT password of KEY mode without TLS: hex of HMAC-SHA1 over the user name, then `;hmacsha1`.
 #[must_use]
 pub fn password(key: &[u8], user_name: &str) -> String {
-    // HMAC takes keys of any length, so this never fails.
-    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(key) else {
-        return String::new();
-    };
-    mac.update(user_name.as_bytes());
-    proof(&mac.finalize().into_bytes(), "hmacsha1")
+    proof(&hmac_sha1::code(key, &[user_name.as_bytes()]), "hmacsha1")
 }
 
 /// MQTT password of CERT mode over WebSocket (resource.md section 9), of the user name's signature by the device's key.
@@ -167,16 +161,7 @@ pub fn signed_password(signature: &[u8]) -> String {
 }
 
 fn proof(bytes: &[u8], method: &str) -> String {
-    use fmt::Write;
-
-    let mut text = String::with_capacity(2 * bytes.len() + 1 + method.len());
-    for byte in bytes {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text.push(';');
-    text.push_str(method);
-    text
+    format!("{};{method}", hex::text(bytes))
 }
 
 /// Five letters and digits out of a random number.

@@ -11,6 +11,14 @@ pub fn digits(byte: u8, uppercase: bool) -> [u8; 2] {
     [digit(byte >> 4), digit(byte & 0x0F)]
 }
 
+/// The digits of `bytes`, in lower case.
+#[must_use]
+pub fn text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    text.extend(bytes.iter().flat_map(|byte| digits(*byte, false)).map(char::from));
+    text
+}
+
 /// The byte that two hex digits of either case stand for.
 #[must_use]
 pub fn byte(high: u8, low: u8) -> Option<u8> {
@@ -47,6 +55,12 @@ mod tests {
         for digits in ["00fF", "00fFA", "00fFA5a", "00fFA500", "00fFAg"] {
             assert_eq!(bytes::<3>(digits.as_bytes()), None, "{digits}");
         }
+    }
+
+    #[test]
+    fn a_text_has_every_byte_in_lower_case() {
+        assert_eq!(text(&[0x00, 0xFF, 0xA5]), "00ffa5");
+        assert_eq!(text(b""), "");
     }
 
     #[test]

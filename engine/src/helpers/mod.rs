@@ -3,6 +3,7 @@
 pub mod date;
 pub mod getopt;
 pub mod hex;
+pub mod hmac_sha1;
 pub mod json;
 pub mod logline;
 pub mod number;

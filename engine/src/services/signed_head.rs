@@ -2,10 +2,9 @@
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
-use hmac::{Hmac, KeyInit, Mac};
 use sha1::{Digest, Sha1};
 
-use crate::helpers::hex;
+use crate::helpers::{hex, hmac_sha1};
 
 /// A POST.
 pub struct SignedHead<'a> {
@@ -24,19 +23,12 @@ impl SignedHead<'_> {
     #[must_use]
     pub fn text(&self, key: &[u8], body: &[u8]) -> String {
         let SignedHead { host, path, seconds, nonce } = self;
-        let digest: String =
-            Sha1::digest(body).iter().flat_map(|byte| hex::digits(*byte, false)).map(char::from).collect();
+        let digest = hex::text(&Sha1::digest(body));
         let signed = format!("POST\n{host}\n{path}\n\nhmacsha1\n{seconds}\n{nonce}\n{digest}");
         format!(
             "POST {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json;*/*\r\nX-TC-Algorithm: hmacsha1\r\n\
              X-TC-Timestamp: {seconds}\r\nX-TC-Nonce: {nonce}\r\nX-TC-Signature: {}\r\n",
-            STANDARD.encode(mac(key, signed.as_bytes()))
+            STANDARD.encode(hmac_sha1::code(key, &[signed.as_bytes()]))
         )
     }
-}
-
-fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
-    // HMAC takes keys of any length, so this never fails.
-    Hmac::<Sha1>::new_from_slice(key)
-        .map_or_else(|_| Vec::new(), |mac| mac.chain_update(text).finalize().into_bytes().to_vec())
 }

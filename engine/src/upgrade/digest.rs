@@ -42,8 +42,7 @@ mod tests {
             for piece in [1, 7, 200] {
                 let mut running = ImageDigest::default();
                 data.chunks(piece).for_each(|piece| running.update(piece));
-                let hex: Vec<u8> = running.finish().iter().flat_map(|byte| hex::digits(*byte, false)).collect();
-                assert_eq!(String::from_utf8(hex).unwrap(), digest);
+                assert_eq!(hex::text(&running.finish()), digest);
             }
         }
     }

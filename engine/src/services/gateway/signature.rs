@@ -1,37 +1,24 @@
 //! How a sub-device proves to the cloud that it may be bound (gateway.md section 1).
 
-use std::fmt::Write;
-
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
-use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
-use sha1::Sha1;
 
+use crate::helpers::{hex, hmac_sha1};
 use crate::identity::Identity;
 
 /// The key that a sub-device's certificate file gives: the hex digits of its MD5.
 #[must_use]
 pub fn certificate_key(file: &[u8]) -> String {
-    let mut key = String::with_capacity(32);
-    for byte in Md5::digest(file) {
-        // Writing to a String can't fail.
-        let _ = write!(key, "{byte:02x}");
-    }
-    key
+    hex::text(&Md5::digest(file))
 }
 
 /// Base64 of HMAC-SHA1 over the sub-device's names, the random number and the time in UTC seconds. The key of KEY mode is
 /// the secret's text, not what it decodes to.
 #[must_use]
 pub fn sign(key: &[u8], device: &Identity, random: u32, timestamp: u64) -> String {
-    // HMAC takes keys of any length, so this never fails.
-    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(key) else {
-        return String::new();
-    };
     let text = format!("{}{};{random};{timestamp}", device.product_id(), device.device_name());
-    mac.update(text.as_bytes());
-    STANDARD.encode(mac.finalize().into_bytes())
+    STANDARD.encode(hmac_sha1::code(key, &[text.as_bytes()]))
 }
 
 #[cfg(test)]

@@ -1,12 +1,8 @@
 //! The bytes of an upload (log_upload.md sections 3 and 8).
 
-use std::fmt::Write;
-
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
-
 use super::form::{Form, SEPARATOR};
 use crate::helpers::json::quoted;
+use crate::helpers::{hex, hmac_sha1};
 use crate::http::Url;
 use crate::identity::Identity;
 use crate::services::signed_head::SignedHead;
@@ -143,17 +139,7 @@ impl Sender {
     }
 
     fn signature(&self, signed: &[&[u8]]) -> String {
-        // HMAC takes keys of any length, so this never fails.
-        let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(&self.key) else {
-            return String::new();
-        };
-        signed.iter().for_each(|part| mac.update(part));
-        let mut text = String::with_capacity(SIGNATURE_LEN);
-        for byte in mac.finalize().into_bytes() {
-            // Writing to a String can't fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        hex::text(&hmac_sha1::code(&self.key, signed))
     }
 }
 
@@ -205,9 +191,7 @@ mod tests {
         let signed = format!("P###W1SHADOW01dev1{}1700000000{line}", "#".repeat(44));
         assert_eq!(&body[SIGNATURE_LEN..], signed);
         assert_eq!(body.len(), HEAD_LEN + line.len());
-        let mut mac = Hmac::<Sha1>::new_from_slice(b"c2VjcmV0c2VjcmV0MTIzNA==").unwrap();
-        mac.update(signed.as_bytes());
-        let expected: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let expected = hex::text(&hmac_sha1::code(b"c2VjcmV0c2VjcmV0MTIzNA==", &[signed.as_bytes()]));
         assert_eq!(&body[..SIGNATURE_LEN], expected);
     }
 

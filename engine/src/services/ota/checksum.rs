@@ -2,6 +2,8 @@
 
 use md5::{Digest, Md5};
 
+use crate::helpers::hex;
+
 /// A running MD5. Asking for the result does not end it.
 #[derive(Debug, Clone, Default)]
 pub struct Checksum(Md5);
@@ -20,7 +22,7 @@ impl Checksum {
     /// The digest so far in lower-case hex.
     #[must_use]
     pub fn hex(&self) -> String {
-        self.0.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::text(&self.0.clone().finalize())
     }
 }
 

@@ -1,13 +1,10 @@
 //! The request and its signature.
 
-use std::fmt::Write;
-
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
 
 use crate::helpers::json::quoted;
+use crate::helpers::{hex, hmac_sha1};
 use crate::identity::Identity;
 use crate::services::signed_head::SignedHead;
 
@@ -62,23 +59,5 @@ impl Request {
 
 /// Base64 of the hex digits, not of the bytes, of HMAC-SHA1.
 fn signature(product_secret: &str, message: &str) -> String {
-    STANDARD.encode(hex(&mac(product_secret, message)))
-}
-
-fn mac(product_secret: &str, message: &str) -> Vec<u8> {
-    // HMAC takes keys of any length, so this never fails.
-    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(product_secret.as_bytes()) else {
-        return Vec::new();
-    };
-    mac.update(message.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut digits = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String can't fail.
-        let _ = write!(digits, "{byte:02x}");
-    }
-    digits
+    STANDARD.encode(hex::text(&hmac_sha1::code(product_secret.as_bytes(), &[message.as_bytes()])))
 }
