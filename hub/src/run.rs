@@ -29,7 +29,7 @@ use hub_core::ports::{Events, Verdict};
 use hub_core::site::Site;
 use hub_fault::listener::{InterruptibleListener, Interruption};
 use hub_fault::{Faults, Stage};
-use hub_http::api::{self, Access, Console};
+use hub_http::api::{self, Access, Console, Kept};
 use hub_http::firmware;
 use hub_mqtt::broker::listener::{self, Proof};
 use hub_mqtt::broker::{Broker, Side};
@@ -362,6 +362,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
             },
             ca_pem: fs::read_to_string(&ready.ca_file).context(|| ready.ca_file.display().to_string())?,
             max_upload: args.max_upload,
+            kept: Kept::default(),
         };
         tokio::spawn(api::serve(console, socket.listener));
     }

@@ -408,3 +408,49 @@ fn nonsense_ends_a_connection_and_nothing_else() {
     let _silent = tcp(console.address());
     console.get("/api/hub").good(200);
 }
+
+#[test]
+fn what_watches_over_the_hub_is_told_how_it_is() {
+    let (_desk, hub, console) = start(&["--state", "state"]);
+    let firmware_id = add_firmware(&console, "2.0")["id"].clone();
+    let mut client = report(&hub, "one", "1.0");
+    console.post("/api/upgrades", &json!({ "firmware_id": firmware_id, "scope": "all" })).good(201);
+    let _command = client.message();
+    progress(&mut client, "one", "downloading", 7);
+    console.get(&format!("/api/devices/{ONE}/jobs")).good(200);
+
+    // A probe knows no name of the hub's, and no token.
+    let mut answer = String::new();
+    let request = "GET /healthz HTTP/1.1\r\nHost: 10.0.0.7\r\nConnection: close\r\n\r\n";
+    console.raw(request).read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok\n"), "{answer}");
+
+    let figures = console.get("/metrics").text;
+    for line in [
+        "hub_devices_online 1",
+        "hub_jobs{state=\"waiting\"} 2",
+        "hub_jobs{state=\"downloading\"} 1",
+        "hub_orders{state=\"given\"} 1",
+        "hub_connections_total{outcome=\"taken\"} 1",
+        "hub_reports_total{kind=\"version\"} 1",
+        "hub_reports_total{kind=\"downloading\"} 1",
+        "hub_commands_total 1",
+        "hub_database_errors_total 0",
+    ] {
+        assert!(figures.lines().any(|other| other == line), "{line}\n{figures}");
+    }
+    for secret in [common::SECRET, ONE, PRODUCT] {
+        assert!(!figures.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn figures_need_the_token_and_health_does_not() {
+    let desk = Desk::new();
+    desk.write("token", TOKEN.as_bytes());
+    let hub = desk.start_plain(&["--console-token-file", "token"]);
+    let nobody = Console::of(&hub);
+    nobody.get("/metrics").refusal(401);
+    assert_eq!(nobody.get("/healthz").text, "ok\n");
+    assert!(nobody.with("authorization", &format!("Bearer {TOKEN}")).get("/metrics").text.contains("hub_build_info"));
+}

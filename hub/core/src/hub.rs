@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, mpsc, Notify};
 
 use crate::devices;
 use crate::events::{DeviceRow, Event};
+use crate::metrics::Meter;
 use crate::model::{Change, Device, Problem, ProblemKind, Scope};
 use crate::ota::{self, Outgoing};
 use crate::ports::store::{Outcome, Store, Stored};
@@ -43,7 +44,7 @@ pub struct Parts {
 
 /// The hub. Any thread may call it; no call waits for the network.
 pub struct Hub {
-    pub(crate) events: Arc<dyn Events>,
+    pub(crate) events: Meter,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) site: Site,
     pub(crate) certificates: Arc<dyn Certificates>,
@@ -89,7 +90,7 @@ impl Hub {
         // What others did before is nothing to tell of.
         let seen = AtomicI64::new(store.foreign_changes().unwrap_or_default());
         Hub {
-            events,
+            events: Meter::new(events),
             store,
             site,
             certificates,

@@ -22,6 +22,7 @@ pub mod firmware;
 pub mod gateway;
 pub mod hub;
 pub mod messaging;
+pub mod metrics;
 // A comment on a field here is its description in the API's document: what its name says already is not said again.
 #[allow(missing_docs)]
 pub mod model;

@@ -16,6 +16,7 @@ use crate::devices::Device;
 use crate::events::Event;
 use crate::hub::{now_ms, Hub};
 use crate::messaging;
+use crate::metrics::Count;
 use crate::model::{Change, Job, Problem};
 use crate::ota::answers::{self, Offer};
 use crate::ota::message::{read_report, read_system, Progress, Said};
@@ -286,7 +287,9 @@ impl Hub {
         let since = now.saturating_sub(SWEEP_AFTER_MS);
         let jobs = if self.downlink.is_shared() {
             // Every hub could tell these devices; one of them takes each job.
-            self.store.claim(since, now.saturating_sub(REPEAT_AFTER_MS), REPEATS, now)?
+            let jobs = self.store.claim(since, now.saturating_sub(REPEAT_AFTER_MS), REPEATS, now)?;
+            self.events.add(Count::Claims, jobs.len() as u64);
+            jobs
         } else {
             let mut jobs = self.store.waiting(since)?;
             jobs.retain(|job| self.is_online(&job.client_id) != Some(false));

@@ -24,8 +24,10 @@ pub mod schema;
 pub mod sqlite;
 pub mod values;
 
+mod counted;
 mod database;
 mod devices;
+mod figures;
 mod firmware;
 mod gateway;
 mod keys;
@@ -40,19 +42,20 @@ mod upgrades;
 
 use std::path::Path;
 
+use counted::Counted;
 use engine::Engine;
 use hub_core::error::Result;
 use sqlite::Sqlite;
 
 /// What the hub keeps, in the database of an engine. Any thread may call it.
 pub struct Records<E> {
-    engine: E,
+    engine: Counted<E>,
 }
 
 impl<E: Engine> Records<E> {
     /// The records in an engine's database, whose tables are there.
     pub fn on(engine: E) -> Self {
-        Records { engine }
+        Records { engine: Counted::new(engine) }
     }
 }
 

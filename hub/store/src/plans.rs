@@ -9,7 +9,7 @@ use super::Records;
 use hub_core::model::{Device, Proof, Scope};
 use hub_core::ports::messaging::{MessagingStore, NewRrpc};
 use hub_core::ports::store::{Credential, NewOrder, Outcome, Store};
-use hub_core::ports::{gateways::Gateways, logs::LogStore, shadows::Shadows};
+use hub_core::ports::{figures::Figures, gateways::Gateways, logs::LogStore, shadows::Shadows};
 
 /// How an engine is asked for a plan.
 pub struct Explain {
@@ -122,6 +122,8 @@ pub fn whole_scans<E: Engine>(engine: E, explain: Explain) -> Outcome<Vec<String
     };
     store.report_progress(id, &progress, now)?;
     store.upgrade_jobs(upgrade)?;
+    store.open_jobs()?;
+    store.orders()?;
     store.device_jobs(id)?;
     store.waiting(now)?;
     store.cancel_upgrade(upgrade, now)?;
@@ -138,6 +140,6 @@ pub fn whole_scans<E: Engine>(engine: E, explain: Explain) -> Outcome<Vec<String
     store.set_log_level(id, 1)?;
     store.remove_device(id, now)?;
     store.add_device(id, "P1", "d150000", &mut || Ok(Credential::Key(vec![1])))?;
-    let found = store.engine.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let found = store.engine.inner.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok(found)
 }

@@ -170,4 +170,8 @@ CREATE INDEX resources_device ON resources (client_id, id);
 ALTER TABLE firmware ADD COLUMN signer TEXT;
 ALTER TABLE firmware ADD COLUMN signed_at INTEGER;
 ",
+    "
+-- How many are where, without a look at those that have ended.
+CREATE INDEX jobs_open ON jobs (state) WHERE state IN ('waiting', 'sent', 'downloading', 'burning');
+",
 ];

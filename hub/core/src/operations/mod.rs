@@ -3,6 +3,7 @@
 //! Any thread may call; no call waits for the network or for a device. Every change is told to those who `watch`.
 
 mod devices;
+mod figures;
 mod gateway;
 mod logs;
 mod messaging;
@@ -18,6 +19,7 @@ use crate::hub::{now_ms, Hub};
 use crate::model::*;
 use crate::ports::store::Outcome;
 
+pub use figures::Standing;
 pub use resource::Untaken;
 pub use upload::{copy, tidy, Upload};
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use super::figures::Orders;
 use super::messaging::NewRrpc;
 use super::resources::ResourceReport;
 use super::store::{Credential, NewOrder, Store, Touched};
@@ -22,7 +23,7 @@ pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 pub fn check(open: &mut dyn FnMut() -> Opened) {
     for part in [
         devices, firmware, orders, reports, claims, shadows, products, gateways, requests, configs, logs, keys,
-        resources,
+        resources, figures,
     ] {
         let (store, _keep) = open();
         import(&*store);
@@ -356,6 +357,27 @@ fn logs(store: &dyn Store) {
     store.set_log_level("P1a", 3).expect("kept");
     store.set_log_level("P1a", 4).expect("kept");
     assert_eq!((store.log_level("P1a"), store.log_level("P1b")), (Ok(Some(4)), Ok(None)));
+}
+
+fn figures(store: &dyn Store) {
+    let count = |state| {
+        let open = store.open_jobs().expect("jobs");
+        open.into_iter().filter(|(of, _)| *of == state).map(|(_, count)| count).sum::<u64>()
+    };
+    store.answers().expect("an answer");
+    assert_eq!((count(State::Waiting), store.orders()), (0, Ok(Orders::default())));
+    let first = order(store, add_firmware(store, "2.0"), Scope::Chosen, 5);
+    order(store, add_firmware(store, "3.0"), Scope::Chosen, 6);
+    store.report_progress("P1a", &Progress { version: "3.0".to_owned(), ..report("burning") }, 7).expect("kept");
+    assert_eq!((count(State::Waiting), count(State::Burning)), (1, 1));
+    store.report_progress("P1a", &Progress { version: "3.0".to_owned(), ..report("done") }, 8).expect("kept");
+    store.cancel_upgrade(first, 9).expect("cancelled");
+    assert_eq!((count(State::Waiting), count(State::Burning), count(State::Done)), (1, 0, 0));
+    assert_eq!(store.orders(), Ok(Orders { given: 1, cancelled: 1 }));
+    assert_eq!(store.failures(), 0);
+    // What is asked for in vain is no failure of the database.
+    assert!(store.cancel_upgrade(9999, 9).is_err());
+    assert_eq!(store.failures(), 0);
 }
 
 fn resources(store: &dyn Store) {

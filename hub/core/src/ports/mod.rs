@@ -9,6 +9,7 @@ use crate::events::Event;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod figures;
 pub mod gateways;
 pub mod keys;
 pub mod logs;
@@ -32,6 +33,9 @@ pub trait Downlink: Send + Sync {
     /// Whether a device is connected; `None` where another broker keeps the connections.
     fn is_online(&self, client_id: &str) -> Option<bool>;
 
+    /// How the way is now.
+    fn figures(&self) -> LinkFigures;
+
     /// Whether a message on this topic can reach the device now.
     fn listens(&self, client_id: &str, topic: &str) -> bool;
 
@@ -46,6 +50,17 @@ pub trait Downlink: Send + Sync {
 
     /// Ends those of a device's subscriptions that it has no right to any more, by their filters.
     fn revoke(&self, client_id: &str, is_over: &dyn Fn(&str) -> bool);
+}
+
+/// How a way to the devices is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkFigures {
+    /// Connected devices; `None` where another broker keeps the connections.
+    pub online: Option<u64>,
+    /// Messages that wait to go out.
+    pub queued: u64,
+    /// False where another broker is out of reach.
+    pub connected: bool,
 }
 
 /// Who is told of what happens. No call waits for long, or calls the hub.

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::figures::Figures;
 use super::gateways::Gateways;
 use super::keys::Keys;
 use super::products::Products;
@@ -79,7 +80,7 @@ pub struct NewOrder<'a> {
 
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
 pub trait Store:
-    Gateways + Keys + Products + Shadows + MessagingStore + LogStore + ResourceStore + Send + Sync
+    Figures + Gateways + Keys + Products + Shadows + MessagingStore + LogStore + ResourceStore + Send + Sync
 {
     /// Adds the devices of a list to those that are there.
     fn import(&self, devices: &Devices) -> Outcome<()>;

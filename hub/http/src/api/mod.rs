@@ -7,6 +7,7 @@ mod devices;
 mod events;
 mod extract;
 mod failure;
+mod figures;
 mod firmware;
 mod gateways;
 mod logs;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 pub use access::{check_token, Access};
+pub use figures::Kept;
 pub use serve::serve;
 
 use failure::Failure;
@@ -47,6 +49,8 @@ pub struct Console {
     pub ca_pem: String,
     /// Bytes a firmware may have.
     pub max_upload: u64,
+    /// What was told of how the hub is.
+    pub kept: Kept,
 }
 
 impl Console {

@@ -7,8 +7,8 @@ use utoipa::{Modify, OpenApi as _};
 
 use super::failure::{self, PROBLEM_JSON};
 use super::{
-    configs, devices, events, firmware, gateways, logs, messages, products, resources, session, shadow, status,
-    upgrades,
+    configs, devices, events, figures, firmware, gateways, logs, messages, products, resources, session, shadow,
+    status, upgrades,
 };
 use hub_core::model::Change;
 
@@ -56,6 +56,8 @@ use hub_core::model::Change;
         configs::switch,
         configs::remove,
         events::events,
+        figures::health,
+        figures::metrics,
         serve,
     ),
     components(schemas(failure::Body, Change)),

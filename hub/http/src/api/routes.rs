@@ -14,8 +14,8 @@ use axum::Router;
 
 use super::failure::Failure;
 use super::{
-    body, configs, devices, events, firmware, gateways, logs, messages, openapi, page, products, resources, session,
-    shadow, status, upgrades, Console,
+    body, configs, devices, events, figures, firmware, gateways, logs, messages, openapi, page, products, resources,
+    session, shadow, status, upgrades, Console,
 };
 
 /// Headers of every answer.
@@ -34,6 +34,12 @@ const GATEWAY: &str = "/api/gateways/{client_id}/devices";
 
 /// The files of a device.
 const RESOURCES: &str = "/api/devices/{client_id}/resources";
+
+/// Whether the hub serves: anybody may ask, under any name of the machine.
+const HEALTH: &str = "/healthz";
+
+/// Figures.
+const METRICS: &str = "/metrics";
 
 type Handlers = MethodRouter<Arc<Console>>;
 
@@ -81,6 +87,8 @@ pub fn operations() -> Vec<(Method, &'static str, Handlers)> {
         (Method::POST, "/api/configs/{product_id}/switch", post(configs::switch)),
         (Method::GET, "/api/events", get(events::events)),
         (Method::GET, "/api/openapi.json", get(openapi::serve)),
+        (Method::GET, HEALTH, get(figures::health)),
+        (Method::GET, METRICS, get(figures::metrics)),
     ]
 }
 
@@ -106,17 +114,15 @@ pub fn router(console: Arc<Console>) -> Router {
 /// Lets in who may come in, and puts the headers on every answer.
 async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let in_api = path == "/api" || path.starts_with("/api/");
+    let in_api = path == "/api" || path.starts_with("/api/") || path == METRICS;
     // The page and the way to sign in are there for all.
     let open = !in_api || path == "/api/session";
     let access = &console.access;
-    let admitted = access.check_source(request.headers()).and_then(|()| {
-        if open {
-            Ok(())
-        } else {
-            access.check_identity(request.headers())
-        }
-    });
+    let admitted = match path {
+        HEALTH => Ok(()),
+        _ if open => access.check_source(request.headers()),
+        _ => access.check_source(request.headers()).and_then(|()| access.check_identity(request.headers())),
+    };
     // Files are read bit by bit.
     let is_file = path == FIRMWARE || path.starts_with("/api/devices/") && path.ends_with("/resources");
     let streams = is_file && request.method() == Method::POST;

@@ -15,7 +15,7 @@ use rumqttc::mqttbytes::v4::Publish;
 use rumqttc::mqttbytes::QoS;
 use tokio::sync::{mpsc, Notify};
 
-use hub_core::ports::{Admission, Downlink};
+use hub_core::ports::{Admission, Downlink, LinkFigures};
 use hub_fault::Faults;
 
 use session::MqttSession;
@@ -176,6 +176,13 @@ impl Downlink for Broker {
 
     fn is_online(&self, client_id: &str) -> Option<bool> {
         Some(Broker::is_online(self, client_id))
+    }
+
+    fn figures(&self) -> LinkFigures {
+        let state = self.state();
+        let online = state.sessions.values().filter(|session| session.is_online()).count() as u64;
+        let queued = state.sessions.values().map(MqttSession::queued).sum::<usize>() as u64;
+        LinkFigures { online: Some(online), queued, connected: true }
     }
 
     fn listens(&self, client_id: &str, topic: &str) -> bool {

@@ -40,6 +40,12 @@ impl MqttSession {
         self.link.is_some()
     }
 
+    /// Messages that wait for the connection, or for the device's acknowledgement.
+    pub(super) fn queued(&self) -> usize {
+        let unsent = self.link.as_ref().map_or(0, |link| link.sender.max_capacity() - link.sender.capacity());
+        unsent.max(self.waiting.len())
+    }
+
     /// Has the connection closed. False where there is none.
     pub(super) fn cut(&self) -> bool {
         self.link.as_ref().inspect(|link| link.cut.notify_one()).is_some()

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use tokio::time::{interval, sleep, sleep_until, timeout, timeout_at, Instant, Mi
 use hub_core::error::{Context, Fatal, Result};
 use hub_core::messaging;
 use hub_core::ota;
-use hub_core::ports::{Downlink, Uplink};
+use hub_core::ports::{Downlink, LinkFigures, Uplink};
 use hub_core::random;
 
 mod address;
@@ -58,12 +58,15 @@ const NO_PRODUCT: &str = "hub";
 
 /// The way to the devices.
 #[derive(Clone)]
-pub struct Client(mpsc::Sender<Publish>);
+pub struct Client {
+    queue: mpsc::Sender<Publish>,
+    connected: Arc<AtomicBool>,
+}
 
 impl Client {
     /// Puts a message into the queue. It is kept until the broker has acknowledged it. False where the queue is full.
     pub fn publish(&self, message: Publish) -> bool {
-        self.0.try_send(message).is_ok()
+        self.queue.try_send(message).is_ok()
     }
 }
 
@@ -81,6 +84,14 @@ impl Downlink for Client {
 
     fn is_online(&self, _client_id: &str) -> Option<bool> {
         None
+    }
+
+    fn figures(&self) -> LinkFigures {
+        LinkFigures {
+            online: None,
+            queued: (self.queue.max_capacity() - self.queue.capacity()) as u64,
+            connected: self.connected.load(Ordering::Relaxed),
+        }
     }
 
     /// Only the broker knows.
@@ -120,6 +131,7 @@ pub struct Service {
     early: Vec<Packet>,
     link: Link,
     queue: mpsc::Receiver<Publish>,
+    connected: Arc<AtomicBool>,
     outgoing: VecDeque<Outgoing>,
     in_flight: VecDeque<Publish>,
     last_id: u16,
@@ -166,7 +178,8 @@ pub async fn connect(args: &BrokerOptions, data: Option<&Path>) -> Result<Option
         _ => None,
     };
     let filters = filters(group.as_deref());
-    let (client, queue) = mpsc::channel(QUEUE);
+    let (sender, queue) = mpsc::channel(QUEUE);
+    let client = Client { queue: sender, connected: Arc::new(AtomicBool::new(true)) };
     let resumed = match &place {
         Some((_, place)) if place.filters == filters => true,
         Some((_, place)) if !place.filters.is_empty() => {
@@ -187,6 +200,7 @@ pub async fn connect(args: &BrokerOptions, data: Option<&Path>) -> Result<Option
         early: Vec::new(),
         link,
         queue,
+        connected: client.connected.clone(),
         outgoing: VecDeque::new(),
         in_flight: VecDeque::new(),
         last_id: 0,
@@ -202,7 +216,7 @@ pub async fn connect(args: &BrokerOptions, data: Option<&Path>) -> Result<Option
     if let Some((_, place)) = &mut service.place {
         place.note(true, service.filters.clone()).context(|| "cannot write into the data folder".to_owned())?;
     }
-    Ok(Some((Client(client), service)))
+    Ok(Some((client, service)))
 }
 
 /// What to subscribe to.
@@ -273,6 +287,7 @@ impl Service {
             let Err(error) = self.talk(&*uplink, &mut pause).await else {
                 return;
             };
+            self.connected.store(false, Ordering::Relaxed);
             uplink.warn(&format!("lost the broker: {error}"));
             self.outgoing.retain(|item| matches!(item, Outgoing::Message(_)));
             let mut said = String::new();
@@ -298,6 +313,7 @@ impl Service {
             self.pinged = false;
             self.ping_at = Instant::now() + KEEP_ALIVE;
             self.subscribe();
+            self.connected.store(true, Ordering::Relaxed);
             uplink.warn("connected to the broker again");
         }
     }
