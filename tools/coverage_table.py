@@ -27,7 +27,7 @@ PARSERS = [f"engine/src/{name}" for name in (
     "services/fields.rs", "services/ota/command.rs", "services/ota/message.rs", "services/registration/credentials.rs",
     "services/registration/payload.rs", "services/registration/reply.rs", "services/remote_config/message.rs",
     "services/resource/command.rs", "services/resource/message.rs", "services/rrpc.rs", "services/shadow/delta.rs",
-    "services/shadow/message.rs", "services/system_time/message.rs", "topic.rs", "upgrade/keys.rs", "upgrade/record.rs",
+    "services/shadow/message.rs", "services/ssh/frame.rs", "services/ssh/message.rs", "services/system_time/message.rs", "topic.rs", "upgrade/keys.rs", "upgrade/record.rs",
     "upgrade/signed.rs", "upgrade/version.rs", "websocket/",
 )]
 GROUPS = [

@@ -14,5 +14,6 @@ pub mod resource;
 pub mod rrpc;
 pub mod shadow;
 pub mod signed_head;
+pub mod ssh;
 pub mod system_time;
 pub mod topics;
