@@ -62,7 +62,7 @@ fn main() {
         build.define("QCLOUD_UPGRADE", None);
     }
     let is_set = |feature: &str| std::env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
-    if is_set("WEBSOCKET_MQTT") && is_set("AUTH_MODE_CERT") {
+    if is_set("WEBSOCKET") && is_set("AUTH_MODE_CERT") {
         build.define("QCLOUD_SIGNATURE", None);
     }
     // Unwinding passes through the frames of callout.c.

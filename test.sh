@@ -39,8 +39,10 @@ FEATURE_SETS=(
     "--features iot-bundle/coap"
     "--features iot-bundle/log-upload"
     "--features iot-bundle/log-upload,iot-bundle/auth-mode-cert"
-    "--features iot-bundle/resource,iot-bundle/resource-use-https,iot-bundle/coap,iot-bundle/log-upload"
+    "--features iot-bundle/resource,iot-bundle/resource-use-https,iot-bundle/ssh,iot-bundle/coap,iot-bundle/log-upload"
     "--no-default-features --features iot-bundle/resource"
+    "--features iot-bundle/ssh,iot-bundle/auth-mode-cert,iot-bundle/websocket-mqtt"
+    "--no-default-features --features iot-bundle/ssh,iot-bundle/auth-with-notls"
     "--features iot-bundle/websocket-mqtt"
     "--features iot-bundle/websocket-mqtt,iot-bundle/auth-mode-cert"
     "--no-default-features --features iot-bundle/platform,iot-bundle/tls-mbedtls,iot-bundle/abi-3-3,iot-bundle/auth-mode-cert"
@@ -86,7 +88,7 @@ unit() {
         --features iot-sdk/log-upload,iot-sdk/coap,iot-platform-posix/log-upload || return
     # What is different in the interface of 3.3.0.
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
-        --features iot-sdk/resource,iot-sdk/resource-use-https,iot-sdk/log-upload,iot-platform/abi-3-3,iot-platform-posix/log-upload -- interface region registration devinfo dynreg gateway psk resource upload || return
+        --features iot-sdk/resource,iot-sdk/resource-use-https,iot-sdk/ssh,iot-sdk/log-upload,iot-platform/abi-3-3,iot-platform-posix/log-upload -- interface region registration devinfo dynreg gateway psk resource ssh upload || return
     # MQTT over WebSocket, and what CERT devices sign with.
     cargo test --locked --lib -p iot-sdk -p iot-platform --features iot-sdk/websocket-mqtt,iot-platform/abi-3-3 -- websocket settings || return
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-tls \

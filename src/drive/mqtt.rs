@@ -4,6 +4,8 @@
 //! callback may call everything again, `yield_for` included. No lock is held while user code runs or a read waits.
 
 mod connect;
+#[cfg(feature = "ssh")]
+mod key;
 mod pump;
 #[cfg(feature = "multithread")]
 mod pump_loop;
@@ -96,6 +98,10 @@ pub trait Subscriber: Send + Sync {
     /// Told to a service: a moment that somebody gave to `Client::wake_at` has passed. Requests that have waited too
     /// long end now.
     fn expire(&self, _client: &Arc<Client>, _now: Millis) {}
+
+    /// Told to a service: the client is about to be destroyed, and may be used until this returns.
+    #[cfg(feature = "ssh")]
+    fn client_ends(&self, _client: &Arc<Client>) {}
 
     /// Whether the program's global handler hears of the answers to this subscription's requests. The C SDK's program
     /// hears of those that OTA makes; other services keep theirs to themselves.
@@ -230,7 +236,7 @@ pub struct Client {
     poll_budget: Mutex<PollBudget>,
     #[cfg(feature = "inbox")]
     reconnects: AtomicU32,
-    #[cfg(any(feature = "remote-config-mqtt", feature = "rrpc"))]
+    #[cfg(any(feature = "remote-config-mqtt", feature = "rrpc", feature = "ssh"))]
     keepsakes: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
     last_fault: Mutex<Option<Error>>,
     #[cfg(feature = "log-upload")]
@@ -265,7 +271,7 @@ impl Client {
             poll_budget: Mutex::new(PollBudget::default()),
             #[cfg(feature = "inbox")]
             reconnects: AtomicU32::new(0),
-            #[cfg(any(feature = "remote-config-mqtt", feature = "rrpc"))]
+            #[cfg(any(feature = "remote-config-mqtt", feature = "rrpc", feature = "ssh"))]
             keepsakes: Mutex::new(Vec::new()),
             last_fault: Mutex::new(None),
             #[cfg(feature = "log-upload")]
@@ -418,7 +424,7 @@ impl Client {
 
     /// What a service keeps with the client for as long as that lives: one of each kind, which begins as its default. It must
     /// not hold the client.
-    #[cfg(any(feature = "remote-config-mqtt", feature = "rrpc"))]
+    #[cfg(any(feature = "remote-config-mqtt", feature = "rrpc", feature = "ssh"))]
     pub(crate) fn keepsake<T: Any + Send + Default>(&self) -> Arc<Mutex<T>> {
         let mut keepsakes = self.keepsakes.lock();
         let found = keepsakes.iter().find_map(|known| known.clone().downcast::<Mutex<T>>().ok());
@@ -508,6 +514,11 @@ impl Client {
     /// Ends the connection and tells every subscription. The client stays usable for whoever still holds it; every
     /// call says that it is not connected.
     pub fn destroy(self: &Arc<Self>) {
+        #[cfg(feature = "ssh")]
+        {
+            let services = self.session.lock().services();
+            services.iter().for_each(|service| service.client_ends(self));
+        }
         #[cfg(feature = "multithread")]
         self.stop_loop();
         let (subscribers, unheard) = {

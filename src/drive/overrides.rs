@@ -11,6 +11,12 @@ pub const COAP_ENDPOINT: &str = "QCLOUD_IOT_COAP_ENDPOINT";
 /// Server of dynamic registration as `host:port`.
 #[cfg(feature = "dev-dyn-reg")]
 pub const REGISTRATION_ENDPOINT: &str = "QCLOUD_IOT_REGISTRATION_ENDPOINT";
+/// Server of SSH tunnels as `host:port`, instead of the region's own host.
+#[cfg(feature = "ssh")]
+pub const SSH_ENDPOINT: &str = "QCLOUD_IOT_SSH_ENDPOINT";
+/// The SSH server that tunnels lead to as `host:port`, instead of port 22 of this machine.
+#[cfg(feature = "ssh")]
+pub const SSH_SERVER: &str = "QCLOUD_IOT_SSH_SERVER";
 /// File with trusted roots (PEM) for HTTPS, dynamic registration and MQTT in CERT mode, instead of the built-in ones.
 pub const CA_FILE: &str = "QCLOUD_IOT_CA_FILE";
 

@@ -58,7 +58,7 @@ pub fn register(platform: &Arc<dyn Platform>, registration: &Registration) -> Re
 
 #[cfg(not(feature = "auth-with-notls"))]
 fn security() -> Result<Security, RegistrationFault> {
-    let ca_pem = super::trust::registration_roots().map_err(RegistrationFault::NoRoots)?;
+    let ca_pem = super::trust::gateway_roots().map_err(RegistrationFault::NoRoots)?;
     Ok(Security::Server { ca_pem })
 }
 

@@ -13,7 +13,7 @@ use crate::hal::Roots;
 /// The roots of the object stores that firmware is downloaded from, in DER as `build.rs` has written them.
 const HTTPS_ROOTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/https_roots.der"));
 /// The private CA of the platform's own servers.
-#[cfg(any(feature = "auth-mode-cert", feature = "dev-dyn-reg"))]
+#[cfg(any(feature = "auth-mode-cert", feature = "dev-dyn-reg", feature = "ssh"))]
 const PLATFORM_CA: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tencent_iot_ca.der"));
 
 const NO_MEMORY: &str = "no memory for the trusted roots";
@@ -43,12 +43,13 @@ pub fn mqtt_ca() -> Result<Roots, String> {
     roots(&[PLATFORM_CA])
 }
 
-/// Roots for dynamic registration, as PEM: the platform's CA signed its server, and a public one may.
+/// Roots for a region's gateway, where devices register and SSH tunnels begin, as PEM: the platform's CA signed its server, and
+/// a public one may.
 ///
 /// # Errors
 /// As [`https_roots`].
-#[cfg(feature = "dev-dyn-reg")]
-pub fn registration_roots() -> Result<Roots, String> {
+#[cfg(any(feature = "dev-dyn-reg", feature = "ssh"))]
+pub fn gateway_roots() -> Result<Roots, String> {
     roots(&[PLATFORM_CA, HTTPS_ROOTS])
 }
 
@@ -123,7 +124,7 @@ mod tests {
         assert_eq!(set_roots(Some(own.as_bytes())), Ok(()));
         assert_eq!(https_roots().as_deref(), Ok(own));
         #[cfg(feature = "dev-dyn-reg")]
-        assert_eq!(registration_roots().as_deref(), Ok(own));
+        assert_eq!(gateway_roots().as_deref(), Ok(own));
         let large = own.repeat(1200);
         let too_large = format!(
             "trusted roots: {} bytes of certificates, a platform can be handed 65534: leave those that your servers need",
@@ -144,7 +145,7 @@ mod tests {
         assert_eq!(https_roots().as_deref(), Ok(file.as_str()));
         #[cfg(feature = "dev-dyn-reg")]
         {
-            let both = registration_roots().unwrap();
+            let both = gateway_roots().unwrap();
             let platform = pem::certificates(include_bytes!("../../certs/tencent_iot_ca.pem")).unwrap();
             assert_eq!(*both, *(platform + &file));
             assert!(both.len() <= MAX_PEM);

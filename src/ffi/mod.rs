@@ -40,9 +40,11 @@ pub mod resource;
 pub mod rrpc;
 #[cfg(feature = "shadow")]
 pub mod shadow;
+#[cfg(feature = "abi-3-3")]
+mod ssh;
 pub mod system;
 pub mod timer;
-#[cfg(feature = "resource")]
+#[cfg(feature = "abi-3-3")]
 pub mod undeclared;
 #[cfg(feature = "upgrade")]
 pub mod upgrade;

@@ -69,6 +69,24 @@ export! {
     }
 }
 
+export! {
+    /// Lets the cloud open a tunnel to this machine's SSH server (127.0.0.1, port 22), and close it, for as long as the client
+    /// lives. It asks for one by a message, which is read as the client is driven; the tunnel has a thread of its own, by
+    /// HAL_ThreadCreate. There is one in a process; IOT_MQTT_Destroy ends it first. Drives the client up to 2 s, until the
+    /// server has granted the subscription to such messages, where it has not before.
+    ///
+    /// Returns QCLOUD_RET_SUCCESS; QCLOUD_ERR_INVAL for a NULL or unknown client; QCLOUD_ERR_FAILURE where the subscription was
+    /// not granted, and, with an ERR line, in a build without this option; the client's error when it can't subscribe or
+    /// publish.
+    ///
+    /// # Safety
+    /// None beyond that of a C function: `pClient` is looked up, not followed.
+    #[cfg(feature = "abi-3-3")]
+    pub unsafe fn IOT_Ssh_enable(pClient: *mut c_void) -> c_int {
+        super::ssh::enable(NAME, pClient)
+    }
+}
+
 fn ask(function: &'static str, client: *mut c_void) -> Result<Answered<Answer>, c_int> {
     let client = handle::required::<Client>(function, "pClient", "an MQTT client", client).ok_or(QCLOUD_ERR_INVAL)?;
     ask_the_cloud(&client).map_err(|error| {

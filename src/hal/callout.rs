@@ -86,13 +86,13 @@ calls! {
     fn HAL_TLS_Read(
         handle: raw::Handle, data: *mut c_uchar, len: usize, timeout_ms: u32, read_len: *mut usize
     ) -> c_int;
-    #[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+    #[cfg(all(feature = "websocket", feature = "auth-mode-cert"))]
     fn HAL_TLS_Get_PrivateKey_FromFile(path: *const c_char) -> *mut c_void;
-    #[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+    #[cfg(all(feature = "websocket", feature = "auth-mode-cert"))]
     fn HAL_TLS_Destory_PrivateKey(key: *mut c_void);
-    #[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+    #[cfg(all(feature = "websocket", feature = "auth-mode-cert"))]
     fn HAL_TLS_Get_RSASHA256_Result_Len(key: *mut c_void) -> c_int;
-    #[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+    #[cfg(all(feature = "websocket", feature = "auth-mode-cert"))]
     fn HAL_TLS_Calc_Sign_RSASHA256(key: *mut c_void, data: *mut c_char, len: c_int, out: *mut c_char) -> c_int;
 }
 

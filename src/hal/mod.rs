@@ -15,7 +15,7 @@ pub mod memory;
 mod outcome;
 pub mod platform;
 mod reserve;
-#[cfg(all(feature = "websocket-mqtt", feature = "auth-mode-cert"))]
+#[cfg(all(feature = "websocket", feature = "auth-mode-cert"))]
 pub mod signature;
 pub mod sync;
 mod tcp;
@@ -25,7 +25,7 @@ pub mod timer;
 #[cfg(not(feature = "auth-with-notls"))]
 mod tls;
 mod wait;
-#[cfg(feature = "websocket-mqtt")]
+#[cfg(feature = "websocket")]
 mod websocket;
 
 #[cfg(feature = "coap")]
@@ -33,5 +33,5 @@ pub use interface::Datagrams;
 pub use interface::{
     Attempt, ConnectError, Connected, Endpoint, Made, Platform, Roots, Security, Transport, TransportError, SHORT_MS,
 };
-#[cfg(feature = "websocket-mqtt")]
-pub use websocket::Upgrade;
+#[cfg(feature = "websocket")]
+pub use websocket::{Carries, Upgrade};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use iot_abi::error::{QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_ERR_TCP_READ_FAIL};
+#[cfg(feature = "websocket-mqtt")]
 use iot_engine::mqtt::frame;
 use iot_engine::time::Millis;
 use iot_engine::websocket::handshake::{Handshake, Target};
@@ -22,10 +23,47 @@ const MAX_EMPTY: u32 = 16;
 /// Longest rest while something waits to be written.
 const SLICE_MS: u32 = 500;
 
+/// What goes through a connection that was upgraded. A write is one message or the beginning of it, or goes on with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carries {
+    /// MQTT: each packet is a message, and the last one ends the connection.
+    #[cfg(feature = "websocket-mqtt")]
+    Mqtt,
+    /// What is written at once is a message.
+    #[cfg(feature = "ssh")]
+    Messages,
+}
+
+impl Carries {
+    /// The message that `data` begins with.
+    fn first(self, data: &[u8]) -> &[u8] {
+        match self {
+            #[cfg(feature = "websocket-mqtt")]
+            Carries::Mqtt => data.get(..frame::first_packet(data)).unwrap_or(data),
+            #[cfg(feature = "ssh")]
+            Carries::Messages => data,
+        }
+    }
+
+    /// Whether nothing goes out after the message that `data` begins with.
+    fn is_last(self, data: &[u8]) -> bool {
+        match self {
+            #[cfg(feature = "websocket-mqtt")]
+            Carries::Mqtt => frame::is_disconnect(data),
+            #[cfg(feature = "ssh")]
+            Carries::Messages => {
+                let _ = data;
+                false
+            }
+        }
+    }
+}
+
 /// An attempt to connect, and to have the server upgrade the connection.
 pub struct Upgrade {
     platform: Arc<dyn Platform>,
     target: Target,
+    carries: Carries,
     stage: Stage,
 }
 
@@ -45,8 +83,8 @@ struct Asking {
 
 impl Upgrade {
     /// Goes on from an attempt to connect to `target`.
-    pub fn new(platform: Arc<dyn Platform>, target: Target, connecting: Box<dyn Attempt>) -> Self {
-        Upgrade { platform, target, stage: Stage::Connecting(connecting) }
+    pub fn new(platform: Arc<dyn Platform>, target: Target, carries: Carries, connecting: Box<dyn Attempt>) -> Self {
+        Upgrade { platform, target, carries, stage: Stage::Connecting(connecting) }
     }
 
     fn ask(&self, transport: Arc<dyn Transport>) -> Asking {
@@ -73,7 +111,7 @@ impl Attempt for Upgrade {
         let transport = Arc::clone(&asking.transport);
         self.stage = Stage::Over;
         Some(outcome.map(|data| {
-            let stream = WebSocketStream::new(Arc::clone(&self.platform), transport);
+            let stream = WebSocketStream::new(Arc::clone(&self.platform), transport, self.carries);
             stream.arrived(&data);
             Arc::new(stream) as Arc<dyn Transport>
         }))
@@ -123,10 +161,11 @@ fn cut(error: TransportError) -> ConnectError {
     ConnectError { code: error.code(), cause, is_lasting: false }
 }
 
-/// A connection that was upgraded. What is written is MQTT: each packet goes into a frame of its own.
+/// A connection that was upgraded. Each message goes into a frame of its own.
 struct WebSocketStream {
     platform: Arc<dyn Platform>,
     transport: Arc<dyn Transport>,
+    carries: Carries,
     incoming: Mutex<Incoming>,
     /// Locked before `incoming`, where both are.
     outgoing: Mutex<Outgoing>,
@@ -142,14 +181,14 @@ struct Incoming {
 struct Outgoing {
     sender: Sender,
     piece: Vec<u8>,
-    /// The packet that goes out is DISCONNECT.
+    /// The message that goes out is the last one.
     is_last: bool,
 }
 
 impl WebSocketStream {
-    fn new(platform: Arc<dyn Platform>, transport: Arc<dyn Transport>) -> Self {
+    fn new(platform: Arc<dyn Platform>, transport: Arc<dyn Transport>, carries: Carries) -> Self {
         let (incoming, outgoing) = (Mutex::new(Incoming::default()), Mutex::new(Outgoing::default()));
-        WebSocketStream { platform, transport, incoming, outgoing }
+        WebSocketStream { platform, transport, carries, incoming, outgoing }
     }
 
     /// Takes frames.
@@ -253,28 +292,28 @@ impl Transport for WebSocketStream {
             self.take_answers(&mut outgoing);
             let left = u32::try_from(self.platform.now().until(deadline)).unwrap_or(u32::MAX);
             let Outgoing { sender, piece, is_last } = &mut *outgoing;
-            let packet = if sender.is_between_messages() {
-                *is_last = frame::is_disconnect(data);
-                data.get(..frame::first_packet(data)).unwrap_or(data)
+            let message = if sender.is_between_messages() {
+                *is_last = self.carries.is_last(data);
+                self.carries.first(data)
             } else {
                 data
             };
-            sender.next(packet, self.platform.random(), piece);
+            sender.next(message, self.platform.random(), piece);
             if piece.is_empty() {
                 return Err(TransportError::Closed(QCLOUD_ERR_TCP_PEER_SHUTDOWN));
             }
             let count = self.transport.write(piece, left.max(1))?;
-            let of_packet = sender.sent(count.min(piece.len()));
-            if *is_last && of_packet > 0 && sender.is_between_messages() {
+            let of_message = sender.sent(count.min(piece.len()));
+            if *is_last && of_message > 0 && sender.is_between_messages() {
                 sender.close(Control::reason(status::NORMAL));
                 self.write_answers(&mut outgoing, SHORT_MS)?;
             }
-            if of_packet > 0 || count == 0 {
-                return Ok(of_packet);
+            if of_message > 0 || count == 0 {
+                return Ok(of_message);
             }
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "websocket-mqtt"))]
 mod tests;

@@ -61,9 +61,6 @@ WHOLE_HEADERS = {
     "qcloud_iot_export_shadow.h": "FEATURE_MQTT_DEVICE_SHADOW",
 }
 
-# What of 3.3.0 is to come.
-LATER = re.compile(r"IOT_Ssh_enable$")
-
 # What else a reader has to know.
 NO_UPLOAD = "does nothing with `FEATURE_LOG_UPLOAD_ENABLED` OFF, the default"
 REMOTE_CONFIG = "links with `FEATURE_REMOTE_CONFIG_MQTT_ENABLED` ON"
@@ -71,6 +68,7 @@ REMARKS = {
     "IOT_Log_Init_Uploader": NO_UPLOAD,
     "IOT_Log_Fini_Uploader": NO_UPLOAD,
     "IOT_Log_Upload": NO_UPLOAD,
+    "IOT_Ssh_enable": "fails with `FEATURE_REMOTE_LOGIN_WEBSOCKET_SSH` OFF",
     "IOT_Subscribe_Config": REMOTE_CONFIG,
     "IOT_Get_Config": REMOTE_CONFIG,
 }
@@ -166,12 +164,12 @@ def page():
 
     def verdict(of, interface):
         declared, done = counted(of, interface)
-        return "none there" if not declared else "all" if done == declared else f"{done} of {declared}" if done else "not yet"
+        return "none there" if not declared else "all" if done == declared else f"{done} of {declared}"
 
     for interface in INTERFACES:
         for row in (row for row in rows if interface in row[4] and not provider(row[1], row[3], defined)):
-            if ("AT_TCP_ENABLED", True) not in conditions(row[3]) and not LATER.match(row[1]):
-                sys.exit(f"compatibility.py: {row[1]} is not provided, and neither the AT modem's nor named in LATER")
+            if ("AT_TCP_ENABLED", True) not in conditions(row[3]):
+                sys.exit(f"compatibility.py: {row[1]} is not provided, and not the AT modem's")
 
     total = [f"{counted(rows, interface)[1]} of the {counted(rows, interface)[0]} of {release}"
              for interface, (release, _) in INTERFACES.items()]
@@ -182,10 +180,9 @@ def page():
         "it when it is built with `IOT_ABI=3.2`, the default, and with `IOT_ABI=3.3`. [switching.md](switching.md) tells how to",
         "switch, which releases need which, and what behaves differently.",
         "",
-        f"Provided: {', and '.join(total)}. The others of 3.2.3 are what the C SDK's driver for AT modems needs of a",
+        f"Provided: {', and '.join(total)}. The others are what the C SDK's driver for AT modems needs of a",
         "platform. This library has no such driver, so nothing would call them; the C SDK's default options leave them out, too.",
-        "What is \"not yet\" provided of 3.3.0 stands in its header, and a program that calls it does not link. The last column",
-        "names the option of this library, or the C SDK's switch, that a name needs.",
+        "The last column names the option of this library, or the C SDK's switch, that a name needs.",
         "",
         "| group | header | 3.2 | 3.3 |",
         "|---|---|---|---|",
@@ -200,8 +197,7 @@ def page():
         for header in headers:
             lines += ["", f"`{header}`", "", "| name | in 3.2 | in 3.3 | remarks |", "|---|---|---|---|"]
             for _, name, variable, facts, has in (row for row in rows if row[0] == header):
-                absent = "not yet" if LATER.match(name) else "not provided"
-                where = places.get(provider(name, facts, defined), absent)
+                where = places.get(provider(name, facts, defined), "not provided")
                 label = f"`{name}`" + (" (variable)" if variable else "")
                 cells = [label, *(where if interface in has else "-" for interface in INTERFACES), remarks(name, facts)]
                 cells = " | ".join(cells)
@@ -253,7 +249,7 @@ def contradictions(lib, config, interface):
             if where == archive and active and name not in names:
                 yield f"{path.name} lacks {name}, which the page calls provided"
             if where is None and name in names:
-                yield f"{path.name} defines {name}, which the page calls not yet provided"
+                yield f"{path.name} defines {name}, which the page calls not provided"
 
 
 def main():

@@ -26,10 +26,9 @@ case $config in *-coap*) headers+=(coap) ;; esac
 only=(--only '*/lite-utils.h' --only '*/utils_getopt.h' --only '*/utils_timer.h')
 for name in "${headers[@]}"; do only+=(--only "*/qcloud_iot_*$name.h"); done
 
-# What is declared, and not provided yet (docs/compatibility.md) or not in this build.
+# What is declared, and not in this build.
 left_out=^$
-[ "$abi" = 3.2 ] || left_out='^IOT_Ssh_enable$'
-case $config in key-notls+*) left_out+='|^HAL_D?TLS_' ;; esac
+case $config in key-notls+*) left_out='^HAL_D?TLS_' ;; esac
 
 contract() { # lib|hal [--declared]
     local name file
@@ -68,7 +67,7 @@ done | sort -u)
 additions+=$'\n'IOT_Shadow_JSON_ConstructDesirePropNull
 # The same, of 3.3.0; what its header names instead, the C SDK's library lacks (resource.md section 3).
 [ "$abi" = 3.2 ] ||
-    additions+=$'\n'IOT_Resource_DownloadGetLastError$'\n'IOT_Resource_UploadRecvResult$'\n'QCLOUD_IOT_RESOURCE_DownloadGetLastError
+    additions+=$'\n'IOT_Resource_DownloadGetLastError$'\n'IOT_Resource_UploadRecvResult$'\n'QCLOUD_IOT_RESOURCE_DownloadGetLastError$'\n'IOT_Ssh_state_report$'\n'IOT_QCLOUD_SSH_Start$'\n'IOT_QCLOUD_SSH_Stop
 
 for side in lib hal; do
     contract "$side" >"$work/$side"

@@ -14,7 +14,7 @@ use crate::drive::error::Error;
 use crate::hal::signature;
 use crate::hal::{Attempt, Endpoint, Transport};
 #[cfg(feature = "websocket-mqtt")]
-use crate::hal::{Connected, Made, Upgrade};
+use crate::hal::{Carries, Connected, Made, Upgrade};
 
 /// Longest wait in one call, so that a thread that is to end does so soon.
 #[cfg(feature = "websocket-mqtt")]
@@ -65,7 +65,7 @@ impl Client {
         }
         let Endpoint { host, port, .. } = &self.setup.endpoint;
         let target = Target { host: host.clone(), port: *port, path: "/".to_owned(), protocol: "mqtt".to_owned() };
-        Box::new(Upgrade::new(Arc::clone(&self.platform), target, attempt))
+        Box::new(Upgrade::new(Arc::clone(&self.platform), target, Carries::Mqtt, attempt))
     }
 
     /// The same, waited for.

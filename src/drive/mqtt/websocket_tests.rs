@@ -1,25 +1,20 @@
 //! A client of MQTT over WebSocket against a server of another implementation, on loopback.
 
-use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{channel, Sender};
 use std::thread;
-use std::time::Duration;
 
 use bytes::BytesMut;
-use iot_engine::websocket::handshake;
 use rumqttc::mqttbytes::v4::{ConnAck, ConnectReturnCode, Packet, PubAck, Publish};
 use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::{CloseFrame, Role};
+use tungstenite::protocol::CloseFrame;
 use tungstenite::{Message, WebSocket};
 
 use super::*;
 use crate::drive::testing::mqtt_server;
+use crate::drive::testing::websocket_server::{accept, right, LIMIT};
 use crate::hal::platform::HalPlatform;
 use crate::hal::Security;
-
-/// Far beyond what loopback needs.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// A connection that the server has upgraded.
 struct Device {
@@ -29,18 +24,7 @@ struct Device {
 
 impl Device {
     fn accept(listener: &TcpListener, answer: impl FnOnce(&str) -> String) -> Device {
-        let mut stream = listener.accept().unwrap().0;
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8(head).unwrap();
-        let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
-        stream.write_all(answer(key).as_bytes()).unwrap();
-        Device { socket: WebSocket::from_raw_socket(stream, Role::Server, None), bytes: BytesMut::new() }
+        Device { socket: accept(listener, answer).0, bytes: BytesMut::new() }
     }
 
     /// The next packet, which is a message of its own.
@@ -69,10 +53,6 @@ impl Device {
         let login = connect.login.unwrap();
         (login.username, login.password)
     }
-}
-
-fn right(key: &str) -> String {
-    format!("HTTP/1.1 101 x\r\nSec-WebSocket-Accept: {}\r\n\r\n", handshake::accept(key))
 }
 
 #[derive(Debug, PartialEq)]

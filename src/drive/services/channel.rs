@@ -64,6 +64,10 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// too long end now. A service with requests left gives the client its next deadline again.
     fn expire(&self, _client: &Arc<Client>, _now: Millis) {}
 
+    /// The client is about to be destroyed, and may be used until this returns.
+    #[cfg(feature = "ssh")]
+    fn client_ends(&self, _client: &Arc<Client>) {}
+
     /// The client is being destroyed, and the channel with it.
     fn client_destroyed(&self) {}
 
@@ -85,11 +89,13 @@ pub(crate) struct Terms {
     pub asks: u32,
 }
 
-/// A subscription that a service has made for itself. It ends when it is closed or dropped.
+/// A subscription that a service has made for itself. It ends when it is closed or dropped, unless it is to stay.
 pub(crate) struct Channel<S: Service> {
     client: Arc<Client>,
     subscription: ServiceSubscription,
     inlet: Arc<Inlet<S>>,
+    #[cfg(feature = "ssh")]
+    stays: bool,
 }
 
 /// What the client holds of a channel.
@@ -130,12 +136,24 @@ impl<S: Service> Channel<S> {
     pub(crate) fn begin(client: &Arc<Client>, filter: &str, service: Arc<S>, qos: QoS) -> Result<Self, Error> {
         let inlet = Arc::new(Inlet { service, outcome: OnceLock::new(), closed: AtomicBool::new(false) });
         let subscription = client.subscribe_for_service(filter, qos, inlet.clone())?;
-        Ok(Channel { client: client.clone(), subscription, inlet })
+        Ok(Channel {
+            client: client.clone(),
+            subscription,
+            inlet,
+            #[cfg(feature = "ssh")]
+            stays: false,
+        })
     }
 
     /// What became of the subscription first; `None` while the server has not answered.
     pub(crate) fn outcome(&self) -> Option<&Result<(), Ended>> {
         self.inlet.outcome.get()
+    }
+
+    /// Leaves the subscription to the client, for as long as that lives.
+    #[cfg(feature = "ssh")]
+    pub(crate) fn stay(mut self) {
+        self.stays = true;
     }
 
     /// Ends the subscription; the service hears nothing more. Returns the packet id, if the server was told.
@@ -149,6 +167,10 @@ impl<S: Service> Channel<S> {
 
 impl<S: Service> Drop for Channel<S> {
     fn drop(&mut self) {
+        #[cfg(feature = "ssh")]
+        if self.stays {
+            return;
+        }
         self.close();
     }
 }
@@ -186,6 +208,13 @@ impl<S: Service> Subscriber for Inlet<S> {
     fn expire(&self, client: &Arc<Client>, now: Millis) {
         if !self.closed.load(Ordering::Acquire) {
             self.service.expire(client, now);
+        }
+    }
+
+    #[cfg(feature = "ssh")]
+    fn client_ends(&self, client: &Arc<Client>) {
+        if !self.closed.load(Ordering::Acquire) {
+            self.service.client_ends(client);
         }
     }
 

@@ -21,6 +21,8 @@ pub mod rrpc;
 #[cfg(feature = "shadow")]
 pub mod shadow;
 mod slot;
+#[cfg(feature = "ssh")]
+pub mod ssh;
 pub mod system_time;
 #[cfg(feature = "upgrade")]
 pub mod upgrade;

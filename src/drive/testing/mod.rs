@@ -10,6 +10,8 @@ pub(crate) mod mqtt_server;
 #[cfg(feature = "inbox")]
 pub(crate) mod program;
 pub(crate) mod web_server;
+#[cfg(feature = "websocket")]
+pub(crate) mod websocket_server;
 
 pub(crate) use clock::Clock;
 pub(crate) use cloud::{Cloud, Grant};

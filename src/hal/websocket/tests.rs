@@ -104,7 +104,7 @@ impl Transport for There {
 fn upgrade(world: &Arc<World>) -> Upgrade {
     let target = Target { host: "h".to_owned(), port: 80, path: "/".to_owned(), protocol: "mqtt".to_owned() };
     let connected: Connected = Ok(Arc::new(There(Arc::clone(world))));
-    Upgrade::new(Arc::new(There(Arc::clone(world))), target, Box::new(Made(Some(connected))))
+    Upgrade::new(Arc::new(There(Arc::clone(world))), target, Carries::Mqtt, Box::new(Made(Some(connected))))
 }
 
 /// What comes of the attempt once the server has sent `answer`, which is made of the key.
