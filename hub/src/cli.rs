@@ -3,11 +3,14 @@
 #![allow(rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)]
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hub_http::api::Proxies;
 use hub_mqtt::remote::BrokerOptions;
+use hyper::header::HeaderName;
 
 use crate::cert::CertArgs;
 use crate::client;
@@ -43,6 +46,10 @@ pub enum Action {
     Gateways(client::args::Gateways),
     /// Send a device a file, list and save those that it has uploaded.
     Resources(client::args::Resources),
+    /// Add, list and remove those who use a hub's console.
+    User(client::args::User),
+    /// Show who has changed what at a hub.
+    Audit(client::args::Audit),
     /// Watch upgrades until they end: exit with 0 when all are done, with 1 when one is not.
     Watch(client::args::Watch),
     /// Send a message to the connected devices of a product.
@@ -179,6 +186,16 @@ pub struct RunArgs {
     /// The token that the console asks for, at least 16 characters; else from HUB_CONSOLE_TOKEN
     #[arg(long, value_name = "FILE")]
     pub console_token_file: Option<PathBuf>,
+    /// Ask for a token on this machine, too: a user's (hub user add), or the one in hub.json, which the commands with --state use
+    #[arg(long)]
+    pub console_users: bool,
+    /// Believe the proxy at this address when it says in a header which user asks; may be given more than once
+    #[arg(long = "console-proxy", value_name = "IP")]
+    pub console_proxies: Vec<IpAddr>,
+    /// The header that such a proxy puts a user's name into, in place of any that a client has sent
+    #[arg(long, value_name = "NAME", default_value = "X-Forwarded-User", requires = "console_proxies",
+        value_parser = Proxies::header)]
+    pub console_proxy_header: HeaderName,
     /// How many bytes a firmware may have
     #[arg(long, value_name = "BYTES", default_value_t = 256 << 20,
         value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]

@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         cli::Action::Shadow(args) => return client::end(client::shadow::run(&args)),
         cli::Action::Gateways(args) => return client::end(client::gateways::run(&args)),
         cli::Action::Resources(args) => return client::end(client::resources::run(&args)),
+        cli::Action::User(args) => return client::end(client::users::run(&args)),
+        cli::Action::Audit(args) => return client::end(client::users::audit(&args)),
         cli::Action::Watch(args) => return client::end(client::watch::run(&args)),
         cli::Action::Broadcast(args) => return client::end(client::messages::broadcast::run(&args)),
         cli::Action::Rrpc(args) => return client::end(client::messages::rrpc::run(&args)),

@@ -27,9 +27,10 @@ use hub_core::operations;
 use hub_core::ports::store::{Store, Stored};
 use hub_core::ports::{Events, Verdict};
 use hub_core::site::Site;
+use hub_core::users;
 use hub_fault::listener::{InterruptibleListener, Interruption};
 use hub_fault::{Faults, Stage};
-use hub_http::api::{self, Access, Console, Kept};
+use hub_http::api::{self, Access, Console, Kept, Proxies};
 use hub_http::firmware;
 use hub_mqtt::broker::listener::{self, Proof};
 use hub_mqtt::broker::{Broker, Side};
@@ -207,7 +208,13 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     if let Some(url) = &args.public_url {
         check_public_url(url)?;
     }
-    let console_token = console_token(args.console_token_file.as_deref())?;
+    let asks = args.console_users || !args.console_proxies.is_empty();
+    let console_token = match console_token(args.console_token_file.as_deref())? {
+        // For the commands on this machine.
+        None if asks => Some(users::token()?),
+        token => token,
+    };
+    let proxies = Proxies { addresses: args.console_proxies.clone(), header: args.console_proxy_header.clone() };
     let folder = Folder::open(args.state.as_deref())?;
     let Data { store, authority, signing_key, firmware_folder } =
         Data::open(folder.path(), folder.kept().is_some(), args.database.as_deref())?;
@@ -348,7 +355,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     if let Some(socket) = console_socket {
         let console = Console {
             hub: hub.clone(),
-            access: Access::new(console_token.clone(), socket.address.port()),
+            access: Access::new(console_token.as_deref(), proxies, socket.address.port()),
             broker: args.broker.broker.clone(),
             addresses: Addresses {
                 mqtt_psk: ready.mqtt_psk.clone(),
@@ -404,7 +411,7 @@ fn check_console(socket: &Socket) -> Result<()> {
     }
     Err(Fatal::new(format!(
         "--console {}: whoever reaches this address could install firmware; give the console a token \
-         (--console-token-file FILE, or {TOKEN_VARIABLE} in the environment), or listen on 127.0.0.1",
+         (--console-token-file FILE, or {TOKEN_VARIABLE} in the environment), let it ask for users (--console-users), or listen on 127.0.0.1",
         socket.address
     )))
 }

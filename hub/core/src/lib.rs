@@ -37,3 +37,4 @@ pub mod rights;
 pub mod service;
 pub mod shadow;
 pub mod site;
+pub mod users;

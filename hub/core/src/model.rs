@@ -14,11 +14,13 @@ mod gateway;
 mod product;
 mod resource;
 mod shadow;
+mod user;
 
 pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use resource::{Direction, Resource, ResourceList, SendResource};
 pub use shadow::{Desire, Shadow};
+pub use user::{AddUser, AuditEntry, AuditLog, Caller, NewUser, Role, User, UserList};
 
 /// A firmware that devices of a product can be upgraded to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -269,6 +271,8 @@ pub struct About {
     pub addresses: Addresses,
     /// The CA that devices trust.
     pub ca_pem: String,
+    /// Who asks.
+    pub caller: Caller,
 }
 
 /// Where the hub listens for devices; `null` where it does not.
@@ -403,6 +407,8 @@ pub enum ProblemCode {
     ProductIdBad,
     /// `product`
     ProductUnknown,
+    /// `role` that is needed
+    RoleLacking,
     /// `id`
     RrpcUnknown,
     /// `max` bytes, decoded
@@ -417,6 +423,12 @@ pub enum ProblemCode {
     SignedSizeDiffers,
     /// `id`
     UpgradeUnknown,
+    /// `name`
+    UserExists,
+    /// `max` characters
+    UserNameBad,
+    /// `name`
+    UserUnknown,
     /// `max` characters
     VersionBad,
 }
@@ -428,6 +440,8 @@ pub enum ProblemKind {
     Invalid,
     /// 401
     Unauthorized,
+    /// 403
+    Forbidden,
     /// 404
     Unknown,
     /// 409

@@ -1,7 +1,7 @@
 //! Problems that more than one part of the hub finds, in one wording each.
 
 use crate::devices::Device;
-use crate::model::{Firmware, Problem, ProblemCode};
+use crate::model::{Firmware, Problem, ProblemCode, ProblemKind, Role};
 
 /// There is no such firmware.
 pub fn no_firmware(id: i64) -> Problem {
@@ -58,6 +58,24 @@ pub fn gateway_deaf(client_id: &str) -> Problem {
 /// There is no such order.
 pub fn no_upgrade(id: i64) -> Problem {
     Problem::unknown(format!("There is no upgrade {id}.")).coded(ProblemCode::UpgradeUnknown, &[("id", &id)])
+}
+
+/// The name is taken.
+pub fn user_exists(name: &str) -> Problem {
+    Problem::conflict(format!("There is already a user {name:?}: remove it first."))
+        .coded(ProblemCode::UserExists, &[("name", &name)])
+}
+
+/// There is no such user.
+pub fn no_user(name: &str) -> Problem {
+    Problem::unknown(format!("There is no user {name:?}.")).coded(ProblemCode::UserUnknown, &[("name", &name)])
+}
+
+/// Who may not do that.
+pub fn role_lacking(name: &str, needed: Role) -> Problem {
+    let role = needed.word();
+    Problem::new(ProblemKind::Forbidden, format!("{name} may not do this: it needs the role {role:?}."))
+        .coded(ProblemCode::RoleLacking, &[("role", &role)])
 }
 
 /// Two devices of different products can make one client id.

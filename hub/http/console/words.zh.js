@@ -409,6 +409,7 @@ export const ZH_PROBLEMS = {
     no_space: "Hub 的磁盘空间不足，未保存任何内容。请删除不需要的固件，或清理磁盘后重试。",
     product_id_bad: "产品 ID 须为 1 到 {max} 个字符：字母、数字或 _ - . :，且不能以点开头。",
     product_unknown: "产品 {product} 下没有设备。",
+    role_lacking: "您没有此操作所需的角色：{role}。",
     rrpc_unknown: "请求 {id} 不存在。",
     secret_bad: "密钥须为 Base64 格式，解码后为 1 到 {max} 字节。",
     device_bound: "设备 {client_id} 已绑定到网关 {gateway}，请先在那里解绑。",
@@ -419,5 +420,8 @@ export const ZH_PROBLEMS = {
     signed_for_other: "该固件是为产品 {product}、版本 {version} 签名的，设备只按此接受。请按此上传，或重新签名。",
     signed_size_differs: "文件不完整，或末尾有多余内容：签名时为 {size} 字节。",
     upgrade_unknown: "升级任务 {id} 不存在。",
+    user_exists: "用户 {name} 已存在，请先删除。",
+    user_name_bad: "用户名须为 1 到 {max} 个可打印 ASCII 字符，不含空格，且不能是 console 或 local。",
+    user_unknown: "用户 {name} 不存在。",
     version_bad: "版本号须为 1 到 {max} 个可打印字符。",
 };

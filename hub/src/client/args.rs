@@ -362,3 +362,56 @@ pub struct Watch {
     /// The order to watch (default: all that are not finished, or else the next ones)
     pub upgrade: Option<i64>,
 }
+
+#[derive(Args)]
+pub struct User {
+    #[command(flatten)]
+    pub target: Target,
+    #[command(subcommand)]
+    pub action: Option<UserAction>,
+}
+
+/// What a user may do; each role may also do what those before it may.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Look at everything but secrets
+    View,
+    /// Also upload firmware, order upgrades, send messages, change shadows and configurations
+    Order,
+    /// Also add and remove devices, gateways' bindings and users
+    Administer,
+}
+
+#[derive(Subcommand)]
+pub enum UserAction {
+    /// Add a user. Prints the token, which is shown only once.
+    Add {
+        /// 1 to 128 printable ASCII characters without blanks, as a proxy of --console-proxy says it where there is one
+        name: String,
+        /// What the user may do
+        #[arg(long, value_enum)]
+        role: Role,
+        /// Make no token: the user comes in by a proxy only
+        #[arg(long)]
+        no_token: bool,
+    },
+    /// List every user (also without a subcommand).
+    List,
+    /// Remove a user: the token opens nothing from then on.
+    Remove {
+        /// The user's name
+        name: String,
+    },
+}
+
+#[derive(Args)]
+pub struct Audit {
+    #[command(flatten)]
+    pub target: Target,
+    /// At most so many entries, the newest
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub limit: u32,
+    /// Only those before the entry with this id
+    #[arg(long, value_name = "ID")]
+    pub before: Option<i64>,
+}

@@ -17,6 +17,7 @@ mod stream;
 mod trouble;
 pub mod upgrade;
 mod upload;
+pub mod users;
 pub mod watch;
 
 use std::process::ExitCode;

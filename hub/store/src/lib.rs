@@ -39,6 +39,7 @@ mod products;
 mod resources;
 mod shadow;
 mod upgrades;
+mod users;
 
 use std::path::Path;
 

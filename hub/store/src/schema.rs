@@ -174,4 +174,24 @@ ALTER TABLE firmware ADD COLUMN signed_at INTEGER;
 -- How many are where, without a look at those that have ended.
 CREATE INDEX jobs_open ON jobs (state) WHERE state IN ('waiting', 'sent', 'downloading', 'burning');
 ",
+    "
+-- Who uses the console.
+CREATE TABLE users (
+    name TEXT PRIMARY KEY,
+    role TEXT NOT NULL,
+    -- Of what is made of the token; NULL: comes in by a proxy only.
+    token_hash TEXT,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX users_token ON users (token_hash);
+-- What they have done.
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    request TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    detail TEXT
+) STRICT;
+",
 ];

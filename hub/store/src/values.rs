@@ -1,7 +1,7 @@
 //! What goes into statements and comes out of them, whatever the engine.
 
 use super::failed::{Failed, Work};
-use hub_core::model::{Problem, ProblemKind, Scope, State};
+use hub_core::model::{Problem, ProblemKind, Role, Scope, State};
 
 /// What a statement is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +162,7 @@ macro_rules! stored_by_name {
     };
 }
 
+stored_by_name!(Role: Role::View = "view", Role::Order = "order", Role::Administer = "administer");
 stored_by_name!(Scope: Scope::All = "all", Scope::Chosen = "chosen", Scope::Listed = "listed");
 stored_by_name!(State: State::Waiting = "waiting", State::Sent = "sent", State::Downloading = "downloading",
     State::Burning = "burning", State::Done = "done", State::Failed = "failed", State::Cancelled = "cancelled");

@@ -12,6 +12,7 @@ mod registration;
 mod resource;
 mod shadow;
 mod upload;
+mod users;
 
 use tokio::sync::broadcast;
 

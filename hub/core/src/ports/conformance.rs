@@ -10,8 +10,8 @@ use crate::devices::Devices;
 use crate::messaging::model::{ConfigDevice, Payload, RrpcState};
 use crate::messaging::rrpc::Answer;
 use crate::model::{
-    AddFirmware, Change, Direction, Firmware, Gateway, Problem, ProblemCode, ProblemKind, Product, Proof, Resource,
-    Scope, Signature, State,
+    AddFirmware, AuditEntry, Change, Direction, Firmware, Gateway, Problem, ProblemCode, ProblemKind, Product, Proof,
+    Resource, Role, Scope, Signature, State, User,
 };
 use crate::ota::message::Progress;
 use crate::shadow::Document;
@@ -23,7 +23,7 @@ pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 pub fn check(open: &mut dyn FnMut() -> Opened) {
     for part in [
         devices, firmware, orders, reports, claims, shadows, products, gateways, requests, configs, logs, keys,
-        resources, figures,
+        resources, figures, users, audit,
     ] {
         let (store, _keep) = open();
         import(&*store);
@@ -378,6 +378,47 @@ fn figures(store: &dyn Store) {
     // What is asked for in vain is no failure of the database.
     assert!(store.cancel_upgrade(9999, 9).is_err());
     assert_eq!(store.failures(), 0);
+}
+
+fn users(store: &dyn Store) {
+    let user = |name: &str, role, has_token| User { name: name.to_owned(), role, has_token, created_at: 7 };
+    let (bob, alice) = (user("bob", Role::View, true), user("alice", Role::Administer, false));
+    store.add_user(&bob, Some("hash")).expect("added");
+    store.add_user(&alice, None).expect("added");
+    store.add_user(&user("carol", Role::Order, false), None).expect("a second one without a token");
+    assert_eq!(code(store.add_user(&user("bob", Role::Order, true), Some("other"))), Some(ProblemCode::UserExists));
+    assert_eq!(
+        store.users().map(|users| users.into_iter().map(|user| user.role).collect()),
+        Ok(vec![Role::Administer, Role::View, Role::Order])
+    );
+    assert_eq!((store.user("alice"), store.user("nobody")), (Ok(Some(alice)), Ok(None)));
+    assert_eq!((store.user_of_token("hash"), store.user_of_token("other")), (Ok(Some(bob)), Ok(None)));
+    store.remove_user("bob").expect("removed");
+    assert_eq!(
+        (code(store.remove_user("bob")), store.user_of_token("hash")),
+        (Some(ProblemCode::UserUnknown), Ok(None))
+    );
+}
+
+fn audit(store: &dyn Store) {
+    let entry = |at: u64| AuditEntry {
+        id: 0,
+        at,
+        name: "alice".to_owned(),
+        request: "POST /api/upgrades".to_owned(),
+        status: 201,
+        detail: (at % 2 == 0).then(|| format!("upgrade {at}")),
+    };
+    assert_eq!(store.audit(None, 9), Ok(Vec::new()));
+    for at in 1..=3 {
+        store.add_audit(&entry(at)).expect("noted");
+    }
+    let newest = store.audit(None, 2).expect("entries");
+    assert_eq!(newest.iter().map(|entry| entry.at).collect::<Vec<_>>(), [3, 2]);
+    let second = newest.last().expect("an entry");
+    assert_eq!(second, &AuditEntry { id: second.id, ..entry(2) });
+    let before = store.audit(Some(second.id), 9).expect("entries");
+    assert_eq!(before.iter().map(|entry| (entry.at, entry.detail.is_none())).collect::<Vec<_>>(), [(1, true)]);
 }
 
 fn resources(store: &dyn Store) {

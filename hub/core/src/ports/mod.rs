@@ -18,6 +18,7 @@ pub mod products;
 pub mod resources;
 pub mod shadows;
 pub mod store;
+pub mod users;
 
 /// The way to the devices: the hub's own broker, or its connection to somebody else's. No call waits for the network.
 pub trait Downlink: Send + Sync {

@@ -17,6 +17,7 @@ use crate::ota::message::Progress;
 use crate::ports::logs::LogStore;
 use crate::ports::messaging::MessagingStore;
 use crate::ports::resources::ResourceStore;
+use crate::ports::users::Users;
 
 /// What a transaction comes to.
 pub type Outcome<T> = Result<T, Problem>;
@@ -80,7 +81,7 @@ pub struct NewOrder<'a> {
 
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
 pub trait Store:
-    Figures + Gateways + Keys + Products + Shadows + MessagingStore + LogStore + ResourceStore + Send + Sync
+    Figures + Gateways + Keys + Products + Shadows + MessagingStore + LogStore + ResourceStore + Users + Send + Sync
 {
     /// Adds the devices of a list to those that are there.
     fn import(&self, devices: &Devices) -> Outcome<()>;

@@ -1,15 +1,16 @@
-//! Who may use the console: whoever has the token, or without one whoever sits at this machine.
+//! Who may use the console: who has the hub's own token, a user's, or is one of a proxy that is believed; or without a token
+//! whoever sits at this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode};
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 
 use super::failure::Failure;
-use hub_core::model::{Problem, ProblemKind};
+use hub_core::hub::Hub;
+use hub_core::model::{Caller, Problem, ProblemKind, Role};
+use hub_core::users;
 
 /// Characters a token must have.
 const TOKEN_LENGTH: usize = 16;
@@ -26,24 +27,69 @@ pub fn check_token(token: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The proxies that are believed when they say who asks, such as those that speak OpenID Connect with browsers.
+#[derive(Clone, Debug)]
+pub struct Proxies {
+    /// Where their connections come from.
+    pub addresses: Vec<IpAddr>,
+    /// The header that holds the user's name. From anywhere else it says nothing.
+    pub header: HeaderName,
+}
+
+impl Proxies {
+    /// The header's name, as the command line has it.
+    pub fn header(name: &str) -> Result<HeaderName, String> {
+        name.parse().map_err(|_| format!("{name:?} cannot be the name of a header"))
+    }
+
+    /// Who asks, where one of the proxies says so.
+    fn said(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Option<String>, Failure> {
+        if !self.addresses.iter().any(|address| address.to_canonical() == peer.to_canonical()) {
+            return Ok(None);
+        }
+        let mut values = headers.get_all(&self.header).iter();
+        let (first, second) = (values.next(), values.next());
+        match (first.map(|value| value.to_str().unwrap_or_default()), second) {
+            (None, _) => Ok(None),
+            (Some(name), None) if !name.is_empty() => Ok(Some(name.to_owned())),
+            _ => Err(unauthorized("The proxy does not say who asks: its header is empty, or there are two.")),
+        }
+    }
+}
+
+/// Who somebody says to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Whoever sits at this machine.
+    Local,
+    /// Who has the token that the hub was started with.
+    Console,
+    /// Who has the token that this ticket is of, if there is one.
+    Ticket(Vec<u8>),
+    /// The user of this name, says a proxy.
+    Named(String),
+}
+
 /// The rules of a listener.
 pub struct Access {
-    token: Option<String>,
+    /// The ticket of the hub's own token; `None`: whoever sits at this machine may do everything.
+    ticket: Option<Vec<u8>>,
+    proxies: Proxies,
     /// Browsers keep cookies by host, not by port: hubs on one host need names of their own.
     cookie: String,
 }
 
 impl Access {
     /// Rules for the listener on this port.
-    pub fn new(token: Option<String>, port: u16) -> Self {
-        Access { token, cookie: format!("hub_session_{port}") }
+    pub fn new(token: Option<&str>, proxies: Proxies, port: u16) -> Self {
+        Access { ticket: token.map(users::ticket), proxies, cookie: format!("hub_session_{port}") }
     }
 
     /// Turns down what a foreign web page made a browser send.
-    pub fn check_source(&self, headers: &HeaderMap) -> Result<(), Failure> {
+    pub fn check_source(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), Failure> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let host = text(HOST).unwrap_or_default();
-        if self.token.is_none() && !is_loopback(host) {
+        if self.ticket.is_none() && !is_loopback(host) {
             // Any name can be made to point here (DNS rebinding); only these always do.
             return Err(Failure::new(
                 StatusCode::FORBIDDEN,
@@ -55,7 +101,9 @@ impl Access {
             let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
             rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host))
         };
-        if headers.contains_key(ORIGIN) && !headers.contains_key(AUTHORIZATION) && !text(ORIGIN).is_some_and(own) {
+        // A proxy may put that header on whatever a browser sends.
+        let by_program = headers.contains_key(AUTHORIZATION) && self.proxies.said(peer, headers)?.is_none();
+        if headers.contains_key(ORIGIN) && !by_program && !text(ORIGIN).is_some_and(own) {
             return Err(Failure::new(
                 StatusCode::FORBIDDEN,
                 "This request comes from a page that is not the console's.",
@@ -64,35 +112,46 @@ impl Access {
         Ok(())
     }
 
-    /// Asks for the token, or for the cookie that was got for it.
-    pub fn check_identity(&self, headers: &HeaderMap) -> Result<(), Failure> {
-        let Some(token) = &self.token else {
-            return Ok(());
-        };
-        let refuse = |detail: &str| Err(unauthorized(detail));
+    /// Who asks, as far as the request says it: by a proxy, a token, or the cookie that was got for one.
+    pub fn claim(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Claim, Failure> {
+        if self.ticket.is_none() {
+            return Ok(Claim::Local);
+        }
+        if let Some(name) = self.proxies.said(peer, headers)? {
+            return Ok(Claim::Named(name));
+        }
         if let Some(value) = headers.get(AUTHORIZATION) {
             let given = value.to_str().ok().and_then(|value| value.split_once(' '));
             return match given {
-                Some((scheme, given)) if scheme.eq_ignore_ascii_case("bearer") && is_token(token, given) => Ok(()),
-                _ => refuse("The token is not the one that the hub was started with."),
+                Some((scheme, given)) if scheme.eq_ignore_ascii_case("bearer") => {
+                    Ok(self.claim_of(&users::ticket(given)))
+                }
+                _ => Err(unknown_token()),
             };
         }
         let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        if pairs.any(|(name, value)| name == self.cookie && is_ticket(token, value)) {
-            return Ok(());
-        }
-        refuse("This hub wants its token: send Authorization: Bearer TOKEN, or sign in at the console.")
+        let cookie = pairs.find(|(name, _)| *name == self.cookie).and_then(|(_, value)| hex::decode(value).ok());
+        cookie.map(|ticket| self.claim_of(&ticket)).ok_or_else(|| {
+            unauthorized("This hub wants its token: send Authorization: Bearer TOKEN, or sign in at the console.")
+        })
     }
 
-    /// The `Set-Cookie` line that a token gets. Without a token in force any will do, and changes nothing.
-    pub fn sign_in(&self, given: &str) -> Result<String, Failure> {
-        match &self.token {
-            Some(token) if !is_token(token, given) => {
-                Err(unauthorized("The token is not the one that the hub was started with."))
-            }
-            Some(token) => Ok(self.cookie(&hex::encode(ticket(token).finalize().into_bytes()), "")),
-            None => Ok(self.sign_out()),
+    /// Whose a ticket is. Without a token in force any will do.
+    pub fn claim_of(&self, given: &[u8]) -> Claim {
+        match &self.ticket {
+            None => Claim::Local,
+            // Hashes are compared: the time taken says nothing about the ticket.
+            Some(own) if users::hash(own) == users::hash(given) => Claim::Console,
+            Some(_) => Claim::Ticket(given.to_vec()),
+        }
+    }
+
+    /// The `Set-Cookie` line that a good ticket gets.
+    pub fn sign_in(&self, ticket: &[u8]) -> String {
+        match &self.ticket {
+            Some(_) => self.cookie(&hex::encode(ticket), ""),
+            None => self.sign_out(),
         }
     }
 
@@ -110,21 +169,27 @@ fn unauthorized(detail: &str) -> Failure {
     Problem::new(ProblemKind::Unauthorized, detail).into()
 }
 
-/// What a cookie proves the token with, so that the browser keeps no token and the hub no list of sessions.
-fn ticket(token: &str) -> Hmac<Sha1> {
-    let mac = Hmac::<Sha1>::new_from_slice(token.as_bytes());
-    let mut mac = mac.unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
-    mac.update(b"hub console session");
-    mac
+/// A token or a cookie that is nobody's.
+pub fn unknown_token() -> Failure {
+    unauthorized("The token is not the one that the hub was started with, and no user's.")
 }
 
-fn is_ticket(token: &str, given: &str) -> bool {
-    hex::decode(given).is_ok_and(|given| ticket(token).verify_slice(&given).is_ok())
-}
-
-/// Compares what was made of the two, in constant time: the time taken says nothing about the token.
-fn is_token(token: &str, given: &str) -> bool {
-    ticket(token).verify_slice(&ticket(given).finalize().into_bytes()).is_ok()
+/// Who asks, and what that one may do.
+pub fn caller(hub: &Hub, claim: Claim) -> Result<Option<Caller>, Problem> {
+    let whole = |name: &str| Some(Caller { name: name.to_owned(), role: Role::Administer });
+    let user = match claim {
+        Claim::Local => return Ok(whole(users::LOCAL)),
+        Claim::Console => return Ok(whole(users::CONSOLE)),
+        Claim::Ticket(ticket) => hub.user_of_ticket(&ticket)?,
+        Claim::Named(name) => match hub.user(&name)? {
+            Some(user) => Some(user),
+            None => {
+                let text = format!("There is no user {name:?} at this hub: somebody who administers it can add one.");
+                return Err(Problem::new(ProblemKind::Forbidden, text));
+            }
+        },
+    };
+    Ok(user.map(|user| Caller { name: user.name, role: user.role }))
 }
 
 /// Whether a Host header names this machine and nothing else.
@@ -143,7 +208,6 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderName;
 
     const TOKEN: &str = "0123456789abcdef";
 
@@ -151,15 +215,17 @@ mod tests {
         list.iter().map(|(name, value)| (name.clone(), value.parse().expect("header"))).collect()
     }
 
+    const NEAR: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn nobody() -> Proxies {
+        Proxies { addresses: Vec::new(), header: HeaderName::from_static("x-forwarded-user") }
+    }
+
     #[test]
     fn tokens() {
         assert!(check_token(TOKEN).is_ok());
         assert!(check_token("0123456789abcde").is_err_and(|text| text.contains("16")));
         assert!(check_token("0123456789 abcdef").is_err_and(|text| text.contains("spaces")));
-        assert!(is_token(TOKEN, TOKEN));
-        for other in ["", "0123456789abcdeF", "0123456789abcdef0"] {
-            assert!(!is_token(TOKEN, other), "{other}");
-        }
     }
 
     #[test]
@@ -175,42 +241,73 @@ mod tests {
 
     #[test]
     fn sources() {
-        let open = Access::new(None, 80);
-        let closed = Access::new(Some(TOKEN.to_owned()), 80);
+        let open = Access::new(None, nobody(), 80);
+        let closed = Access::new(Some(TOKEN), nobody(), 80);
         let good = headers(&[(HOST, "localhost:80"), (ORIGIN, "http://localhost:80")]);
-        assert!(open.check_source(&good).is_ok() && closed.check_source(&good).is_ok());
+        assert!(open.check_source(NEAR, &good).is_ok() && closed.check_source(NEAR, &good).is_ok());
         let rebound = headers(&[(HOST, "evil.example"), (ORIGIN, "http://evil.example")]);
-        assert!(open.check_source(&rebound).is_err());
+        assert!(open.check_source(NEAR, &rebound).is_err());
         // That name may be the hub's own where there is a token.
-        assert!(closed.check_source(&rebound).is_ok());
+        assert!(closed.check_source(NEAR, &rebound).is_ok());
         for origin in
             ["http://evil.example", "null", "http://localhost:81", "http://localhost:80.evil.example", "localhost:80"]
         {
             let foreign = headers(&[(HOST, "localhost:80"), (ORIGIN, origin)]);
-            assert!(open.check_source(&foreign).is_err() && closed.check_source(&foreign).is_err(), "{origin}");
+            assert!(
+                open.check_source(NEAR, &foreign).is_err() && closed.check_source(NEAR, &foreign).is_err(),
+                "{origin}"
+            );
         }
-        assert!(open.check_source(&HeaderMap::new()).is_err());
+        assert!(open.check_source(NEAR, &HeaderMap::new()).is_err());
     }
 
     #[test]
     fn identities() {
-        let access = Access::new(Some(TOKEN.to_owned()), 80);
-        assert!(access.check_identity(&HeaderMap::new()).is_err());
-        let bearer = |value: &str| access.check_identity(&headers(&[(AUTHORIZATION, value)]));
-        assert!(bearer("Bearer 0123456789abcdef").is_ok() && bearer("bearer 0123456789abcdef").is_ok());
-        assert!(bearer("Bearer 0123456789abcdeX").is_err() && bearer("Basic 0123456789abcdef").is_err());
-        assert!(bearer("Bearer").is_err() && bearer("").is_err());
+        let access = Access::new(Some(TOKEN), nobody(), 80);
+        let claim = |list: &[(HeaderName, &str)]| access.claim(NEAR, &headers(list)).ok();
+        let bearer = |value: &str| claim(&[(AUTHORIZATION, value)]);
+        let of = |token: &str| Some(Claim::Ticket(users::ticket(token)));
+        assert_eq!(claim(&[]), None);
+        assert_eq!(bearer("Bearer 0123456789abcdef"), Some(Claim::Console));
+        assert_eq!(bearer("bearer 0123456789abcdef"), Some(Claim::Console));
+        assert_eq!((bearer("Bearer another"), bearer("Basic 0123456789abcdef")), (of("another"), None));
+        assert_eq!((bearer("Bearer"), bearer("")), (None, None));
+        // A ticket is no token.
+        let ticket = hex::encode(users::ticket(TOKEN));
+        assert_eq!(bearer(&format!("Bearer {ticket}")), of(&ticket));
 
-        assert!(access.sign_in("wrong").is_err());
-        let line = access.sign_in(TOKEN).expect("cookie");
+        let line = access.sign_in(&users::ticket(TOKEN));
         assert!(line.contains("HttpOnly") && line.contains("SameSite=Strict") && !line.contains(TOKEN), "{line}");
         let pair = line.split(';').next().expect("pair");
-        let cookie = |value: &str| access.check_identity(&headers(&[(COOKIE, value)]));
-        assert!(cookie(pair).is_ok() && cookie(&format!("a=b; {pair}; c=d")).is_ok());
-        assert!(cookie(&pair.replace("_80", "_81")).is_err());
+        let cookie = |value: &str| claim(&[(COOKIE, value)]);
+        assert_eq!(cookie(&format!("a=b; {pair}; c=d")), Some(Claim::Console));
+        assert_eq!(cookie(&pair.replace("_80", "_81")), None);
         for value in ["hub_session_80=", "hub_session_80=00", "hub_session_80=x", "hub_session_80", ""] {
-            assert!(cookie(value).is_err(), "{value}");
+            assert_ne!(cookie(value), Some(Claim::Console), "{value}");
         }
-        assert!(Access::new(None, 80).check_identity(&HeaderMap::new()).is_ok());
+        assert_eq!(Access::new(None, nobody(), 80).claim(NEAR, &HeaderMap::new()).ok(), Some(Claim::Local));
+    }
+
+    #[test]
+    fn a_proxy_is_believed_by_its_address_alone() {
+        let header = Proxies::header("X-Forwarded-User").expect("a header");
+        let own: IpAddr = "10.0.0.7".parse().expect("an address");
+        let mapped: IpAddr = "::ffff:10.0.0.7".parse().expect("an address");
+        let access = Access::new(Some(TOKEN), Proxies { addresses: vec![own], header: header.clone() }, 80);
+        let alice = headers(&[(header.clone(), "alice")]);
+        let named = Some(Claim::Named("alice".to_owned()));
+        assert_eq!(access.claim(own, &alice).ok(), named);
+        assert_eq!(access.claim(mapped, &alice).ok(), named);
+        assert_eq!(access.claim(NEAR, &alice).ok(), None);
+        assert_eq!(access.claim(own, &HeaderMap::new()).ok(), None);
+        let mut twice = alice.clone();
+        twice.append(&header, "mallory".parse().expect("header"));
+        assert!(access.claim(own, &twice).is_err() && access.claim(own, &headers(&[(header.clone(), "")])).is_err());
+        // What the proxy puts on a foreign page's request does not make it a program's.
+        let foreign =
+            [(header, "alice"), (HOST, "hub.example"), (ORIGIN, "http://evil.example"), (AUTHORIZATION, "Bearer x")];
+        assert!(access.check_source(own, &headers(&foreign)).is_err());
+        assert!(access.check_source(NEAR, &headers(&foreign)).is_ok());
+        assert!(Proxies::header("no header").is_err());
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::Extension;
 
+use super::audit::Said;
 use super::extract::{Json, Path};
 use super::failure::Failure;
 use super::Console;
@@ -23,9 +25,10 @@ pub async fn list(State(console): State<Arc<Console>>) -> Result<axum::Json<Devi
 pub async fn add(
     State(console): State<Arc<Console>>,
     Json(what): Json<AddDevice>,
-) -> Result<(StatusCode, axum::Json<NewDevice>), Failure> {
+) -> Result<(StatusCode, Extension<Said>, axum::Json<NewDevice>), Failure> {
     let device = console.ask(|hub| hub.add_device(what)).await?;
-    Ok((StatusCode::CREATED, axum::Json(device)))
+    let said = Said(format!("device {}", device.device.client_id));
+    Ok((StatusCode::CREATED, Extension(said), axum::Json(device)))
 }
 
 /// Gives a device a new secret or certificate. The one before ends at once.

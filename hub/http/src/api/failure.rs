@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::audit::Said;
 use hub_core::model::{Problem, ProblemCode, ProblemKind, ProblemValues};
 
 /// The type of every refusal's body.
@@ -54,6 +55,7 @@ impl From<Problem> for Failure {
         let status = match problem.kind {
             ProblemKind::Invalid => StatusCode::BAD_REQUEST,
             ProblemKind::Unauthorized => StatusCode::UNAUTHORIZED,
+            ProblemKind::Forbidden => StatusCode::FORBIDDEN,
             ProblemKind::Unknown => StatusCode::NOT_FOUND,
             ProblemKind::Conflict => StatusCode::CONFLICT,
             ProblemKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -67,6 +69,7 @@ impl From<Problem> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
+        let said = Said(self.detail.clone());
         let body = Body {
             kind: "about:blank".to_owned(),
             title: self.status.canonical_reason().unwrap_or("Refused").to_owned(),
@@ -77,6 +80,7 @@ impl IntoResponse for Failure {
         };
         let mut response = (self.status, axum::Json(body)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        response.extensions_mut().insert(said);
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

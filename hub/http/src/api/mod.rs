@@ -1,6 +1,7 @@
 //! The console's listener: the REST API under `/api`, and the page that uses it.
 
 mod access;
+mod audit;
 mod body;
 mod configs;
 mod devices;
@@ -22,12 +23,13 @@ mod session;
 mod shadow;
 mod status;
 mod upgrades;
+mod users;
 
 use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-pub use access::{check_token, Access};
+pub use access::{check_token, Access, Proxies};
 pub use figures::Kept;
 pub use serve::serve;
 

@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi as _};
 use super::failure::{self, PROBLEM_JSON};
 use super::{
     configs, devices, events, figures, firmware, gateways, logs, messages, products, resources, session, shadow,
-    status, upgrades,
+    status, upgrades, users,
 };
 use hub_core::model::Change;
 
@@ -56,6 +56,10 @@ use hub_core::model::Change;
         configs::switch,
         configs::remove,
         events::events,
+        users::list,
+        users::add,
+        users::remove,
+        users::audit,
         figures::health,
         figures::metrics,
         serve,
@@ -116,8 +120,9 @@ mod tests {
             .collect();
         let routed: BTreeSet<(String, String)> = super::super::routes::operations()
             .into_iter()
-            .map(|(method, path, _)| (path.to_owned(), method.to_string()))
+            .map(|(method, path, ..)| (path.to_owned(), method.to_string()))
             .collect();
+        // The table of routes is also that of the roles they need.
         assert_eq!(described, routed);
     }
 }

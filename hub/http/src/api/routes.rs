@@ -1,8 +1,10 @@
 //! Which request goes where, and what holds for all of them.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{
     HeaderName, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
@@ -12,11 +14,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, MethodRouter};
 use axum::Router;
 
+use super::access::{Access, Claim};
 use super::failure::Failure;
 use super::{
-    body, configs, devices, events, figures, firmware, gateways, logs, messages, openapi, page, products, resources,
-    session, shadow, status, upgrades, Console,
+    access, audit, body, configs, devices, events, figures, firmware, gateways, logs, messages, openapi, page,
+    products, resources, session, shadow, status, upgrades, users, Console,
 };
+use hub_core::model::{Caller, Role};
+use hub_core::problems;
 
 /// Headers of every answer.
 const HEADERS: [(HeaderName, &str); 4] = [
@@ -43,59 +48,71 @@ const METRICS: &str = "/metrics";
 
 type Handlers = MethodRouter<Arc<Console>>;
 
-/// The API's operations. Each is described in `openapi`; a test holds the two together.
-pub fn operations() -> Vec<(Method, &'static str, Handlers)> {
+/// Who may ask for an operation: who has this role; `None`: anybody.
+pub type Need = Option<Role>;
+
+const ANYBODY: Need = None;
+const VIEW: Need = Some(Role::View);
+const ORDER: Need = Some(Role::Order);
+const ADMINISTER: Need = Some(Role::Administer);
+
+/// The API's operations, and who may ask for them. Each is described in `openapi`; a test holds the two together.
+pub fn operations() -> Vec<(Method, &'static str, Need, Handlers)> {
     vec![
-        (Method::GET, "/api/hub", get(status::about)),
-        (Method::POST, "/api/session", post(session::sign_in)),
-        (Method::DELETE, "/api/session", delete(session::sign_out)),
-        (Method::GET, FIRMWARE, get(firmware::list)),
-        (Method::POST, FIRMWARE, post(firmware::add)),
-        (Method::DELETE, "/api/firmware/{id}", delete(firmware::remove)),
-        (Method::GET, "/api/devices", get(devices::list)),
-        (Method::POST, "/api/devices", post(devices::add)),
-        (Method::POST, "/api/devices/{client_id}/renew", post(devices::renew)),
-        (Method::DELETE, "/api/devices/{client_id}", delete(devices::remove)),
-        (Method::GET, "/api/devices/{client_id}/jobs", get(devices::jobs)),
-        (Method::GET, "/api/devices/{client_id}/shadow", get(shadow::show)),
-        (Method::POST, "/api/devices/{client_id}/shadow", post(shadow::desire)),
-        (Method::GET, RESOURCES, get(resources::list)),
-        (Method::POST, RESOURCES, post(resources::send)),
-        (Method::GET, "/api/resources/{id}", get(resources::file)),
-        (Method::GET, "/api/gateways", get(gateways::list)),
-        (Method::POST, GATEWAY, post(gateways::bind)),
-        (Method::DELETE, GATEWAY, delete(gateways::unbind_all)),
-        (Method::DELETE, "/api/gateways/{client_id}/devices/{device}", delete(gateways::unbind)),
-        (Method::POST, "/api/gateways/{client_id}/search", post(gateways::search)),
-        (Method::GET, "/api/products", get(products::list)),
-        (Method::POST, "/api/products/{product_id}/registration", post(products::set_registration)),
-        (Method::GET, "/api/upgrades", get(upgrades::list)),
-        (Method::POST, "/api/upgrades", post(upgrades::order)),
-        (Method::GET, "/api/upgrades/{id}", get(upgrades::show)),
-        (Method::POST, "/api/upgrades/{id}/cancel", post(upgrades::cancel)),
-        (Method::POST, "/api/broadcasts", post(messages::broadcast)),
-        (Method::POST, "/api/devices/{client_id}/rrpc", post(messages::rrpc)),
-        (Method::GET, "/api/devices/{client_id}/rrpc", get(messages::rrpcs)),
-        (Method::GET, "/api/devices/{client_id}/log", get(logs::show)),
-        (Method::DELETE, "/api/devices/{client_id}/log", delete(logs::clear)),
-        (Method::POST, "/api/devices/{client_id}/log-level", post(logs::set_level)),
-        (Method::GET, "/api/configs", get(configs::list)),
-        (Method::GET, "/api/configs/{product_id}", get(configs::show)),
-        (Method::POST, "/api/configs/{product_id}", post(configs::publish)),
-        (Method::DELETE, "/api/configs/{product_id}", delete(configs::remove)),
-        (Method::POST, "/api/configs/{product_id}/push", post(configs::push)),
-        (Method::POST, "/api/configs/{product_id}/switch", post(configs::switch)),
-        (Method::GET, "/api/events", get(events::events)),
-        (Method::GET, "/api/openapi.json", get(openapi::serve)),
-        (Method::GET, HEALTH, get(figures::health)),
-        (Method::GET, METRICS, get(figures::metrics)),
+        (Method::GET, "/api/hub", VIEW, get(status::about)),
+        (Method::POST, "/api/session", ANYBODY, post(session::sign_in)),
+        (Method::DELETE, "/api/session", ANYBODY, delete(session::sign_out)),
+        (Method::GET, FIRMWARE, VIEW, get(firmware::list)),
+        (Method::POST, FIRMWARE, ORDER, post(firmware::add)),
+        (Method::DELETE, "/api/firmware/{id}", ORDER, delete(firmware::remove)),
+        (Method::GET, "/api/devices", VIEW, get(devices::list)),
+        (Method::POST, "/api/devices", ADMINISTER, post(devices::add)),
+        (Method::POST, "/api/devices/{client_id}/renew", ADMINISTER, post(devices::renew)),
+        (Method::DELETE, "/api/devices/{client_id}", ADMINISTER, delete(devices::remove)),
+        (Method::GET, "/api/devices/{client_id}/jobs", VIEW, get(devices::jobs)),
+        (Method::GET, "/api/devices/{client_id}/shadow", VIEW, get(shadow::show)),
+        (Method::POST, "/api/devices/{client_id}/shadow", ORDER, post(shadow::desire)),
+        (Method::GET, RESOURCES, VIEW, get(resources::list)),
+        (Method::POST, RESOURCES, ORDER, post(resources::send)),
+        (Method::GET, "/api/resources/{id}", VIEW, get(resources::file)),
+        (Method::GET, "/api/gateways", VIEW, get(gateways::list)),
+        (Method::POST, GATEWAY, ADMINISTER, post(gateways::bind)),
+        (Method::DELETE, GATEWAY, ADMINISTER, delete(gateways::unbind_all)),
+        (Method::DELETE, "/api/gateways/{client_id}/devices/{device}", ADMINISTER, delete(gateways::unbind)),
+        (Method::POST, "/api/gateways/{client_id}/search", ORDER, post(gateways::search)),
+        (Method::GET, "/api/products", VIEW, get(products::list)),
+        (Method::POST, "/api/products/{product_id}/registration", ADMINISTER, post(products::set_registration)),
+        (Method::GET, "/api/upgrades", VIEW, get(upgrades::list)),
+        (Method::POST, "/api/upgrades", ORDER, post(upgrades::order)),
+        (Method::GET, "/api/upgrades/{id}", VIEW, get(upgrades::show)),
+        (Method::POST, "/api/upgrades/{id}/cancel", ORDER, post(upgrades::cancel)),
+        (Method::POST, "/api/broadcasts", ORDER, post(messages::broadcast)),
+        (Method::POST, "/api/devices/{client_id}/rrpc", ORDER, post(messages::rrpc)),
+        (Method::GET, "/api/devices/{client_id}/rrpc", VIEW, get(messages::rrpcs)),
+        (Method::GET, "/api/devices/{client_id}/log", VIEW, get(logs::show)),
+        (Method::DELETE, "/api/devices/{client_id}/log", ORDER, delete(logs::clear)),
+        (Method::POST, "/api/devices/{client_id}/log-level", ORDER, post(logs::set_level)),
+        (Method::GET, "/api/configs", VIEW, get(configs::list)),
+        (Method::GET, "/api/configs/{product_id}", VIEW, get(configs::show)),
+        (Method::POST, "/api/configs/{product_id}", ORDER, post(configs::publish)),
+        (Method::DELETE, "/api/configs/{product_id}", ORDER, delete(configs::remove)),
+        (Method::POST, "/api/configs/{product_id}/push", ORDER, post(configs::push)),
+        (Method::POST, "/api/configs/{product_id}/switch", ORDER, post(configs::switch)),
+        (Method::GET, "/api/events", VIEW, get(events::events)),
+        (Method::GET, "/api/openapi.json", VIEW, get(openapi::serve)),
+        (Method::GET, HEALTH, ANYBODY, get(figures::health)),
+        (Method::GET, METRICS, VIEW, get(figures::metrics)),
+        (Method::GET, "/api/users", ADMINISTER, get(users::list)),
+        (Method::POST, "/api/users", ADMINISTER, post(users::add)),
+        (Method::DELETE, "/api/users/{name}", ADMINISTER, delete(users::remove)),
+        (Method::GET, "/api/audit", ADMINISTER, get(users::audit)),
     ]
 }
 
 /// Everything the listener answers.
 pub fn router(console: Arc<Console>) -> Router {
     let mut router = Router::new();
-    for (_, path, handlers) in operations() {
+    for (_, path, _, handlers) in operations() {
         router = router.route(path, handlers);
     }
     for (name, content) in page::FILES {
@@ -111,24 +128,67 @@ pub fn router(console: Arc<Console>) -> Router {
         .with_state(console)
 }
 
-/// Lets in who may come in, and puts the headers on every answer.
+/// Where a connection comes from.
+#[derive(Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// Who may ask for what.
+static NEEDS: LazyLock<HashMap<(Method, &str), Need>> =
+    LazyLock::new(|| operations().into_iter().map(|(method, path, need, _)| ((method, path), need)).collect());
+
+/// Who may send a request with this method to a path as it stands in the table.
+fn need(method: &Method, matched: Option<&str>, in_api: bool) -> Need {
+    let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
+    let known = matched.and_then(|path| NEEDS.get(&(method, path)));
+    // The page is there for all. Where there is nothing, whoever may look is told so.
+    known.copied().unwrap_or(if in_api { VIEW } else { ANYBODY })
+}
+
+/// Who asks, as far as the request says it, and what that one has to be; `None`: anybody may.
+fn claim(access: &Access, request: &Request, need: Need) -> Result<Option<(Claim, Role)>, Failure> {
+    // A request that comes from nowhere comes from no proxy.
+    let nowhere = IpAddr::from([0, 0, 0, 0]);
+    let (peer, headers) = (request.extensions().get::<Peer>().map_or(nowhere, |peer| peer.0), request.headers());
+    if request.uri().path() != HEALTH {
+        access.check_source(peer, headers)?;
+    }
+    need.map(|role| Ok((access.claim(peer, headers)?, role))).transpose()
+}
+
+/// Who it is, where that one may do it. `change` is the request where it is to change something.
+async fn admit(console: &Console, claim: Claim, role: Role, change: Option<&String>) -> Result<Caller, Failure> {
+    let caller = console.ask(move |hub| access::caller(hub, claim)).await?;
+    let caller = caller.ok_or_else(access::unknown_token)?;
+    if caller.role < role {
+        let problem = problems::role_lacking(&caller.name, role);
+        if let Some(change) = change {
+            let refusal = Failure::from(problem.clone()).into_response();
+            let entry = audit::entry(caller, change.clone(), &refusal);
+            audit::note(console, entry).await;
+        }
+        return Err(problem.into());
+    }
+    Ok(caller)
+}
+
+/// Lets in who may come in, notes what they change, and puts the headers on every answer.
 async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
+    let (method, path) = (request.method(), request.uri().path());
     let in_api = path == "/api" || path.starts_with("/api/") || path == METRICS;
-    // The page and the way to sign in are there for all.
-    let open = !in_api || path == "/api/session";
-    let access = &console.access;
-    let admitted = match path {
-        HEALTH => Ok(()),
-        _ if open => access.check_source(request.headers()),
-        _ => access.check_source(request.headers()).and_then(|()| access.check_identity(request.headers())),
-    };
     // Files are read bit by bit.
     let is_file = path == FIRMWARE || path.starts_with("/api/devices/") && path.ends_with("/resources");
-    let streams = is_file && request.method() == Method::POST;
+    let streams = is_file && *method == Method::POST;
+    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let claimed = claim(&console.access, &request, need(method, matched, in_api));
+    let change = (!matches!(*method, Method::GET | Method::HEAD)).then(|| format!("{method} {}", request.uri()));
+    let admitted = match claimed {
+        Ok(Some((claim, role))) => admit(&console, claim, role, change.as_ref()).await.map(Some),
+        Ok(None) => Ok(None),
+        Err(failure) => Err(failure),
+    };
     let outcome = match admitted {
-        Ok(()) if streams => Ok(request),
-        Ok(()) => body::whole(request).await,
+        Ok(caller) if streams => Ok((caller, request)),
+        Ok(caller) => body::whole(request).await.map(|request| (caller, request)),
         Err(failure) => {
             if !body::waits(request.headers()) {
                 body::discard(&mut request.into_body().into_data_stream()).await;
@@ -137,7 +197,8 @@ async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next
         }
     };
     let mut response = match outcome {
-        Ok(request) => next.run(request).await,
+        Ok((None, request)) => next.run(request).await,
+        Ok((Some(caller), request)) => answer(console, caller, change, request, next).await,
         Err(failure) => failure.into_response(),
     };
     for (name, value) in HEADERS {
@@ -147,4 +208,57 @@ async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// Answers a request of somebody who may make it.
+async fn answer(
+    console: Arc<Console>,
+    caller: Caller,
+    change: Option<String>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    request.extensions_mut().insert(caller.clone());
+    let Some(change) = change else {
+        return next.run(request).await;
+    };
+    // On its own: what is done is noted, whether or not the client waits for the answer.
+    let done = tokio::spawn(async move {
+        let response = next.run(request).await;
+        let entry = audit::entry(caller, change, &response);
+        audit::note(&console, entry).await;
+        response
+    });
+    done.await.unwrap_or_else(|_| {
+        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "The hub failed at this; its own output says more.")
+            .into_response()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_these_are_for_anybody() {
+        let open: Vec<_> = operations().into_iter().filter(|(_, _, need, _)| need.is_none()).collect();
+        let open: Vec<_> = open.iter().map(|(method, path, ..)| format!("{method} {path}")).collect();
+        assert_eq!(open, ["POST /api/session", "DELETE /api/session", "GET /healthz"]);
+    }
+
+    #[test]
+    fn who_may_look_changes_nothing() {
+        for (method, path, role, _) in operations() {
+            assert!(role.is_none() || method == Method::GET || role > VIEW, "{method} {path}");
+        }
+        for (method, path, expected) in [
+            (Method::HEAD, Some("/api/users"), ADMINISTER),
+            (Method::PUT, Some("/api/users"), VIEW),
+            (Method::GET, None, VIEW),
+            (Method::POST, Some("/api/upgrades"), ORDER),
+        ] {
+            assert_eq!(need(&method, path, true), expected, "{method} {path:?}");
+        }
+        assert_eq!(need(&Method::GET, Some("/"), false), ANYBODY);
+    }
 }

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{service_fn, Service};
+use hyper::Request;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use super::{routes, Console};
+use super::routes::{self, Peer};
+use super::Console;
 
 /// How long the header of a request may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -29,13 +33,17 @@ pub async fn serve(console: Console, listener: TcpListener) {
         let Ok(seat) = free.clone().acquire_owned().await else {
             return;
         };
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             sleep(PAUSE).await;
             continue;
         };
         // Progress comes in small pieces and is wanted at once.
         let _ = stream.set_nodelay(true);
         let service = service.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
+            service.call(request)
+        });
         tokio::spawn(async move {
             // A connection that breaks concerns its client only.
             let _ = http1::Builder::new()

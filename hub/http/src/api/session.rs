@@ -7,10 +7,12 @@ use axum::http::header::SET_COOKIE;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 
+use super::access::{unknown_token, Claim};
 use super::extract::Json;
 use super::failure::Failure;
 use super::Console;
 use hub_core::model::NewSession;
+use hub_core::users::ticket;
 
 /// Signs in: sets the session cookie.
 #[utoipa::path(post, path = "/api/session", request_body = NewSession, security(()),
@@ -19,7 +21,12 @@ pub async fn sign_in(
     State(console): State<Arc<Console>>,
     Json(session): Json<NewSession>,
 ) -> Result<impl IntoResponse, Failure> {
-    let cookie = console.access.sign_in(&session.token)?;
+    let ticket = ticket(&session.token);
+    if let Claim::Ticket(ticket) = console.access.claim_of(&ticket) {
+        let user = console.ask(move |hub| hub.user_of_ticket(&ticket)).await?;
+        user.ok_or_else(unknown_token)?;
+    }
+    let cookie = console.access.sign_in(&ticket);
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]))
 }
 

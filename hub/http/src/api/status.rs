@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::Json;
+use axum::{Extension, Json};
 
 use super::failure::Failure;
 use super::Console;
-use hub_core::model::About;
+use hub_core::model::{About, Caller};
 
 /// What this hub is and where devices reach it.
 #[utoipa::path(get, path = "/api/hub", responses((status = 200, body = About)))]
-pub async fn about(State(console): State<Arc<Console>>) -> Result<Json<About>, Failure> {
+pub async fn about(
+    State(console): State<Arc<Console>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<About>, Failure> {
     let products = console.ask(|hub| {
         let of_devices = hub.device_list()?.into_iter().map(|device| device.product_id);
         let of_firmware = hub.firmware_list()?.into_iter().map(|firmware| firmware.product_id);
@@ -25,5 +28,6 @@ pub async fn about(State(console): State<Arc<Console>>) -> Result<Json<About>, F
         products: products.await?.into_iter().collect(),
         addresses: console.addresses.clone(),
         ca_pem: console.ca_pem.clone(),
+        caller,
     }))
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::Extension;
 
+use super::audit::Said;
 use super::extract::{Json, Path};
 use super::failure::Failure;
 use super::Console;
-use hub_core::model::{OrderUpgrade, Upgrade, UpgradeJobs, UpgradeList};
+use hub_core::model::{Firmware, OrderUpgrade, Upgrade, UpgradeJobs, UpgradeList};
 
 /// Every order, also those of the past.
 #[utoipa::path(get, path = "/api/upgrades", operation_id = "upgrade_list",
@@ -24,9 +26,11 @@ pub async fn list(State(console): State<Arc<Console>>) -> Result<axum::Json<Upgr
 pub async fn order(
     State(console): State<Arc<Console>>,
     Json(what): Json<OrderUpgrade>,
-) -> Result<(StatusCode, axum::Json<Upgrade>), Failure> {
+) -> Result<(StatusCode, Extension<Said>, axum::Json<Upgrade>), Failure> {
     let upgrade = console.ask(|hub| hub.order_upgrade(what)).await?;
-    Ok((StatusCode::CREATED, axum::Json(upgrade)))
+    let Firmware { product_id, version, .. } = &upgrade.firmware;
+    let said = Said(format!("upgrade {} of product {product_id} to {version}", upgrade.id));
+    Ok((StatusCode::CREATED, Extension(said), axum::Json(upgrade)))
 }
 
 /// An order with its jobs.
