@@ -2,10 +2,9 @@
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
 use zeroize::Zeroizing;
 
+use crate::helpers::hmac_sha1;
 use crate::helpers::json::quoted;
 use crate::identity::Identity;
 
@@ -42,10 +41,7 @@ impl SignIn {
     #[must_use]
     pub fn by_secret(&self, key: &[u8]) -> String {
         let secret = Zeroizing::new(STANDARD.encode(key));
-        // HMAC takes keys of any length, so this never fails.
-        let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(secret.as_bytes()) else { return String::new() };
-        mac.update(self.text().as_bytes());
-        self.payload("hmacsha1", &mac.finalize().into_bytes())
+        self.payload("hmacsha1", &hmac_sha1::code(secret.as_bytes(), &[self.text().as_bytes()]))
     }
 
     /// The frame's payload of a device whose RSA key has made this signature over SHA-256 of the [`text`](Self::text).

@@ -192,6 +192,7 @@ mod tests {
             assert_eq!(text.lines().filter(|other| *other == line).count(), 1, "{line}: {text}");
         }
         let mut names: Vec<_> = COUNTERS.iter().map(|(name, _, _)| *name).collect();
+        names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), COUNTERS.len());
         assert!(names.iter().all(|name| name.ends_with("_total")));
