@@ -113,13 +113,20 @@ build_mode() {
         cmake --build "build/$mode" -j "$(nproc)"
 }
 
+# A mode for its samples only: as a debug build it is compiled in seconds, with crates that `cargo test` has, too.
+build_samples() {
+    build_mode "$@" -DBUILD_TYPE=debug -DIOT_BUILD_HUB=OFF -DIOT_BUILD_SHARED=OFF -DBUILD_TESTING=OFF
+}
+
 # Once in a run: the modes share one cargo folder, so each build of all three compiles the library three times.
 modes_built=
 build_modes() {
     [ -n "$modes_built" ] && return
     build_mode key -DIOT_BUILD_BENCH=ON && build_mode notls -DFEATURE_AUTH_WITH_NOTLS=ON && build_mode cert -DFEATURE_AUTH_MODE=CERT &&
         build_mode log -DFEATURE_AUTH_WITH_NOTLS=ON -DFEATURE_LOG_UPLOAD_ENABLED=ON -DFEATURE_COAP_COMM_ENABLED=ON -DFEATURE_UPGRADE=ON &&
-        build_mode coap -DFEATURE_OTA_SIGNAL_CHANNEL=COAP -DIOT_BUILD_HUB=OFF -DIOT_BUILD_SHARED=OFF -DBUILD_TESTING=OFF &&
+        build_samples coap -DFEATURE_OTA_SIGNAL_CHANNEL=COAP &&
+        build_samples websocket -DIOT_ABI=3.3 -DFEATURE_WEBSOCKET_MQTT=ON -DFEATURE_AUTH_WITH_NOTLS=ON -DFEATURE_LOG_UPLOAD_ENABLED=ON &&
+        build_samples websocket-cert -DIOT_ABI=3.3 -DFEATURE_WEBSOCKET_MQTT=ON -DFEATURE_AUTH_MODE=CERT -DFEATURE_LOG_UPLOAD_ENABLED=ON &&
         build_mode abi33 -DIOT_ABI=3.3 &&
         modes_built=yes
 }
@@ -160,6 +167,7 @@ e2e_programs() {
     build_modes && cargo build --locked --release -p hub || return
     export E2E_KEY_DIR=$PWD/build/key/output E2E_NOTLS_DIR=$PWD/build/notls/output E2E_CERT_DIR=$PWD/build/cert/output
     export E2E_LOG_DIR=$PWD/build/log/output E2E_COAP_DIR=$PWD/build/coap/output
+    export E2E_WEBSOCKET_DIR=$PWD/build/websocket/output E2E_WEBSOCKET_CERT_DIR=$PWD/build/websocket-cert/output
     export E2E_HUB=$CARGO_TARGET_DIR/release/hub
 }
 
@@ -172,13 +180,18 @@ begin_faults() {
     set +m
 }
 
+# Each sample of a mode that has no ctest, against the hub.
+every_sample() {
+    SAMPLES_MODE=$1 cargo test --locked -q -p e2e --test every_sample -- --ignored
+}
+
 e2e() {
     e2e_programs || return
     # Most of the time of both is waiting, so they are run beside each other.
     case " ${parts[*]} " in *' faults '*) begin_faults || return ;; esac
     # With programs of the other interface once more what has their KEY mode in it; but not the longest, which are about what
     # servers answer, how TLS goes and what valgrind sees (answers, field_tls, valgrind), and not about the interface.
-    tests/e2e/run.sh && E2E_KEY_DIR=$PWD/build/abi33/output \
+    tests/e2e/run.sh && every_sample websocket && every_sample websocket-cert && E2E_KEY_DIR=$PWD/build/abi33/output \
         tests/e2e/run.sh modes registration resources messages mqtt peers bad_input field_http field_log resume
 }
 

@@ -250,14 +250,15 @@ function(iot_build_library)
     string(APPEND built "/release")
     set(keep_debug 0)
     set(profile release)
+    # Calls from crate to crate are direct ones by this, where they would else go through a table of addresses, which the
+    # program's own linker can't undo. (Of the library's linking it says nothing.) A debug build does without, and so has
+    # the crates of others in common with `cargo test`.
+    list(APPEND arguments --config "build.rustflags=['-Crelro-level=partial']")
   else()
     string(APPEND built "/debug")
     set(keep_debug 1)
     set(profile dev)
   endif()
-  # Calls from crate to crate are direct ones by this, where they would else go through a table of addresses, which the
-  # program's own linker can't undo. (Of the library's linking it says nothing.)
-  list(APPEND arguments --config "build.rustflags=['-Crelro-level=partial']")
   if(FEATURE_PANIC STREQUAL "abort")
     list(APPEND arguments --config "profile.${profile}.panic='abort'")
     # Smaller code in more functions: without unwind tables, which have an entry for each function, that pays.

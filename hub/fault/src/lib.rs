@@ -30,6 +30,7 @@ mod packet;
 mod register;
 mod rule;
 pub mod stream;
+pub mod websocket;
 
 pub use command::OddCommand;
 pub use connection::{Flaw, OnConnection};
@@ -50,6 +51,7 @@ use listener::Interruption;
 use mqtt::{MqttEffect, MqttEvent, MqttRule};
 use register::RegisterRule;
 use rule::Written;
+use websocket::{OddFrame, OddUpgrade};
 
 /// Every rule in force. Any thread may call it.
 #[derive(Default)]
@@ -167,6 +169,22 @@ impl Faults {
         })
     }
 
+    /// A device asks for WebSocket at the broker.
+    pub fn websocket_request(&self) -> Option<OddUpgrade> {
+        self.mqtt(&[MqttEvent::Upgrade]).into_iter().find_map(|effect| match effect {
+            MqttEffect::Upgrade(answer) => Some(answer),
+            _ => None,
+        })
+    }
+
+    /// A WebSocket frame with data goes out from the broker.
+    pub fn websocket_frame(&self) -> Option<OddFrame> {
+        self.mqtt(&[MqttEvent::Frame]).into_iter().find_map(|effect| match effect {
+            MqttEffect::Frame(frame) => Some(frame),
+            _ => None,
+        })
+    }
+
     /// Something that counts as each of these happened at the broker.
     pub fn mqtt(&self, happened: &[MqttEvent]) -> Vec<MqttEffect> {
         let rules = self.rules().mqtt.clone();
@@ -240,6 +258,9 @@ pub fn guide() -> String {
     text.push_str(&format!("\nKinds of command=: {commands}, text:PAYLOAD\n"));
     let messages = names(message::KINDS.iter().map(|(name, _)| *name).collect());
     text.push_str(&format!("\nKinds of message=: {messages}, text:PAYLOAD, id:TEXT, result:JSON\n"));
+    let answers = names(websocket::ANSWERS.iter().map(|(name, _)| *name).collect());
+    let frames = names(websocket::FRAMES.iter().map(|(name, _)| *name).collect());
+    text.push_str(&format!("\nKinds of websocket=: {answers}\n\nKinds of frame=: {frames}\n"));
     let strays = names(coap::KINDS.iter().map(|(name, _)| *name).collect());
     text.push_str(&format!("\nKinds of send= in CoAP: {strays}, hex:DIGITS\n"));
     text
@@ -316,6 +337,11 @@ mod tests {
             "mqtt:late=1@answer",
             "mqtt:late@config",
             "http:cert",
+            "mqtt:websocket",
+            "mqtt:websocket=odd",
+            "mqtt:websocket=ok@connect",
+            "mqtt:frame=odd",
+            "mqtt:frame=text@message",
             "coap:silent,for=2",
             "coap:silent=1",
             "coap:silent@ack",

@@ -10,6 +10,7 @@ use super::connection::{self, OnConnection};
 use super::message::{self, OddMessage};
 use super::packet::{self, Stray};
 use super::rule::{choose, Rule, Written};
+use super::websocket::{self, OddFrame, OddUpgrade};
 use hub_core::messaging::{Address, Service};
 
 /// What a rule may wait for.
@@ -63,6 +64,10 @@ pub enum MqttEvent {
     Shadow,
     /// The gateway service says something to a gateway.
     Gateway,
+    /// A device asks for WebSocket.
+    Upgrade,
+    /// A WebSocket frame with data goes out to a device.
+    Frame,
 }
 
 const EVENTS: &[(&str, MqttEvent)] = &[
@@ -124,6 +129,10 @@ pub enum MqttEffect {
     Lose,
     /// The message goes out twice, under the same packet id.
     Twice,
+    /// Another answer to the request for WebSocket.
+    Upgrade(OddUpgrade),
+    /// Another WebSocket frame.
+    Frame(OddFrame),
 }
 
 /// How a connection ends.
@@ -159,6 +168,8 @@ pub const GUIDE: &[(&str, &str)] = &[
     ("mqtt:first=push@config#1", "a configuration that nobody asked for comes before the one that was asked for"),
     ("mqtt:lose@order#1", "the update command gets lost"),
     ("mqtt:twice@order#1", "the update command goes out twice under the same packet id"),
+    ("mqtt:websocket=wrong-accept#1", "another answer to the request for WebSocket; kinds below"),
+    ("mqtt:frame=masked#3", "another WebSocket frame instead of the third one with data; kinds below"),
 ];
 
 /// Understands a rule for the broker.
@@ -191,11 +202,15 @@ pub fn parse(text: &str, rule: &Written<'_>) -> Result<MqttRule, String> {
         "first" => MqttEffect::First(message::parse(rule.required("KIND")?)?),
         "lose" => plain(MqttEffect::Lose)?,
         "twice" => plain(MqttEffect::Twice)?,
+        "websocket" => MqttEffect::Upgrade(websocket::upgrade(rule.required("KIND")?)?),
+        "frame" => MqttEffect::Frame(websocket::frame(rule.required("KIND")?)?),
         other => return Err(super::unknown_effect(other, &[GUIDE, connection::GUIDE])),
     };
     let event = match (&effect, event) {
         (MqttEffect::Connack(_), _) => MqttEvent::Connect,
         (MqttEffect::RefuseSubscription, _) => MqttEvent::Subscribe,
+        (MqttEffect::Upgrade(_), None) => MqttEvent::Upgrade,
+        (MqttEffect::Frame(_), None) => MqttEvent::Frame,
         (_, Some(event)) => event,
         (MqttEffect::Command(_) | MqttEffect::Lose | MqttEffect::Twice, None) => MqttEvent::Order,
         (MqttEffect::Message(_) | MqttEffect::First(_) | MqttEffect::Late(_), None) => MqttEvent::Message,
@@ -216,6 +231,7 @@ pub fn parse(text: &str, rule: &Written<'_>) -> Result<MqttRule, String> {
         MqttEffect::Late(_) => outgoing || event == MqttEvent::Subscribe,
         MqttEffect::Lose | MqttEffect::Twice | MqttEffect::Message(_) | MqttEffect::First(_) => outgoing,
         MqttEffect::NoAnswer | MqttEffect::Send(_) => !outgoing,
+        MqttEffect::Upgrade(_) | MqttEffect::Frame(_) => false,
         _ => true,
     };
     match rule.event {

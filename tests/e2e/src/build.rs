@@ -17,9 +17,35 @@ pub enum Build {
     LogUpload,
     /// As `Key`, with CoAP, which announces upgrades.
     Coap,
+    /// As `NoTls`, of the 3.3 interface: MQTT over WebSocket, and lines of the log are uploaded.
+    WebSocket,
+    /// As `Cert`, of the 3.3 interface: MQTT over WebSocket, and lines of the log are uploaded.
+    WebSocketCert,
 }
 
 impl Build {
+    /// Whether its devices have certificates.
+    pub fn is_cert(self) -> bool {
+        matches!(self, Build::Cert | Build::WebSocketCert)
+    }
+
+    /// Where it fetches firmware from: `http`, where it has no TLS.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Build::Key | Build::Cert | Build::Coap | Build::WebSocketCert => "https",
+            Build::NoTls | Build::LogUpload | Build::WebSocket => "http",
+        }
+    }
+
+    /// The name of the hub's listener for it.
+    pub fn listener(self) -> &'static str {
+        match self {
+            Build::Key | Build::Coap => "mqtt_psk",
+            Build::NoTls | Build::LogUpload | Build::WebSocket => "mqtt",
+            Build::Cert | Build::WebSocketCert => "mqtt_cert",
+        }
+    }
+
     /// The program `name` of this build.
     #[track_caller]
     pub fn program(self, name: &str) -> PathBuf {
@@ -42,6 +68,8 @@ impl Build {
             Build::Cert => "E2E_CERT_DIR",
             Build::LogUpload => "E2E_LOG_DIR",
             Build::Coap => "E2E_COAP_DIR",
+            Build::WebSocket => "E2E_WEBSOCKET_DIR",
+            Build::WebSocketCert => "E2E_WEBSOCKET_CERT_DIR",
         };
         path(variable)
     }

@@ -40,9 +40,8 @@ impl Desk {
     /// HTTP for the build without TLS, else HTTPS.
     #[track_caller]
     pub fn new(build: Build, size: usize) -> Desk {
-        let scheme = if matches!(build, Build::NoTls | Build::LogUpload) { "http" } else { "https" };
         Desk::with_args(build, size, |_| {
-            vec!["--upgrade-on-report".to_owned(), "--scheme".to_owned(), scheme.to_owned()]
+            vec!["--upgrade-on-report".to_owned(), "--scheme".to_owned(), build.scheme().to_owned()]
         })
     }
 
@@ -65,8 +64,12 @@ impl Desk {
         device.write_info(&home, build);
         let args = args(&firmware);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let hub = HubSetup::new(folder.path(), &device).firmware(&firmware).args(&args).start();
-        if build == Build::Cert {
+        let mut setup = HubSetup::new(folder.path(), &device).firmware(&firmware).args(&args);
+        if build == Build::WebSocketCert {
+            setup = setup.with_rsa_keys();
+        }
+        let hub = setup.start();
+        if build.is_cert() {
             let (cert, key) = hub.client_cert(&device);
             device.write_cert(&home, &cert, &key);
         }
@@ -77,11 +80,7 @@ impl Desk {
     /// The hub's listener for this build.
     #[track_caller]
     pub fn endpoint(&self) -> String {
-        match self.build {
-            Build::Key | Build::Coap => self.hub.ready("mqtt_psk"),
-            Build::NoTls | Build::LogUpload => self.hub.ready("mqtt"),
-            Build::Cert => self.hub.ready("mqtt_cert"),
-        }
+        self.hub.ready(self.build.listener())
     }
 
     /// The OTA sample, to be started. It gives up after one failure.

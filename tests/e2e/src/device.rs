@@ -67,7 +67,7 @@ impl Device {
     /// The text of `device_info.json`.
     pub fn info(&self, build: Build) -> String {
         let info = json!({
-            "auth_mode": if build == Build::Cert { "CERT" } else { "KEY" },
+            "auth_mode": if build.is_cert() { "CERT" } else { "KEY" },
             "productId": self.product_id,
             "productSecret": "UFJPRFVDVFNFQ1JFVA==",
             "deviceName": self.name,

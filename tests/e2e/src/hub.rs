@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::{json, Value};
 
 use crate::build::hub_program;
+use crate::pki::RSA_KEY;
 use crate::{Device, Finished, Firmware, Log, Process};
 
 /// How to start a hub.
@@ -39,6 +40,17 @@ impl HubSetup {
     /// More of the hub's command line.
     pub fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        self
+    }
+
+    /// Its devices have keys of RSA, which sign what devices sign since 3.3.0.
+    #[track_caller]
+    pub fn with_rsa_keys(self) -> Self {
+        let folder = self.state().join("clients");
+        fs::create_dir_all(&folder).expect("the folder of keys");
+        for device in &self.devices {
+            fs::write(folder.join(format!("{}.key", device.client_id())), RSA_KEY).expect("a key");
+        }
         self
     }
 

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use crate::{missing, Authority, Device, Process, ReservedPort, Validity};
 
-/// A mosquitto with four listeners on loopback: TLS with pre-shared keys, mutual TLS, TLS with a password, and plain.
+/// A mosquitto with listeners on loopback: TLS with pre-shared keys, mutual TLS, TLS with a password, and plain; and, where it
+/// was built with WebSocket, mutual TLS and plain with that.
 pub struct Mosquitto {
     process: Process,
     config: PathBuf,
@@ -14,6 +15,8 @@ pub struct Mosquitto {
     cert_port: ReservedPort,
     password_port: ReservedPort,
     plain_port: ReservedPort,
+    websocket_port: ReservedPort,
+    websocket_cert_port: ReservedPort,
 }
 
 /// The only user of the listener that wants a password.
@@ -38,9 +41,10 @@ impl Mosquitto {
         make_password(&passwords);
         let server = authority.server("localhost", Validity::Now);
         let config = folder.join("mosquitto.conf");
-        let [psk_port, cert_port, password_port, plain_port] = [(); 4].map(|()| ReservedPort::new());
+        let [psk_port, cert_port, password_port, plain_port, websocket_port, websocket_cert_port] =
+            [(); 6].map(|()| ReservedPort::new());
         // As root it would become a user who can't read the keys.
-        let text = format!(
+        let mut text = format!(
             "user root\nper_listener_settings true\nlog_dest stderr\nlog_type all\n\
              listener {psk_port} 127.0.0.1\nallow_anonymous true\npsk_hint e2e\npsk_file {}\n\
              listener {cert_port} 127.0.0.1\nallow_anonymous true\nrequire_certificate true\n\
@@ -55,9 +59,36 @@ impl Mosquitto {
             server.cert.display(),
             server.key.display()
         );
+        if Mosquitto::speaks_websocket() {
+            text += &format!(
+                "listener {websocket_port} 127.0.0.1\nallow_anonymous true\nprotocol websockets\n\
+                 listener {websocket_cert_port} 127.0.0.1\nallow_anonymous true\nprotocol websockets\n\
+                 require_certificate true\ncafile {}\ncertfile {}\nkeyfile {}\n",
+                authority.file().display(),
+                server.cert.display(),
+                server.key.display()
+            );
+        }
         fs::write(&config, text).expect("mosquitto's configuration");
         let process = launch(&config);
-        Mosquitto { process, config, psk_port, cert_port, password_port, plain_port }
+        Mosquitto {
+            process,
+            config,
+            psk_port,
+            cert_port,
+            password_port,
+            plain_port,
+            websocket_port,
+            websocket_cert_port,
+        }
+    }
+
+    /// Whether it was built with WebSocket: one that was not has words for that.
+    #[track_caller]
+    pub fn speaks_websocket() -> bool {
+        const REFUSAL: &[u8] = b"Websockets support not available";
+        let bytes = fs::read(program()).expect("mosquitto's program");
+        !bytes.windows(REFUSAL.len()).any(|words| words == REFUSAL)
     }
 
     /// Ends it and starts it again on the same ports.
@@ -75,6 +106,16 @@ impl Mosquitto {
     /// Where a device in CERT mode connects.
     pub fn cert_address(&self) -> String {
         format!("localhost:{}", self.cert_port)
+    }
+
+    /// Where a device connects that speaks WebSocket without TLS.
+    pub fn websocket_address(&self) -> String {
+        self.websocket_port.address()
+    }
+
+    /// Where a device in CERT mode connects that speaks WebSocket.
+    pub fn websocket_cert_address(&self) -> String {
+        format!("localhost:{}", self.websocket_cert_port)
     }
 
     /// Where a hub with a client certificate connects.
@@ -105,11 +146,15 @@ fn make_password(file: &Path) {
 }
 
 #[track_caller]
+fn program() -> &'static str {
+    let programs = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"];
+    let program = programs.into_iter().find(|path| Path::new(path).exists());
+    program.unwrap_or_else(|| panic!("{}", missing("mosquitto", "mosquitto nginx-light")))
+}
+
+#[track_caller]
 fn launch(config: &Path) -> Process {
-    let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"];
-    let program = program.iter().find(|path| Path::new(path).exists());
-    let program = program.unwrap_or_else(|| panic!("{}", missing("mosquitto", "mosquitto nginx-light")));
-    let process = Process::start("mosquitto", Command::new(program).arg("-c").arg(config));
+    let process = Process::start("mosquitto", Command::new(program()).arg("-c").arg(config));
     let up = process.lines().find(0, |line| line.contains("mosquitto version") && line.contains("running"));
     assert!(up.is_some(), "mosquitto does not start");
     process

@@ -14,6 +14,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::TLS13;
 use rustls::{ServerConfig, ALL_VERSIONS};
 
+use crate::Build;
+
+/// A key that signs what devices sign since 3.3.0.
+pub(crate) const RSA_KEY: &str = include_str!("../../../platform/tls/src/signature/tests/pkcs8.pem");
+
 /// When a certificate is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validity {
@@ -98,15 +103,19 @@ impl Authority {
 
     /// A server certificate for one host name.
     pub fn server(&self, host: &str, validity: Validity) -> Identity {
-        self.leaf(host, validity, ExtendedKeyUsagePurpose::ServerAuth)
+        self.leaf(host, validity, ExtendedKeyUsagePurpose::ServerAuth, &KeyPair::generate().expect("a key"))
     }
 
-    /// A client certificate.
-    pub fn client(&self, name: &str) -> Identity {
-        self.leaf(name, Validity::Now, ExtendedKeyUsagePurpose::ClientAuth)
+    /// A client certificate, for what this build signs with.
+    pub fn client(&self, name: &str, build: Build) -> Identity {
+        let key = match build {
+            Build::WebSocketCert => KeyPair::from_pem(RSA_KEY),
+            _ => KeyPair::generate(),
+        };
+        self.leaf(name, Validity::Now, ExtendedKeyUsagePurpose::ClientAuth, &key.expect("a key"))
     }
 
-    fn leaf(&self, name: &str, validity: Validity, usage: ExtendedKeyUsagePurpose) -> Identity {
+    fn leaf(&self, name: &str, validity: Validity, usage: ExtendedKeyUsagePurpose, pair: &KeyPair) -> Identity {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![usage];
@@ -115,8 +124,7 @@ impl Authority {
             Validity::Now => date_time_ymd(2090, 1, 1),
             Validity::Over => date_time_ymd(2021, 1, 1),
         };
-        let pair = KeyPair::generate().expect("a key");
-        let cert = params.signed_by(&pair, &self.issuer).expect("a certificate");
+        let cert = params.signed_by(pair, &self.issuer).expect("a certificate");
         let (cert_file, key_file) = (self.folder.join(format!("{name}.crt")), self.folder.join(format!("{name}.key")));
         fs::write(&cert_file, cert.pem()).expect("the certificate's file");
         fs::write(&key_file, pair.serialize_pem()).expect("the key's file");

@@ -50,7 +50,7 @@ impl Street {
         device.write_info(&home, build);
         let firmware = Firmware::new(&content, "1.3.0", size);
         let authority = Authority::new(folder.path());
-        let client = authority.client(&device.client_id());
+        let client = authority.client(&device.client_id(), build);
         device.write_cert(&home, &client.cert, &client.key);
         let mosquitto = Mosquitto::start(folder.path(), &device, &authority);
         let url = serve(&Site { folder: folder.path(), firmware: &firmware, authority: &authority });
@@ -65,6 +65,8 @@ impl Street {
         let endpoint = match self.build {
             Build::Key | Build::Coap => self.mosquitto.psk_address(),
             Build::Cert => self.mosquitto.cert_address(),
+            Build::WebSocket => self.mosquitto.websocket_address(),
+            Build::WebSocketCert => self.mosquitto.websocket_cert_address(),
             Build::NoTls | Build::LogUpload => panic!("mosquitto's plain listener checks no passwords"),
         };
         Sample::new(self.build, "ota_mqtt_sample", &self.home)

@@ -185,7 +185,7 @@ fn a_broker_with_tls_and_a_password() {
 #[test]
 fn a_broker_with_mutual_tls() {
     let town = Town::new(1, "");
-    let identity = town.authority.client("the-hub");
+    let identity = town.authority.client("the-hub", Build::Key);
     let (cert, key) = (identity.cert.to_string_lossy().into_owned(), identity.key.to_string_lossy().into_owned());
     let (url, ca) = (town.mosquitto.cert_url(), town.authority.file().to_string_lossy().into_owned());
     let certs = ["--broker-ca", &ca, "--broker-cert", &cert, "--broker-key", &key];

@@ -70,7 +70,7 @@ fn devices(build: Build, (program, names, _): &Row) -> Vec<Device> {
     let device = |name: &&str| {
         let model = Device { name: (*name).to_owned(), ..Device::default() };
         // One that has to prove itself by its certificate has no secret.
-        let by_certificate = build == Build::Cert && (*name == "behind" || *program == "dynreg_dev_sample");
+        let by_certificate = build.is_cert() && (*name == "behind" || *program == "dynreg_dev_sample");
         Device { secret: if by_certificate { String::new() } else { model.secret.clone() }, ..model }
     };
     names.iter().map(device).collect()
@@ -81,18 +81,20 @@ fn mode(row: &Row) -> Mode {
         Ok("key") => Build::Key,
         Ok("notls") => Build::NoTls,
         Ok("cert") => Build::Cert,
-        other => panic!("SAMPLES_MODE must be key, notls or cert: {other:?}"),
+        Ok("websocket") => Build::WebSocket,
+        Ok("websocket-cert") => Build::WebSocketCert,
+        other => panic!("SAMPLES_MODE must be key, notls, cert, websocket or websocket-cert: {other:?}"),
     };
     let folder = TempDir::new().expect("a temporary folder");
     let firmware = Firmware::new(folder.path(), VERSION, 100_000);
     let mut all = devices(build, row).into_iter();
     let first = all.next().expect("a device");
-    let scheme = if build == Build::NoTls { "http" } else { "https" };
     let setup = HubSetup::new(folder.path(), &first).devices(all).firmware(&firmware).args(&[
         "--upgrade-on-report",
         "--scheme",
-        scheme,
+        build.scheme(),
     ]);
+    let setup = if build == Build::WebSocketCert { setup.with_rsa_keys() } else { setup };
     let hub = setup.start();
     Mode { build, folder, firmware, setup, hub }
 }
@@ -114,7 +116,7 @@ fn run(row: &Row) {
         if at == 0 {
             fs::write(scene.home.join("device_info.json"), text).expect("the device's file");
         }
-        if mode.build == Build::Cert {
+        if mode.build.is_cert() {
             let (cert, key) = mode.hub.client_cert(device);
             fs::create_dir_all(scene.home.join("certs")).expect("certs");
             fs::copy(&key, scene.home.join(format!("certs/{}.key", device.name))).expect("a key");
@@ -136,14 +138,10 @@ impl Scene<'_> {
     }
 
     fn sample(&self) -> Sample {
-        let listener = match self.mode.build {
-            Build::Key | Build::LogUpload | Build::Coap => "mqtt_psk",
-            Build::NoTls => "mqtt",
-            Build::Cert => "mqtt_cert",
-        };
-        let hub = &self.mode.hub;
-        Sample::new(self.mode.build, self.program, &self.home)
-            .endpoint(&hub.ready(listener))
+        let Mode { hub, build, .. } = self.mode;
+        Sample::new(*build, self.program, &self.home)
+            .endpoint(&hub.ready(build.listener()))
+            .environment("QCLOUD_IOT_LOG_ENDPOINT", &format!("{}/device/reportlog", hub.ready("http")))
             .trusts(hub.ready("ca_file"))
     }
 
@@ -231,7 +229,7 @@ fn registers(scene: &Scene) {
     let secret = scene.home.join("product_secret");
     fs::write(&secret, PRODUCT_SECRET).expect("the secret's file");
     scene.ask(&["registration", "on", &scene.device().product_id, "--secret-file", &secret.to_string_lossy()]);
-    let server = scene.mode.hub.ready(if scene.mode.build == Build::NoTls { "http" } else { "https" });
+    let server = scene.mode.hub.ready(scene.mode.build.scheme());
     let (_, address) = server.rsplit_once("//").expect("a URL");
     let sample = scene.sample().environment("QCLOUD_IOT_REGISTRATION_ENDPOINT", address);
     for says in ["the device is registered", "has been registered before"] {

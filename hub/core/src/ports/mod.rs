@@ -146,6 +146,9 @@ pub trait Certificates: Send + Sync {
 
     /// The file of a device's certificate as it was handed out, where it is known.
     fn client_certificate(&self, client_id: &str) -> Option<Vec<u8>>;
+
+    /// Whether `signature` is one of `text` by the key of the certificate that a device has from here: RSA over SHA-256.
+    fn is_signed(&self, client_id: &str, text: &[u8], signature: &[u8]) -> bool;
 }
 
 /// A client certificate just made, in PEM.

@@ -348,7 +348,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 | MqttEffect::Late(_)
                 | MqttEffect::First(_)
                 | MqttEffect::Lose
-                | MqttEffect::Twice => {}
+                | MqttEffect::Twice
+                | MqttEffect::Upgrade(_)
+                | MqttEffect::Frame(_) => {}
             }
         }
         Ok(strays)

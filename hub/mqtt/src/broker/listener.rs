@@ -90,11 +90,17 @@ where
     let refused = |reason| side.hub.emit(&Event::Refused { client_id, listener, reason });
     match timeout(CONNECT_LIMIT, websocket::open(stream)).await {
         Ok(Ok(Opened::Mqtt(stream))) => serve(side, stream, handle, listener, identity).await,
-        Ok(Ok(Opened::Http(stream))) => match timeout(CONNECT_LIMIT, websocket::accept(stream)).await {
-            Ok(Ok(stream)) => serve(side, stream, handle, listener, identity).await,
-            Ok(Err(reason)) => refused(reason),
-            Err(_) => refused("no request for WebSocket in time".to_owned()),
-        },
+        Ok(Ok(Opened::Http(stream))) => {
+            if let Some(odd) = side.faults.websocket_request() {
+                websocket::misanswer(stream, odd).await;
+                return refused("no WebSocket, by a fault rule".to_owned());
+            }
+            match timeout(CONNECT_LIMIT, websocket::accept(stream, side.faults.clone())).await {
+                Ok(Ok(stream)) => serve(side, stream, handle, listener, identity).await,
+                Ok(Err(reason)) => refused(reason),
+                Err(_) => refused("no request for WebSocket in time".to_owned()),
+            }
+        }
         Ok(Err(error)) => refused(format!("read: {error}")),
         Err(_) => refused("no CONNECT in time".to_owned()),
     }

@@ -1,18 +1,26 @@
 //! MQTT over WebSocket, on the listeners of MQTT: which of the two it is the first byte tells.
 
 use std::io::{self, Cursor};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use hyper::StatusCode;
 use tokio::io::{duplex, join, split, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_hdr_async, WebSocketStream};
 
+use hub_fault::stream::peer_gone;
+use hub_fault::websocket::{After, OddUpgrade};
+use hub_fault::Faults;
+
 /// Bytes on their way between the frames and the broker.
 const ROOM: usize = 64 * 1024;
+/// Longest request that is read where a fault rule answers it.
+const MAX_REQUEST: usize = 8 * 1024;
 
 /// A connection whose first byte is known.
 pub enum Opened<S> {
@@ -43,14 +51,49 @@ where
 ///
 /// # Errors
 /// What is wrong with the request.
-pub async fn accept<S>(stream: S) -> Result<DuplexStream, String>
+pub async fn accept<S>(stream: S, faults: Arc<Faults>) -> Result<DuplexStream, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let socket = accept_hdr_async(stream, check).await.map_err(|error| format!("no WebSocket: {error}"))?;
     let (near, far) = duplex(ROOM);
-    tokio::spawn(carry(socket, far));
+    tokio::spawn(carry(socket, far, faults));
     Ok(near)
+}
+
+/// Answers the request for an upgrade as a fault rule wants it.
+pub async fn misanswer<S>(mut stream: S, odd: OddUpgrade)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") && request.len() < MAX_REQUEST {
+        match stream.read_u8().await {
+            Ok(byte) => request.push(byte),
+            Err(_) => return,
+        }
+    }
+    let request = String::from_utf8_lossy(&request);
+    let header = |line: &str| {
+        line.split_once(": ")
+            .filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Key"))
+            .map(|(_, key)| key.to_owned())
+    };
+    let key = request.lines().find_map(header).unwrap_or_default();
+    let (bytes, after) = odd.answer(&derive_accept_key(key.as_bytes()));
+    say(&mut stream, &bytes, after).await;
+}
+
+/// Sends what a fault rule wants, and plays what follows.
+async fn say(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8], after: After) {
+    // A peer that has gone meanwhile has made up its mind.
+    let _ = stream.write_all(bytes).await;
+    let _ = stream.flush().await;
+    match after {
+        After::GoesOn => {}
+        After::Cut => drop(stream.shutdown().await),
+        After::Silent => peer_gone(stream).await,
+    }
 }
 
 /// MQTT is the only protocol (MQTT 3.1.1, section 6).
@@ -67,7 +110,11 @@ fn check(request: &Request, mut response: Response) -> Result<Response, ErrorRes
 }
 
 /// Carries data both ways until one side ends.
-async fn carry<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>, broker: DuplexStream) {
+async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
+    mut socket: WebSocketStream<S>,
+    broker: DuplexStream,
+    faults: Arc<Faults>,
+) {
     let (mut from_broker, mut to_broker) = split(broker);
     let mut piece = vec![0; ROOM];
     loop {
@@ -88,8 +135,14 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>
             },
             count = from_broker.read(&mut piece) => match count {
                 Ok(count @ 1..) => {
-                    let data = Bytes::copy_from_slice(piece.get(..count).unwrap_or_default());
-                    if socket.send(Message::Binary(data)).await.is_err() {
+                    let data = piece.get(..count).unwrap_or_default();
+                    if let Some(odd) = faults.websocket_frame() {
+                        let (bytes, after) = odd.bytes(data);
+                        say(socket.get_mut(), &bytes, after).await;
+                        if after != After::GoesOn {
+                            return;
+                        }
+                    } else if socket.send(Message::Binary(Bytes::copy_from_slice(data))).await.is_err() {
                         break;
                     }
                 }

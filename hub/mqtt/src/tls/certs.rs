@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use rcgen::{
     date_time_ymd, BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{RootCertStore, ServerConfig, SignatureScheme};
 use zeroize::Zeroizing;
 
 use crate::auth::Identity;
@@ -163,9 +163,15 @@ impl Authority {
         let paths = CertPaths { cert: folder.join(format!("{name}.crt")), key: folder.join(format!("{name}.key")) };
         if !(paths.cert.exists() && paths.key.exists()) {
             let what = || format!("cannot make a certificate for {name}");
-            let pair = KeyPair::generate().context(what)?;
+            let pair = match own_key(&paths.key)? {
+                Some(pair) => pair,
+                None => {
+                    let pair = KeyPair::generate().context(what)?;
+                    write(&paths.key, &pair.serialize_pem(), 0o600)?;
+                    pair
+                }
+            };
             let cert = params.signed_by(&pair, &self.issuer).context(what)?;
-            write(&paths.key, &pair.serialize_pem(), 0o600)?;
             write(&paths.cert, &cert.pem(), 0o644)?;
         }
         Ok(paths)
@@ -176,8 +182,10 @@ impl Certificates for Authority {
     fn renew_client(&self, client_id: &str) -> Result<NewClient> {
         let what = || format!("cannot make a certificate for {client_id}");
         let folder = self.folder.join("clients");
-        for extension in ["crt", "key"] {
-            match fs::remove_file(folder.join(format!("{client_id}.{extension}"))) {
+        let (cert, key) = (folder.join(format!("{client_id}.crt")), folder.join(format!("{client_id}.key")));
+        let keeps_its_key = is_client_id(client_id) && own_key(&key)?.is_some();
+        for file in [Some(cert), Some(key).filter(|_| !keeps_its_key)].into_iter().flatten() {
+            match fs::remove_file(file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).context(what),
                 _ => {}
             }
@@ -197,6 +205,27 @@ impl Certificates for Authority {
         }
         fs::read(self.folder.join("clients").join(format!("{client_id}.crt"))).ok()
     }
+
+    fn is_signed(&self, client_id: &str, text: &[u8], signature: &[u8]) -> bool {
+        let certificate = self.client_certificate(client_id);
+        let Some(der) = certificate.and_then(|pem| CertificateDer::from_pem_slice(&pem).ok()) else { return false };
+        let Ok((_, certificate)) = x509_parser::parse_x509_certificate(&der) else { return false };
+        let key = &certificate.public_key().subject_public_key.data;
+        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
+        let by_rsa = algorithms.mapping.iter().filter(|(scheme, _)| *scheme == SignatureScheme::RSA_PKCS1_SHA256);
+        let mut verifiers = by_rsa.flat_map(|(_, verifiers)| verifiers.iter());
+        verifiers.any(|verifier| verifier.verify_signature(key, text, signature).is_ok())
+    }
+}
+
+/// A key that somebody has laid there: RSA, of which we make none. It signs what devices sign since 3.3.0.
+fn own_key(file: &Path) -> Result<Option<KeyPair>> {
+    if !file.exists() {
+        return Ok(None);
+    }
+    let bad = || format!("bad key in {}", file.display());
+    let pair = KeyPair::from_pem(&fs::read_to_string(file).context(bad)?).context(bad)?;
+    Ok(Some(pair).filter(|pair| pair.algorithm() == &PKCS_RSA_SHA256))
 }
 
 fn server_names(host: &str) -> Vec<String> {
@@ -265,5 +294,29 @@ mod tests {
         assert!(second.client("../x").is_err() && second.renew_client("../x").is_err());
         assert!(second.server_config("localhost", true).is_ok());
         assert!(second.server_config("a/b", false).is_err());
+    }
+
+    #[test]
+    fn a_key_of_rsa_that_lies_there_is_taken_and_kept() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let authority = Authority::open(folder.path()).expect("CA");
+        let key = include_str!("../../../../platform/tls/src/signature/tests/pkcs8.pem");
+        let file = folder.path().join("clients/P1dev1.key");
+        fs::create_dir(folder.path().join("clients")).expect("a folder");
+        fs::write(&file, key).expect("a key");
+        let first = fs::read(authority.client("P1dev1").expect("certificate").cert).expect("file");
+        let renewed = authority.renew_client("P1dev1").expect("another certificate");
+        assert_ne!(renewed.certificate.as_bytes(), first);
+        // The text and the signature of the platform's own test.
+        let signature = include_str!("../../../../platform/tls/src/signature/tests/signature.hex").trim_end();
+        let signature = hex::decode(signature).expect("hex");
+        let text = b"PRODUCTID0lamp;12010126;abcde;4294967295";
+        assert!(authority.is_signed("P1dev1", text, &signature));
+        assert!(!authority.is_signed("P1dev1", b"another text", &signature));
+        authority.client("P1dev2").expect("a certificate of another kind");
+        assert!(["P1dev2", "P1dev3", "../P1dev1"].iter().all(|id| !authority.is_signed(id, text, &signature)));
+        assert_eq!((renewed.private_key.as_str(), fs::read_to_string(&file).expect("file").as_str()), (key, key));
+        fs::write(&file, "no key").expect("a file");
+        assert!(authority.renew_client("P1dev1").is_err_and(|error| error.to_string().contains("bad key in")));
     }
 }

@@ -6,7 +6,7 @@ use crate::row::Expect::{FailsUnheard, Right, RightAfter};
 use crate::row::Row;
 
 /// A download of 4 s.
-const SLOW: &str = "http:slow=30000";
+pub(super) const SLOW: &str = "http:slow=30000";
 
 /// The rows.
 pub fn rows() -> Vec<Row> {

@@ -5,12 +5,13 @@ mod commands;
 mod firmware;
 mod packets;
 mod tls;
+mod websocket;
 
 use crate::row::Row;
 
 /// In the order of the table.
 pub fn all() -> Vec<Row> {
-    [firmware::rows(), tls::rows(), broker::rows(), packets::rows(), commands::rows()].concat()
+    [firmware::rows(), tls::rows(), broker::rows(), packets::rows(), commands::rows(), websocket::rows()].concat()
 }
 
 #[cfg(test)]
