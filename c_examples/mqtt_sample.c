@@ -303,7 +303,13 @@ static void begin_log_upload(Device *device)
 #endif
 #ifdef AUTH_MODE_CERT
     char path[PATH_MAX];
-    if (!cert_path(path, sizeof(path), device->dev.dev_cert_file_name)) {
+#ifdef MAX_SIZE_OF_REGION
+    /* 3.3.0 signs with the private key. */
+    const char *file = device->dev.dev_key_file_name;
+#else
+    const char *file = device->dev.dev_cert_file_name;
+#endif
+    if (!cert_path(path, sizeof(path), file)) {
         return;
     }
     params.sign_key = path;

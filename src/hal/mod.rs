@@ -15,7 +15,7 @@ pub mod memory;
 mod outcome;
 pub mod platform;
 mod reserve;
-#[cfg(all(feature = "websocket", feature = "auth-mode-cert"))]
+#[cfg(all(feature = "auth-mode-cert", any(feature = "websocket", all(feature = "log-upload", feature = "abi-3-3"))))]
 pub mod signature;
 pub mod sync;
 mod tcp;

@@ -4,6 +4,11 @@ use std::ffi::{c_void, CString};
 
 use iot_abi::error::QCLOUD_RET_SUCCESS;
 
+#[cfg(all(feature = "log-upload", feature = "abi-3-3"))]
+use iot_engine::services::signed_head::PrivateKey;
+
+#[cfg(all(feature = "log-upload", feature = "abi-3-3"))]
+use super::callout::HAL_TLS_Calc_SHA256;
 use super::callout::{
     HAL_TLS_Calc_Sign_RSASHA256, HAL_TLS_Destory_PrivateKey, HAL_TLS_Get_PrivateKey_FromFile,
     HAL_TLS_Get_RSASHA256_Result_Len,
@@ -22,17 +27,53 @@ impl Drop for Key {
     }
 }
 
+impl Key {
+    fn load(key_file: &str) -> Result<Self, String> {
+        let path = CString::new(key_file).map_err(|_| "the private key's path has a NUL in it".to_owned())?;
+        // SAFETY: the path ends with a NUL.
+        let key = Key(unsafe { HAL_TLS_Get_PrivateKey_FromFile(path.as_ptr()) });
+        if key.0.is_null() {
+            return Err(format!("the platform can't load the private key in {key_file}"));
+        }
+        Ok(key)
+    }
+}
+
+/// The RSA key in a file, read anew for each signature: no key lies in memory meanwhile.
+#[cfg(all(feature = "log-upload", feature = "abi-3-3"))]
+pub struct KeyFile(String);
+
+#[cfg(all(feature = "log-upload", feature = "abi-3-3"))]
+impl KeyFile {
+    /// The one in this file.
+    ///
+    /// # Errors
+    /// It can't be loaded.
+    pub fn open(key_file: &str) -> Result<Self, String> {
+        Key::load(key_file).map(|_| KeyFile(key_file.to_owned()))
+    }
+}
+
+#[cfg(all(feature = "log-upload", feature = "abi-3-3"))]
+impl PrivateKey for KeyFile {
+    fn sha256(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut digest = [0; 32];
+        // SAFETY: there are as many bytes, which no platform writes to, and 32 for the digest.
+        unsafe { HAL_TLS_Calc_SHA256(bytes.as_ptr().cast_mut(), bytes.len(), digest.as_mut_ptr()) };
+        digest
+    }
+
+    fn sign(&self, text: &str) -> Result<Vec<u8>, String> {
+        sign(&self.0, text)
+    }
+}
+
 /// The signature of `text` by the RSA key in a file, PKCS #1 v1.5 over SHA-256.
 ///
 /// # Errors
 /// A text for the log: what the platform could not do.
 pub fn sign(key_file: &str, text: &str) -> Result<Vec<u8>, String> {
-    let path = CString::new(key_file).map_err(|_| "the private key's path has a NUL in it".to_owned())?;
-    // SAFETY: the path ends with a NUL.
-    let key = Key(unsafe { HAL_TLS_Get_PrivateKey_FromFile(path.as_ptr()) });
-    if key.0.is_null() {
-        return Err(format!("the platform can't load the private key in {key_file}"));
-    }
+    let key = Key::load(key_file)?;
     // SAFETY: the key is the platform's, and lives.
     let len = usize::try_from(unsafe { HAL_TLS_Get_RSASHA256_Result_Len(key.0) }).unwrap_or(0);
     let Ok(text_len @ 1..) = i32::try_from(text.len()) else { return Err("nothing to sign".to_owned()) };

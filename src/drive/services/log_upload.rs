@@ -267,7 +267,7 @@ impl Uploader {
         let seconds = lock(&self.session).seconds(platform.now());
         let sender = &self.setup.sender;
         let moment = Moment { seconds, random: platform.random() };
-        let request = sender.request(&self.server, moment, part).ok_or("there is no memory for a request")?;
+        let request = sender.request(&self.server, moment, part)?;
         post::post(platform, &self.server, sender.form(), &request)
     }
 

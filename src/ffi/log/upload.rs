@@ -9,7 +9,11 @@ use iot_abi::log::{eLOG_ERROR, LogUploadInitParams};
 use iot_abi::raw;
 use iot_engine::helpers::logline::Level;
 use iot_engine::identity::Identity;
-use iot_engine::services::log_upload::{request, Mode, Sender, Urgency};
+#[cfg(any(not(feature = "auth-mode-cert"), feature = "abi-3-3"))]
+use iot_engine::services::log_upload::Proof;
+#[cfg(not(all(feature = "auth-mode-cert", feature = "abi-3-3")))]
+use iot_engine::services::log_upload::{request, Mode};
+use iot_engine::services::log_upload::{Sender, Urgency};
 
 use crate::drive::services::log_upload::{self, Setup, Store, Uploader};
 pub(super) use crate::drive::services::log_upload::{collect, is_up, stop};
@@ -17,6 +21,8 @@ use crate::ffi::interface::Names;
 use crate::ffi::{memory, required_str};
 use crate::hal::callout::{self, OnDelete, OnSize, OnText};
 use crate::hal::platform::HalPlatform;
+#[cfg(all(feature = "auth-mode-cert", feature = "abi-3-3"))]
+use crate::hal::signature;
 
 pub(super) const FIRST_LEVEL: raw::LOG_LEVEL = eLOG_ERROR;
 
@@ -47,10 +53,9 @@ unsafe fn uploader(function: &'static str, params: &LogUploadInitParams) -> Resu
     if sign_key.is_empty() {
         return Err(invalid(&"sign_key is empty"));
     }
-    let (mode, key) = key(function, sign_key)?;
     let setup = Setup {
         platform: Arc::new(HalPlatform::new()),
-        sender: in_its_form(&device, mode, key),
+        sender: sender(function, &device, sign_key)?,
         store: CStore::of(params).map(|store| Box::new(store) as Box<dyn Store>),
         level: || super::upload_level().load(Ordering::Relaxed),
         set_level,
@@ -61,34 +66,41 @@ unsafe fn uploader(function: &'static str, params: &LogUploadInitParams) -> Resu
     })
 }
 
-/// As the interface's release of the C SDK does it. In CERT mode that of 3.3.0 signs with the private key, which a platform
-/// can't be asked for yet.
-fn in_its_form(device: &Identity, mode: Mode, key: Vec<u8>) -> Sender {
-    if cfg!(all(feature = "abi-3-3", not(feature = "auth-mode-cert"))) {
-        Sender::of_json(device, key)
-    } else {
-        Sender::new(device, mode, key)
-    }
-}
-
 fn set_level(level: Level) {
     super::upload_level().store(level as u32, Ordering::Relaxed);
     super::refresh_filter();
 }
 
+/// As the interface's release of the C SDK does it: `sign_key` is the secret.
 #[cfg(not(feature = "auth-mode-cert"))]
-fn key(_function: &'static str, secret: &str) -> Result<(Mode, Vec<u8>), c_int> {
-    Ok((Mode::Key, request::key_of_secret(secret.as_bytes())))
+fn sender(_function: &'static str, device: &Identity, secret: &str) -> Result<Sender, c_int> {
+    let key = request::key_of_secret(secret.as_bytes());
+    Ok(if cfg!(feature = "abi-3-3") {
+        Sender::of_json(device, Proof::Key(key))
+    } else {
+        Sender::new(device, Mode::Key, key)
+    })
 }
 
-#[cfg(feature = "auth-mode-cert")]
-fn key(function: &'static str, path: &str) -> Result<(Mode, Vec<u8>), c_int> {
+/// For 3.2.3 it is the path of the certificate.
+#[cfg(all(feature = "auth-mode-cert", not(feature = "abi-3-3")))]
+fn sender(function: &'static str, device: &Identity, path: &str) -> Result<Sender, c_int> {
     let read = crate::drive::trust::read(path).map_err(|why| why.to_string());
     let key = read.and_then(|file| request::key_of_certificate(&file).ok_or_else(|| "no PEM".to_owned()));
-    key.map(|key| (Mode::Certificate, key)).map_err(|why| {
+    key.map(|key| Sender::new(device, Mode::Certificate, key)).map_err(|why| {
         ::log::error!(target: function, "the certificate {path}: {why}");
         QCLOUD_ERR_FAILURE
     })
+}
+
+/// For 3.3.0, of the private key.
+#[cfg(all(feature = "auth-mode-cert", feature = "abi-3-3"))]
+fn sender(function: &'static str, device: &Identity, path: &str) -> Result<Sender, c_int> {
+    let key = signature::KeyFile::open(path).map_err(|why| {
+        ::log::error!(target: function, "no log upload: {why}");
+        QCLOUD_ERR_FAILURE
+    })?;
+    Ok(Sender::of_json(device, Proof::PrivateKey(Box::new(key))))
 }
 
 pub(super) fn upload(force: bool) -> c_int {

@@ -11,7 +11,7 @@ pub use answer::{answer, verdict};
 pub use form::Form;
 pub use level::{topics, Wanted};
 pub use lines::Lines;
-pub use request::{Mode, Moment, Sender};
+pub use request::{Mode, Moment, Proof, Sender};
 pub use session::{Session, Urgency};
 
 /// Most text that is kept by the program for later, in bytes.

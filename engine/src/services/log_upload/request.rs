@@ -5,7 +5,7 @@ use crate::helpers::json::quoted;
 use crate::helpers::{hex, hmac_sha1};
 use crate::http::Url;
 use crate::identity::Identity;
-use crate::services::signed_head::SignedHead;
+use crate::services::signed_head::{PrivateKey, SignedHead};
 
 /// The server of [`Form::Plain`].
 const SERVER: &str = "http://devicelog.iot.cloud.tencent.com:80/cgi-bin/report-log";
@@ -41,9 +41,17 @@ pub fn key_of_certificate(file: &[u8]) -> Option<Vec<u8>> {
     lines.next().map(key_of_secret).filter(|key| !key.is_empty())
 }
 
+/// What an upload is signed with.
+pub enum Proof {
+    /// A secret, or what stands for one.
+    Key(Vec<u8>),
+    /// A private key.
+    PrivateKey(Box<dyn PrivateKey>),
+}
+
 /// Who sends. Holds the key, so it does not show itself.
 pub struct Sender {
-    key: Vec<u8>,
+    proof: Proof,
     form: Form,
     server: String,
     /// All that stands before the lines and stays the same.
@@ -68,16 +76,16 @@ impl Sender {
             Mode::Certificate => 'C',
         };
         let head = format!("{letter}###{:#<10}{:#<48}", device.product_id(), device.device_name());
-        Sender { key, form: Form::Plain, server: SERVER.to_owned(), head }
+        Sender { proof: Proof::Key(key), form: Form::Plain, server: SERVER.to_owned(), head }
     }
 
     /// The same as the C SDK 3.3.0 does it, with a server of the device's region.
     #[must_use]
-    pub fn of_json(device: &Identity, key: Vec<u8>) -> Self {
+    pub fn of_json(device: &Identity, proof: Proof) -> Self {
         let (device_name, product_id) = (quoted(device.device_name()), quoted(device.product_id()));
         let head = format!("{{\"DeviceName\":{device_name},\"Level\":\"ERR\",\"ProductId\":{product_id},\"Message\":[");
         let server = format!("http://{}:80{JSON_PATH}", device.region().gateway());
-        Sender { key, form: Form::Json, server, head }
+        Sender { proof, form: Form::Json, server, head }
     }
 
     /// How it writes lines.
@@ -92,36 +100,37 @@ impl Sender {
         &self.server
     }
 
-    /// A whole request for `url` with `lines`. `None` without memory.
-    #[must_use]
-    pub fn request(&self, url: &Url, moment: Moment, lines: &[u8]) -> Option<Vec<u8>> {
-        match self.form {
-            Form::Plain => self.plain(url, moment.seconds, lines),
-            Form::Json => self.json(url, moment, lines),
+    /// A whole request for `url` with `lines`.
+    ///
+    /// # Errors
+    /// Why it can't be made: for want of memory, or it can't be signed.
+    pub fn request(&self, url: &Url, moment: Moment, lines: &[u8]) -> Result<Vec<u8>, String> {
+        match (self.form, &self.proof) {
+            (Form::Plain, Proof::Key(key)) => self.plain(key, url, moment.seconds, lines),
+            _ => self.json(url, moment, lines),
         }
     }
 
-    fn json(&self, url: &Url, moment: Moment, lines: &[u8]) -> Option<Vec<u8>> {
+    fn json(&self, url: &Url, moment: Moment, lines: &[u8]) -> Result<Vec<u8>, String> {
         let lines = lines.strip_suffix(SEPARATOR).unwrap_or(lines);
-        let mut body = Vec::new();
-        body.try_reserve_exact(self.head.len() + lines.len() + 2).ok()?;
+        let mut body = room(self.head.len() + lines.len() + 2)?;
         [self.head.as_bytes(), lines, b"]}"].iter().for_each(|part| body.extend_from_slice(part));
         let host = url.host_and_port();
         let nonce = u32::try_from(moment.random >> 33).unwrap_or(0);
         let head = SignedHead { host: &host, path: url.target(), seconds: moment.seconds, nonce };
-        let fields = format!(
-            "{}Content-Length: {}\r\nContent-Type: application/json;charset=utf-8\r\n\r\n",
-            head.text(&self.key, &body),
-            body.len()
-        );
-        let mut request = Vec::new();
-        request.try_reserve_exact(fields.len() + body.len()).ok()?;
+        let signed = match &self.proof {
+            Proof::Key(key) => head.text(key, &body),
+            Proof::PrivateKey(key) => head.text_by(&**key, &body)?,
+        };
+        let fields =
+            format!("{signed}Content-Length: {}\r\nContent-Type: application/json;charset=utf-8\r\n\r\n", body.len());
+        let mut request = room(fields.len() + body.len())?;
         request.extend_from_slice(fields.as_bytes());
         request.extend_from_slice(&body);
-        Some(request)
+        Ok(request)
     }
 
-    fn plain(&self, url: &Url, seconds: u64, lines: &[u8]) -> Option<Vec<u8>> {
+    fn plain(&self, key: &[u8], url: &Url, seconds: u64, lines: &[u8]) -> Result<Vec<u8>, String> {
         let time = format!("{seconds:010}");
         let fields = format!(
             "POST {} HTTP/1.1\r\nHost: {}\r\nAccept:application/json;*/*\r\nContent-Length: {}\r\nContent-Type: text/plain;charset=utf-8\r\n\r\n",
@@ -129,22 +138,27 @@ impl Sender {
             url.host_and_port(),
             SIGNATURE_LEN + self.head.len() + time.len() + lines.len()
         );
-        let mut request = Vec::new();
-        request.try_reserve_exact(fields.len() + SIGNATURE_LEN + self.head.len() + time.len() + lines.len()).ok()?;
+        let mut request = room(fields.len() + SIGNATURE_LEN + self.head.len() + time.len() + lines.len())?;
         let signed = [self.head.as_bytes(), time.as_bytes(), lines];
         request.extend_from_slice(fields.as_bytes());
-        request.extend_from_slice(self.signature(&signed).as_bytes());
+        request.extend_from_slice(hex::text(&hmac_sha1::code(key, &signed)).as_bytes());
         signed.iter().for_each(|part| request.extend_from_slice(part));
-        Some(request)
+        Ok(request)
     }
+}
 
-    fn signature(&self, signed: &[&[u8]]) -> String {
-        hex::text(&hmac_sha1::code(&self.key, signed))
-    }
+/// An empty text with room for so many bytes.
+fn room(len: usize) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    text.try_reserve_exact(len).map_err(|_| "there is no memory for a request".to_owned())?;
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
+    use base64::Engine;
+
     use super::*;
     use crate::region::Region;
     use crate::services::log_upload::form::HEAD_LEN;
@@ -164,7 +178,8 @@ mod tests {
     #[test]
     fn case_21_a_request_of_json_is_signed_in_its_head() {
         let device = Identity::new("W1SHADOW01", "dev1").unwrap();
-        let sender = Sender::of_json(&device.in_region(Region::Europe), b"c2VjcmV0c2VjcmV0MTIzNA==".to_vec());
+        let sender =
+            Sender::of_json(&device.in_region(Region::Europe), Proof::Key(b"c2VjcmV0c2VjcmV0MTIzNA==".to_vec()));
         let text = sent(&sender, 1_700_000_000, r#""line 1", "line 2", "#);
         let body = r#"{"DeviceName":"dev1","Level":"ERR","ProductId":"W1SHADOW01","Message":["line 1", "line 2"]}"#;
         // printf 'POST\neurope.gateway.tencentdevices.com\n/device/reportlog\n\nhmacsha1\n1700000000\n5\n%s' "$(sha1 of the body)"
@@ -177,8 +192,42 @@ mod tests {
             body.len()
         );
         assert_eq!(text, expected);
-        let unknown = Sender::of_json(&Identity::new("P", "d").unwrap(), b"k".to_vec());
+        let unknown = Sender::of_json(&Identity::new("P", "d").unwrap(), Proof::Key(b"k".to_vec()));
         assert_eq!(unknown.server(), "http://ap-guangzhou.gateway.tencentdevices.com:80/device/reportlog");
+    }
+
+    /// Signs by showing what it is given.
+    struct Glass;
+
+    impl PrivateKey for Glass {
+        fn sha256(&self, bytes: &[u8]) -> [u8; 32] {
+            [bytes.len() as u8; 32]
+        }
+
+        fn sign(&self, text: &str) -> Result<Vec<u8>, String> {
+            if text.contains("\n7\n") {
+                return Err("the key is gone".to_owned());
+            }
+            Ok(text.as_bytes().to_vec())
+        }
+    }
+
+    #[test]
+    fn a_certificates_key_signs_the_same_over_sha_256() {
+        let device = Identity::new("W1SHADOW01", "dev1").unwrap();
+        let sender = Sender::of_json(&device, Proof::PrivateKey(Box::new(Glass)));
+        let text = sent(&sender, 1_700_000_000, r#""line 1", "#);
+        let body = r#"{"DeviceName":"dev1","Level":"ERR","ProductId":"W1SHADOW01","Message":["line 1"]}"#;
+        let digest = format!("{:02x}", body.len()).repeat(32);
+        let host = "ap-guangzhou.gateway.tencentdevices.com";
+        let signed = format!("POST\n{host}\n/device/reportlog\n\nrsa-sha256\n1700000000\n5\n{digest}");
+        let fields = format!(
+            "X-TC-Algorithm: rsa-sha256\r\nX-TC-Timestamp: 1700000000\r\nX-TC-Nonce: 5\r\nX-TC-Signature: {}\r\n",
+            STANDARD.encode(signed)
+        );
+        assert!(text.contains(&fields) && text.ends_with(body), "{text}");
+        let (url, moment) = (Url::parse(sender.server()).unwrap(), Moment { seconds: 1, random: 7 << 33 });
+        assert_eq!(sender.request(&url, moment, b"x"), Err("the key is gone".to_owned()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use base64::prelude::{Engine, BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha1::{Digest, Sha1};
+use sha2::Sha256;
 
 /// Where the two versions of the C SDK send lines to.
 pub const REPORT_PATH: &str = "/cgi-bin/report-log";
@@ -21,6 +22,10 @@ pub const LEVEL: u8 = 1;
 const KEY: usize = 24;
 /// How far a device's clock may be off, in seconds.
 const DRIFT: u64 = 600;
+
+/// What the later form is signed with.
+const BY_SECRET: &str = "hmacsha1";
+const BY_PRIVATE_KEY: &str = "rsa-sha256";
 
 /// The places in the head of the earlier form.
 const HEAD: usize = 112;
@@ -166,16 +171,29 @@ pub fn is_signed(form: Form, request: &Request, key: &str) -> bool {
             hex::decode(digest).ok()
         }
         Form::Device => {
-            if request.algorithm != "hmacsha1" {
+            if request.algorithm != BY_SECRET {
                 return false;
             }
-            let Request { host, timestamp, nonce, body, .. } = request;
-            let digest = hex::encode(Sha1::digest(body));
-            mac.update(format!("POST\n{host}\n{DEVICE_PATH}\n\nhmacsha1\n{timestamp}\n{nonce}\n{digest}").as_bytes());
+            mac.update(to_sign(request, &Sha1::digest(&request.body)).as_bytes());
             BASE64_STANDARD.decode(&request.signature).ok()
         }
     };
     signature.is_some_and(|signature| mac.verify_slice(&signature).is_ok())
+}
+
+/// What the private key of a device must have signed of an upload in the later form, and the signature; `None` where that is no
+/// such upload.
+pub fn signed_by_private_key(form: Form, request: &Request) -> Option<(String, Vec<u8>)> {
+    if form != Form::Device || request.algorithm != BY_PRIVATE_KEY {
+        return None;
+    }
+    let signature = BASE64_STANDARD.decode(&request.signature).ok()?;
+    Some((to_sign(request, &Sha256::digest(&request.body)), signature))
+}
+
+fn to_sign(request: &Request, digest: &[u8]) -> String {
+    let Request { host, algorithm, timestamp, nonce, .. } = request;
+    format!("POST\n{host}\n{DEVICE_PATH}\n\n{algorithm}\n{timestamp}\n{nonce}\n{}", hex::encode(digest))
 }
 
 /// The answer to an upload that was taken.
@@ -308,7 +326,21 @@ mod tests {
         assert!(is_signed(Form::Device, &request, &key));
         assert!(!is_signed(Form::Device, &Request { nonce: "6".to_owned(), ..request.clone() }, &key));
         assert!(!is_signed(Form::Device, &Request { algorithm: "rsa-sha256".to_owned(), ..request.clone() }, &key));
-        assert!(read(Form::Device, &Request { body: b"{}".to_vec(), ..request }).is_err());
+        assert!(read(Form::Device, &Request { body: b"{}".to_vec(), ..request.clone() }).is_err());
+
+        assert_eq!(signed_by_private_key(Form::Device, &request), None);
+        let request = Request {
+            algorithm: "rsa-sha256".to_owned(),
+            signature: "AQI=".to_owned(),
+            body: b"abc".to_vec(),
+            ..request
+        };
+        // FIPS 180-2, appendix B.1.
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let text = format!("POST\nh:1\n/device/reportlog\n\nrsa-sha256\n1700000000\n5\n{digest}");
+        assert_eq!(signed_by_private_key(Form::Device, &request), Some((text, vec![1, 2])));
+        assert_eq!(signed_by_private_key(Form::Report, &request), None);
+        assert_eq!(signed_by_private_key(Form::Device, &Request { signature: "!".to_owned(), ..request }), None);
     }
 
     #[test]

@@ -92,14 +92,16 @@ impl Hub {
         let Some(device) = device else {
             return refuse(None, Refusal::Signature, "a device that is not in the list");
         };
-        let key = match &device.key {
-            Some(key) => Some(log::key_of_secret(key)),
-            None => {
+        let is_signed = match (log::signed_by_private_key(form, request), &device.key) {
+            (Some((text, signature)), _) => self.certificates.is_signed(&client_id, text.as_bytes(), &signature),
+            (None, Some(key)) => log::is_signed(form, request, &log::key_of_secret(key)),
+            (None, None) => {
                 let file = self.certificates.client_certificate(&client_id);
-                file.and_then(|file| log::key_of_certificate(&String::from_utf8_lossy(&file)))
+                let key = file.and_then(|file| log::key_of_certificate(&String::from_utf8_lossy(&file)));
+                key.is_some_and(|key| log::is_signed(form, request, &key))
             }
         };
-        if !key.is_some_and(|key| log::is_signed(form, request, &key)) {
+        if !is_signed {
             return refuse(Some(client_id), Refusal::Signature, "its signature is not the device's");
         }
         if !upload.is_timely(now_ms() / 1000) {

@@ -3,7 +3,7 @@ mod clients;
 use std::cell::RefCell;
 
 use iot_engine::identity::Identity;
-use iot_engine::services::log_upload::Mode;
+use iot_engine::services::log_upload::{Mode, Proof};
 
 use super::*;
 use crate::drive::testing::web_server::Answer;
@@ -262,7 +262,7 @@ fn case_21_lines_of_json_are_kept_as_they_are_sent_and_garbage_behind_them_is_no
     let machine = Machine::new(move |_, _| Answer::new(answers.pop().unwrap_or(BAD)));
     let kept = Kept::default();
     let device = Identity::new("PRODUCTIDX", "device").unwrap();
-    let uploader = uploader_of(&machine, Sender::of_json(&device, b"key".to_vec()), Some(kept.clone()));
+    let uploader = uploader_of(&machine, Sender::of_json(&device, Proof::Key(b"key".to_vec())), Some(kept.clone()));
     uploader.collect(b"say \"hi\"\r\n");
     uploader.collect(b"a/b\r\n");
     uploader.upload(Urgency::Demanded);
