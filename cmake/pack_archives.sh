@@ -62,7 +62,8 @@ c_names() { grep -E '^[A-Za-z_][A-Za-z0-9_]*$' | grep -v -e '^_R' -e '^_ZN' -e '
 # merge OBJECT ARCHIVE NAMES [FIRST]: one object with what the names in the file NAMES reach in ARCHIVE, and before that in
 # the object FIRST. All other names become local.
 merge() {
-    sed 's/^/--undefined=/' "$3" >"$1.roots"
+    # The texts of each crate stay apart: linked into one, they would all be in each program that has one of them.
+    { sed 's/^/--undefined=/' "$3"; echo '--unique=.rodata.str*'; } >"$1.roots"
     "$LD" -r --gc-sections -o "$1" "@$1.roots" ${4:+"$4"} "$2"
     if [ -s "$work/stub" ] && drop_backtrace "$1"; then
         "$LD" -r --gc-sections -o "$1.less" "@$1.roots" "$1"
