@@ -64,14 +64,25 @@ impl<T> Failure for *mut T {
 /// Runs the body of an exported function. Its caller must have nothing to clean up: an exception of the program, or the end
 /// of its thread, goes on from here when all frames of the body have returned.
 pub(crate) fn call<R: Failure>(function: &'static str, body: impl FnOnce() -> R) -> R {
+    let (mut body, mut result) = (Some(body), R::FAILED);
+    run(function, &mut || {
+        if let Some(body) = body.take() {
+            result = body();
+        }
+    });
+    result
+}
+
+/// What is the same in all of them, once in a program.
+#[inline(never)]
+fn run(function: &'static str, body: &mut dyn FnMut()) {
     let before = callout::enter();
     abandoned::give_back();
-    let result = guard(function, body);
-    // SAFETY: this function and its caller, which `export!` makes, own nothing.
+    guard(function, body);
+    // SAFETY: this function, `call` and its caller, which `export!` makes, own nothing: the body is over.
     if unsafe { callout::leave(before) } {
         dropped(function);
     }
-    result
 }
 
 #[cold]
@@ -80,14 +91,10 @@ fn dropped(function: &'static str) {
 }
 
 /// A panic, which would be a bug of ours, becomes the function's failure and a log line.
-fn guard<R: Failure>(function: &'static str, body: impl FnOnce() -> R) -> R {
+fn guard(function: &'static str, body: &mut dyn FnMut()) {
     log::install();
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(result) => result,
-        Err(_) => {
-            ::log::error!("{function}: internal error, the call was given up");
-            R::FAILED
-        }
+    if catch_unwind(AssertUnwindSafe(body)).is_err() {
+        ::log::error!("{function}: internal error, the call was given up");
     }
 }
 
