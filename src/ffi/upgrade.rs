@@ -1,7 +1,6 @@
 //! `qcloud_iot_export_upgrade.h`: upgrades into the other of two slots.
 
 use std::ffi::{c_char, c_int, c_void, CString};
-use std::path::PathBuf;
 use std::ptr;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use super::{handle, memory, required_str};
 use crate::drive::mqtt::Client;
 use crate::drive::services::upgrade::pair::{Loader, Pair};
 use crate::drive::services::upgrade::store::{Store, StoreError};
-use crate::drive::services::upgrade::{Event, Settings, Upgrade};
+use crate::drive::services::upgrade::{Event, Plan, Settings, Upgrade};
 use crate::hal::callout;
 
 /// What a handle of these functions is, for the log.
@@ -47,35 +46,35 @@ export! {
     /// Returns 0; QCLOUD_ERR_INVAL for an unknown handle; QCLOUD_ERR_FAILURE where another thread, or the one that was called
     /// by it, is in this function, or the handle was destroyed meanwhile.
     pub fn IOT_Upgrade_Yield(handle: *mut c_void, timeout_ms: u32) -> c_int {
-        with(NAME, handle, |upgrade| if upgrade.yield_for(timeout_ms) { QCLOUD_RET_SUCCESS } else { QCLOUD_ERR_FAILURE })
+        with(NAME, handle, &|upgrade| if upgrade.yield_for(timeout_ms) { QCLOUD_RET_SUCCESS } else { QCLOUD_ERR_FAILURE })
     }
 }
 
 export! {
     /// Takes the order up. Returns 0; QCLOUD_ERR_FAILURE where there is none to decide on.
     pub fn IOT_Upgrade_Accept(handle: *mut c_void) -> c_int {
-        with(NAME, handle, |upgrade| decided(NAME, upgrade.accept()))
+        decide(NAME, handle, &Upgrade::accept)
     }
 }
 
 export! {
     /// Asks for the order again in `seconds`, by another IOT_UPGRADE_FOUND. Returns as IOT_Upgrade_Accept.
     pub fn IOT_Upgrade_Defer(handle: *mut c_void, seconds: u32) -> c_int {
-        with(NAME, handle, |upgrade| decided(NAME, upgrade.defer(u64::from(seconds) * 1000)))
+        decide(NAME, handle, &|upgrade| upgrade.defer(u64::from(seconds) * 1000))
     }
 }
 
 export! {
     /// Ends the order, until the new slot was started; the cloud is told. Returns as IOT_Upgrade_Accept.
     pub fn IOT_Upgrade_Cancel(handle: *mut c_void) -> c_int {
-        with(NAME, handle, |upgrade| decided(NAME, upgrade.cancel()))
+        decide(NAME, handle, &Upgrade::cancel)
     }
 }
 
 export! {
     /// Says that the running firmware works: it stays. Returns 0; QCLOUD_ERR_FAILURE where it is not on trial.
     pub fn IOT_Upgrade_ConfirmRunning(handle: *mut c_void) -> c_int {
-        with(NAME, handle, |upgrade| decided(NAME, upgrade.confirm()))
+        decide(NAME, handle, &Upgrade::confirm)
     }
 }
 
@@ -86,10 +85,9 @@ export! {
     /// `status` is NULL or writable.
     pub unsafe fn IOT_Upgrade_GetStatus(handle: *mut c_void, status: *mut IOT_Upgrade_Status) -> c_int {
         if status.is_null() {
-            ::log::error!(target: NAME, "status is NULL");
-            return QCLOUD_ERR_INVAL;
+            return invalid(NAME, "status is NULL");
         }
-        with(NAME, handle, |upgrade| {
+        with(NAME, handle, &|upgrade| {
             let now = upgrade.status();
             let told = IOT_Upgrade_Status {
                 state: state(now.phase),
@@ -125,7 +123,7 @@ export! {
     }
 }
 
-fn with(name: &'static str, handle: *mut c_void, body: impl FnOnce(&Upgrade) -> c_int) -> c_int {
+fn with(name: &'static str, handle: *mut c_void, body: &dyn Fn(&Upgrade) -> c_int) -> c_int {
     let Some(upgrade) = handle::required::<Upgrade>(name, "handle", KIND, handle) else {
         return QCLOUD_ERR_INVAL;
     };
@@ -135,14 +133,23 @@ fn with(name: &'static str, handle: *mut c_void, body: impl FnOnce(&Upgrade) -> 
     body(&upgrade)
 }
 
-fn decided(name: &'static str, result: Result<(), NotNow>) -> c_int {
-    match result {
+fn decide(name: &'static str, handle: *mut c_void, decision: &dyn Fn(&Upgrade) -> Result<(), NotNow>) -> c_int {
+    with(name, handle, &|upgrade| match decision(upgrade) {
         Ok(()) => QCLOUD_RET_SUCCESS,
-        Err(NotNow) => {
-            ::log::error!(target: name, "the upgrade is not in a state for this");
-            QCLOUD_ERR_FAILURE
-        }
-    }
+        Err(NotNow) => failed(name, "the upgrade is not in a state for this"),
+    })
+}
+
+#[cold]
+fn failed(name: &'static str, why: &str) -> c_int {
+    ::log::error!(target: name, "{why}");
+    QCLOUD_ERR_FAILURE
+}
+
+#[cold]
+fn invalid(name: &'static str, what: &str) -> c_int {
+    ::log::error!(target: name, "{what}");
+    QCLOUD_ERR_INVAL
 }
 
 fn state(phase: Phase) -> c_int {
@@ -160,10 +167,7 @@ fn state(phase: Phase) -> c_int {
 /// # Safety
 /// As [`IOT_Upgrade_Init`].
 unsafe fn init(name: &'static str, params: *const IOT_Upgrade_Params) -> Result<Upgrade, c_int> {
-    let invalid = |what: &str| {
-        ::log::error!(target: name, "{what}");
-        QCLOUD_ERR_INVAL
-    };
+    let invalid = |what: &str| invalid(name, what);
     // SAFETY: the caller's promise.
     let params = unsafe { params.as_ref() }.ok_or_else(|| invalid("params is NULL"))?;
     let client = handle::required::<Client>(name, "client", "an MQTT client", params.client).ok_or(QCLOUD_ERR_INVAL)?;
@@ -197,17 +201,16 @@ unsafe fn init(name: &'static str, params: *const IOT_Upgrade_Params) -> Result<
         keys,
         minimum: minimum.map(str::to_owned),
         may_downgrade: params.may_downgrade != 0,
-        is_automatic: params.is_automatic != 0,
-        record_every: or(params.record_every, RECORD_EVERY),
-        confirm_ms: u64::from(or(params.confirm_seconds, CONFIRM_SECONDS)) * 1000,
-        trial_starts: u8::try_from(or(params.trial_starts, 1)).unwrap_or(u8::MAX),
+        plan: Plan {
+            is_automatic: params.is_automatic != 0,
+            record_every: or(params.record_every, RECORD_EVERY),
+            confirm_ms: u64::from(or(params.confirm_seconds, CONFIRM_SECONDS)) * 1000,
+            trial_starts: u8::try_from(or(params.trial_starts, 1)).unwrap_or(u8::MAX),
+        },
     };
     let handler = Handler { handler: params.on_event, context: params.context };
     let tell = Box::new(move |event: &Event| handler.call(event));
-    Upgrade::new(client, store, settings, tell).map_err(|why| {
-        ::log::error!(target: name, "{why}");
-        QCLOUD_ERR_FAILURE
-    })
+    Upgrade::new(client, store, settings, tell).map_err(|why| failed(name, &why))
 }
 
 /// # Safety
@@ -225,7 +228,7 @@ unsafe fn optional<'a>(name: &'static str, argument: &str, text: *const c_char) 
 unsafe fn pair_of(name: &'static str, pair: &IOT_Upgrade_Pair) -> Result<Pair, c_int> {
     let path = |argument: &str, text| {
         // SAFETY: the caller's promise.
-        unsafe { required_str(name, argument, text) }.map(PathBuf::from)
+        unsafe { required_str(name, argument, text) }.map(|text| CString::new(text).unwrap_or_default())
     };
     let slots = [path("slot[0]", pair.slot[0])?, path("slot[1]", pair.slot[1])?];
     let record = path("record", pair.record)?;
@@ -237,14 +240,10 @@ unsafe fn pair_of(name: &'static str, pair: &IOT_Upgrade_Pair) -> Result<Pair, c
             Loader::Told(Box::new(move |slot, is_trial| choose.call(slot, is_trial)), running)
         }
         (true, None) => {
-            ::log::error!(target: name, "link and choose are NULL");
-            return Err(QCLOUD_ERR_INVAL);
+            return Err(invalid(name, "link and choose are NULL"));
         }
     };
-    Pair::new(slots, record, loader).map_err(|why| {
-        ::log::error!(target: name, "{why}");
-        QCLOUD_ERR_FAILURE
-    })
+    Pair::new(slots, record, loader).map_err(|why| failed(name, &why))
 }
 
 struct Chooser {

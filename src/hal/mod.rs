@@ -10,6 +10,8 @@ mod cause;
 mod connect;
 #[cfg(feature = "coap")]
 pub mod datagrams;
+#[cfg(feature = "upgrade")]
+pub mod files;
 mod interface;
 pub mod memory;
 mod outcome;

@@ -25,12 +25,17 @@ impl PublicKey {
     /// # Errors
     /// Which of them, counted from 1, is no key.
     pub fn all(text: &str) -> Result<Vec<Self>, usize> {
-        let words = text.split(|c: char| c.is_ascii_whitespace() || c == ',').filter(|word| !word.is_empty());
-        words.enumerate().map(|(index, word)| Self::parse(word).ok_or(index + 1)).collect()
+        let mut keys = Vec::new();
+        for word in text.as_bytes().split(|byte| byte.is_ascii_whitespace() || *byte == b',') {
+            if !word.is_empty() {
+                keys.push(Self::parse(word).ok_or(keys.len() + 1)?);
+            }
+        }
+        Ok(keys)
     }
 
-    fn parse(word: &str) -> Option<Self> {
-        let key = PublicKey(hex::bytes(word.as_bytes())?);
+    fn parse(word: &[u8]) -> Option<Self> {
+        let key = PublicKey(hex::bytes(word)?);
         // A weak one would let anybody sign.
         ed25519_compact::PublicKey::new(key.0).validate().ok()?;
         Some(key)

@@ -206,26 +206,26 @@ impl Record {
     /// The bytes of this record as number `sequence`.
     #[must_use]
     pub fn encode(&self, sequence: u32) -> [u8; RECORD_LEN] {
-        let mut bytes = Vec::with_capacity(RECORD_LEN);
-        bytes.extend(MAGIC);
-        bytes.extend([FORMAT, position(&PHASES, self.phase), self.target, self.starts]);
-        bytes.extend(sequence.to_be_bytes());
-        bytes.extend(self.synced.to_be_bytes());
-        bytes.extend(self.order.size.to_be_bytes());
         let version = self.order.version.as_bytes();
         let version = &version[..version.len().min(32)];
         let reason = within(&self.reason, MAX_REASON_LEN).as_bytes();
-        bytes.extend([self.cause.number(), u8::from(self.header.is_some()), version.len() as u8, reason.len() as u8]);
-        bytes.extend(self.order.md5);
-        bytes.extend(version);
-        bytes.resize(72, 0);
-        bytes.extend(self.header.as_ref().map_or([0; HEADER_LEN], |header| **header));
-        bytes.extend(reason);
-        bytes.resize(CHECKED_LEN, 0);
-        let checksum = crc32(&bytes);
-        bytes.extend(checksum.to_be_bytes());
         let mut record = [0; RECORD_LEN];
-        record.copy_from_slice(&bytes);
+        put(&mut record, 0, &MAGIC);
+        put(&mut record, 4, &[FORMAT, position(&PHASES, self.phase), self.target, self.starts]);
+        put(&mut record, 8, &sequence.to_be_bytes());
+        put(&mut record, 12, &self.synced.to_be_bytes());
+        put(&mut record, 16, &self.order.size.to_be_bytes());
+        put(
+            &mut record,
+            20,
+            &[self.cause.number(), u8::from(self.header.is_some()), version.len() as u8, reason.len() as u8],
+        );
+        put(&mut record, 24, &self.order.md5);
+        put(&mut record, 40, version);
+        put(&mut record, 72, self.header.as_ref().map_or(&[], |header| header.as_slice()));
+        put(&mut record, 72 + HEADER_LEN, reason);
+        let checksum = crc32(record.get(..CHECKED_LEN).unwrap_or_default());
+        put(&mut record, CHECKED_LEN, &checksum.to_be_bytes());
         record
     }
 
@@ -276,6 +276,14 @@ impl Record {
             (None, Some((record, number))) => Some((record, number, 1)),
             (None, None) => None,
         }
+    }
+}
+
+/// Puts `bytes` into their place. Out of line, as each field is put by it.
+#[inline(never)]
+fn put(record: &mut [u8; RECORD_LEN], at: usize, bytes: &[u8]) {
+    for (place, byte) in record.iter_mut().skip(at).zip(bytes) {
+        *place = *byte;
     }
 }
 

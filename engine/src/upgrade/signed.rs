@@ -116,7 +116,8 @@ fn text(field: [u8; 32]) -> Option<String> {
     let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
     let (text, zeros) = field.split_at(end);
     let is_fine = !text.is_empty() && text.iter().all(u8::is_ascii_graphic) && zeros.iter().all(|byte| *byte == 0);
-    is_fine.then(|| text.iter().copied().map(char::from).collect())
+    let text = std::str::from_utf8(text).ok()?;
+    is_fine.then(|| text.to_owned())
 }
 
 /// What an image must be.

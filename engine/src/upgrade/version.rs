@@ -8,32 +8,46 @@ use std::cmp::Ordering;
 /// it younger, behind a hyphen older: `1.0-rc1`, `1.0`, `1.0b`.
 #[must_use]
 pub fn compare(a: &str, b: &str) -> Ordering {
-    let mut a = a.trim_start_matches(['v', 'V']).split('.');
-    let mut b = b.trim_start_matches(['v', 'V']).split('.');
+    let (mut a, mut b) = (without(a.as_bytes(), b"vV"), without(b.as_bytes(), b"vV"));
     loop {
-        let order = match (a.next(), b.next()) {
-            (None, None) => return Ordering::Equal,
-            (left, right) => compare_parts(left.unwrap_or("0"), right.unwrap_or("0")),
-        };
-        if order != Ordering::Equal {
+        let ((part_a, rest_a), (part_b, rest_b)) = (part(a), part(b));
+        let order = compare_parts(part_a, part_b);
+        if order != Ordering::Equal || (rest_a.is_empty() && rest_b.is_empty()) {
             return order;
         }
+        (a, b) = (rest_a, rest_b);
     }
 }
 
-fn compare_parts(a: &str, b: &str) -> Ordering {
-    let split = |part: &str| part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-    let (number_a, rest_a) = a.split_at(split(a));
-    let (number_b, rest_b) = b.split_at(split(b));
-    let (number_a, number_b) = (number_a.trim_start_matches('0'), number_b.trim_start_matches('0'));
+/// `text` without those of `bytes` that it begins with.
+fn without<'a>(text: &'a [u8], bytes: &[u8]) -> &'a [u8] {
+    let begin = text.iter().position(|byte| !bytes.contains(byte)).unwrap_or(text.len());
+    text.get(begin..).unwrap_or_default()
+}
+
+/// What stands before the first dot, and behind it.
+fn part(text: &[u8]) -> (&[u8], &[u8]) {
+    let (part, rest) = text.split_at(text.iter().position(|byte| *byte == b'.').unwrap_or(text.len()));
+    (part, rest.get(1..).unwrap_or_default())
+}
+
+fn compare_parts(a: &[u8], b: &[u8]) -> Ordering {
+    let ((number_a, rest_a), (number_b, rest_b)) = (number(a), number(b));
     // However long: the longer number is the larger one.
     let numbers = number_a.len().cmp(&number_b.len()).then_with(|| number_a.cmp(number_b));
-    let rank = |rest: &str| match rest.as_bytes().first() {
+    let rank = |rest: &[u8]| match rest.first() {
         Some(b'-') => 0,
         None => 1,
         Some(_) => 2,
     };
     numbers.then_with(|| rank(rest_a).cmp(&rank(rest_b))).then_with(|| rest_a.cmp(rest_b))
+}
+
+/// The digits of a part, without zeros in front, and what follows them.
+fn number(part: &[u8]) -> (&[u8], &[u8]) {
+    let rest = without(part, b"0123456789");
+    let digits = part.get(..part.len() - rest.len()).unwrap_or_default();
+    (without(digits, b"0"), rest)
 }
 
 #[cfg(test)]

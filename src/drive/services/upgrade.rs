@@ -19,7 +19,7 @@ use super::ota::Ota;
 use crate::drive::error::Error;
 use crate::drive::mqtt::Client;
 use crate::hal::sync::Mutex;
-use store::{Store, StoreError, RECORD_AREA};
+use store::{Store, RECORD_AREA};
 use writing::{Trust, Writing};
 
 pub use writing::Writes;
@@ -61,6 +61,13 @@ pub struct Settings {
     pub minimum: Option<String>,
     /// Nor, unless this is set, than what runs.
     pub may_downgrade: bool,
+    /// What is done when.
+    pub plan: Plan,
+}
+
+/// What a program wants to be done when.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
     /// Orders are accepted without asking.
     pub is_automatic: bool,
     /// The record is written for at least so many bytes.
@@ -89,7 +96,7 @@ pub struct Status {
 /// The thread that yields has it.
 #[derive(Default)]
 struct Work {
-    writing: Option<Writing>,
+    writing: Option<Box<Writing>>,
     /// What has been said of the present step.
     announced: Option<Step>,
     percent: u8,
@@ -110,7 +117,8 @@ pub struct Upgrade {
     ota: Ota,
     store: Box<dyn Store>,
     trust: Trust,
-    settings: Settings,
+    version: String,
+    plan: Plan,
     tell: Box<dyn Fn(&Event) + Send + Sync>,
     is_busy: AtomicBool,
     work: Mutex<Work>,
@@ -144,21 +152,22 @@ impl Upgrade {
         }
         let newest = Record::newest(places.each_ref().map(<[u8; RECORD_LEN]>::as_slice));
         let (sequence, place) = newest.as_ref().map_or((0, 1), |(_, number, place)| (*number, u8::from(*place == 1)));
-        let machine = Machine::at_start(newest.map(|(record, ..)| record), running, settings.trial_starts);
-        let (product_id, device_name) =
-            (client.identity().product_id().to_owned(), client.identity().device_name().to_owned());
+        let machine = Machine::at_start(newest.map(|(record, ..)| record), running, settings.plan.trial_starts);
         if settings.keys.is_empty() {
             log::warn!(target: "IOT_Upgrade_Init", "no public key: firmware is taken whoever has made it");
         }
-        let ota = Ota::telling_once(&product_id, &device_name, client.clone())?;
-        let running_version = (!settings.may_downgrade).then(|| settings.version.clone());
-        let not_older_than = [settings.minimum.clone(), running_version];
+        let identity = client.identity();
+        let ota = Ota::telling_once(identity.product_id(), identity.device_name(), client.clone())?;
+        let product_id = identity.product_id().to_owned();
+        let Settings { version, keys, minimum, may_downgrade, plan } = settings;
+        let not_older_than = [minimum, (!may_downgrade).then(|| version.clone())];
         Ok(Upgrade {
             client,
             ota,
             store,
-            trust: Trust { keys: settings.keys.clone(), product_id, not_older_than },
-            settings,
+            trust: Trust { keys, product_id, not_older_than },
+            version,
+            plan,
             tell,
             is_busy: AtomicBool::new(false),
             work: Mutex::new(Work { sequence, place, ..Work::default() }),
@@ -254,11 +263,23 @@ impl Upgrade {
         }
     }
 
-    fn announce(&self, work: &mut Work, step: Step, event: impl FnOnce(&Record) -> Option<Event>) {
+    /// Tells the program of a step, once.
+    fn announce(&self, work: &mut Work, step: Step) {
         if work.announced.replace(step) == Some(step) {
             return;
         }
-        let event = event(self.machine.lock().record());
+        let event = {
+            let machine = self.machine.lock();
+            let cause = machine.record().cause;
+            match step {
+                Step::Ask => machine.offer().map(|order| Event::Found(order.version.clone(), order.size)),
+                Step::Restart => Some(Event::Restart(cause)),
+                Step::Confirm => Some(Event::Trial),
+                Step::Tell if cause == Cause::None => Some(Event::Confirmed),
+                Step::Tell => Some(Event::Failed(cause)),
+                _ => None,
+            }
+        };
         if let Some(event) = event {
             (self.tell)(&event);
         }
@@ -280,37 +301,35 @@ impl Upgrade {
             Step::Wait => self.wait(work),
             Step::Ask => self.ask(work),
             Step::Secure(slot) => {
-                self.settle(self.store.commit(slot, false), Machine::secured);
+                self.commit(slot, false, Machine::secured);
                 false
             }
             Step::Fetch(slot) => self.fetch(work, slot, left_ms),
             Step::Install(slot) => {
                 let _ = self.ota.report_upgrade_begin();
-                self.settle(self.store.commit(slot, true), Machine::installed);
+                self.commit(slot, true, Machine::installed);
                 false
             }
             Step::Restart => {
-                self.announce(work, step, |record| Some(Event::Restart(record.cause)));
+                self.announce(work, step);
                 true
             }
             Step::Confirm => {
                 let now = self.client.platform().now();
                 let since = *work.trial_since.get_or_insert(now);
-                if self.settings.confirm_ms > 0 && now.since(since) >= self.settings.confirm_ms {
+                if self.plan.confirm_ms > 0 && now.since(since) >= self.plan.confirm_ms {
                     self.machine.lock().trial_over();
                     return false;
                 }
-                self.announce(work, step, |_| Some(Event::Trial));
+                self.announce(work, step);
                 true
             }
             Step::Keep(slot) => {
-                self.settle(self.store.commit(slot, false), Machine::kept);
+                self.commit(slot, false, Machine::kept);
                 false
             }
             Step::Return(slot) => {
-                let result = self.store.commit(slot, false);
-                let is_done = result.is_ok();
-                self.settle(result, Machine::returned);
+                let is_done = self.commit(slot, false, Machine::returned);
                 self.try_again(work, is_done)
             }
             Step::Tell => self.tell_cloud(work),
@@ -323,7 +342,9 @@ impl Upgrade {
         !is_done
     }
 
-    fn settle(&self, result: Result<(), StoreError>, done: impl FnOnce(&mut Machine)) {
+    /// Makes `slot` the next to start, and tells the machine. False: the store can't.
+    fn commit(&self, slot: u8, is_trial: bool, done: fn(&mut Machine)) -> bool {
+        let result = self.store.commit(slot, is_trial);
         let mut machine = self.machine.lock();
         match result {
             Ok(()) => done(&mut machine),
@@ -332,14 +353,14 @@ impl Upgrade {
                 machine.failed(Cause::Store);
             }
         }
+        result.is_ok()
     }
 
     /// Writes the record into the place that does not hold the one before.
     fn save(&self, work: &mut Work) -> bool {
-        let record = self.machine.lock().record().clone();
         let (sequence, place) = (work.sequence.wrapping_add(1), work.place ^ 1);
         let area = RECORD_AREA + place;
-        let bytes = record.encode(sequence);
+        let bytes = self.machine.lock().record().encode(sequence);
         let erased = if self.store.erase_size() > 0 { self.store.erase(area, 0) } else { Ok(()) };
         let written = erased.and_then(|()| self.store.write(area, 0, &bytes)).and_then(|()| self.store.sync(area));
         self.shown.lock().1.records += 1;
@@ -348,7 +369,7 @@ impl Upgrade {
                 (work.sequence, work.place) = (sequence, place);
                 let mut machine = self.machine.lock();
                 // A decision that came meanwhile is saved next.
-                if *machine.record() == record {
+                if machine.record().encode(sequence) == bytes {
                     machine.saved();
                 }
                 true
@@ -364,7 +385,7 @@ impl Upgrade {
         work.told = None;
         work.announced = None;
         if !work.is_asked {
-            work.is_asked = self.ota.report_version(&self.settings.version).is_ok();
+            work.is_asked = self.ota.report_version(&self.version).is_ok();
         }
         if let Some(order) = self.order() {
             let mut machine = self.machine.lock();
@@ -387,7 +408,7 @@ impl Upgrade {
     }
 
     fn ask(&self, work: &mut Work) -> bool {
-        if self.settings.is_automatic {
+        if self.plan.is_automatic {
             let _ = self.machine.lock().accept();
             return false;
         }
@@ -399,8 +420,7 @@ impl Upgrade {
                 work.announced = None;
             }
         }
-        let order = self.machine.lock().offer().cloned();
-        self.announce(work, Step::Ask, |_| order.map(|order| Event::Found(order.version, order.size)));
+        self.announce(work, Step::Ask);
         true
     }
 
@@ -415,7 +435,7 @@ impl Upgrade {
         }
         // A client that has a download beside it waits for nothing.
         let _ = self.client.yield_for(1);
-        if work.writing.as_ref().is_some_and(Writing::is_whole) {
+        if work.writing.as_ref().is_some_and(|writing| writing.is_whole()) {
             if let Err(cause) = self.check(work) {
                 self.failed(cause);
             }
@@ -443,23 +463,16 @@ impl Upgrade {
     }
 
     /// Goes on with what is there, or begins. `None`: what was there is no use.
-    fn begin(&self, slot: u8) -> Result<Option<Writing>, Cause> {
-        let record = self.machine.lock().record().clone();
-        let order = record.order;
-        let mut writing = Writing::new(slot, order.clone());
+    fn begin(&self, slot: u8) -> Result<Option<Box<Writing>>, Cause> {
+        let Record { order, header, synced, .. } = self.machine.lock().record().clone();
+        let size = order.size;
+        let mut writing = Box::new(Writing::new(slot, order));
         self.ota.reset_md5();
-        if record.synced > 0 {
+        if synced > 0 {
             let feed = |bytes: &[u8]| self.ota.update_md5(bytes);
-            let resumed = Writing::resume(
-                slot,
-                order.clone(),
-                record.header.as_deref(),
-                record.synced,
-                (&self.trust, &*self.store),
-                feed,
-            );
-            match resumed {
-                Ok(resumed) => writing = resumed,
+            let header = header.as_ref().map_or(&[][..], |header| header.as_slice());
+            match writing.resume(header, synced, (&self.trust, &*self.store), &feed) {
+                Ok(()) => {}
                 Err(Some(cause)) => return Err(cause),
                 Err(None) => {
                     log::warn!(target: FUNCTION, "what was stored can't be read: the download starts over");
@@ -468,7 +481,7 @@ impl Upgrade {
                 }
             }
         }
-        self.ota.start_download(writing.offset(), order.size).map_err(|_| Cause::Download)?;
+        self.ota.start_download(writing.offset(), size).map_err(|_| Cause::Download)?;
         Ok(Some(writing))
     }
 
@@ -522,23 +535,24 @@ impl Upgrade {
             self.machine.lock().opened(header);
         }
         let synced = self.machine.lock().record().synced;
-        if let Some(safe) = writing.sync(synced, self.settings.record_every.max(1), &*self.store, writes)? {
+        if let Some(safe) = writing.sync(synced, self.plan.record_every.max(1), &*self.store, writes)? {
             self.machine.lock().synced(safe, true);
         }
         Ok(())
     }
 
     fn tell_cloud(&self, work: &mut Work) -> bool {
-        let record = self.machine.lock().record().clone();
-        let (cause, version) = (record.cause, &record.order.version);
-        self.announce(work, Step::Tell, |_| {
-            Some(if cause == Cause::None { Event::Confirmed } else { Event::Failed(cause) })
-        });
+        self.announce(work, Step::Tell);
         let Some(id) = work.told else {
+            let (cause, version, failure) = {
+                let machine = self.machine.lock();
+                let record = machine.record();
+                (record.cause, record.order.version.clone(), record.failure().to_owned())
+            };
             let told = if cause == Cause::None {
-                self.ota.report_upgrade_success(Some(version))
+                self.ota.report_upgrade_success(Some(&version))
             } else {
-                self.ota.report_end(version, cause.code(), record.failure())
+                self.ota.report_end(&version, cause.code(), &failure)
             };
             work.told = told.ok();
             return true;

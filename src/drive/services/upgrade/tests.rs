@@ -4,6 +4,7 @@ use std::sync::Mutex as StdMutex;
 use ed25519_compact::{sha512, KeyPair, Seed};
 use iot_engine::services::ota::Checksum;
 
+use super::store::StoreError;
 use super::*;
 use crate::drive::testing::web_server::{range_begin, Answer};
 use crate::drive::testing::Machine as Testbed;
@@ -249,10 +250,7 @@ impl Scene {
             keys: self.keys.clone(),
             minimum: None,
             may_downgrade: self.may_downgrade,
-            is_automatic: true,
-            record_every: EVERY,
-            confirm_ms: 1000,
-            trial_starts: 1,
+            plan: Plan { is_automatic: true, record_every: EVERY, confirm_ms: 1000, trial_starts: 1 },
         }
     }
 
@@ -547,7 +545,8 @@ fn the_program_decides() {
     let asked = Arc::new(StdMutex::new(Vec::new()));
     let heard = asked.clone();
     let tell = Box::new(move |event: &Event| heard.lock().unwrap().push(event.clone()));
-    let settings = Settings { is_automatic: false, ..scene.settings() };
+    let mut settings = scene.settings();
+    settings.plan.is_automatic = false;
     let upgrade = Upgrade::new(client, Box::new(scene.device.clone()), settings, tell).unwrap();
     assert_eq!((upgrade.accept(), upgrade.defer(5), upgrade.cancel()), (Err(NotNow), Err(NotNow), Err(NotNow)));
     let found = Event::Found("2.0.0".to_owned(), 20_256);

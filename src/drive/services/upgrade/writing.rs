@@ -86,31 +86,29 @@ impl Writing {
         }
     }
 
-    /// Goes on where `synced` bytes of the image are in the slot. `each` sees all bytes of the file that are there.
+    /// Goes on where `synced` bytes of the image are in the slot, behind this header. `each` sees all bytes of the file
+    /// that are there.
     ///
     /// # Errors
     /// Why the image is not taken, `None` where what is there can't be read.
     pub fn resume(
-        slot: u8,
-        order: Order,
-        header: Option<&[u8; HEADER_LEN]>,
+        &mut self,
+        header: &[u8],
         synced: u32,
         (trust, store): (&Trust, &dyn Store),
-        mut each: impl FnMut(&[u8]),
-    ) -> Result<Self, Option<Cause>> {
-        let mut writing = Self::new(slot, order);
-        writing.header = trust.judge(header.map_or(&[], |header| header), &writing.order).map_err(Some)?;
-        writing.is_judged = true;
-        each(header.map_or(&[], |header| header));
-        let digest = &mut writing.digest;
-        let both = |piece: &[u8]| {
+        each: &dyn Fn(&[u8]),
+    ) -> Result<(), Option<Cause>> {
+        self.header = trust.judge(header, &self.order).map_err(Some)?;
+        self.is_judged = true;
+        each(header);
+        let digest = &mut self.digest;
+        let mut both = |piece: &[u8]| {
             digest.update(piece);
             each(piece);
         };
-        read(store, slot, 0..synced, both).map_err(|_| None)?;
-        (writing.written, writing.erased) = (synced, synced);
-        store.open(slot, writing.image_size()).map_err(|_| Some(Cause::TooLarge))?;
-        Ok(writing)
+        read(store, self.slot, 0..synced, &mut both).map_err(|_| None)?;
+        (self.written, self.erased) = (synced, synced);
+        store.open(self.slot, self.image_size()).map_err(|_| Some(Cause::TooLarge))
     }
 
     /// The next byte of the file that is wanted.
@@ -169,20 +167,20 @@ impl Writing {
         while self.pending.len() >= WRITE {
             let rest = self.pending.split_off(WRITE);
             let piece = std::mem::replace(&mut self.pending, rest);
-            self.write(&piece, store, writes).map_err(stored_not)?;
+            self.write(&piece, store, writes)?;
         }
         Ok(())
     }
 
-    fn write(&mut self, piece: &[u8], store: &dyn Store, writes: &mut Writes) -> Result<(), StoreError> {
+    fn write(&mut self, piece: &[u8], store: &dyn Store, writes: &mut Writes) -> Result<(), Cause> {
         let end = self.written.saturating_add(piece.len() as u32);
         let block = store.erase_size();
         while block > 0 && self.erased < end {
-            store.erase(self.slot, self.erased)?;
+            store.erase(self.slot, self.erased).map_err(stored_not)?;
             self.erased += block;
             writes.erases += 1;
         }
-        store.write(self.slot, self.written, piece)?;
+        store.write(self.slot, self.written, piece).map_err(stored_not)?;
         self.written = end;
         writes.bytes += piece.len() as u64;
         Ok(())
@@ -209,14 +207,14 @@ impl Writing {
     pub fn finish(&mut self, store: &dyn Store, writes: &mut Writes) -> Result<(), Cause> {
         let rest = std::mem::take(&mut self.pending);
         if !rest.is_empty() {
-            self.write(&rest, store, writes).map_err(stored_not)?;
+            self.write(&rest, store, writes)?;
         }
         store.sync(self.slot).map_err(stored_not)?;
         writes.syncs += 1;
         if !self.is_judged || self.written != self.image_size() {
             return Err(Refusal::WrongSize.into());
         }
-        let digest = std::mem::take(&mut self.digest).finish();
+        let digest = self.digest.finish();
         self.whole = Some(digest);
         match &self.header {
             Some(header) if header.digest != digest => Err(Refusal::WrongImage.into()),
@@ -236,12 +234,12 @@ impl Writing {
     /// It is not.
     pub fn check(&mut self, store: &dyn Store) -> Result<bool, Cause> {
         let end = self.written.min(self.checked.saturating_add(CHECK));
-        read(store, self.slot, self.checked..end, |piece| self.check.update(piece)).map_err(stored_not)?;
+        read(store, self.slot, self.checked..end, &mut |piece| self.check.update(piece)).map_err(stored_not)?;
         self.checked = end;
         if self.checked < self.written {
             return Ok(false);
         }
-        if Some(std::mem::take(&mut self.check).finish()) == self.whole {
+        if Some(self.check.finish()) == self.whole {
             return Ok(true);
         }
         log::error!(target: "IOT_Upgrade_Yield", "the slot does not hold what was written to it");
@@ -250,7 +248,7 @@ impl Writing {
 }
 
 /// Reads bytes of an area, piece by piece.
-fn read(store: &dyn Store, area: u8, range: Range<u32>, mut each: impl FnMut(&[u8])) -> Result<(), StoreError> {
+fn read(store: &dyn Store, area: u8, range: Range<u32>, each: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
     let mut piece = [0; WRITE];
     let mut at = range.start;
     while at < range.end {
@@ -263,6 +261,7 @@ fn read(store: &dyn Store, area: u8, range: Range<u32>, mut each: impl FnMut(&[u
     Ok(())
 }
 
+#[cold]
 fn stored_not(why: StoreError) -> Cause {
     log::error!(target: "IOT_Upgrade_Yield", "the firmware could not be stored: {why}");
     Cause::Store
