@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Sizes of stripped programs out of a build in KEY mode with IOT_BUILD_BENCH=ON, in bytes. Fails where one is larger than
-# `bounds` allows.
+# Sizes of stripped programs out of a build in KEY mode, with or without TLS, with IOT_BUILD_BENCH=ON, in bytes. Fails where one is larger than
+# `bounds` allows, or where a program holds what it does not use. A build without TLS has no `library_adds`, one with
+# FEATURE_UPGRADE `upgrade_adds`: what signed upgrades into the other slot add to a program that upgrades by IOT_OTA_*
+# (where that one carries CoAP, too, as in build/log, it is less by that than in the default build).
 #
 #   tests/sizes/check.sh OUTPUT_DIR [BOUNDS]   compares; BOUNDS: the file beside this one, `bounds` where none is named
 #   tests/sizes/check.sh --write OUTPUT_DIR [BOUNDS]   writes new bounds: 2 % more than what was found
@@ -34,8 +36,6 @@ size_of() {
 
 sample=$(size_of "$output/bin/ota_mqtt_sample")
 static_sample=$(size_of "$work/static")
-with=$(size_of "$output/bin/own_tls")
-without=$(size_of "$output/bin/own_tls_alone")
 
 failed=0
 found=
@@ -61,15 +61,29 @@ check() { # NAME SIZE
 }
 # A service that a program does not use costs it nothing: where one of its functions is there, something else names it.
 # Small ones do not count: what is the same in several types (ways to drop two texts) is there once, under one of their names.
-services=$(nm -CS "$output/bin/service_none" | grep '::services::' | grep -v '^[0-9a-f]* 0*[0-7]\?[0-9a-f] ' || true)
-if [ -n "$services" ]; then
-    printf 'a program without a service holds this of one:\n%s\n' "$services" >&2
-    failed=1
+holds_nothing_of() { # PATTERN PROGRAM WHAT
+    local held
+    held=$(nm -CS "$output/bin/$2" | grep -E "$1" | grep -v '^[0-9a-f]* 0*[0-7]\?[0-9a-f] ' || true)
+    [ -z "$held" ] || {
+        printf 'a program without %s holds this of it:\n%s\n' "$3" "$held" >&2
+        failed=1
+    }
+}
+# With log upload each log line is a service's.
+[ -e "$output/bin/service_log" ] || holds_nothing_of '::services::' service_none "a service"
+if [ -e "$output/bin/service_slots" ]; then
+    for program in ota_mqtt_sample service_ota; do
+        holds_nothing_of '::services::upgrade::|iot_engine::upgrade::|::hal::files::|ed25519_compact|IOT_Upgrade_' "$program" \
+            "upgrades into the other slot"
+    done
+    check upgrade_adds $(($(size_of "$output/bin/service_slots") - $(size_of "$output/bin/service_ota")))
 fi
 # The sample with the C library shared, and without any shared library.
 check sample "$sample"
 check static_sample "$static_sample"
 # What the library adds to the sample whose platform brings TLS (bench/CMakeLists.txt).
-check library_adds $((with - without))
+if [ -e "$output/bin/own_tls" ]; then
+    check library_adds $(($(size_of "$output/bin/own_tls") - $(size_of "$output/bin/own_tls_alone")))
+fi
 [ -z "$write" ] || printf '# Bytes that each may have, see check.sh.\n%s' "$found" >"$bounds"
 exit $failed
