@@ -214,6 +214,10 @@ typedef struct IOT_Upgrade_Status {
  * Reads the store's record and goes on where the last run of the program has ended. Subscribes to the device's orders
  * over the MQTT client and waits up to 2 s for the server's answer. End the handle with IOT_Upgrade_Destroy before the client's.
  * Don't use the IOT_OTA_* functions for the same device beside it.
+ *
+ * All functions may be called from any thread at any time, also from on_event. One thread at a time is in
+ * IOT_Upgrade_Yield, and after this function, which reads the store, only that one calls on_event, choose and the
+ * store. IOT_Upgrade_Destroy does not wait for it: what the contexts name must stay until it has returned.
  */
 void *IOT_Upgrade_Init(const IOT_Upgrade_Params *params);
 

@@ -30,6 +30,10 @@ export! {
     /// over the MQTT client and waits up to 2 s for the server's answer. End the handle with IOT_Upgrade_Destroy before the client's.
     /// Don't use the IOT_OTA_* functions for the same device beside it.
     ///
+    /// All functions may be called from any thread at any time, also from on_event. One thread at a time is in
+    /// IOT_Upgrade_Yield, and after this function, which reads the store, only that one calls on_event, choose and the
+    /// store. IOT_Upgrade_Destroy does not wait for it: what the contexts name must stay until it has returned.
+    ///
     /// # Safety
     /// `params` is NULL or valid, and so is what it points to.
     pub unsafe fn IOT_Upgrade_Init(params: *const IOT_Upgrade_Params) -> *mut c_void {

@@ -29,7 +29,7 @@ in_c() {
     local flags="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
     # The mode without TLS: the server of most programs speaks none.
     cmake -S . -B "$build" -DOUTPUT_DIR="$build/output" -DCARGO_TARGET_DIR="$CARGO_TARGET_DIR" \
-        -DFEATURE_AUTH_WITH_NOTLS=ON -DIOT_BUILD_SHARED=OFF -DVALGRIND=OFF \
+        -DFEATURE_AUTH_WITH_NOTLS=ON -DFEATURE_UPGRADE=ON -DIOT_BUILD_SHARED=OFF -DVALGRIND=OFF \
         -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags"
     cmake --build "$build" -j "$(nproc)"
     ctest --test-dir "$build" -j "$(nproc)" -R '^(c|platform|sanitizers)/' -E '/symbols$' --output-on-failure --no-tests=error
