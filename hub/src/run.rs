@@ -284,7 +284,9 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     let (verdicts, verdict) = mpsc::unbounded_channel();
     let client_ids: Vec<String> = match args.devices {
         Some(_) => devices.iter().map(|(id, _)| id.to_owned()).collect(),
-        None => store.client_ids().map_err(|problem| Fatal::new(problem.detail))?,
+        None if args.exit_when_done => store.client_ids().map_err(|problem| Fatal::new(problem.detail))?,
+        // Only who waits for their end need know them all.
+        None => Vec::new(),
     };
     let (witness, witnessed) = mpsc::unbounded_channel();
     let events: Arc<dyn Events> = Arc::new(match &test {

@@ -240,6 +240,39 @@ fn orders_are_given_shown_and_cancelled() {
 }
 
 #[test]
+fn lists_come_in_pages() {
+    let (_desk, _hub, console) = start(&[]);
+    let id = add_firmware(&console, "2.0")["id"].clone();
+    let order = json!({ "firmware_id": id, "scope": "chosen", "devices": [ONE, TWO] });
+    let orders = [(); 2].map(|()| console.post("/api/upgrades", &order).good(201)["id"].clone());
+    let jobs = format!("/api/upgrades/{}", orders[1]);
+    let history = format!("/api/devices/{ONE}/jobs");
+    for (path, list, key, search) in [
+        ("/api/devices", "devices", "client_id", "tw"),
+        ("/api/upgrades", "upgrades", "id", "2."),
+        (&jobs, "jobs", "id", "tw"),
+        (&history, "jobs", "id", "2.0"),
+    ] {
+        let all = console.get(path).good(200);
+        assert!(all["next"].is_null(), "{path}: {all}");
+        let first = console.get(&format!("{path}?limit=1")).good(200);
+        let (entries, one) = (all[list].as_array().expect("a list"), &first[list]);
+        assert_eq!(one, &json!([entries[0]]), "{path}");
+        let next = first["next"].as_str().expect("another page");
+        assert_eq!(next, entries[0][key].to_string().trim_matches('"'), "{path}");
+        let rest = console.get(&format!("{path}?after={next}")).good(200);
+        assert_eq!(rest[list].as_array().map(Vec::as_slice), Some(&entries[1..]), "{path}");
+        let found = console.get(&format!("{path}?search={search}")).good(200);
+        let wanted = if search == "tw" { &entries[entries.len() - 1..] } else { &entries[..] };
+        assert_eq!(found[list].as_array().map(Vec::as_slice), Some(wanted), "{path}");
+        for wrong in ["limit=0", "limit=1001", "limit=x"] {
+            console.get(&format!("{path}?{wrong}")).refusal(400);
+        }
+    }
+    console.get("/api/upgrades?after=x").refusal(400);
+}
+
+#[test]
 fn every_refusal_is_a_problem() {
     let (_desk, _hub, console) = start(&[]);
     console.get("/api/nothing").refusal(404);

@@ -13,9 +13,9 @@ use tokio::sync::{broadcast, mpsc, Notify};
 use crate::devices;
 use crate::events::{DeviceRow, Event};
 use crate::metrics::Meter;
-use crate::model::{Change, Device, Problem, ProblemKind, Scope};
+use crate::model::{Change, Problem, ProblemKind, Scope};
 use crate::ota::{self, Outgoing};
-use crate::ports::store::{Outcome, Store, Stored};
+use crate::ports::store::{NewOrder, Outcome, Store, Stored};
 use crate::ports::{Certificates, Downlink, Events, Verdict};
 use crate::site::{is_version, Access, Served, Site};
 
@@ -57,6 +57,8 @@ pub struct Hub {
     pub(crate) changes: broadcast::Sender<Change>,
     /// The other processes' changes as far as they were noticed.
     pub(crate) seen: AtomicI64,
+    /// Where the next sweep goes on.
+    pub(crate) swept: Mutex<(u64, i64)>,
     /// Held from looking how things are until watchers are told: what they hear last is the latest.
     pub(crate) notifying: Mutex<()>,
     /// Held from looking whether a job is unfinished until its command has gone out: a device hears the commands of
@@ -101,6 +103,7 @@ impl Hub {
             done: Mutex::default(),
             changes,
             seen,
+            swept: Mutex::default(),
             notifying: Mutex::default(),
             sending: Mutex::default(),
             answers: Notify::new(),
@@ -183,7 +186,8 @@ impl Hub {
     /// # Errors
     /// What was in the way, for a person.
     pub fn upgrade_all(&self) -> Result<(), String> {
-        self.upgrade(&self.device_list().map_err(|problem| problem.detail)?)
+        let products = self.store.device_products().map_err(|problem| problem.detail)?;
+        products.iter().try_for_each(|product_id| self.upgrade(product_id, None))
     }
 
     /// Upgrades one device, whatever it runs.
@@ -192,25 +196,23 @@ impl Hub {
     /// What was in the way, for a person.
     pub fn upgrade_one(&self, client_id: &str) -> Result<(), String> {
         match self.store.device(client_id) {
-            Ok(Some(device)) => self.upgrade(&[device]),
+            Ok(Some(device)) => self.upgrade(&device.product_id, Some(&[device.client_id])),
             Ok(None) => Err(format!("unknown device {client_id}")),
             Err(problem) => Err(problem.detail),
         }
     }
 
-    /// Upgrades devices whatever they run.
-    fn upgrade(&self, devices: &[Device]) -> Result<(), String> {
-        let products: BTreeSet<&str> = devices.iter().map(|device| device.product_id.as_str()).collect();
-        for product_id in products {
-            let found = self.firmware_for(product_id);
-            let stored = found.map_err(|problem| problem.detail)?.ok_or_else(|| {
-                format!("there is no firmware for product {product_id}: start the hub with --firmware and --version")
-            })?;
-            let wanted = devices.iter().filter(|device| device.product_id == product_id).cloned().collect();
-            let upgrade = self.place(&stored, Scope::Chosen, &[], wanted).map_err(|problem| problem.detail)?;
-            if upgrade.counts.waiting > 0 {
-                self.note(format!("told when they come, because they are not there: {}", upgrade.counts.waiting));
-            }
+    /// Upgrades a product's devices, or those that are named, whatever they run.
+    fn upgrade(&self, product_id: &str, named: Option<&[String]>) -> Result<(), String> {
+        let found = self.firmware_for(product_id);
+        let stored = found.map_err(|problem| problem.detail)?.ok_or_else(|| {
+            format!("there is no firmware for product {product_id}: start the hub with --firmware and --version")
+        })?;
+        let (firmware_id, from_versions) = (stored.firmware.id, &[]);
+        let order = NewOrder { firmware_id, scope: Scope::Chosen, from_versions, named, whatever_they_run: true };
+        let upgrade = self.place(&stored, &order).map_err(|problem| problem.detail)?;
+        if upgrade.counts.waiting > 0 {
+            self.note(format!("told when they come, because they are not there: {}", upgrade.counts.waiting));
         }
         Ok(())
     }

@@ -11,12 +11,14 @@ use utoipa::ToSchema;
 use crate::error::Fatal;
 
 mod gateway;
+mod page;
 mod product;
 mod resource;
 mod shadow;
 mod user;
 
 pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice};
+pub use page::{Page, Paged, PAGE};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use resource::{Direction, Resource, ResourceList, SendResource};
 pub use shadow::{Desire, Shadow};
@@ -303,11 +305,14 @@ pub struct FirmwareList {
     pub firmware: Vec<Firmware>,
 }
 
-/// Every device.
+/// Devices.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeviceList {
     /// In order of client id.
     pub devices: Vec<Device>,
+    /// For `after` of the next page; not there on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Upgrades of a device.
@@ -315,20 +320,30 @@ pub struct DeviceList {
 pub struct JobList {
     /// Newest first.
     pub jobs: Vec<Job>,
+    /// For `after` of the next page; not there on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
-/// Every order.
+/// Orders.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct UpgradeList {
     /// Newest first.
     pub upgrades: Vec<Upgrade>,
+    /// For `after` of the next page; not there on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// An order with its jobs.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct UpgradeJobs {
     pub upgrade: Upgrade,
+    /// In order of client id.
     pub jobs: Vec<Job>,
+    /// For `after` of the next page; not there on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Proof that somebody may use the console.

@@ -2,10 +2,21 @@
 
 use crate::devices::Device;
 use crate::model::{Firmware, Problem, ProblemCode, ProblemKind, Role};
+use crate::ota::rules;
 
 /// There is no such firmware.
 pub fn no_firmware(id: i64) -> Problem {
     Problem::unknown(format!("There is no firmware {id}.")).coded(ProblemCode::FirmwareUnknown, &[("id", &id)])
+}
+
+/// An order for certain devices that reaches none of them.
+pub fn nobody_reached(version: &str, from_versions: &[String]) -> Problem {
+    Problem::conflict(if from_versions.is_empty() {
+        format!("Every one of these devices runs {version} already.")
+    } else {
+        let versions: Vec<String> = from_versions.iter().map(|version| format!("{version:?}")).collect();
+        format!("None of these devices runs one of the versions {}.", rules::join(&versions))
+    })
 }
 
 /// There is no such device.

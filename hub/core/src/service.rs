@@ -6,7 +6,8 @@ mod gateway;
 mod resource;
 mod shadow;
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
 
@@ -32,6 +33,10 @@ const SWEEP_AFTER_MS: u64 = 1000;
 /// On somebody else's broker, a device that says nothing is told again after so long, and so often in all.
 const REPEAT_AFTER_MS: u64 = 60_000;
 const REPEATS: u32 = 3;
+/// Devices that are told in one go.
+const BATCH: usize = 100;
+/// Jobs that are looked at in one go, or in one sweep of an own broker's.
+const SWEEP: u64 = 5000;
 
 impl Uplink for Hub {
     fn device_message(&self, client_id: &str, message: &Publish) -> bool {
@@ -218,7 +223,8 @@ impl Hub {
             done.remove(client_id);
             return Some(Verdict::Failed);
         }
-        if report.state == "done" && self.offer.as_ref() == Some(&report.version) {
+        let awaited = self.awaited.contains(client_id) && self.offer.as_ref() == Some(&report.version);
+        if report.state == "done" && awaited {
             done.insert(client_id.to_owned());
         }
         (!self.awaited.is_empty() && self.awaited.is_subset(&done)).then_some(Verdict::Done)
@@ -232,41 +238,42 @@ impl Hub {
         Some(answers::command(&device.product_id, &device.device_name, &offer))
     }
 
-    /// Sends devices the commands of their jobs. The job of a device that cannot receive goes on waiting.
+    /// Sends devices the commands of their jobs, a few at a time. The job of a device that cannot receive goes on waiting.
     pub(crate) fn send_commands(&self, jobs: &[Job]) -> Result<(), Problem> {
         let mut firmware: BTreeMap<i64, Option<Stored>> = BTreeMap::new();
-        let mut told = Vec::new();
-        for job in jobs {
-            let stored = match firmware.get(&job.upgrade_id) {
-                Some(stored) => stored,
-                None => {
-                    let stored = self.store.firmware_of_upgrade(job.upgrade_id)?;
-                    firmware.entry(job.upgrade_id).or_insert(stored)
+        for batch in jobs.chunks(BATCH) {
+            for job in batch {
+                if let Entry::Vacant(entry) = firmware.entry(job.upgrade_id) {
+                    entry.insert(self.store.firmware_of_upgrade(job.upgrade_id)?);
                 }
-            };
-            if stored.as_ref().is_some_and(|stored| self.send_command(job, stored)) {
-                told.push(job.id);
             }
-        }
-        if !told.is_empty() {
-            self.store.set_sent(&told, now_ms())?;
+            let told = self.send_batch(batch, &firmware)?;
+            if !told.is_empty() {
+                self.store.set_sent(&told, now_ms())?;
+            }
         }
         Ok(())
     }
 
-    fn send_command(&self, job: &Job, stored: &Stored) -> bool {
-        let Some(device) = self.device(&job.client_id) else {
-            return false;
-        };
-        let Some(command) = self.update_command(&device, stored) else {
-            return false;
-        };
+    /// Returns the jobs whose devices are told.
+    fn send_batch(&self, jobs: &[Job], firmware: &BTreeMap<i64, Option<Stored>>) -> Result<Vec<i64>, Problem> {
+        let client_ids: Vec<&str> = jobs.iter().map(|job| job.client_id.as_str()).collect();
+        let devices = self.store.find_devices(&client_ids)?;
+        let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
         let _in_sequence = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        // A newer order may have taken its place, or somebody called it off.
-        let now = self.store.job(job.id);
-        if !now.is_ok_and(|now| now.is_some_and(|now| now.state.is_open())) {
-            return false;
-        }
+        // A newer order may have taken the place of one, or somebody called it off.
+        let now = self.store.jobs(&ids)?;
+        let open: BTreeSet<i64> = now.iter().filter(|job| job.state.is_open()).map(|job| job.id).collect();
+        let told = jobs.iter().filter(|job| {
+            let stored = firmware.get(&job.upgrade_id).and_then(Option::as_ref);
+            let command = devices.get(&job.client_id).zip(stored);
+            let command = command.and_then(|(device, stored)| self.update_command(device, stored));
+            open.contains(&job.id) && command.is_some_and(|command| self.send_command(job, command))
+        });
+        Ok(told.map(|job| job.id).collect())
+    }
+
+    fn send_command(&self, job: &Job, command: Outgoing) -> bool {
         if !self.hears(&job.client_id, &command.topic) {
             return false;
         }
@@ -285,19 +292,34 @@ impl Hub {
 
     fn try_sweep(&self, now: u64) -> Result<(), Problem> {
         let since = now.saturating_sub(SWEEP_AFTER_MS);
-        let jobs = if self.downlink.is_shared() {
-            // Every hub could tell these devices; one of them takes each job.
-            let jobs = self.store.claim(since, now.saturating_sub(REPEAT_AFTER_MS), REPEATS, now)?;
+        if !self.downlink.is_shared() {
+            return self.sweep_own(since);
+        }
+        // Every hub could tell these devices; one of them takes each job.
+        loop {
+            let jobs = self.store.claim(since, now.saturating_sub(REPEAT_AFTER_MS), REPEATS, now, SWEEP)?;
             self.events.add(Count::Claims, jobs.len() as u64);
-            jobs
-        } else {
-            let mut jobs = self.store.waiting(since)?;
-            jobs.retain(|job| self.is_online(&job.client_id) != Some(false));
-            jobs
-        };
-        if jobs.is_empty() {
+            if jobs.is_empty() {
+                return Ok(());
+            }
+            self.send_commands(&jobs)?;
+            self.notify_of_jobs(&jobs);
+        }
+    }
+
+    /// Looks at some of the jobs that wait, and at the following ones next time: there may be many of devices that are not
+    /// there.
+    fn sweep_own(&self, since: u64) -> Result<(), Problem> {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = self.store.waiting(since, *swept, SWEEP)?;
+        let all = (waiting.len() as u64) < SWEEP;
+        *swept = waiting.last().filter(|_| !all).map(|last| last.at).unwrap_or_default();
+        let there = waiting.iter().filter(|waiting| self.is_online(&waiting.client_id) != Some(false));
+        let ids: Vec<i64> = there.map(|waiting| waiting.at.1).collect();
+        if ids.is_empty() {
             return Ok(());
         }
+        let jobs = self.store.jobs(&ids)?;
         self.send_commands(&jobs)?;
         self.notify_of_jobs(&jobs);
         Ok(())
@@ -333,7 +355,7 @@ impl Hub {
             return;
         }
         let _latest_last = self.notifying.lock().unwrap_or_else(PoisonError::into_inner);
-        let changes = self.store.changes(touched);
+        let changes = if touched.is_much() { Ok(vec![Change::Reset]) } else { self.store.changes(touched) };
         // A watcher that may have missed a change must ask for everything again.
         for change in changes.unwrap_or_else(|_| vec![Change::Reset]) {
             self.send_change(change);

@@ -45,6 +45,19 @@ export async function call(method, path, body) {
     return text ? JSON.parse(text) : null;
 }
 
+/// Asks for every page of a list; the answer is the first one with the entries of all.
+export async function callAll(path, list) {
+    const answer = await call("GET", path);
+    const entries = answer[list];
+    let { next } = answer;
+    while (next !== undefined) {
+        const page = await call("GET", `${path}?${new URLSearchParams({ after: next })}`);
+        for (const entry of page[list]) entries.push(entry);
+        ({ next } = page);
+    }
+    return answer;
+}
+
 /// Sends a firmware. `progress(sent, total)` is told how far it is; `signal` ends it early.
 export function upload(what, file, progress, signal) {
     return new Promise((resolve, reject) => {

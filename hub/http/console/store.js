@@ -1,6 +1,6 @@
 // What the hub said last: lists, kept up to date by its events.
 
-import { call, path } from "./hub.js";
+import { call, callAll, path } from "./hub.js";
 
 /// Items by key, in an order that is worked out only when members come or go.
 class Collection {
@@ -150,8 +150,8 @@ export function reload() {
         const [hub, firmware, devices, upgrades] = await Promise.all([
             call("GET", "api/hub"),
             call("GET", "api/firmware"),
-            call("GET", "api/devices"),
-            call("GET", "api/upgrades"),
+            callAll("api/devices", "devices"),
+            callAll("api/upgrades", "upgrades"),
             store.jobsOf === null ? null : loadJobs(store.jobsOf),
             store.historyOf === null ? null : loadHistory(store.historyOf),
         ]);
@@ -166,7 +166,7 @@ export function reload() {
 async function loadJobs(id) {
     let answer = null;
     try {
-        answer = await call("GET", path("upgrades", id));
+        answer = await callAll(path("upgrades", id), "jobs");
     } catch (problem) {
         // 400: what stands in the page's address is no number.
         if (![400, 404].includes(problem.status)) throw problem;
@@ -179,7 +179,7 @@ async function loadJobs(id) {
 async function loadHistory(clientId) {
     let answer = null;
     try {
-        answer = await call("GET", path("devices", clientId, "jobs"));
+        answer = await callAll(path("devices", clientId, "jobs"), "jobs");
     } catch (problem) {
         if (problem.status !== 404) throw problem;
     }

@@ -8,7 +8,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use hub_core::devices::Devices;
-use hub_core::model::{Firmware, Scope};
+use hub_core::model::{Firmware, Page, Scope};
 use hub_core::ota::message::Progress;
 use hub_core::ports::conformance;
 use hub_core::ports::logs::LogStore;
@@ -39,8 +39,8 @@ fn firmware(store: &dyn Store) -> i64 {
 }
 
 fn order(store: &dyn Store, firmware_id: i64, now: u64) -> i64 {
-    let (_, devices) = store.firmware_and_devices(firmware_id).expect("devices");
-    let order = NewOrder { firmware_id, scope: Scope::Chosen, from_versions: &[], devices: &devices };
+    let scope = Scope::Chosen;
+    let order = NewOrder { firmware_id, scope, from_versions: &[], named: None, whatever_they_run: true };
     store.add_order(&order, now).expect("an order").0
 }
 
@@ -103,7 +103,7 @@ fn hubs_that_start_at_once_share_a_database() {
     // Each waiting job is taken by one of them.
     let upgrade = order(&one, firmware(&one), 5);
     let both: Vec<Vec<i64>> = std::thread::scope(|scope| {
-        let claims = [&one, &two].map(|store| scope.spawn(|| store.claim(5, 0, 3, 6).expect("jobs")));
+        let claims = [&one, &two].map(|store| scope.spawn(|| store.claim(5, 0, 3, 6, 9).expect("jobs")));
         claims.map(|claim| claim.join().expect("jobs").iter().map(|job| job.id).collect()).into()
     });
     let all: BTreeSet<i64> = both.iter().flatten().copied().collect();
@@ -157,7 +157,8 @@ fn reports_and_orders_at_once_leave_one_open_job_for_each_device() {
         }
     });
     for id in &ids {
-        let open = store.device_jobs(id).expect("jobs").iter().filter(|job| job.state.is_open()).count();
+        let open =
+            store.device_jobs(id, &Page::first()).expect("jobs").iter().filter(|job| job.state.is_open()).count();
         assert_eq!(open, 1, "{id}");
     }
 }
@@ -194,7 +195,7 @@ fn a_server_that_is_started_again_loses_nothing_that_was_kept() {
         over.store(true, Ordering::Relaxed);
         reporters.into_iter().map(|reporter| reporter.join().expect("a reporter")).collect()
     });
-    let (_, jobs) = store.upgrade_jobs(upgrade).expect("jobs");
+    let (_, jobs) = store.upgrade_jobs(upgrade, &Page::first()).expect("jobs");
     for (job, kept) in jobs.iter().zip(kept) {
         // What went with the server unacknowledged may have been kept all the same.
         let found = job.percent.unwrap_or_default();

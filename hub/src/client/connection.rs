@@ -14,6 +14,7 @@ use super::args::Target;
 use super::trouble::Trouble;
 use crate::state_file::{self, TOKEN_VARIABLE};
 use hub_core::firmware::escape;
+use hub_core::model::Paged;
 
 /// How long to try to connect.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -75,6 +76,16 @@ impl Connection {
     /// Asks for something.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
         read(self.send("GET", path, &[], ())?)
+    }
+
+    /// Asks for every page of a list, and puts them together.
+    pub fn whole<T: DeserializeOwned + Paged>(&self, path: &str) -> Result<T, Trouble> {
+        let mut list: T = self.get(path)?;
+        while let Some(next) = list.next() {
+            let following = self.get(&format!("{path}?after={}", part(next)))?;
+            list.join(following);
+        }
+        Ok(list)
     }
 
     /// Asks for something to be done.

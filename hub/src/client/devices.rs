@@ -43,7 +43,7 @@ pub fn run(args: &args::Devices) -> Result<ExitCode, Trouble> {
 }
 
 fn list(hub: &Connection, json: bool) -> Result<(), Trouble> {
-    let list: DeviceList = hub.get("/api/devices")?;
+    let list: DeviceList = hub.whole("/api/devices")?;
     if json {
         output::json(&list);
         return Ok(());

@@ -18,7 +18,7 @@ pub fn run(args: &args::Upgrade) -> Result<ExitCode, Trouble> {
     match (&args.action, &args.order.firmware) {
         (Some(_), Some(_)) => return Err(Trouble::failed("--firmware orders an upgrade and goes with no subcommand")),
         (Some(UpgradeAction::List), _) => {
-            let list: UpgradeList = hub.get("/api/upgrades")?;
+            let list: UpgradeList = hub.whole("/api/upgrades")?;
             match json {
                 true => output::json(&list),
                 false if list.upgrades.is_empty() => output::line("no upgrades"),
@@ -26,7 +26,7 @@ pub fn run(args: &args::Upgrade) -> Result<ExitCode, Trouble> {
             }
         }
         (Some(UpgradeAction::Show { id }), _) => {
-            let found: UpgradeJobs = hub.get(&format!("/api/upgrades/{id}"))?;
+            let found: UpgradeJobs = hub.whole(&format!("/api/upgrades/{id}"))?;
             if json {
                 output::json(&found);
             } else {

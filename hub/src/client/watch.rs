@@ -52,7 +52,7 @@ fn due(hub: &Connection, only: Option<i64>, watched: &Watched) -> Result<Vec<i64
     if let Some(id) = only {
         return Ok(vec![id]);
     }
-    let list: UpgradeList = hub.get("/api/upgrades")?;
+    let list: UpgradeList = hub.whole("/api/upgrades")?;
     let open = list.upgrades.iter().filter(|upgrade| upgrade.counts.waiting + upgrade.counts.running > 0);
     let ids = open.map(|upgrade| upgrade.id).chain(watched.orders.keys().copied());
     let mut ids: Vec<i64> = ids.collect();
@@ -69,7 +69,7 @@ struct Watched {
 
 impl Watched {
     fn ask(&mut self, hub: &Connection, id: i64, display: &mut Display) -> Result<(), Trouble> {
-        let found: UpgradeJobs = hub.get(&format!("/api/upgrades/{id}"))?;
+        let found: UpgradeJobs = hub.whole(&format!("/api/upgrades/{id}"))?;
         self.upgrade(found.upgrade, display);
         found.jobs.into_iter().for_each(|job| self.job(job, display));
         Ok(())

@@ -1,18 +1,21 @@
 //! The store's methods, each one transaction.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::devices::Reached;
 use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
+use super::values::json;
 use super::{devices, firmware, gateway, shadow, upgrades, Records};
 use hub_core::devices::{self as device_list, Devices};
 use hub_core::firmware::{file_name, Measured};
 use hub_core::model::{
-    AddFirmware, Change, Device, Firmware, Job, Problem, ProblemKind, Proof, Scope, Shadow, State, Upgrade,
+    AddFirmware, Change, Device, Firmware, Job, Page, Problem, ProblemKind, Proof, Scope, Shadow, State, Upgrade,
 };
 use hub_core::ota::message::Progress;
 use hub_core::ota::rules;
-use hub_core::ports::store::{Credential, NewOrder, Outcome, Store, Stored, Told, Touched};
+use hub_core::ports::store::{Credential, NewOrder, Outcome, Store, Stored, Told, Touched, Waiting};
 use hub_core::problems;
 use upgrades::NewUpgrade;
 
@@ -37,8 +40,24 @@ impl<E: Engine> Store for Records<E> {
         self.engine.read(|db| devices::get(db, client_id))
     }
 
-    fn devices(&self) -> Outcome<Vec<Device>> {
-        self.engine.read(devices::list)
+    fn find_devices(&self, client_ids: &[&str]) -> Outcome<BTreeMap<String, device_list::Device>> {
+        self.engine.read(|db| devices::find_all(db, client_ids))
+    }
+
+    fn devices(&self, page: &Page) -> Outcome<Vec<Device>> {
+        self.engine.read(|db| devices::list(db, page))
+    }
+
+    fn product_devices(&self, product_id: &str, after: &str, limit: u64) -> Outcome<Vec<(String, String)>> {
+        self.engine.read(|db| devices::of_product(db, product_id, after, limit))
+    }
+
+    fn device_count(&self, product_id: &str) -> Outcome<u64> {
+        self.engine.read(|db| devices::count(db, product_id))
+    }
+
+    fn unknown_devices(&self, product_id: &str, client_ids: &[String]) -> Outcome<Vec<String>> {
+        self.engine.read(|db| devices::unknown(db, product_id, client_ids))
     }
 
     fn client_ids(&self) -> Outcome<Vec<String>> {
@@ -159,62 +178,66 @@ impl<E: Engine> Store for Records<E> {
         })
     }
 
-    fn firmware_and_devices(&self, firmware_id: i64) -> Outcome<(Stored, Vec<Device>)> {
-        self.engine.read(|db| {
-            let stored = known_firmware(db, firmware_id)?;
-            let devices = devices::of_product(db, &stored.firmware.product_id)?;
-            Ok((stored, devices))
-        })
+    fn firmware(&self, id: i64) -> Outcome<Stored> {
+        self.engine.read(|db| known_firmware(db, id))
     }
 
-    fn upgrades(&self) -> Outcome<Vec<Upgrade>> {
-        self.engine.read(upgrades::list)
+    fn upgrades(&self, page: &Page) -> Outcome<Vec<Upgrade>> {
+        self.engine.read(|db| upgrades::list(db, page))
     }
 
     fn upgrade(&self, id: i64) -> Outcome<Upgrade> {
         self.engine.read(|db| known_upgrade(db, id))
     }
 
-    fn upgrade_jobs(&self, id: i64) -> Outcome<(Upgrade, Vec<Job>)> {
-        self.engine.read(|db| Ok((known_upgrade(db, id)?, upgrades::upgrade_jobs(db, id)?)))
-    }
-
-    fn device_jobs(&self, client_id: &str) -> Outcome<Vec<Job>> {
+    fn upgrade_jobs(&self, id: i64, page: &Page) -> Outcome<(Upgrade, Vec<Job>)> {
         self.engine.read(|db| {
-            devices::find(db, client_id)?.ok_or_else(|| problems::no_device(client_id))?;
-            upgrades::device_jobs(db, client_id)
+            let upgrade = known_upgrade(db, id)?;
+            let jobs = upgrades::upgrade_jobs(db, &upgrade, page)?;
+            Ok((upgrade, jobs))
         })
     }
 
-    fn job(&self, id: i64) -> Outcome<Option<Job>> {
-        self.engine.read(|db| upgrades::job(db, id))
+    fn device_jobs(&self, client_id: &str, page: &Page) -> Outcome<Vec<Job>> {
+        self.engine.read(|db| {
+            devices::find(db, client_id)?.ok_or_else(|| problems::no_device(client_id))?;
+            upgrades::device_jobs(db, client_id, page)
+        })
     }
 
-    fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Vec<Job>, Touched)> {
+    fn jobs(&self, ids: &[i64]) -> Outcome<Vec<Job>> {
+        self.engine.read(|db| upgrades::jobs_of(db, ids))
+    }
+
+    fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Touched)> {
+        let &NewOrder { firmware_id, scope, from_versions, named, whatever_they_run } = order;
+        let named = named.map(json);
+        let from = (!from_versions.is_empty()).then(|| json(from_versions));
         self.engine.write(Writer::People, |db| {
-            let &NewOrder { firmware_id, scope, from_versions, devices } = order;
             // It may have been removed a moment ago.
-            known_firmware(db, firmware_id)?;
+            let Firmware { product_id, version, .. } = known_firmware(db, firmware_id)?.firmware;
             let mut touched = Touched::default();
             let id = upgrades::add(db, &NewUpgrade { firmware_id, scope, from_versions, again: false }, now)?;
             touched.upgrades.insert(id);
-            let client_ids: Vec<&str> = devices.iter().map(|device| device.client_id.as_str()).collect();
-            for (job, upgrade) in upgrades::add_jobs(db, id, &client_ids, now)? {
-                touched.jobs.insert(job);
-                touched.upgrades.insert(upgrade);
+            let but = (!whatever_they_run).then_some(version.as_str());
+            let reached = Reached::new(db.dialect(), &product_id, named.as_ref(), from.as_ref(), but);
+            let jobs = upgrades::add_jobs(db, id, &reached, now, &mut touched)?;
+            if jobs == 0 && scope != Scope::All {
+                return Err(problems::nobody_reached(&version, from_versions).into());
             }
-            let jobs = upgrades::upgrade_jobs(db, id)?;
-            touched.jobs.extend(jobs.iter().map(|job| job.id));
-            Ok((id, jobs, touched))
+            Ok((id, touched))
         })
+    }
+
+    fn claim_first(&self, upgrade_id: i64, limit: u64, now: u64) -> Outcome<Vec<Job>> {
+        self.engine.write(Writer::Hub, |db| upgrades::claim_first(db, upgrade_id, limit, now))
     }
 
     fn cancel_upgrade(&self, id: i64, now: u64) -> Outcome<(Upgrade, Touched)> {
         self.engine.write(Writer::People, |db| {
             known_upgrade(db, id)?;
             let mut touched = Touched::default();
-            touched.upgrades.insert(id);
-            touched.jobs.extend(upgrades::cancel(db, id, now)?);
+            upgrades::cancel(db, id, now, &mut touched)?;
             Ok((known_upgrade(db, id)?, touched))
         })
     }
@@ -274,12 +297,12 @@ impl<E: Engine> Store for Records<E> {
         self.engine.write(Writer::Hub, |db| upgrades::set_sent(db, jobs, now))
     }
 
-    fn waiting(&self, before: u64) -> Outcome<Vec<Job>> {
-        self.engine.read(|db| upgrades::waiting(db, before))
+    fn waiting(&self, before: u64, after: (u64, i64), limit: u64) -> Outcome<Vec<Waiting>> {
+        self.engine.read(|db| upgrades::waiting(db, before, after, limit))
     }
 
-    fn claim(&self, before: u64, told_before: u64, tries: u32, now: u64) -> Outcome<Vec<Job>> {
-        self.engine.write(Writer::Hub, |db| upgrades::claim(db, before, told_before, tries, now))
+    fn claim(&self, before: u64, told_before: u64, tries: u32, now: u64, limit: u64) -> Outcome<Vec<Job>> {
+        self.engine.write(Writer::Hub, |db| upgrades::claim(db, before, told_before, tries, now, limit))
     }
 
     fn changes(&self, touched: &Touched) -> Outcome<Vec<Change>> {
@@ -384,7 +407,7 @@ fn stand(db: &dyn Session, stored: &Stored, now: u64) -> Work<()> {
         if other == firmware_id {
             stands = true;
         } else {
-            upgrades::cancel(db, upgrade_id, now)?;
+            upgrades::cancel(db, upgrade_id, now, &mut Touched::default())?;
         }
     }
     if !stands {

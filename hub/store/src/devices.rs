@@ -1,11 +1,13 @@
 //! The devices and what each told last.
 
-use super::engine::Session;
+use std::collections::BTreeMap;
+
+use super::engine::{Dialect, Session};
 use super::failed::Work;
-use super::upgrades::{job_row, latest_job, JOB};
-use super::values::{params, Param, Row};
+use super::upgrades::{jobs_of, latest_job};
+use super::values::{json, params, Param, Row};
 use hub_core::devices;
-use hub_core::model::{Device, Proof};
+use hub_core::model::{Device, Job, Page, Proof};
 use hub_core::ports::store::{Credential, Told};
 
 /// Adds a device of a list, or gives it what the list says.
@@ -57,16 +59,15 @@ pub fn remove(db: &dyn Session, client_id: &str) -> Work<bool> {
 
 /// What must be known to let a device in and to reach it.
 pub fn find(db: &dyn Session, client_id: &str) -> Work<Option<devices::Device>> {
-    let sql = "SELECT product_id, device_name, key, serial FROM devices WHERE client_id = ?1";
-    let device = |row: &mut Row| {
-        Ok(devices::Device {
-            product_id: row.take(0)?,
-            device_name: row.take(1)?,
-            key: row.take(2)?,
-            serial: row.take(3)?,
-        })
-    };
-    db.one(sql, params![client_id], device)
+    let sql = format!("SELECT {FOUND} FROM devices WHERE client_id = ?1");
+    db.one(&sql, params![client_id], found_row)
+}
+
+/// Columns of [`found_row`].
+const FOUND: &str = "product_id, device_name, key, serial";
+
+fn found_row(row: &mut Row) -> Work<devices::Device> {
+    Ok(devices::Device { product_id: row.take(0)?, device_name: row.take(1)?, key: row.take(2)?, serial: row.take(3)? })
 }
 
 const DEVICE: &str = "client_id, product_id, device_name, key IS NOT NULL, version, reported_at";
@@ -91,30 +92,125 @@ pub fn get(db: &dyn Session, client_id: &str) -> Work<Option<Device>> {
     found.map(|device| Ok(Device { job: latest_job(db, client_id)?, ..device })).transpose()
 }
 
-/// Every device in order of client id with its latest job, but for whether it is there.
-pub fn list(db: &dyn Session) -> Work<Vec<Device>> {
-    let mut devices = select(db, &format!("SELECT {DEVICE} FROM devices ORDER BY client_id"), &[])?;
-    let latest =
-        format!("SELECT {JOB} WHERE j.id IN (SELECT max(id) FROM jobs GROUP BY client_id) ORDER BY j.client_id");
-    let mut jobs = db.all(&latest, &[], job_row)?.into_iter().peekable();
-    for device in &mut devices {
-        // Both are in order; a job without a device is one of a device that was removed.
-        while let Some(job) = jobs.next_if(|job| job.client_id <= device.client_id) {
-            if job.client_id == device.client_id {
-                device.job = Some(job);
-            }
-        }
+/// Devices in order of client id with their latest jobs, but for whether they are there.
+pub fn list(db: &dyn Session, page: &Page) -> Work<Vec<Device>> {
+    let after = page.after.as_deref().unwrap_or_default();
+    let found = if page.search.is_empty() {
+        let sql = format!("SELECT {DEVICE}, {LATEST} FROM devices d WHERE client_id > ?1 ORDER BY client_id LIMIT ?2");
+        db.all(&sql, params![after, page.limit], with_latest)?
+    } else {
+        search(db, page, after)?
+    };
+    let ids: Vec<i64> = found.iter().filter_map(|(_, latest)| *latest).collect();
+    let mut jobs: BTreeMap<i64, Job> = jobs_of(db, &ids)?.into_iter().map(|job| (job.id, job)).collect();
+    let complete =
+        |(device, latest): (Device, Option<i64>)| Device { job: latest.and_then(|id| jobs.remove(&id)), ..device };
+    Ok(found.into_iter().map(complete).collect())
+}
+
+/// The devices whose client ids begin so, and those of each product whose names do: a client id is the product's id and the
+/// name.
+fn search(db: &dyn Session, page: &Page, after: &str) -> Work<Vec<(Device, Option<i64>)>> {
+    let begin = &page.search;
+    // One bound below: SQLite's index would begin at the first of two.
+    let range = "client_id >= ?1 AND client_id < ?2 AND client_id <> ?3 ORDER BY client_id LIMIT ?4";
+    let sql = format!("SELECT {DEVICE}, {LATEST} FROM devices d WHERE {range}");
+    let end = end_of(begin);
+    let mut found = db.all(&sql, params![after.max(begin), &end, after, page.limit], with_latest)?;
+    let sql = format!("SELECT {DEVICE}, {LATEST} FROM devices d WHERE product_id = ?5 AND {range}");
+    for product_id in products(db)? {
+        let begin = format!("{product_id}{begin}");
+        let end = end_of(&begin);
+        let params = params![after.max(&begin), &end, after, page.limit, &product_id];
+        found.extend(db.all(&sql, params, with_latest)?);
     }
-    Ok(devices)
+    found.sort_by(|(one, _), (other, _)| one.client_id.cmp(&other.client_id));
+    found.dedup_by(|(one, _), (other, _)| one.client_id == other.client_id);
+    found.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
+    Ok(found)
 }
 
-fn select(db: &dyn Session, sql: &str, params: &[Param<'_>]) -> Work<Vec<Device>> {
-    db.all(sql, params, device_row)
+/// What all client ids that begin so come before: no client id has this character.
+pub(super) fn end_of(begin: &str) -> String {
+    format!("{begin}\u{7f}")
 }
 
-/// The devices of a product without their jobs, in order of client id.
-pub fn of_product(db: &dyn Session, product_id: &str) -> Work<Vec<Device>> {
-    select(db, &format!("SELECT {DEVICE} FROM devices WHERE product_id = ?1 ORDER BY client_id"), params![product_id])
+/// The id of the latest job of device `d`.
+const LATEST: &str = "(SELECT max(j.id) FROM jobs j WHERE j.client_id = d.client_id)";
+
+fn with_latest(row: &mut Row) -> Work<(Device, Option<i64>)> {
+    Ok((device_row(row)?, row.take(6)?))
+}
+
+/// What must be known to reach these devices, as far as they are known.
+pub fn find_all(db: &dyn Session, client_ids: &[&str]) -> Work<BTreeMap<String, devices::Device>> {
+    let sql = format!("SELECT {FOUND}, client_id FROM devices WHERE client_id IN {}", db.dialect().texts);
+    let found = db.all(&sql, params![&json(client_ids)], |row| Ok((row.take(4)?, found_row(row)?)))?;
+    Ok(found.into_iter().collect())
+}
+
+/// Client id and name of so many devices of a product, after this client id, in order.
+pub fn of_product(db: &dyn Session, product_id: &str, after: &str, limit: u64) -> Work<Vec<(String, String)>> {
+    let sql = "SELECT client_id, device_name FROM devices WHERE product_id = ?1 AND client_id > ?2
+               ORDER BY client_id LIMIT ?3";
+    db.all(sql, params![product_id, after, limit], |row| Ok((row.take(0)?, row.take(1)?)))
+}
+
+/// How many devices a product has.
+pub fn count(db: &dyn Session, product_id: &str) -> Work<u64> {
+    let sql = "SELECT count(*) FROM devices WHERE product_id = ?1";
+    Ok(db.one(sql, params![product_id], |row| row.take(0))?.unwrap_or_default())
+}
+
+/// Which of these client ids are of no device of the product, in order.
+pub fn unknown(db: &dyn Session, product_id: &str, client_ids: &[String]) -> Work<Vec<String>> {
+    let sql = format!(
+        "SELECT value FROM {} AS named WHERE NOT EXISTS
+         (SELECT 1 FROM devices d WHERE d.client_id = named.value AND d.product_id = ?2) ORDER BY value",
+        db.dialect().texts
+    );
+    db.all(&sql, params![&json(client_ids), product_id], |row| row.take(0))
+}
+
+/// The devices that an order reaches, as a condition on `devices d`, and its parameters.
+pub struct Reached<'a> {
+    pub condition: String,
+    pub params: Vec<Param<'a>>,
+}
+
+impl<'a> Reached<'a> {
+    /// `named` and `from` are JSON arrays; `but` is a version that is not reached.
+    pub fn new(
+        dialect: &Dialect,
+        product_id: &'a str,
+        named: Option<&'a String>,
+        from: Option<&'a String>,
+        but: Option<&'a str>,
+    ) -> Self {
+        let mut reached = Reached { condition: "d.product_id = ?1".to_owned(), params: vec![product_id.into()] };
+        if let Some(named) = named {
+            let texts = dialect.texts_at(reached.also(named));
+            reached.condition += &format!(" AND d.client_id IN {texts}");
+        }
+        match (from, but) {
+            (Some(from), _) => {
+                let texts = dialect.texts_at(reached.also(from));
+                reached.condition += &format!(" AND d.version IN {texts}");
+            }
+            (None, Some(but)) => {
+                let at = reached.also(but);
+                reached.condition += &format!(" AND (d.version IS NULL OR d.version <> ?{at})");
+            }
+            (None, None) => {}
+        }
+        reached
+    }
+
+    /// One more parameter; returns its number.
+    pub fn also(&mut self, param: impl Into<Param<'a>>) -> usize {
+        self.params.push(param.into());
+        self.params.len()
+    }
 }
 
 /// Every client id, in order.
@@ -124,7 +220,12 @@ pub fn client_ids(db: &dyn Session) -> Work<Vec<String>> {
 
 /// The products there are devices of.
 pub fn products(db: &dyn Session) -> Work<Vec<String>> {
-    let sql = "SELECT DISTINCT product_id FROM devices ORDER BY product_id";
+    // From each to the next one in the index. DISTINCT would look at every device.
+    let sql = "WITH RECURSIVE product (id) AS (
+                   SELECT min(product_id) FROM devices
+                   UNION ALL SELECT (SELECT min(d.product_id) FROM devices d WHERE d.product_id > product.id)
+                   FROM product WHERE product.id IS NOT NULL)
+               SELECT id FROM product WHERE id IS NOT NULL";
     db.all(sql, &[], |row| row.take(0))
 }
 

@@ -29,6 +29,13 @@ pub struct Dialect {
     pub texts: &'static str,
 }
 
+impl Dialect {
+    /// The texts in a JSON array that is this parameter.
+    pub fn texts_at(&self, parameter: usize) -> String {
+        self.texts.replace("?1", &format!("?{parameter}"))
+    }
+}
+
 /// A connection, in a transaction or not.
 pub trait Session {
     /// The rows that a statement gives.

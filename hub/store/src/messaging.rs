@@ -1,5 +1,6 @@
 //! Requests to devices, and what products' remote configurations are.
 
+use super::devices::end_of;
 use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
 use super::values::{nonsense, params, Param, Row};
@@ -7,6 +8,7 @@ use super::Records;
 use hub_core::messaging::config;
 use hub_core::messaging::model::{ConfigDevice, Payload, Rrpc};
 use hub_core::messaging::rrpc::{judge, state, Answer};
+use hub_core::model::Page;
 use hub_core::ports::messaging::{MessagingStore, NewRrpc};
 use hub_core::ports::store::Outcome;
 
@@ -87,10 +89,13 @@ impl<E: Engine> MessagingStore for Records<E> {
         })
     }
 
-    fn remote_config_devices(&self, product_id: &str) -> Outcome<Vec<ConfigDevice>> {
+    fn remote_config_devices(&self, product_id: &str, page: &Page) -> Outcome<Vec<ConfigDevice>> {
         // What is known of a device that was removed says nothing any more.
         let sql = "SELECT t.client_id, t.version, t.result, t.pushed, t.at FROM remote_config_devices t
-                   JOIN devices d ON d.client_id = t.client_id WHERE t.product_id = ?1 ORDER BY t.client_id";
+                   JOIN devices d ON d.client_id = t.client_id WHERE t.product_id = ?1 AND t.client_id >= ?2
+                   AND t.client_id < ?3 AND t.client_id <> ?4 ORDER BY t.client_id LIMIT ?5";
+        let after = page.after.as_deref().unwrap_or_default();
+        let begin = format!("{product_id}{}", page.search);
         let read = |row: &mut Row| {
             Ok(ConfigDevice {
                 client_id: row.take(0)?,
@@ -100,7 +105,9 @@ impl<E: Engine> MessagingStore for Records<E> {
                 at: row.take(4)?,
             })
         };
-        self.engine.read(|db| db.all(sql, params![product_id], read))
+        let end = end_of(&begin);
+        let params = params![product_id, after.max(&begin), &end, after, page.limit];
+        self.engine.read(|db| db.all(sql, params, read))
     }
 }
 

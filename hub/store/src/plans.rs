@@ -6,10 +6,10 @@ use super::engine::{Dialect, Engine, Session, Writer};
 use super::failed::Work;
 use super::values::{Param, Row};
 use super::Records;
-use hub_core::model::{Device, Proof, Scope};
-use hub_core::ports::messaging::{MessagingStore, NewRrpc};
+use hub_core::messaging::model::ConfigDevice;
+use hub_core::model::{Page, Proof, Scope};
+use hub_core::ports::messaging::NewRrpc;
 use hub_core::ports::store::{Credential, NewOrder, Outcome, Store};
-use hub_core::ports::{figures::Figures, gateways::Gateways, logs::LogStore, shadows::Shadows};
 
 /// How an engine is asked for a plan.
 pub struct Explain {
@@ -85,34 +85,108 @@ impl<E: Engine> Engine for Explaining<E> {
     }
 }
 
-/// 100,000 devices, all of which an order has upgraded.
-const FLEET: [&str; 4] = [
+/// 100,000 devices, all of which orders have upgraded, a thousand each, and a few of another product.
+const FLEET: [&str; 5] = [
     "INSERT INTO devices (client_id, product_id, device_name, version) SELECT 'P1d' || i, 'P1', 'd' || i, '1.0' FROM
      (WITH RECURSIVE n (i) AS (SELECT 100000 UNION ALL SELECT i + 1 FROM n WHERE i < 199999) SELECT i FROM n) AS numbers",
     "INSERT INTO firmware (product_id, version, name, size, md5, created_at, file_name)
-     VALUES ('P1', '2.0', '', 1, '', 1, 'P1_2.0')",
-    "INSERT INTO upgrades (firmware_id, scope, from_versions, again, created_at) VALUES (1, 'all', '[]', 0, 1)",
+     VALUES ('P1', '2.0', '', 1, '', 1, 'P1_2.0'), ('P2', '2.0', '', 1, '', 1, 'P2_2.0')",
+    "INSERT INTO upgrades (firmware_id, scope, from_versions, again, created_at) SELECT 1, 'chosen', '[]', 0, i FROM
+     (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) SELECT i FROM n) AS numbers",
     "INSERT INTO jobs (upgrade_id, client_id, state, tries, created_at, updated_at)
-     SELECT 1, client_id, 'done', 1, 1, 1 FROM devices",
+     SELECT 1 + CAST(substr(device_name, 2) AS BIGINT) % 100, client_id, 'done', 1, 1, 1 FROM devices",
+    "INSERT INTO devices (client_id, product_id, device_name, version) SELECT 'P2d' || i, 'P2', 'd' || i, '1.0' FROM
+     (WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 99) SELECT i FROM n) AS numbers",
 ];
 
-/// Does with one of 100,000 devices what can be done with one, and returns the statements that read all of them or of
-/// their jobs. The engine's database must be empty.
+/// Does among 100,000 devices whatever can be asked for, and returns the statements that read all of them or of their jobs.
+/// The engine's database must be empty.
 pub fn whole_scans<E: Engine>(engine: E, explain: Explain) -> Outcome<Vec<String>> {
     engine.write(Writer::People, |db| FLEET.iter().try_for_each(|sql| db.execute(sql, &[]).map(drop)))?;
     if !explain.analyze.is_empty() {
         engine.write(Writer::People, |db| db.execute(explain.analyze, &[]).map(drop))?;
     }
     let store = Records::on(Explaining { engine, explain, found: Mutex::default() });
-    let (id, other, now) = ("P1d150000", "P1d150001", 10_000);
-    let device: Option<Device> = store.device(id)?;
-    let devices: Vec<Device> = device.into_iter().collect();
-    let order = NewOrder { firmware_id: 1, scope: Scope::Chosen, from_versions: &[], devices: &devices };
-    let (upgrade, jobs, touched) = store.add_order(&order, now)?;
-    store.changes(&hub_core::ports::store::Touched { upgrades: [upgrade].into(), ..touched })?;
-    store.claim(now, now, 3, now)?;
-    store.set_sent(&jobs.iter().map(|job| job.id).collect::<Vec<_>>(), now)?;
-    store.report_version(id, "P1", "1.0", now)?;
+    people(&store)?;
+    one_device(&store)?;
+    let found = store.engine.inner.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(found)
+}
+
+const NOW: u64 = 10_000;
+
+/// Lists, orders and messages.
+fn people(store: &dyn Store) -> Outcome<()> {
+    let page = |after: Option<&str>, search: &str| Page {
+        after: after.map(str::to_owned),
+        search: search.to_owned(),
+        limit: 5,
+    };
+    for page in [page(None, ""), page(Some("P1d150000"), ""), page(None, "d15"), page(None, "P1d15"), page(None, "x")] {
+        store.devices(&page)?;
+    }
+    store.device_products()?;
+    store.product_devices("P1", "P1d150000", 5)?;
+    store.device_count("P2")?;
+    for page in [page(None, ""), page(Some("50"), ""), page(None, "2."), page(None, "P1")] {
+        store.upgrades(&page)?;
+    }
+    let (_, jobs) = store.upgrade_jobs(50, &page(None, ""))?;
+    let last = jobs.last().map(|job| job.id.to_string());
+    for page in [page(last.as_deref(), ""), page(None, "d15"), page(None, "P1d15")] {
+        store.upgrade_jobs(50, &page)?;
+    }
+    store.device_jobs("P1d150000", &page(None, "2"))?;
+    let named = ["P2d11".to_owned(), "P2d12".to_owned(), "P1d150000".to_owned()];
+    let versions = ["1.0".to_owned()];
+    store.unknown_devices("P2", &named)?;
+    store.find_devices(&["P2d11", "P1d150000"])?;
+    for (scope, from_versions, named) in
+        [(Scope::All, &[][..], None), (Scope::All, &versions, None), (Scope::Chosen, &versions, Some(&named[..2]))]
+    {
+        let order = NewOrder { firmware_id: 2, scope, from_versions, named, whatever_they_run: false };
+        let (id, touched) = store.add_order(&order, NOW)?;
+        store.changes(&touched)?;
+        let first = store.claim_first(id, 5, NOW)?;
+        store.set_sent(&first.iter().map(|job| job.id).collect::<Vec<_>>(), NOW)?;
+        store.waiting(NOW, (0, 0), 5)?;
+        store.claim(NOW, NOW, 3, NOW, 5)?;
+        store.upgrade(id)?;
+        store.cancel_upgrade(id, NOW)?;
+    }
+    store.remove_firmware(2, NOW)?;
+    store.set_remote_config("P2", Some("{}"), NOW)?;
+    let told = |client_id: &String| ConfigDevice {
+        client_id: client_id.clone(),
+        version: Some(1),
+        result: 0,
+        pushed: true,
+        at: NOW,
+    };
+    store.note_remote_config("P2", &named[..2].iter().map(told).collect::<Vec<_>>())?;
+    store.remote_config_devices("P2", &page(None, "d"))?;
+    store.gateways()?;
+    Ok(())
+}
+
+/// What one device does, and what is done with it.
+fn one_device(store: &dyn Store) -> Outcome<()> {
+    let (id, other, named) = ("P1d150000", "P1d150001", ["P1d150000".to_owned()]);
+    store.find_device(id)?;
+    store.device(id)?;
+    let order = NewOrder {
+        firmware_id: 1,
+        scope: Scope::Chosen,
+        from_versions: &[],
+        named: Some(&named),
+        whatever_they_run: false,
+    };
+    let (upgrade, touched) = store.add_order(&order, NOW)?;
+    store.changes(&touched)?;
+    let jobs = store.claim(NOW, NOW, 3, NOW, 5)?;
+    store.set_sent(&jobs.iter().map(|job| job.id).collect::<Vec<_>>(), NOW)?;
+    let (_, touched) = store.report_version(id, "P1", "1.0", NOW)?;
+    store.changes(&touched)?;
     let progress = hub_core::ota::message::Progress {
         version: "2.0".to_owned(),
         state: "downloading".to_owned(),
@@ -120,26 +194,24 @@ pub fn whole_scans<E: Engine>(engine: E, explain: Explain) -> Outcome<Vec<String
         result_code: None,
         result_msg: None,
     };
-    store.report_progress(id, &progress, now)?;
-    store.upgrade_jobs(upgrade)?;
+    store.report_progress(id, &progress, NOW)?;
     store.open_jobs()?;
     store.orders()?;
-    store.device_jobs(id)?;
-    store.waiting(now)?;
-    store.cancel_upgrade(upgrade, now)?;
+    store.firmware_of_upgrade(upgrade)?;
+    store.cancel_upgrade(upgrade, NOW)?;
     store.renew_device(id, &mut |_: Proof| Ok(Credential::Key(vec![1])))?;
     store.bind(id, other)?;
     store.gateway(id)?;
     store.gateway_of(other)?;
     store.change_shadow(id, &mut |there| Ok(Some(there.clone())))?;
-    let rrpc = store.add_rrpc(&NewRrpc { client_id: id, request: b"a", timeout_ms: 1 }, now)?;
-    store.answer_rrpc(id, rrpc, b"b", now)?;
-    store.rrpcs(id, now)?;
-    store.add_log(id, None, &["line".to_owned()], now)?;
+    store.shadow(id)?;
+    let rrpc = store.add_rrpc(&NewRrpc { client_id: id, request: b"a", timeout_ms: 1 }, NOW)?;
+    store.answer_rrpc(id, rrpc, b"b", NOW)?;
+    store.rrpcs(id, NOW)?;
+    store.add_log(id, None, &["line".to_owned()], NOW)?;
     store.log(id, None, 10)?;
     store.set_log_level(id, 1)?;
-    store.remove_device(id, now)?;
+    store.remove_device(id, NOW)?;
     store.add_device(id, "P1", "d150000", &mut || Ok(Credential::Key(vec![1])))?;
-    let found = store.engine.inner.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(found)
+    Ok(())
 }

@@ -194,4 +194,11 @@ CREATE TABLE audit (
     detail TEXT
 ) STRICT;
 ",
+    "
+-- What is asked of a fleet finds its rows by these.
+CREATE INDEX devices_product ON devices (product_id, client_id);
+CREATE INDEX jobs_unfinished ON jobs (client_id) WHERE state IN ('waiting', 'sent', 'downloading', 'burning');
+CREATE INDEX jobs_states ON jobs (upgrade_id, state);
+CREATE INDEX remote_config_devices_product ON remote_config_devices (product_id, client_id);
+",
 ];

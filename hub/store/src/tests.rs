@@ -10,9 +10,9 @@ use super::engine::{Session, Writer};
 use super::failed::{Failed, Work};
 use super::*;
 use hub_core::devices::{Device, Devices};
-use hub_core::model::{Firmware, Problem, ProblemKind, Scope, State};
+use hub_core::model::{Firmware, Page, Problem, ProblemKind, Scope, State};
 use hub_core::ports::conformance;
-use hub_core::ports::store::Store;
+use hub_core::ports::store::{Store, Touched};
 use upgrades::NewUpgrade;
 
 struct Place {
@@ -151,7 +151,7 @@ fn hubs_that_start_at_once_share_a_database() {
     for thread in threads {
         thread.join().expect("no thread fails");
     }
-    assert_eq!(look(&open(&place.path), devices::list).len(), 100);
+    assert_eq!(look(&open(&place.path), |db| devices::list(db, &Page::first())).len(), 100);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn what_fails_changes_nothing() {
         Err::<(), _>(rusqlite::Error::InvalidQuery.into())
     });
     assert!(outcome.is_err());
-    assert_eq!(look(&store, devices::list).len(), 0);
+    assert_eq!(look(&store, |db| devices::list(db, &Page::first())).len(), 0);
 }
 
 #[test]
@@ -226,24 +226,33 @@ fn a_later_job_ends_the_one_before() {
     assert_eq!(look(&store, |db| upgrades::needing(db, firmware_id)), Some(one));
     let (later, former) = change(&store, |db| upgrades::add_job(db, two, "P1a", None, 12));
     assert_eq!(former.map(|job| job.id), Some(job));
-    let states: Vec<(i64, State)> =
-        look(&store, |db| upgrades::device_jobs(db, "P1a")).iter().map(|job| (job.id, job.state)).collect();
+    let states: Vec<(i64, State)> = look(&store, |db| upgrades::device_jobs(db, "P1a", &Page::first()))
+        .iter()
+        .map(|job| (job.id, job.state))
+        .collect();
     assert_eq!(states, [(later, State::Waiting), (job, State::Cancelled)]);
 
     change(&store, |db| upgrades::set_sent(db, &[later], 13));
     change(&store, |db| upgrades::set_sent(db, &[job], 13));
-    let claim = |told_before, tries| change(&store, |db| upgrades::claim(db, 0, told_before, tries, 13));
+    let claim = |told_before, tries| change(&store, |db| upgrades::claim(db, 0, told_before, tries, 13, 9));
     assert!(claim(13, 1).is_empty());
     assert!(claim(12, 2).is_empty());
     assert_eq!(claim(13, 2).iter().map(|job| (job.id, job.updated_at)).collect::<Vec<_>>(), [(later, 13)]);
 
-    let counts: Vec<_> = look(&store, upgrades::list).iter().map(|order| (order.id, order.counts)).collect();
+    let counts: Vec<_> =
+        look(&store, |db| upgrades::list(db, &Page::first())).iter().map(|order| (order.id, order.counts)).collect();
     let of = |id| look(&store, |db| upgrades::get(db, id)).expect("order").counts;
     assert_eq!(counts, [(two, of(two)), (one, of(one))]);
     assert_eq!((of(two).running, of(one).cancelled), (1, 1));
 
-    assert_eq!(change(&store, |db| upgrades::cancel(db, two, 14)), [later]);
-    assert_eq!(change(&store, |db| upgrades::cancel(db, two, 15)), [] as [i64; 0]);
+    let cancel = |now| {
+        change(&store, |db| {
+            let mut touched = Touched::default();
+            upgrades::cancel(db, two, now, &mut touched)?;
+            Ok(touched.jobs.into_iter().collect::<Vec<_>>())
+        })
+    };
+    assert_eq!((cancel(14), cancel(15)), (vec![later], vec![]));
     assert_eq!(of(two).cancelled, 1);
     assert_eq!(look(&store, |db| upgrades::needing(db, firmware_id)), None);
 }
@@ -258,7 +267,7 @@ fn devices_come_with_their_latest_jobs() {
     for id in ["P1a", "P1aa", "P1c", "P1a", "P1z"] {
         change(&store, |db| upgrades::add_job(db, order, id, None, 11));
     }
-    let list = look(&store, devices::list);
+    let list = look(&store, |db| devices::list(db, &Page::first()));
     let seen: Vec<_> =
         list.iter().map(|device| (device.client_id.as_str(), device.job.as_ref().map(|job| job.id))).collect();
     assert_eq!(seen, [("P1a", Some(4)), ("P1b", None), ("P1c", Some(3))]);

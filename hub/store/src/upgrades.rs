@@ -1,11 +1,13 @@
 //! Orders, and the jobs they are made of: one for each device. Of a device's jobs only the latest can be unfinished.
 
+use super::devices::{end_of, Reached};
 use super::engine::Session;
 use super::failed::Work;
 use super::firmware::{firmware_row, FIRMWARE};
-use super::values::{nonsense, params, Param, Row};
-use hub_core::model::{Counts, Job, Scope, State, Upgrade};
+use super::values::{json, nonsense, params, Param, Row};
+use hub_core::model::{Counts, Job, Page, Scope, Upgrade};
 use hub_core::ota::rules::Standing;
+use hub_core::ports::store::{Touched, Waiting, TOLD_ONE_BY_ONE};
 
 /// Columns and tables of [`job_row`].
 pub(super) const JOB: &str = "j.id, j.upgrade_id, j.client_id, j.from_version, f.version, j.state, j.percent,
@@ -48,47 +50,101 @@ pub fn latest_job(db: &dyn Session, client_id: &str) -> Work<Option<Job>> {
     db.one(&sql, params![client_id], job_row)
 }
 
-/// The jobs a device ever had, newest first.
-pub fn device_jobs(db: &dyn Session, client_id: &str) -> Work<Vec<Job>> {
-    jobs(db, "WHERE j.client_id = ?1 ORDER BY j.id DESC", params![client_id])
+/// The jobs a device had, newest first.
+pub fn device_jobs(db: &dyn Session, client_id: &str, page: &Page) -> Work<Vec<Job>> {
+    let rest = format!("WHERE j.client_id = ?1 AND j.id < ?2 AND {} ORDER BY j.id DESC LIMIT ?4", begins("f.version"));
+    let before = page.after_id()?.unwrap_or(i64::MAX);
+    jobs(db, &rest, params![client_id, before, &page.search, page.limit])
 }
 
-/// The jobs of an order, by client id.
-pub fn upgrade_jobs(db: &dyn Session, upgrade_id: i64) -> Work<Vec<Job>> {
-    jobs(db, "WHERE j.upgrade_id = ?1 ORDER BY j.client_id, j.id", params![upgrade_id])
+/// Whether a text begins with parameter 3.
+fn begins(column: &str) -> String {
+    format!("substr({column}, 1, length(CAST(?3 AS TEXT))) = CAST(?3 AS TEXT)")
 }
 
-/// Jobs that wait since `before` or longer.
-pub fn waiting(db: &dyn Session, before: u64) -> Work<Vec<Job>> {
-    jobs(db, &format!("WHERE {WAITING} AND j.updated_at <= ?1 ORDER BY j.updated_at, j.id"), params![before])
+/// Jobs of an order, by client id.
+pub fn upgrade_jobs(db: &dyn Session, upgrade: &Upgrade, page: &Page) -> Work<Vec<Job>> {
+    let after = match page.after_id()? {
+        Some(id) => match jobs_of(db, &[id])?.pop() {
+            Some(job) => (job.client_id, job.id),
+            None => return Ok(Vec::new()),
+        },
+        None => (String::new(), 0),
+    };
+    let rest = "WHERE j.upgrade_id = ?1 AND j.client_id >= ?2 AND (j.client_id > ?2 OR j.id > ?3)
+                AND j.client_id < ?4 ORDER BY j.client_id, j.id LIMIT ?5";
+    // A client id is the product's id and the name.
+    let mut begins = vec![format!("{}{}", upgrade.firmware.product_id, page.search)];
+    if !page.search.is_empty() {
+        begins.push(page.search.clone());
+    }
+    let mut found = Vec::new();
+    for begin in &begins {
+        let end = end_of(begin);
+        // Every job has an id above 0.
+        let (from, id) = if *begin > after.0 { (begin, 0) } else { (&after.0, after.1) };
+        let params = params![upgrade.id, from, id, &end, page.limit];
+        found.extend(jobs(db, rest, params)?);
+    }
+    found.sort_by(|one, other| (&one.client_id, one.id).cmp(&(&other.client_id, other.id)));
+    found.dedup_by_key(|job| job.id);
+    found.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
+    Ok(found)
+}
+
+/// So many jobs that wait since `before` or longer, after this one, the longest first.
+pub fn waiting(db: &dyn Session, before: u64, after: (u64, i64), limit: u64) -> Work<Vec<Waiting>> {
+    let sql = format!(
+        "SELECT j.updated_at, j.id, j.client_id FROM jobs j WHERE {WAITING} AND j.updated_at <= ?1 AND j.updated_at >= ?2
+         AND (j.updated_at > ?2 OR j.id > ?3) ORDER BY j.updated_at, j.id LIMIT ?4"
+    );
+    db.all(&sql, params![before, after.0, after.1, limit], |row| {
+        Ok(Waiting { at: (row.take(0)?, row.take(1)?), client_id: row.take(2)? })
+    })
 }
 
 /// The second half is the condition of an index, which not every engine concludes from the first. With an order by id alone
 /// SQLite would read the whole table.
 const WAITING: &str = "j.state = 'waiting' AND j.state IN ('waiting', 'sent')";
+const OPEN: &str = "state IN ('waiting', 'sent', 'downloading', 'burning')";
 const SENT: &str = "j.state = 'sent' AND j.state IN ('waiting', 'sent')";
 
-/// Takes the jobs that wait since `before`, and those told at `told_before` or earlier and fewer than `tries` times whose
-/// devices have not reported since.
-pub fn claim(db: &dyn Session, before: u64, told_before: u64, tries: u32, now: u64) -> Work<Vec<Job>> {
-    let not_taken = db.dialect().not_taken;
+/// Takes so many jobs that wait since `before`, and so many of those told at `told_before` or earlier and fewer than `tries`
+/// times whose devices have not reported since.
+pub fn claim(db: &dyn Session, before: u64, told_before: u64, tries: u32, now: u64, limit: u64) -> Work<Vec<Job>> {
     let ids = |condition: &str, params: &[Param<'_>]| {
-        let sql = format!("SELECT j.id FROM jobs j WHERE {condition} ORDER BY j.updated_at, j.id {not_taken}");
+        let not_taken = db.dialect().not_taken;
+        let sql = format!("SELECT j.id FROM jobs j WHERE {condition} ORDER BY j.updated_at, j.id LIMIT ?1 {not_taken}");
         db.all(&sql, params, |row| row.take::<i64>(0))
     };
-    let mut taken = ids(&format!("{WAITING} AND j.updated_at <= ?1"), params![before])?;
-    let told = format!("{SENT} AND j.updated_at <= ?1 AND j.tries < ?2");
-    taken.extend(ids(&told, params![told_before, tries])?);
-    if taken.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = format!("UPDATE jobs SET updated_at = ?2 WHERE id IN {}", db.dialect().numbers);
-    db.execute(&sql, params![&json(&taken), now])?;
-    jobs_of(db, &taken)
+    let mut taken = ids(&format!("{WAITING} AND j.updated_at <= ?2"), params![limit, before])?;
+    let told = format!("{SENT} AND j.updated_at <= ?2 AND j.tries < ?3");
+    taken.extend(ids(&told, params![limit, told_before, tries])?);
+    take(db, &taken, now)
 }
 
-fn json<T: serde::Serialize>(list: &[T]) -> String {
-    serde_json::to_string(list).unwrap_or_else(|_| "[]".to_owned())
+/// Takes so many jobs of an order that was just added.
+pub fn claim_first(db: &dyn Session, upgrade_id: i64, limit: u64, now: u64) -> Work<Vec<Job>> {
+    let not_taken = db.dialect().not_taken;
+    // Those that another hub has taken have another time.
+    let sql = format!(
+        "SELECT j.id FROM jobs j WHERE j.upgrade_id = ?1 AND j.state = 'waiting' AND j.updated_at <= j.created_at
+         ORDER BY j.client_id LIMIT ?2 {not_taken}"
+    );
+    let taken = db.all(&sql, params![upgrade_id, limit], |row| row.take(0))?;
+    take(db, &taken, now)
+}
+
+fn take(db: &dyn Session, ids: &[i64], now: u64) -> Work<Vec<Job>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "UPDATE jobs SET updated_at = CASE WHEN created_at < ?2 THEN ?2 ELSE created_at + 1 END WHERE id IN {}",
+        db.dialect().numbers
+    );
+    db.execute(&sql, params![&json(ids), now])?;
+    jobs_of(db, ids)
 }
 
 /// Adds a job that waits and returns its id. The device's unfinished one, if there is one, is called off and returned.
@@ -106,21 +162,41 @@ pub fn add_job(
     Ok((id, former))
 }
 
-/// Adds a job that waits for each of these devices. Their unfinished ones are called off and returned: their ids and orders.
-pub fn add_jobs(db: &dyn Session, upgrade_id: i64, client_ids: &[&str], now: u64) -> Work<Vec<(i64, i64)>> {
-    let (texts, client_ids) = (db.dialect().texts, json(client_ids));
-    let sql = format!(
-        "UPDATE jobs SET state = 'cancelled', updated_at = ?2 WHERE client_id IN {texts}
-         AND state IN ('waiting', 'sent', 'downloading', 'burning') RETURNING id, upgrade_id"
-    );
-    let former = db.all(&sql, params![&client_ids, now], |row| Ok((row.take(0)?, row.take(1)?)))?;
+/// Adds a job that waits for each device that is reached, and returns how many these are. Their unfinished ones are called
+/// off; `touched` hears of all that.
+pub fn add_jobs(
+    db: &dyn Session,
+    upgrade_id: i64,
+    reached: &Reached<'_>,
+    now: u64,
+    touched: &mut Touched,
+) -> Work<u64> {
+    let Reached { condition, params } = reached;
+    let (first, second) = (params.len() + 1, params.len() + 2);
+    let open = format!("{OPEN} AND client_id IN (SELECT d.client_id FROM devices d WHERE {condition})");
+    touched.jobs(&changing(db, &open, params)?);
+    let sql = format!("UPDATE jobs SET state = 'cancelled', updated_at = ?{first} WHERE {open}");
+    db.execute(&sql, &and(params, params![now]))?;
     let sql = format!(
         "INSERT INTO jobs (upgrade_id, client_id, from_version, state, tries, created_at, updated_at)
-         SELECT CAST(?2 AS BIGINT), client_id, version, 'waiting', 0, CAST(?3 AS BIGINT), CAST(?3 AS BIGINT)
-         FROM devices WHERE client_id IN {texts} ORDER BY client_id"
+         SELECT CAST(?{first} AS BIGINT), d.client_id, d.version, 'waiting', 0, CAST(?{second} AS BIGINT),
+             CAST(?{second} AS BIGINT)
+         FROM devices d WHERE {condition} ORDER BY d.client_id"
     );
-    db.execute(&sql, params![&client_ids, upgrade_id, now])?;
-    Ok(former)
+    let added = db.execute(&sql, &and(params, params![upgrade_id, now]))?;
+    touched.jobs(&changing(db, "upgrade_id = ?1", params![upgrade_id])?);
+    Ok(added)
+}
+
+/// Id and order of the jobs of a condition, and of one more than watchers are told of at most.
+fn changing(db: &dyn Session, condition: &str, params: &[Param<'_>]) -> Work<Vec<(i64, i64)>> {
+    let sql = format!("SELECT id, upgrade_id FROM jobs WHERE {condition} LIMIT ?{}", params.len() + 1);
+    let limit = TOLD_ONE_BY_ONE as u64 + 1;
+    db.all(&sql, &and(params, params![limit]), |row| Ok((row.take(0)?, row.take(1)?)))
+}
+
+fn and<'a>(params: &[Param<'a>], more: &[Param<'a>]) -> Vec<Param<'a>> {
+    [params, more].concat()
 }
 
 /// Saves where a job stands.
@@ -152,13 +228,16 @@ pub fn cancel_device(db: &dyn Session, client_id: &str, now: u64) -> Work<Option
     Ok(open)
 }
 
-/// Ends an order, and its jobs that have not begun. Returns their ids.
-pub fn cancel(db: &dyn Session, id: i64, now: u64) -> Work<Vec<i64>> {
+/// Ends an order, and its jobs that have not begun.
+pub fn cancel(db: &dyn Session, id: i64, now: u64, touched: &mut Touched) -> Work<()> {
     let sql = "UPDATE upgrades SET cancelled_at = ?2 WHERE id = ?1 AND cancelled_at IS NULL";
     db.execute(sql, params![id, now])?;
-    let sql = "UPDATE jobs SET state = 'cancelled', updated_at = ?2
-               WHERE upgrade_id = ?1 AND state IN ('waiting', 'sent') RETURNING id";
-    db.all(sql, params![id, now], |row| row.take(0))
+    touched.upgrades.insert(id);
+    let ended = "upgrade_id = ?1 AND state IN ('waiting', 'sent')";
+    touched.jobs(&changing(db, ended, params![id])?);
+    let sql = format!("UPDATE jobs SET state = 'cancelled', updated_at = ?2 WHERE {ended}");
+    db.execute(&sql, params![id, now])?;
+    Ok(())
 }
 
 /// An order to be added.
@@ -183,8 +262,14 @@ fn upgrade_row(row: &mut Row) -> Work<Upgrade> {
         from_versions: versions(row, 2)?,
         created_at: row.take(3)?,
         cancelled_at: row.take(4)?,
-        firmware: firmware_row(row, 5)?,
-        counts: Counts::default(),
+        counts: Counts {
+            waiting: row.take(5)?,
+            running: row.take(6)?,
+            done: row.take(7)?,
+            failed: row.take(8)?,
+            cancelled: row.take(9)?,
+        },
+        firmware: firmware_row(row, 10)?,
     })
 }
 
@@ -193,50 +278,32 @@ fn versions(row: &mut Row, at: usize) -> Work<Vec<String>> {
 }
 
 fn upgrade_columns() -> String {
+    // Each is looked up by itself: all in one would be counted by reading the whole table.
+    let groups = ["'waiting'", "'sent', 'downloading', 'burning'", "'done'", "'failed'", "'cancelled'"];
+    let counts =
+        groups.map(|group| format!("(SELECT count(*) FROM jobs j WHERE j.upgrade_id = u.id AND j.state IN ({group}))"));
     format!(
-        "SELECT u.id, u.scope, u.from_versions, u.created_at, u.cancelled_at, {FIRMWARE}
-         FROM upgrades u JOIN firmware f ON f.id = u.firmware_id"
+        "SELECT u.id, u.scope, u.from_versions, u.created_at, u.cancelled_at, {}, {FIRMWARE}
+         FROM upgrades u JOIN firmware f ON f.id = u.firmware_id",
+        counts.join(", ")
     )
-}
-
-fn count(counts: &mut Counts, state: State, jobs: u64) {
-    let field = match state {
-        State::Waiting => &mut counts.waiting,
-        State::Sent | State::Downloading | State::Burning => &mut counts.running,
-        State::Done => &mut counts.done,
-        State::Failed => &mut counts.failed,
-        State::Cancelled => &mut counts.cancelled,
-    };
-    *field += jobs;
 }
 
 /// One order.
 pub fn get(db: &dyn Session, id: i64) -> Work<Option<Upgrade>> {
-    let sql = format!("{} WHERE u.id = ?1", upgrade_columns());
-    let Some(mut upgrade) = db.one(&sql, params![id], upgrade_row)? else {
-        return Ok(None);
-    };
-    let sql = "SELECT state, count(*) FROM jobs WHERE upgrade_id = ?1 GROUP BY state";
-    for (state, jobs) in db.all(sql, params![id], |row| Ok((row.take(0)?, row.take(1)?)))? {
-        count(&mut upgrade.counts, state, jobs);
-    }
-    Ok(Some(upgrade))
+    db.one(&format!("{} WHERE u.id = ?1", upgrade_columns()), params![id], upgrade_row)
 }
 
-/// Every order, newest first.
-pub fn list(db: &dyn Session) -> Work<Vec<Upgrade>> {
-    let mut upgrades = db.all(&format!("{} ORDER BY u.id DESC", upgrade_columns()), &[], upgrade_row)?;
-    let sql = "SELECT upgrade_id, state, count(*) FROM jobs GROUP BY upgrade_id, state";
-    let counts = db.all(sql, &[], |row| Ok((row.take::<i64>(0)?, row.take(1)?, row.take(2)?)))?;
-    for (id, state, jobs) in counts {
-        // Sorted by falling id.
-        if let Ok(at) = upgrades.binary_search_by(|upgrade| id.cmp(&upgrade.id)) {
-            if let Some(upgrade) = upgrades.get_mut(at) {
-                count(&mut upgrade.counts, state, jobs);
-            }
-        }
-    }
-    Ok(upgrades)
+/// Orders, newest first.
+pub fn list(db: &dyn Session, page: &Page) -> Work<Vec<Upgrade>> {
+    let sql = format!(
+        "{} WHERE u.id < ?1 AND ({} OR {}) ORDER BY u.id DESC LIMIT ?2",
+        upgrade_columns(),
+        begins("f.product_id"),
+        begins("f.version")
+    );
+    let before = page.after_id()?.unwrap_or(i64::MAX);
+    db.all(&sql, params![before, page.limit, &page.search], upgrade_row)
 }
 
 /// The orders that stand for a product, newest first, as they concern one of its devices.

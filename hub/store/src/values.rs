@@ -167,6 +167,11 @@ stored_by_name!(Scope: Scope::All = "all", Scope::Chosen = "chosen", Scope::List
 stored_by_name!(State: State::Waiting = "waiting", State::Sent = "sent", State::Downloading = "downloading",
     State::Burning = "burning", State::Done = "done", State::Failed = "failed", State::Cancelled = "cancelled");
 
+/// A list as one parameter: a JSON array.
+pub fn json<T: serde::Serialize>(list: &[T]) -> String {
+    serde_json::to_string(list).unwrap_or_else(|_| "[]".to_owned())
+}
+
 /// Parameters of a statement, of whatever kinds.
 macro_rules! params {
     ($($value:expr),* $(,)?) => {

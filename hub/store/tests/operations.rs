@@ -1,169 +1,22 @@
 //! A hub without a network: devices are the broker's attachments, and their reports are handed in.
 
-use std::sync::Arc;
+mod desk;
 
 use rumqttc::mqttbytes::v4::Publish;
 use rumqttc::mqttbytes::QoS;
-use serde_json::Value;
-use tempfile::TempDir;
 use tokio::sync::broadcast;
-use tokio::sync::mpsc;
 
-use hub_core::devices::Devices;
-use hub_core::events::Event;
 use hub_core::firmware::Measured;
-use hub_core::hub::{now_ms, Hub, Parts};
-use hub_core::model::{
-    AddDevice, AddFirmware, Change, Counts, Firmware, OrderUpgrade, ProblemKind, Proof, Scope, State, Upgrade,
-};
-use hub_core::operations::{tidy, Upload};
-use hub_core::ports::store::{Outcome, Store, Stored};
-use hub_core::ports::{Events, Uplink};
-use hub_core::site::Site;
-use hub_mqtt::broker::{Attachment, Broker};
-use hub_mqtt::tls::certs::Authority;
-use hub_store::Database;
+use hub_core::hub::now_ms;
+use hub_core::model::{AddDevice, AddFirmware, Change, Counts, OrderUpgrade, Page, ProblemKind, Proof, Scope, State};
+use hub_core::operations::Upload;
+use hub_core::ports::store::{Store, Stored};
+use hub_core::ports::Uplink;
 
-struct Desk {
-    folder: TempDir,
-    store: Arc<Database>,
-    hub: Hub,
-    broker: Arc<Broker>,
-}
-
-/// Nobody is told.
-struct Quiet;
-
-impl Events for Quiet {
-    fn emit(&self, _event: &Event) {}
-}
-
-/// A hub that knows the devices a, b and c of product P1 and x of P2.
-fn desk() -> Desk {
-    let folder = tempfile::tempdir().expect("temporary folder");
-    let desk = Desk::open(folder, Some("http://localhost:1"));
-    let list = r#"{"devices":[{"productId":"P1","deviceName":"a"},{"productId":"P1","deviceName":"b"},
-        {"productId":"P1","deviceName":"c"},{"productId":"P2","deviceName":"x"}]}"#;
-    desk.store.import(&Devices::parse(list).expect("good list")).expect("import");
-    desk
-}
-
-/// A hub on the data in a folder.
-fn hub(folder: &TempDir, server: Option<&str>) -> (Hub, Arc<Database>, Arc<Broker>) {
-    let store = Arc::new(Database::open(&folder.path().join("hub.db"), false).expect("a database"));
-    let firmware_folder = folder.path().join("firmware");
-    tidy(&firmware_folder).expect("the firmware's folder");
-    let broker = Arc::new(Broker::default());
-    let hub = Hub::new(Parts {
-        events: Arc::new(Quiet),
-        store: store.clone(),
-        site: Site {
-            key: b"key".to_vec(),
-            lifetime: 60,
-            server: server.map(str::to_owned),
-            instead: None,
-            elsewhere: None,
-            folder: firmware_folder,
-        },
-        certificates: Arc::new(Authority::open(folder.path()).expect("a CA")),
-        downlink: broker.clone(),
-        verdicts: mpsc::unbounded_channel().0,
-        offer: None,
-        awaited: Default::default(),
-    });
-    (hub, store, broker)
-}
-
-fn name(product_id: &str, version: &str) -> AddFirmware {
-    AddFirmware { product_id: product_id.to_owned(), version: version.to_owned(), name: String::new(), md5: None }
-}
-
-fn order(firmware: &Firmware, scope: Scope) -> OrderUpgrade {
-    OrderUpgrade {
-        firmware_id: firmware.id,
-        scope,
-        from_versions: Vec::new(),
-        devices: Vec::new(),
-        list: String::new(),
-    }
-}
-
-impl Desk {
-    fn open(folder: TempDir, server: Option<&str>) -> Self {
-        let (hub, store, broker) = hub(&folder, server);
-        Desk { folder, store, hub, broker }
-    }
-
-    fn firmware(&self, version: &str) -> Firmware {
-        self.take_in(name("P1", version), b"firmware").expect("an upload")
-    }
-
-    fn take_in(&self, what: AddFirmware, content: &[u8]) -> Outcome<Firmware> {
-        let mut upload = self.hub.upload(what, Some(content.len() as u64))?;
-        upload.write(content)?;
-        upload.finish()
-    }
-
-    fn connect(&self, device: &str) -> Attachment {
-        let client_id = format!("P1{device}");
-        let attachment = self.broker.attach(&client_id, true);
-        self.broker.subscribe(&client_id, &format!("$ota/update/P1/{device}"), QoS::AtLeastOnce);
-        attachment
-    }
-
-    fn say(&self, device: &str, payload: String) {
-        let message = Publish::new(format!("$ota/report/P1/{device}"), QoS::AtLeastOnce, payload);
-        self.hub.device_message(&format!("P1{device}"), &message);
-    }
-
-    fn version(&self, device: &str, version: &str) {
-        self.say(device, format!(r#"{{"type":"report_version","report":{{"version":"{version}"}}}}"#));
-    }
-
-    fn progress(&self, device: &str, state: &str, version: &str) {
-        let progress = format!(r#"{{"state":"{state}","percent":"42","result_code":"-4","result_msg":"m"}}"#);
-        let report = format!(r#"{{"progress":{progress},"version":"{version}"}}"#);
-        self.say(device, format!(r#"{{"type":"report_progress","report":{report}}}"#));
-    }
-
-    fn counts(&self, upgrade: &Upgrade) -> [u64; 5] {
-        let counts = self.hub.upgrade_jobs(upgrade.id).expect("order").0.counts;
-        [counts.waiting, counts.running, counts.done, counts.failed, counts.cancelled]
-    }
-
-    fn state(&self, device: &str) -> Option<State> {
-        let device =
-            self.hub.device_list().expect("devices").into_iter().find(|one| one.client_id == format!("P1{device}"));
-        device.expect("device").job.map(|job| job.state)
-    }
-
-    fn in_firmware_folder(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.folder.path().join("firmware")).expect("folder");
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
-}
-
-/// The versions of the update commands that a device got.
-fn commands(attachment: &mut Attachment) -> Vec<String> {
-    let messages = std::iter::from_fn(|| attachment.receiver.try_recv().ok());
-    messages
-        .filter_map(|message| {
-            let value: Value = serde_json::from_slice(&message.payload).expect("JSON");
-            (value["type"] == "update_firmware").then(|| value["version"].as_str().expect("version").to_owned())
-        })
-        .collect()
-}
+use desk::{commands, desk, hub, name, order, refused, Desk};
 
 /// How often what several threads do at once is tried.
 const ROUNDS: usize = 200;
-
-fn refused<T>(outcome: Outcome<T>, kind: ProblemKind, part: &str) {
-    let problem = outcome.err().expect("must be refused");
-    assert!(problem.kind == kind && problem.detail.contains(part), "{problem:?}");
-}
 
 #[test]
 fn uploads_that_are_turned_down_leave_nothing() {
@@ -235,7 +88,7 @@ fn a_long_reason_of_a_failure_is_shown() {
     let progress = format!(r#"{{"state":"fail","result_code":"-5","result_msg":"{reason}"}}"#);
     let report = format!(r#"{{"progress":{progress},"version":"2.0"}}"#);
     desk.say("a", format!(r#"{{"type":"report_progress","report":{report}}}"#));
-    let job = desk.hub.device_jobs("P1a").expect("jobs").remove(0);
+    let job = desk.hub.device_jobs("P1a", &Page::first()).expect("jobs").jobs.remove(0);
     let kept = job.result_msg.expect("a reason");
     assert!(kept.len() >= 256 && reason.starts_with(&kept), "{kept}");
 }
@@ -254,7 +107,10 @@ fn firmware_in_use_stays() {
     assert_eq!(desk.in_firmware_folder(), [] as [&str; 0]);
     refused(desk.hub.remove_firmware(firmware.id), ProblemKind::Unknown, "no firmware 1");
     refused(desk.hub.order_upgrade(order(&firmware, Scope::All)), ProblemKind::Unknown, "no firmware 1");
-    assert_eq!(desk.hub.upgrade_list().expect("list").first().map(|order| order.firmware.clone()), Some(firmware));
+    assert_eq!(
+        desk.hub.upgrade_list(&Page::first()).expect("list").upgrades.first().map(|order| order.firmware.clone()),
+        Some(firmware)
+    );
     desk.firmware("2.0");
 }
 
@@ -285,7 +141,7 @@ fn an_order_reaches_those_there_now_and_the_others_when_they_come() {
     }
     desk.progress("b", "fail", "2.0");
     assert_eq!(desk.counts(&upgrade), [1, 0, 1, 1, 0]);
-    let job = desk.hub.device_jobs("P1b").expect("jobs").remove(0);
+    let job = desk.hub.device_jobs("P1b", &Page::first()).expect("jobs").jobs.remove(0);
     assert_eq!((job.result_code, job.result_msg.as_deref(), job.from_version.as_deref()), (Some(-4), Some("m"), None));
 
     // The order stands, but not for a device that it has already had.
@@ -318,7 +174,7 @@ fn a_device_that_starts_anew_is_told_anew() {
     assert_eq!(commands(&mut a), ["2.0"]);
     desk.version("a", "1.0");
     assert_eq!(commands(&mut a), ["2.0"]);
-    let job = desk.hub.device_jobs("P1a").expect("jobs").remove(0);
+    let job = desk.hub.device_jobs("P1a", &Page::first()).expect("jobs").jobs.remove(0);
     assert_eq!((job.state, job.percent), (State::Sent, None));
     desk.version("a", "2.0");
     assert_eq!(desk.counts(&upgrade), [0, 0, 1, 0, 0]);
@@ -352,7 +208,7 @@ fn a_newer_order_replaces_and_a_cancelled_one_ends() {
     desk.progress("a", "burning", "3.0");
     assert_eq!(desk.state("a"), Some(State::Burning));
     refused(desk.hub.cancel_upgrade(99), ProblemKind::Unknown, "no upgrade 99");
-    refused(desk.hub.upgrade_jobs(99), ProblemKind::Unknown, "no upgrade 99");
+    refused(desk.hub.upgrade_jobs(99, &Page::first()), ProblemKind::Unknown, "no upgrade 99");
 }
 
 #[test]
@@ -383,7 +239,7 @@ fn orders_that_make_no_sense_are_turned_down() {
     refused(give(OrderUpgrade { devices: names(&["P1a"]), ..of(Scope::Chosen) }), conflict, "runs 2.0 already");
     let from = OrderUpgrade { devices: names(&["P1a"]), from_versions: names(&["1.0"]), ..of(Scope::Chosen) };
     refused(give(from), conflict, r#""1.0""#);
-    assert!(desk.hub.upgrade_list().expect("list").is_empty());
+    assert!(desk.hub.upgrade_list(&Page::first()).expect("list").upgrades.is_empty());
 
     let folder = tempfile::tempdir().expect("temporary folder");
     let off = Desk::open(folder, None);
@@ -430,7 +286,7 @@ fn devices_come_and_go() {
     let unknown = ProblemKind::Unknown;
     refused(desk.hub.remove_device("P1cert"), unknown, "P1cert");
     refused(desk.hub.renew_device("P1cert"), unknown, "P1cert");
-    refused(desk.hub.device_jobs("P1cert"), unknown, "P1cert");
+    refused(desk.hub.device_jobs("P1cert", &Page::first()), unknown, "P1cert");
 }
 
 fn kinds(changes: &mut broadcast::Receiver<Change>) -> Vec<&'static str> {
@@ -520,7 +376,7 @@ fn of_two_orders_at_once_a_device_hears_the_later_one_last() {
                 scope.spawn(move || hub.order_upgrade(listed).expect("order"));
             }
         });
-        let later = desk.hub.device_jobs("P1a").expect("jobs").remove(0);
+        let later = desk.hub.device_jobs("P1a", &Page::first()).expect("jobs").jobs.remove(0);
         assert_eq!(commands(&mut a).last(), Some(&later.version));
     }
 }
@@ -538,7 +394,7 @@ fn the_command_line_offers_a_file_where_it_lies() {
     assert_eq!(first.iter().map(|stored| stored.firmware.product_id.as_str()).collect::<Vec<_>>(), ["P1", "P2"]);
     assert_eq!(desk.in_firmware_folder(), [] as [&str; 0]);
     put("2.0", true).expect("the same offer");
-    assert_eq!(desk.hub.upgrade_list().expect("orders").len(), 2);
+    assert_eq!(desk.hub.upgrade_list(&Page::first()).expect("orders").upgrades.len(), 2);
 
     // This order takes a device again and again.
     let mut a = desk.connect("a");
@@ -554,7 +410,13 @@ fn the_command_line_offers_a_file_where_it_lies() {
     put("3.0", true).expect("another version");
     desk.version("a", "1.0");
     assert_eq!(commands(&mut a), ["3.0"]);
-    let standing = desk.hub.upgrade_list().expect("orders").into_iter().filter(|order| order.cancelled_at.is_none());
+    let standing = desk
+        .hub
+        .upgrade_list(&Page::first())
+        .expect("orders")
+        .upgrades
+        .into_iter()
+        .filter(|order| order.cancelled_at.is_none());
     assert_eq!(standing.map(|order| order.firmware.version).collect::<Vec<_>>(), ["3.0", "3.0"]);
 
     desk.take_in(name("P2", "4.0"), b"other").expect("an upload");

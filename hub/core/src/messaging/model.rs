@@ -162,6 +162,9 @@ pub struct RemoteConfigDevices {
     pub config: RemoteConfig,
     /// In order of client id.
     pub devices: Vec<ConfigDevice>,
+    /// For `after` of the next page; not there on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A configuration to be published.

@@ -10,7 +10,7 @@ use crate::hub::{now_ms, Hub};
 use crate::messaging::model::*;
 use crate::messaging::rrpc::{read_id, Answer, MAX_TIME_LIMIT_MS, TIME_LIMIT_MS};
 use crate::messaging::{self, config, Address, Service};
-use crate::model::{Problem, ProblemCode, ProblemKind};
+use crate::model::{Page, Problem, ProblemCode, ProblemKind, PAGE};
 use crate::ports::messaging::NewRrpc;
 use crate::ports::store::Outcome;
 use crate::ports::Received;
@@ -27,32 +27,41 @@ impl Hub {
             _ => return Err(Problem::invalid("`qos` is 0 or 1.")),
         };
         let payload = payload.bytes()?;
-        let (devices, told) = self.tell_product(&product_id, qos, &payload, messaging::broadcast_topic)?;
-        let sent = told.len() as u64;
+        let (devices, sent) =
+            self.tell_product(&product_id, qos, &payload, messaging::broadcast_topic, &mut |_| Ok(()))?;
+        if devices == 0 {
+            return Err(problems::no_product(&product_id));
+        }
         self.events.emit(&Event::Broadcast { product_id: product_id.clone(), bytes: payload.len(), sent });
         Ok(Broadcasted { product_id, devices, sent })
     }
 
-    /// Sends a message to the connected devices of a product; returns how many the product has, and who is told.
+    /// Sends a message to the connected devices of a product, many at a time; `note` hears whom. Returns how many devices the
+    /// product has, and how many of them are told.
     fn tell_product(
         &self,
         product_id: &str,
         qos: QoS,
         payload: &[u8],
         topic: impl Fn(&str, &str) -> String,
-    ) -> Outcome<(u64, Vec<String>)> {
-        let devices = self.store.devices()?;
-        let mut devices: Vec<_> = devices.into_iter().filter(|device| device.product_id == product_id).collect();
-        let count = devices.len() as u64;
-        if devices.is_empty() {
-            return Err(problems::no_product(product_id));
+        note: &mut dyn FnMut(Vec<String>) -> Outcome<()>,
+    ) -> Outcome<(u64, u64)> {
+        let (mut count, mut sent, mut after) = (0, 0, String::new());
+        loop {
+            let devices = self.store.product_devices(product_id, &after, PAGE)?;
+            let Some((last, _)) = devices.last() else {
+                return Ok((count, sent));
+            };
+            after.clone_from(last);
+            count += devices.len() as u64;
+            let told = devices.into_iter().filter(|(client_id, name)| {
+                let message = || Publish::new(topic(product_id, name), qos, payload);
+                self.is_online(client_id) != Some(false) && self.downlink.send(message())
+            });
+            let told: Vec<String> = told.map(|(client_id, _)| client_id).collect();
+            sent += told.len() as u64;
+            note(told)?;
         }
-        devices.retain(|device| self.is_online(&device.client_id) != Some(false));
-        let told = devices.into_iter().filter(|device| {
-            let topic = topic(&device.product_id, &device.device_name);
-            self.downlink.send(Publish::new(topic, qos, payload))
-        });
-        Ok((count, told.map(|device| device.client_id).collect()))
     }
 
     /// Sends a request to a device. Its id says in [`Hub::rrpc`] what became of it; [`Hub::answers`] rings meanwhile.
@@ -113,10 +122,11 @@ impl Hub {
     }
 
     /// A product's configuration, and what its devices know of it.
-    pub fn remote_config(&self, product_id: &str) -> Outcome<RemoteConfigDevices> {
+    pub fn remote_config(&self, product_id: &str, page: &Page) -> Outcome<RemoteConfigDevices> {
         let stored = self.known_config(product_id)?;
-        let devices = self.store.remote_config_devices(product_id)?;
-        Ok(RemoteConfigDevices { config: show(product_id, stored), devices })
+        let mut devices = self.store.remote_config_devices(product_id, &page.and_one()?)?;
+        let next = page.cut(&mut devices, |device| device.client_id.clone());
+        Ok(RemoteConfigDevices { config: show(product_id, stored), devices, next })
     }
 
     /// Publishes a configuration: devices that are there are told, the others when they ask.
@@ -126,8 +136,7 @@ impl Hub {
         let stored = self.store.set_remote_config(product_id, Some(payload), now_ms())?;
         self.tell_of_config(product_id, &stored);
         if what.quiet || !stored.enabled {
-            let devices = self.store.devices()?;
-            let devices = devices.iter().filter(|device| device.product_id == product_id).count() as u64;
+            let devices = self.store.device_count(product_id)?;
             return Ok(PushedConfig { config: show(product_id, stored), devices, sent: 0 });
         }
         self.push(product_id, stored)
@@ -146,30 +155,20 @@ impl Hub {
     fn push(&self, product_id: &str, stored: config::Stored) -> Outcome<PushedConfig> {
         let payload = stored.payload.as_deref().ok_or_else(|| problems::no_config(product_id))?;
         let text = config::push_text(payload);
-        let (devices, told) =
-            match self.tell_product(product_id, QoS::AtMostOnce, text.as_bytes(), messaging::config_topic) {
-                // There may be a configuration before there are devices.
-                Err(problem) if problem.code == Some(ProblemCode::ProductUnknown) => (0, Vec::new()),
-                told => told?,
-            };
-        let sent = told.len() as u64;
-        let note = |client_id| ConfigDevice {
-            client_id,
-            version: Some(stored.version),
-            result: config::GOOD,
-            pushed: true,
-            at: now_ms(),
+        let version = Some(stored.version);
+        let mut note = |told: Vec<String>| {
+            let note =
+                |client_id| ConfigDevice { client_id, version, result: config::GOOD, pushed: true, at: now_ms() };
+            let notes: Vec<ConfigDevice> = told.into_iter().map(note).collect();
+            self.store.note_remote_config(product_id, &notes)?;
+            for ConfigDevice { client_id, version, result, pushed, .. } in notes {
+                self.events.emit(&Event::ConfigSent { client_id, version, result, pushed });
+            }
+            Ok(())
         };
-        let notes: Vec<ConfigDevice> = told.into_iter().map(note).collect();
-        self.store.note_remote_config(product_id, &notes)?;
-        for note in notes {
-            self.events.emit(&Event::ConfigSent {
-                client_id: note.client_id,
-                version: note.version,
-                result: note.result,
-                pushed: true,
-            });
-        }
+        // There may be a configuration before there are devices.
+        let (devices, sent) =
+            self.tell_product(product_id, QoS::AtMostOnce, text.as_bytes(), messaging::config_topic, &mut note)?;
         Ok(PushedConfig { config: show(product_id, stored), devices, sent })
     }
 

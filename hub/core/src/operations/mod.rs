@@ -14,6 +14,8 @@ mod shadow;
 mod upload;
 mod users;
 
+use std::collections::BTreeSet;
+
 use tokio::sync::broadcast;
 
 use crate::hub::{now_ms, Hub};
@@ -48,28 +50,42 @@ impl Hub {
         Ok(())
     }
 
-    /// Every device in order of client id.
-    pub fn device_list(&self) -> Outcome<Vec<Device>> {
-        let mut devices = self.store.devices()?;
+    /// Devices in order of client id.
+    pub fn device_list(&self, page: &Page) -> Outcome<DeviceList> {
+        let mut devices = self.store.devices(&page.and_one()?)?;
+        let next = page.cut(&mut devices, |device| device.client_id.clone());
         for device in &mut devices {
             device.online = self.is_online(&device.client_id);
         }
-        Ok(devices)
+        Ok(DeviceList { devices, next })
     }
 
-    /// Every order, newest first: also the history.
-    pub fn upgrade_list(&self) -> Outcome<Vec<Upgrade>> {
-        self.store.upgrades()
+    /// The products there are devices or firmware of, in order.
+    pub fn products(&self) -> Outcome<Vec<String>> {
+        let mut products: BTreeSet<String> = self.store.device_products()?.into_iter().collect();
+        products.extend(self.store.firmware_list()?.into_iter().map(|firmware| firmware.product_id));
+        Ok(products.into_iter().collect())
     }
 
-    /// An order with its jobs.
-    pub fn upgrade_jobs(&self, id: i64) -> Outcome<(Upgrade, Vec<Job>)> {
-        self.store.upgrade_jobs(id)
+    /// Orders, newest first: also the history.
+    pub fn upgrade_list(&self, page: &Page) -> Outcome<UpgradeList> {
+        let mut upgrades = self.store.upgrades(&page.and_one()?)?;
+        let next = page.cut(&mut upgrades, |upgrade| upgrade.id.to_string());
+        Ok(UpgradeList { upgrades, next })
     }
 
-    /// The jobs a device ever had, newest first.
-    pub fn device_jobs(&self, client_id: &str) -> Outcome<Vec<Job>> {
-        self.store.device_jobs(client_id)
+    /// An order with jobs of it, in order of client id.
+    pub fn upgrade_jobs(&self, id: i64, page: &Page) -> Outcome<UpgradeJobs> {
+        let (upgrade, mut jobs) = self.store.upgrade_jobs(id, &page.and_one()?)?;
+        let next = page.cut(&mut jobs, |job| job.id.to_string());
+        Ok(UpgradeJobs { upgrade, jobs, next })
+    }
+
+    /// The jobs a device had, newest first.
+    pub fn device_jobs(&self, client_id: &str, page: &Page) -> Outcome<JobList> {
+        let mut jobs = self.store.device_jobs(client_id, &page.and_one()?)?;
+        let next = page.cut(&mut jobs, |job| job.id.to_string());
+        Ok(JobList { jobs, next })
     }
 
     /// Every change from now on.

@@ -8,23 +8,27 @@ use crate::model::*;
 use crate::ota::rules;
 use crate::ports::store::{NewOrder, Outcome, Stored};
 
+/// Devices that are told while whoever orders waits; the sweep tells the others.
+const TOLD_AT_ONCE: u64 = 1000;
+
 impl Hub {
     /// Gives an order. Devices that are there are told at once, the others when they come.
     pub fn order_upgrade(&self, what: OrderUpgrade) -> Outcome<Upgrade> {
         check(&what)?;
-        let (stored, devices) = self.store.firmware_and_devices(what.firmware_id)?;
-        let wanted = select(&what, &stored.firmware, devices)?;
-        self.place(&stored, what.scope, &what.from_versions, wanted)
+        let stored = self.store.firmware(what.firmware_id)?;
+        let named = self.named(&what, &stored.firmware.product_id)?;
+        let order = NewOrder {
+            firmware_id: stored.firmware.id,
+            scope: what.scope,
+            from_versions: &what.from_versions,
+            named: named.as_deref(),
+            whatever_they_run: false,
+        };
+        self.place(&stored, &order)
     }
 
-    /// Gives an order for these devices.
-    pub(crate) fn place(
-        &self,
-        stored: &Stored,
-        scope: Scope,
-        from_versions: &[String],
-        devices: Vec<Device>,
-    ) -> Outcome<Upgrade> {
+    /// Gives an order for a firmware.
+    pub(crate) fn place(&self, stored: &Stored, order: &NewOrder<'_>) -> Outcome<Upgrade> {
         let now = now_ms();
         if self.site.url(stored, now / 1000).is_none() {
             return Err(Problem::conflict(
@@ -32,11 +36,30 @@ impl Hub {
             )
             .coded(ProblemCode::FirmwareServerOff, &[]));
         }
-        let order = NewOrder { firmware_id: stored.firmware.id, scope, from_versions, devices: &devices };
-        let (id, jobs, touched) = self.store.add_order(&order, now)?;
+        let (id, touched) = self.store.add_order(order, now)?;
+        let jobs = self.store.claim_first(id, TOLD_AT_ONCE, now_ms())?;
         self.send_commands(&jobs)?;
         self.notify(&touched);
         self.store.upgrade(id)
+    }
+
+    /// The client ids that an order names, in order and each once; `None` where it is for all.
+    fn named(&self, what: &OrderUpgrade, product_id: &str) -> Outcome<Option<Vec<String>>> {
+        let named: Vec<String> = match what.scope {
+            Scope::All => return Ok(None),
+            Scope::Chosen => what.devices.iter().cloned().collect::<BTreeSet<String>>().into_iter().collect(),
+            Scope::Listed => rules::read_list(&what.list, product_id).map_err(Problem::invalid)?,
+        };
+        let unknown = self.store.unknown_devices(product_id, &named)?;
+        if unknown.is_empty() {
+            return Ok(Some(named));
+        }
+        if what.scope == Scope::Listed {
+            return Err(Problem::invalid(rules::unknown_in_list(&what.list, product_id, &unknown)));
+        }
+        let unknown: Vec<String> = unknown.iter().map(|id| format!("{id:?}")).collect();
+        let unknown = rules::join(&unknown);
+        Err(Problem::invalid(format!("There is no such device of product {product_id}: {unknown}.")))
     }
 
     /// Calls off what has not begun: jobs that wait end, jobs that run go on.
@@ -70,38 +93,4 @@ fn check(what: &OrderUpgrade) -> Outcome<()> {
         check_version(version).map_err(|what| Problem::invalid(format!("`from_versions`: {what}: {version:?}.")))?;
     }
     Ok(())
-}
-
-/// The devices an order reaches now. `devices` are those of the product, in order of client id.
-fn select(what: &OrderUpgrade, firmware: &Firmware, devices: Vec<Device>) -> Outcome<Vec<Device>> {
-    let Firmware { product_id, version, .. } = firmware;
-    let named: Option<BTreeSet<String>> = match what.scope {
-        Scope::All => None,
-        Scope::Chosen => Some(what.devices.iter().cloned().collect()),
-        Scope::Listed => {
-            Some(rules::read_list(&what.list, product_id, &devices).map_err(Problem::invalid)?.into_iter().collect())
-        }
-    };
-    if let Some(named) = &named {
-        let known: BTreeSet<&String> = devices.iter().map(|device| &device.client_id).collect();
-        let unknown: Vec<String> = named.iter().filter(|id| !known.contains(id)).map(|id| format!("{id:?}")).collect();
-        if !unknown.is_empty() {
-            let unknown = rules::join(&unknown);
-            return Err(Problem::invalid(format!("There is no such device of product {product_id}: {unknown}.")));
-        }
-    }
-    let wanted: Vec<Device> = devices
-        .into_iter()
-        .filter(|device| named.as_ref().is_none_or(|named| named.contains(&device.client_id)))
-        .filter(|device| rules::reaches(what.scope, &what.from_versions, version, device.version.as_deref()))
-        .collect();
-    if wanted.is_empty() && what.scope != Scope::All {
-        return Err(Problem::conflict(if what.from_versions.is_empty() {
-            format!("Every one of these devices runs {version} already.")
-        } else {
-            let versions: Vec<String> = what.from_versions.iter().map(|version| format!("{version:?}")).collect();
-            format!("None of these devices runs one of the versions {}.", rules::join(&versions))
-        }));
-    }
-    Ok(wanted)
 }

@@ -1,7 +1,9 @@
 //! Whom an order reaches, and what a report does to a job.
 
+use std::collections::BTreeSet;
+
 use super::message::Progress;
-use crate::model::{Device, Job, Scope, State};
+use crate::model::{Job, Scope, State};
 
 /// An order that stands, as it concerns one device.
 #[derive(Clone, Debug)]
@@ -90,32 +92,30 @@ pub fn on_progress(report: &Progress, latest: &Job, now: u64) -> Option<Job> {
     })
 }
 
-/// What is wrong with an uploaded list of device names, or the client ids it names, each once.
-///
-/// `devices` are those of the product, in order of client id.
-pub fn read_list(list: &str, product_id: &str, devices: &[Device]) -> Result<Vec<String>, String> {
-    let mut found = Vec::new();
-    let mut unknown = Vec::new();
-    for (index, line) in list.trim_start_matches('\u{feff}').lines().enumerate() {
-        let name = line.split(',').next().unwrap_or_default().trim().trim_matches('"').trim();
-        if name.is_empty() || name.starts_with('#') {
-            continue;
-        }
-        let client_id = format!("{product_id}{name}");
-        match devices.binary_search_by(|device| device.client_id.as_str().cmp(&client_id)) {
-            Ok(_) => found.push(client_id),
-            Err(_) => unknown.push(format!("line {}: {:?}", index + 1, shorten(name))),
-        }
-    }
-    if !unknown.is_empty() {
-        return Err(format!("The list names what is no device of product {product_id}: {}.", join(&unknown)));
-    }
+/// The device names in an uploaded list, with the numbers of their lines.
+fn names(list: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = list.trim_start_matches('\u{feff}').lines().map(|line| line.split(',').next().unwrap_or_default());
+    let names = lines.map(|name| name.trim().trim_matches('"').trim());
+    (1..).zip(names).filter(|(_, name)| !name.is_empty() && !name.starts_with('#'))
+}
+
+/// The client ids that an uploaded list of device names is about, in order and each once.
+pub fn read_list(list: &str, product_id: &str) -> Result<Vec<String>, String> {
+    let found: BTreeSet<String> = names(list).map(|(_, name)| format!("{product_id}{name}")).collect();
     if found.is_empty() {
         return Err("The list names no device.".to_owned());
     }
-    found.sort();
-    found.dedup();
-    Ok(found)
+    Ok(found.into_iter().collect())
+}
+
+/// What is wrong with a list, where these client ids of it are of no device; they are in order.
+pub fn unknown_in_list(list: &str, product_id: &str, unknown: &[String]) -> String {
+    let is_unknown = |name: &str| unknown.binary_search(&format!("{product_id}{name}")).is_ok();
+    let lines: Vec<String> = names(list)
+        .filter(|(_, name)| is_unknown(name))
+        .map(|(line, name)| format!("line {line}: {:?}", shorten(name)))
+        .collect();
+    format!("The list names what is no device of product {product_id}: {}.", join(&lines))
 }
 
 /// Most entries of a list that a message names.
@@ -141,7 +141,6 @@ fn shorten(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Proof;
 
     fn job(state: State) -> Job {
         Job {
@@ -266,31 +265,22 @@ mod tests {
         assert_eq!((after.percent, after.result_code, after.result_msg), (Some(100), None, None));
     }
 
-    fn device(name: &str) -> Device {
-        Device {
-            client_id: format!("P1{name}"),
-            product_id: "P1".to_owned(),
-            device_name: name.to_owned(),
-            proof: Proof::Secret,
-            online: None,
-            version: None,
-            reported_at: None,
-            job: None,
-        }
-    }
-
     #[test]
     fn lists() {
-        let devices = [device("a"), device("b"), device("c")];
-        let read = |list: &str| read_list(list, "P1", &devices);
+        let read = |list: &str| read_list(list, "P1");
         let text = "\u{feff}# those\r\n\r\nc\r\n a , floor 3\r\n\"c\"\r\n";
         assert_eq!(read(text), Ok(vec!["P1a".to_owned(), "P1c".to_owned()]));
-        let wrong = read("a\nx\n\nb\ny y,1\n").expect_err("unknown names");
-        assert!(wrong.contains("line 2: \"x\", line 5: \"y y\"") && wrong.contains("product P1"), "{wrong}");
+        let wrong = |list: &str, known: &[&str]| {
+            let mut unknown = read(list).expect("names");
+            unknown.retain(|id| !known.contains(&id.as_str()));
+            unknown_in_list(list, "P1", &unknown)
+        };
+        let text = wrong("a\nx\n\nb\ny y,1\n", &["P1a", "P1b"]);
+        assert!(text.contains("line 2: \"x\", line 5: \"y y\"") && text.contains("product P1"), "{text}");
         let long: String = (0..100).map(|n| format!("{n}\n")).collect();
-        let wrong = read(&long).expect_err("unknown names");
-        assert!(wrong.contains("line 20: \"19\" and 80 more"), "{wrong}");
-        assert!(read(&"z".repeat(100_000)).is_err_and(|wrong| wrong.len() < 500));
+        let text = wrong(&long, &[]);
+        assert!(text.contains("line 20: \"19\" and 80 more"), "{text}");
+        assert!(wrong(&"z".repeat(100_000), &[]).len() < 500);
         for empty in ["", "\n\n", "# none\n", ",,\n"] {
             assert_eq!(read(empty), Err("The list names no device.".to_owned()));
         }

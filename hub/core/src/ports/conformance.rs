@@ -10,10 +10,11 @@ use crate::devices::Devices;
 use crate::messaging::model::{ConfigDevice, Payload, RrpcState};
 use crate::messaging::rrpc::Answer;
 use crate::model::{
-    AddFirmware, AuditEntry, Change, Direction, Firmware, Gateway, Problem, ProblemCode, ProblemKind, Product, Proof,
-    Resource, Role, Scope, Signature, State, User,
+    AddFirmware, AuditEntry, Change, Direction, Firmware, Gateway, Job, Page, Problem, ProblemCode, ProblemKind,
+    Product, Proof, Resource, Role, Scope, Signature, State, User,
 };
 use crate::ota::message::Progress;
+use crate::ota::rules::reaches;
 use crate::shadow::Document;
 
 /// An empty store, and what must live as long as it does.
@@ -22,8 +23,8 @@ pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 /// Runs the whole suite; each part gets a store of its own.
 pub fn check(open: &mut dyn FnMut() -> Opened) {
     for part in [
-        devices, firmware, orders, reports, claims, shadows, products, gateways, requests, configs, logs, keys,
-        resources, figures, users, audit,
+        devices, firmware, orders, reports, claims, reach, pages, shadows, products, gateways, requests, configs, logs,
+        keys, resources, figures, users, audit,
     ] {
         let (store, _keep) = open();
         import(&*store);
@@ -58,8 +59,7 @@ fn a_firmware(version: &str) -> Firmware {
 }
 
 fn order(store: &dyn Store, firmware_id: i64, scope: Scope, now: u64) -> i64 {
-    let devices = store.devices().expect("devices");
-    let order = NewOrder { firmware_id, scope, from_versions: &[], devices: &devices };
+    let order = NewOrder { firmware_id, scope, from_versions: &[], named: None, whatever_they_run: true };
     store.add_order(&order, now).expect("ordered").0
 }
 
@@ -68,7 +68,7 @@ fn code<T>(outcome: Result<T, Problem>) -> Option<ProblemCode> {
 }
 
 fn states(store: &dyn Store, upgrade: i64) -> Vec<State> {
-    let (_, jobs) = store.upgrade_jobs(upgrade).expect("jobs");
+    let (_, jobs) = store.upgrade_jobs(upgrade, &Page::first()).expect("jobs");
     jobs.iter().map(|job| job.state).collect()
 }
 
@@ -131,9 +131,10 @@ fn orders(store: &dyn Store) {
     let second = order(store, firmware, Scope::Chosen, 6);
     assert_eq!(states(store, first), [State::Cancelled; 2]);
     assert_eq!(states(store, second), [State::Waiting; 2]);
-    let gone = NewOrder { firmware_id: firmware + 1, scope: Scope::All, from_versions: &[], devices: &[] };
+    let (firmware_id, scope) = (firmware + 1, Scope::All);
+    let gone = NewOrder { firmware_id, scope, from_versions: &[], named: None, whatever_they_run: false };
     assert_eq!(code(store.add_order(&gone, 7)), Some(ProblemCode::FirmwareUnknown));
-    assert_eq!(store.upgrades().map(|upgrades| upgrades.len()), Ok(2));
+    assert_eq!(store.upgrades(&Page::first()).map(|upgrades| upgrades.len()), Ok(2));
     let (upgrade, touched) = store.cancel_upgrade(second, 8).expect("cancelled");
     assert_eq!((upgrade.counts.cancelled, touched.jobs.len()), (2, 2));
     assert_eq!(code(store.cancel_upgrade(second + 1, 9)), Some(ProblemCode::UpgradeUnknown));
@@ -160,7 +161,7 @@ fn reports(store: &dyn Store) {
     store.set_sent(&[job.id], 9).expect("kept");
     assert_eq!(states(store, upgrade), [State::Downloading, State::Waiting]);
     store.report_progress("P1a", &report("fail"), 10).expect("kept");
-    let job = store.job(job.id).expect("answer").expect("job");
+    let job = store.jobs(&[job.id]).expect("answer").pop().expect("job");
     assert_eq!((job.state, job.result_code, job.result_msg.as_deref()), (State::Failed, Some(-5), Some("cause")));
     let (tell, _) = store.report_version("P1b", "P1", "2.0", 11).expect("kept");
     assert_eq!((tell, states(store, upgrade)), (None, vec![State::Failed, State::Done]));
@@ -171,18 +172,131 @@ fn reports(store: &dyn Store) {
 }
 
 fn claims(store: &dyn Store) {
-    order(store, add_firmware(store, "2.0"), Scope::Chosen, 5);
-    assert_eq!(store.waiting(4).map(|jobs| jobs.len()), Ok(0));
-    assert_eq!(store.waiting(5).map(|jobs| jobs.len()), Ok(2));
-    let taken = store.claim(5, 0, 3, 6).expect("jobs");
-    assert_eq!(taken.len(), 2);
-    // The other hub finds none.
-    assert_eq!(store.claim(5, 0, 3, 6).map(|jobs| jobs.len()), Ok(0));
-    let ids: Vec<i64> = taken.iter().map(|job| job.id).collect();
-    store.set_sent(&ids, 7).expect("kept");
-    assert_eq!(store.claim(0, 7, 2, 8).map(|jobs| jobs.len()), Ok(2));
-    store.set_sent(&ids, 9).expect("kept");
-    assert_eq!(store.claim(0, 9, 2, 10).map(|jobs| jobs.len()), Ok(0));
+    let upgrade = order(store, add_firmware(store, "2.0"), Scope::Chosen, 5);
+    let waiting = |before, after, limit| store.waiting(before, after, limit).expect("jobs");
+    assert_eq!(waiting(4, (0, 0), 9), []);
+    let all = waiting(5, (0, 0), 9);
+    assert_eq!(all.iter().map(|job| job.client_id.as_str()).collect::<Vec<_>>(), ["P1a", "P1b"]);
+    assert_eq!((waiting(5, (0, 0), 1), waiting(5, all[0].at, 9)), (all[..1].to_vec(), all[1..].to_vec()));
+    let ids = |jobs: Result<Vec<Job>, Problem>| jobs.expect("jobs").iter().map(|job| job.id).collect::<Vec<_>>();
+    let first = ids(store.claim_first(upgrade, 1, 5));
+    // Whoever comes next finds the other one, and who comes after that none.
+    let second = ids(store.claim(5, 0, 3, 6, 1));
+    assert_eq!((first.len(), second.len(), first == second), (1, 1, false));
+    assert_eq!((ids(store.claim_first(upgrade, 9, 6)), ids(store.claim(5, 0, 3, 6, 9))), (vec![], vec![]));
+    let both = [first, second].concat();
+    store.set_sent(&both, 7).expect("kept");
+    assert_eq!(ids(store.claim(0, 7, 2, 8, 9)).len(), 2);
+    store.set_sent(&both, 9).expect("kept");
+    assert!(ids(store.claim(0, 9, 2, 10, 9)).is_empty());
+}
+
+/// Whom an order reaches is worked out by the database as it is by the rules.
+fn reach(store: &dyn Store) {
+    let firmware_id = add_firmware(store, "2.0");
+    store.add_device("P2a", "P2", "a", &mut key).expect("added");
+    for (id, version) in [("P1b", "1.0"), ("P1c", "1.1"), ("P1d", "2.0")] {
+        if store.find_device(id).expect("answer").is_none() {
+            store.add_device(id, "P1", &id[2..], &mut key).expect("added");
+        }
+        store.report_version(id, "P1", version, 1).expect("kept");
+    }
+    let running = [("P1a", None), ("P1b", Some("1.0")), ("P1c", Some("1.1")), ("P1d", Some("2.0"))];
+    let versions = ["1.0".to_owned(), "1.1'".to_owned()];
+    let named = ["P1a".to_owned(), "P1b".to_owned(), "P1d".to_owned(), "P2a".to_owned(), "P1none".to_owned()];
+    for (scope, from_versions, named) in [
+        (Scope::All, &[][..], None),
+        (Scope::All, &versions, None),
+        (Scope::Chosen, &[], Some(&named[..])),
+        (Scope::Chosen, &versions, Some(&named)),
+        (Scope::Listed, &[], Some(&named)),
+    ] {
+        let order = NewOrder { firmware_id, scope, from_versions, named, whatever_they_run: false };
+        let (upgrade, _) = store.add_order(&order, 5).expect("ordered");
+        let (_, jobs) = store.upgrade_jobs(upgrade, &Page::first()).expect("jobs");
+        let reached: Vec<(&str, Option<&str>)> =
+            jobs.iter().map(|job| (job.client_id.as_str(), job.from_version.as_deref())).collect();
+        let is_named = |id: &str| named.is_none_or(|named| named.iter().any(|name| name == id));
+        let wanted = running
+            .into_iter()
+            .filter(|(id, version)| is_named(id) && reaches(scope, from_versions, "2.0", *version))
+            .collect::<Vec<_>>();
+        assert_eq!(reached, wanted, "{scope:?} {from_versions:?}");
+    }
+    let before = store.upgrades(&Page::first()).expect("orders");
+    let there = ["P1d".to_owned()];
+    let order = NewOrder {
+        firmware_id,
+        scope: Scope::Chosen,
+        from_versions: &[],
+        named: Some(&there),
+        whatever_they_run: false,
+    };
+    assert!(store.add_order(&order, 6).is_err_and(|problem| problem.kind == ProblemKind::Conflict));
+    assert_eq!(store.upgrades(&Page::first()), Ok(before));
+    assert_eq!(store.unknown_devices("P1", &named), Ok(vec!["P1none".to_owned(), "P2a".to_owned()]));
+    assert_eq!(store.device_products(), Ok(vec!["P1".to_owned(), "P2".to_owned()]));
+    assert_eq!(store.device_count("P1"), Ok(4));
+    let part = store.product_devices("P1", "P1a", 2).expect("devices");
+    assert_eq!(part.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+    let found = store.find_devices(&["P1a", "P1none", "P2a"]).expect("devices");
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["P1a", "P2a"]);
+}
+
+/// A page begins after the last entry of the one before, and has only what was searched for.
+fn pages(store: &dyn Store) {
+    for id in ["P2aa", "P2b", "P2a"] {
+        store.add_device(id, "P2", &id[2..], &mut key).expect("added");
+    }
+    let page = |after: Option<&str>, search: &str, limit| Page {
+        after: after.map(str::to_owned),
+        search: search.to_owned(),
+        limit,
+    };
+    let devices = |page: Page| {
+        let devices = store.devices(&page).expect("devices");
+        devices.into_iter().map(|device| (device.client_id, device.job.map(|job| job.upgrade_id))).collect::<Vec<_>>()
+    };
+    let firmware = add_firmware(store, "2.0");
+    let (first, second) = (order(store, firmware, Scope::Chosen, 5), order(store, firmware, Scope::Chosen, 6));
+    let of = |ids: &[&str]| ids.iter().map(|id| ((*id).to_owned(), id.starts_with("P1").then_some(second))).collect();
+    let all: Vec<_> = of(&["P1a", "P1b", "P2a", "P2aa", "P2b"]);
+    assert_eq!(devices(page(None, "", 9)), all);
+    assert_eq!(devices(page(Some("P1b"), "", 2)), all[2..4]);
+    assert_eq!(devices(page(None, "a", 9)), of(&["P1a", "P2a", "P2aa"]));
+    assert_eq!(devices(page(Some("P1a"), "a", 1)), of(&["P2a"]));
+    assert_eq!(devices(page(None, "P2", 9)), all[2..]);
+    assert_eq!((devices(page(None, "%", 9)), devices(page(None, "A", 9))), (vec![], vec![]));
+
+    let orders = |page: Page| {
+        let orders = store.upgrades(&page).expect("orders");
+        orders.into_iter().map(|order| (order.id, order.counts.waiting, order.counts.cancelled)).collect::<Vec<_>>()
+    };
+    assert_eq!(orders(page(None, "", 9)), [(second, 2, 0), (first, 0, 2)]);
+    let after = second.to_string();
+    assert_eq!((orders(page(Some(&after), "", 9)), orders(page(None, "", 1)).len()), (vec![(first, 0, 2)], 1));
+    let count = |search| orders(page(None, search, 9)).len();
+    assert_eq!((count("P1"), count("2."), count("1")), (2, 2, 0));
+
+    let jobs = |page: Page| store.upgrade_jobs(second, &page).expect("jobs").1;
+    let both = jobs(page(None, "", 9));
+    let after = both[0].id.to_string();
+    assert_eq!(
+        (both.len(), jobs(page(Some(&after), "", 9)), jobs(page(None, "", 1))),
+        (2, both[1..].to_vec(), both[..1].to_vec())
+    );
+    assert_eq!((jobs(page(None, "b", 9)), jobs(page(None, "P1b", 9))), (both[1..].to_vec(), both[1..].to_vec()));
+    assert_eq!(jobs(page(None, "P2", 9)), []);
+
+    let history = |page: Page| store.device_jobs("P1a", &page).expect("jobs");
+    let both = history(page(None, "", 9));
+    let after = both[0].id.to_string();
+    assert_eq!(
+        (both.len(), history(page(Some(&after), "", 9)), history(page(None, "", 1))),
+        (2, both[1..].to_vec(), both[..1].to_vec())
+    );
+    assert_eq!((history(page(None, "2.0", 9)).len(), history(page(None, "0", 9)).len()), (2, 0));
+    assert!(store.device_jobs("P1a", &page(Some("x"), "", 9)).is_err());
 }
 
 fn products(store: &dyn Store) {
@@ -291,8 +405,8 @@ fn configs(store: &dyn Store) {
     store.note_remote_config("P1", &[none, told("P1gone", Some(1), 0, 6)]).expect("kept");
     let one = told("P1a", Some(3), 0, 7);
     store.note_remote_config("P1", &[told("P1b", Some(1), 0, 6), one.clone()]).expect("kept");
-    assert_eq!(store.remote_config_devices("P1"), Ok(vec![one, told("P1b", Some(1), 0, 6)]));
-    assert_eq!(store.remote_config_devices("P0"), Ok(Vec::new()));
+    assert_eq!(store.remote_config_devices("P1", &Page::first()), Ok(vec![one, told("P1b", Some(1), 0, 6)]));
+    assert_eq!(store.remote_config_devices("P0", &Page::first()), Ok(Vec::new()));
 }
 
 fn gateways(store: &dyn Store) {

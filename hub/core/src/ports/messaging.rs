@@ -3,7 +3,7 @@
 use crate::messaging::config;
 use crate::messaging::model::{ConfigDevice, Rrpc};
 use crate::messaging::rrpc::Answer;
-use crate::model::Problem;
+use crate::model::{Page, Problem};
 
 /// A request to a device, to be kept.
 pub struct NewRrpc<'a> {
@@ -44,6 +44,6 @@ pub trait MessagingStore {
     /// Devices have been told of a configuration.
     fn note_remote_config(&self, product_id: &str, told: &[ConfigDevice]) -> Result<(), Problem>;
 
-    /// What the devices of a product were told last, in order of client id.
-    fn remote_config_devices(&self, product_id: &str) -> Result<Vec<ConfigDevice>, Problem>;
+    /// What devices of a product were told last, in order of client id.
+    fn remote_config_devices(&self, product_id: &str, page: &Page) -> Result<Vec<ConfigDevice>, Problem>;
 }

@@ -2,7 +2,7 @@
 //!
 //! What a rule says about a report is worked out inside the transaction, so that two hubs on one store agree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::figures::Figures;
@@ -12,7 +12,7 @@ use super::products::Products;
 use super::shadows::Shadows;
 use crate::devices::{self, Devices};
 use crate::firmware::Measured;
-use crate::model::{AddFirmware, Change, Device, Firmware, Job, Problem, Proof, Scope, Upgrade};
+use crate::model::{AddFirmware, Change, Device, Firmware, Job, Page, Problem, Proof, Scope, Upgrade};
 use crate::ota::message::Progress;
 use crate::ports::logs::LogStore;
 use crate::ports::messaging::MessagingStore;
@@ -57,13 +57,32 @@ pub struct Touched {
     pub gateways: BTreeSet<String>,
     /// Client ids of shadows.
     pub shadows: BTreeSet<String>,
+    /// More than is worth telling of one by one.
+    pub many: bool,
 }
+
+/// Jobs of one transaction that watchers are told of one by one.
+pub const TOLD_ONE_BY_ONE: usize = 1000;
 
 impl Touched {
     /// A job has changed, and so its order's counts.
     pub fn job(&mut self, job: &Job) {
         self.jobs.insert(job.id);
         self.upgrades.insert(job.upgrade_id);
+    }
+
+    /// These jobs of an order have changed, or more than these.
+    pub fn jobs(&mut self, jobs: &[(i64, i64)]) {
+        self.many |= jobs.len() > TOLD_ONE_BY_ONE;
+        for &(id, upgrade_id) in jobs {
+            self.jobs.insert(id);
+            self.upgrades.insert(upgrade_id);
+        }
+    }
+
+    /// Whether watchers had better ask for everything again.
+    pub fn is_much(&self) -> bool {
+        self.many || self.jobs.len() > TOLD_ONE_BY_ONE
     }
 }
 
@@ -75,8 +94,19 @@ pub struct NewOrder<'a> {
     pub scope: Scope,
     /// Only devices that run one of these; empty: any.
     pub from_versions: &'a [String],
-    /// The devices it reaches now.
-    pub devices: &'a [Device],
+    /// Of the product's devices, only those with one of these client ids.
+    pub named: Option<&'a [String]>,
+    /// Also devices that run the version already.
+    pub whatever_they_run: bool,
+}
+
+/// A job that waits, as far as it must be known to find out whether its device is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Since when, and the job's id: where the next page goes on.
+    pub at: (u64, i64),
+    /// Whose it is.
+    pub client_id: String,
 }
 
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
@@ -92,8 +122,20 @@ pub trait Store:
     /// One device with its latest job, but for whether it is there.
     fn device(&self, client_id: &str) -> Outcome<Option<Device>>;
 
-    /// Every device in order of client id with its latest job, but for whether it is there.
-    fn devices(&self) -> Outcome<Vec<Device>>;
+    /// What must be known to reach these devices, as far as they are known, by client id.
+    fn find_devices(&self, client_ids: &[&str]) -> Outcome<BTreeMap<String, devices::Device>>;
+
+    /// Devices in order of client id with their latest jobs, but for whether they are there.
+    fn devices(&self, page: &Page) -> Outcome<Vec<Device>>;
+
+    /// Client id and device name of so many devices of a product, after this client id, in order.
+    fn product_devices(&self, product_id: &str, after: &str, limit: u64) -> Outcome<Vec<(String, String)>>;
+
+    /// How many devices a product has.
+    fn device_count(&self, product_id: &str) -> Outcome<u64>;
+
+    /// Which of these client ids are of no device of the product, in order.
+    fn unknown_devices(&self, product_id: &str, client_ids: &[String]) -> Outcome<Vec<String>>;
 
     /// Every client id, in order.
     fn client_ids(&self) -> Outcome<Vec<String>>;
@@ -158,26 +200,30 @@ pub trait Store:
     /// Given again with another file, the version is that file from now on.
     fn offer(&self, products: &[String], file: &Measured, on_report: bool, now: u64) -> Outcome<Vec<Stored>>;
 
-    /// A firmware, and the devices of its product without their jobs, in order of client id.
-    fn firmware_and_devices(&self, firmware_id: i64) -> Outcome<(Stored, Vec<Device>)>;
+    /// A firmware on offer.
+    fn firmware(&self, id: i64) -> Outcome<Stored>;
 
-    /// Every order, newest first.
-    fn upgrades(&self) -> Outcome<Vec<Upgrade>>;
+    /// Orders, newest first.
+    fn upgrades(&self, page: &Page) -> Outcome<Vec<Upgrade>>;
 
     /// An order.
     fn upgrade(&self, id: i64) -> Outcome<Upgrade>;
 
-    /// An order with its jobs, by client id.
-    fn upgrade_jobs(&self, id: i64) -> Outcome<(Upgrade, Vec<Job>)>;
+    /// An order with jobs of it, by client id.
+    fn upgrade_jobs(&self, id: i64, page: &Page) -> Outcome<(Upgrade, Vec<Job>)>;
 
-    /// The jobs a device ever had, newest first.
-    fn device_jobs(&self, client_id: &str) -> Outcome<Vec<Job>>;
+    /// The jobs a device had, newest first.
+    fn device_jobs(&self, client_id: &str, page: &Page) -> Outcome<Vec<Job>>;
 
-    /// The job with this id.
-    fn job(&self, id: i64) -> Outcome<Option<Job>>;
+    /// The jobs with these ids, by id.
+    fn jobs(&self, ids: &[i64]) -> Outcome<Vec<Job>>;
 
-    /// Keeps an order with a waiting job for each device; their unfinished jobs are called off. Returns its id and jobs.
-    fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Vec<Job>, Touched)>;
+    /// Keeps an order with a waiting job for each device that it reaches; their unfinished jobs are called off. An order that
+    /// reaches none is refused, unless it is for all. Returns its id.
+    fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Touched)>;
+
+    /// Takes so many jobs of an order that was just added, as [`Store::claim`] does.
+    fn claim_first(&self, upgrade_id: i64, limit: u64, now: u64) -> Outcome<Vec<Job>>;
 
     /// Ends an order, and its jobs that have not begun.
     fn cancel_upgrade(&self, id: i64, now: u64) -> Outcome<(Upgrade, Touched)>;
@@ -198,12 +244,12 @@ pub trait Store:
     /// counts more.
     fn set_sent(&self, jobs: &[i64], now: u64) -> Outcome<()>;
 
-    /// Jobs that wait since `before` or longer.
-    fn waiting(&self, before: u64) -> Outcome<Vec<Job>>;
+    /// So many jobs that wait since `before` or longer, after this one, the longest first.
+    fn waiting(&self, before: u64, after: (u64, i64), limit: u64) -> Outcome<Vec<Waiting>>;
 
-    /// Takes the jobs that wait since `before`, and those told at `told_before` or earlier and fewer than `tries` times
-    /// whose devices have not reported since. Other hubs do not find them for a while.
-    fn claim(&self, before: u64, told_before: u64, tries: u32, now: u64) -> Outcome<Vec<Job>>;
+    /// Takes so many jobs that wait since `before`, and so many of those told at `told_before` or earlier and fewer than
+    /// `tries` times whose devices have not reported since. Other hubs do not find them for a while.
+    fn claim(&self, before: u64, told_before: u64, tries: u32, now: u64, limit: u64) -> Outcome<Vec<Job>>;
 
     /// How the touched things are now, in the order watchers are told.
     fn changes(&self, touched: &Touched) -> Outcome<Vec<Change>>;

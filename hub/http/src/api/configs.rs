@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::extract::{Json, Path};
+use super::extract::{Json, Path, Query};
 use super::failure::Failure;
 use super::Console;
 use hub_core::messaging::model::{
     PublishConfig, PushedConfig, RemoteConfig, RemoteConfigDevices, RemoteConfigList, SwitchConfig,
 };
+use hub_core::model::Page;
 
 /// Every product's remote configuration.
 #[utoipa::path(get, path = "/api/configs", operation_id = "config_list",
@@ -20,14 +21,15 @@ pub async fn list(State(console): State<Arc<Console>>) -> Result<axum::Json<Remo
     Ok(axum::Json(RemoteConfigList { configs }))
 }
 
-/// A product's remote configuration, and what each device was told last.
+/// A product's remote configuration, and what devices were told last: a page of them.
 #[utoipa::path(get, path = "/api/configs/{product_id}", operation_id = "config",
-    params(("product_id" = String, Path)), responses((status = 200, body = RemoteConfigDevices)))]
+    params(("product_id" = String, Path), Page), responses((status = 200, body = RemoteConfigDevices)))]
 pub async fn show(
     State(console): State<Arc<Console>>,
     Path(product_id): Path<String>,
+    Query(page): Query<Page>,
 ) -> Result<axum::Json<RemoteConfigDevices>, Failure> {
-    Ok(axum::Json(console.ask(move |hub| hub.remote_config(&product_id)).await?))
+    Ok(axum::Json(console.ask(move |hub| hub.remote_config(&product_id, &page)).await?))
 }
 
 /// Publishes a configuration as the next version. Devices that are there are told, the others when they ask.

@@ -7,16 +7,19 @@ use axum::http::StatusCode;
 use axum::Extension;
 
 use super::audit::Said;
-use super::extract::{Json, Path};
+use super::extract::{Json, Path, Query};
 use super::failure::Failure;
 use super::Console;
-use hub_core::model::{AddDevice, DeviceList, JobList, NewDevice};
+use hub_core::model::{AddDevice, DeviceList, JobList, NewDevice, Page};
 
-/// Every device.
-#[utoipa::path(get, path = "/api/devices", operation_id = "device_list", responses((status = 200, body = DeviceList)))]
-pub async fn list(State(console): State<Arc<Console>>) -> Result<axum::Json<DeviceList>, Failure> {
-    let devices = console.ask(|hub| hub.device_list()).await?;
-    Ok(axum::Json(DeviceList { devices }))
+/// A page of the devices.
+#[utoipa::path(get, path = "/api/devices", operation_id = "device_list", params(Page),
+    responses((status = 200, body = DeviceList)))]
+pub async fn list(
+    State(console): State<Arc<Console>>,
+    Query(page): Query<Page>,
+) -> Result<axum::Json<DeviceList>, Failure> {
+    Ok(axum::Json(console.ask(move |hub| hub.device_list(&page)).await?))
 }
 
 /// Adds a device. The answer holds its secret or certificate for the only time.
@@ -49,13 +52,13 @@ pub async fn remove(State(console): State<Arc<Console>>, Path(client_id): Path<S
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Every upgrade a device ever had.
+/// A page of the upgrades a device had.
 #[utoipa::path(get, path = "/api/devices/{client_id}/jobs", operation_id = "device_jobs",
-    params(("client_id" = String, Path)), responses((status = 200, body = JobList)))]
+    params(("client_id" = String, Path), Page), responses((status = 200, body = JobList)))]
 pub async fn jobs(
     State(console): State<Arc<Console>>,
     Path(client_id): Path<String>,
+    Query(page): Query<Page>,
 ) -> Result<axum::Json<JobList>, Failure> {
-    let jobs = console.ask(move |hub| hub.device_jobs(&client_id)).await?;
-    Ok(axum::Json(JobList { jobs }))
+    Ok(axum::Json(console.ask(move |hub| hub.device_jobs(&client_id, &page)).await?))
 }

@@ -1,6 +1,5 @@
 //! `/api/hub`: the hub itself.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -16,16 +15,12 @@ pub async fn about(
     State(console): State<Arc<Console>>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<About>, Failure> {
-    let products = console.ask(|hub| {
-        let of_devices = hub.device_list()?.into_iter().map(|device| device.product_id);
-        let of_firmware = hub.firmware_list()?.into_iter().map(|firmware| firmware.product_id);
-        Ok(of_devices.chain(of_firmware).collect::<BTreeSet<String>>())
-    });
+    let products = console.ask(|hub| hub.products());
     Ok(Json(About {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         broker: console.broker.clone(),
         max_upload: console.max_upload,
-        products: products.await?.into_iter().collect(),
+        products: products.await?,
         addresses: console.addresses.clone(),
         ca_pem: console.ca_pem.clone(),
         caller,

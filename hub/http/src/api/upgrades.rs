@@ -7,17 +7,19 @@ use axum::http::StatusCode;
 use axum::Extension;
 
 use super::audit::Said;
-use super::extract::{Json, Path};
+use super::extract::{Json, Path, Query};
 use super::failure::Failure;
 use super::Console;
-use hub_core::model::{Firmware, OrderUpgrade, Upgrade, UpgradeJobs, UpgradeList};
+use hub_core::model::{Firmware, OrderUpgrade, Page, Upgrade, UpgradeJobs, UpgradeList};
 
-/// Every order, also those of the past.
-#[utoipa::path(get, path = "/api/upgrades", operation_id = "upgrade_list",
+/// A page of the orders, also those of the past.
+#[utoipa::path(get, path = "/api/upgrades", operation_id = "upgrade_list", params(Page),
     responses((status = 200, body = UpgradeList)))]
-pub async fn list(State(console): State<Arc<Console>>) -> Result<axum::Json<UpgradeList>, Failure> {
-    let upgrades = console.ask(|hub| hub.upgrade_list()).await?;
-    Ok(axum::Json(UpgradeList { upgrades }))
+pub async fn list(
+    State(console): State<Arc<Console>>,
+    Query(page): Query<Page>,
+) -> Result<axum::Json<UpgradeList>, Failure> {
+    Ok(axum::Json(console.ask(move |hub| hub.upgrade_list(&page)).await?))
 }
 
 /// Orders an upgrade. Devices that are there are told at once, the others when they come.
@@ -33,15 +35,15 @@ pub async fn order(
     Ok((StatusCode::CREATED, Extension(said), axum::Json(upgrade)))
 }
 
-/// An order with its jobs.
-#[utoipa::path(get, path = "/api/upgrades/{id}", operation_id = "upgrade_jobs", params(("id" = i64, Path)),
+/// An order with a page of its jobs.
+#[utoipa::path(get, path = "/api/upgrades/{id}", operation_id = "upgrade_jobs", params(("id" = i64, Path), Page),
     responses((status = 200, body = UpgradeJobs)))]
 pub async fn show(
     State(console): State<Arc<Console>>,
     Path(id): Path<i64>,
+    Query(page): Query<Page>,
 ) -> Result<axum::Json<UpgradeJobs>, Failure> {
-    let (upgrade, jobs) = console.ask(move |hub| hub.upgrade_jobs(id)).await?;
-    Ok(axum::Json(UpgradeJobs { upgrade, jobs }))
+    Ok(axum::Json(console.ask(move |hub| hub.upgrade_jobs(id, &page)).await?))
 }
 
 /// Calls off what has not begun: jobs that wait end, jobs that run go on.

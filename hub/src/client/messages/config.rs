@@ -28,7 +28,7 @@ pub fn run(args: &args::Config) -> Result<ExitCode, Trouble> {
             }
         }
         Some(ConfigAction::Show { product }) => {
-            let found: RemoteConfigDevices = hub.get(&path(product))?;
+            let found: RemoteConfigDevices = hub.whole(&path(product))?;
             match json {
                 true => output::json(&found),
                 false => show(&found),

@@ -1,0 +1,107 @@
+//! Lists come in pages: a fleet has more devices than an answer should.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeviceList, JobList, Problem, UpgradeJobs, UpgradeList};
+use crate::messaging::model::RemoteConfigDevices;
+
+/// The most entries of a page, and as many where nobody says how many.
+pub const PAGE: u64 = 1000;
+
+/// Which part of a list is asked for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Page {
+    /// What the answer before had in `next`; nothing: the first page.
+    pub after: Option<String>,
+    /// Only entries that begin so: the client id or the device name of a device and of a job of an order; the version of a
+    /// device's job; the product or the version of an order.
+    #[serde(default)]
+    pub search: String,
+    /// Entries of the page.
+    #[serde(default = "most")]
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: u64,
+}
+
+fn most() -> u64 {
+    PAGE
+}
+
+impl Page {
+    /// The first page.
+    pub fn first() -> Self {
+        Page { limit: PAGE, ..Page::default() }
+    }
+
+    /// The same with one entry more, which tells whether another page follows.
+    pub(crate) fn and_one(&self) -> Result<Self, Problem> {
+        match self.limit {
+            1..=PAGE => Ok(Page { limit: self.limit + 1, ..self.clone() }),
+            _ => Err(Problem::invalid(format!("`limit` is 1 to {PAGE}."))),
+        }
+    }
+
+    /// Takes what is beyond this page off a list; returns what the next page comes after, where there is one.
+    pub(crate) fn cut<T>(&self, list: &mut Vec<T>, key: impl Fn(&T) -> String) -> Option<String> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = list.len() > limit;
+        list.truncate(limit);
+        list.last().filter(|_| more).map(key)
+    }
+
+    /// An id that a page comes after.
+    pub fn after_id(&self) -> Result<Option<i64>, Problem> {
+        let id = |text: &String| text.parse().map_err(|_| Problem::invalid(format!("`after`: no id: {text:?}.")));
+        self.after.as_ref().map(id).transpose()
+    }
+}
+
+/// An answer that is a page.
+pub trait Paged {
+    /// What the next page comes after.
+    fn next(&self) -> Option<&str>;
+
+    /// Puts the page that follows behind this one.
+    fn join(&mut self, following: Self);
+}
+
+macro_rules! paged {
+    ($($kind:ty: $list:ident),+) => {
+        $(impl Paged for $kind {
+            fn next(&self) -> Option<&str> {
+                self.next.as_deref()
+            }
+
+            fn join(&mut self, following: Self) {
+                self.$list.extend(following.$list);
+                self.next = following.next;
+            }
+        })+
+    };
+}
+
+paged!(RemoteConfigDevices: devices, DeviceList: devices, JobList: jobs, UpgradeList: upgrades, UpgradeJobs: jobs);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_where_it_is_full() {
+        let page = Page { limit: 2, ..Page::first() };
+        assert_eq!(page.and_one().map(|page| page.limit), Ok(3));
+        let cut = |list: &[i32]| {
+            let mut list = list.to_vec();
+            let next = page.cut(&mut list, |entry| entry.to_string());
+            (list, next)
+        };
+        assert_eq!(cut(&[1, 2, 3]), (vec![1, 2], Some("2".to_owned())));
+        assert_eq!(cut(&[1, 2]), (vec![1, 2], None));
+        assert_eq!(cut(&[]), (vec![], None));
+        for limit in [0, PAGE + 1] {
+            assert!(Page { limit, ..Page::first() }.and_one().is_err(), "{limit}");
+        }
+        assert!(Page { after: Some("x".to_owned()), ..Page::first() }.after_id().is_err());
+    }
+}
