@@ -15,7 +15,7 @@ use tokio_postgres::Config;
 
 use super::listener::{self, Changes};
 use super::pool::Pool;
-use super::session::{in_words, Connection, START};
+use super::session::{Connection, START};
 use super::tables::{self, Trouble};
 
 /// How long a server may be away, as it is while it is started again or another one takes its place.
@@ -41,9 +41,7 @@ impl Postgres {
             .enable_all()
             .build()
             .context(|| "cannot start the database's thread".to_owned())?;
-        // The URL has a password in it.
-        let pool = Pool::new(url, password, runtime.handle().clone())
-            .map_err(|error| Fatal::new(format!("--database: no URL of PostgreSQL: {}", in_words(&error))))?;
+        let pool = Pool::new(url, password, runtime.handle().clone())?;
         let what = format!("cannot use the database {}", place(pool.config()));
         let changes = Arc::new(Changes::default());
         let postgres = Postgres { pool, changes, runtime: Some(runtime) };
@@ -58,7 +56,12 @@ impl Postgres {
             Trouble::Failed(failed) => Fatal::new(format!("{what}: {}", Problem::from(failed).detail)),
         })?;
         let name: String = random::bytes(16)?.iter().map(|byte| format!("{byte:02x}")).collect();
-        let listener = listener::listen(postgres.pool.config().clone(), name, postgres.changes.clone());
+        let listener = listener::listen(
+            postgres.pool.config().clone(),
+            postgres.pool.tls().clone(),
+            name,
+            postgres.changes.clone(),
+        );
         if let Some(runtime) = &postgres.runtime {
             runtime.spawn(listener);
         }

@@ -19,6 +19,7 @@ mod listener;
 mod pool;
 mod session;
 mod tables;
+mod tls;
 
 pub use engine::Postgres;
 

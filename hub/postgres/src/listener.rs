@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, Notify};
-use tokio_postgres::{AsyncMessage, Config, Error, NoTls};
+use tokio_postgres::{AsyncMessage, Config, Error};
+
+use super::tls::Tls;
 
 /// No more often than this.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -41,16 +43,16 @@ impl Changes {
 }
 
 /// Listens until the runtime ends.
-pub async fn listen(config: Config, name: String, changes: Arc<Changes>) {
+pub async fn listen(config: Config, tls: Tls, name: String, changes: Arc<Changes>) {
     loop {
         // What went wrong is told by those who need an answer.
-        let _ = listen_once(&config, &name, &changes).await;
+        let _ = listen_once(&config, &tls, &name, &changes).await;
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-async fn listen_once(config: &Config, name: &str, changes: &Changes) -> Result<(), Error> {
-    let (client, mut connection) = config.connect(NoTls).await?;
+async fn listen_once(config: &Config, tls: &Tls, name: &str, changes: &Changes) -> Result<(), Error> {
+    let (client, mut connection) = config.connect(tls.clone()).await?;
     let (sender, mut heard) = mpsc::unbounded_channel();
     let driver = tokio::spawn(async move {
         while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {

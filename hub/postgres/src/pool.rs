@@ -4,12 +4,14 @@ use std::str::FromStr;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hub_core::error::{Fatal, Result};
 use hub_core::model::{Problem, ProblemKind};
 use hub_store::failed::{Failed, Work};
 use tokio::runtime::Handle;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
-use super::session::{Connection, Trouble};
+use super::session::{in_words, Connection, Trouble};
+use super::tls::{self, Tls};
 
 /// More than this many at once would only wait for each other.
 const MOST: usize = 16;
@@ -25,6 +27,7 @@ const BEGIN: &str =
 /// The connections.
 pub struct Pool {
     config: Config,
+    tls: Tls,
     runtime: Handle,
     free: Mutex<Free>,
     freed: Condvar,
@@ -38,8 +41,11 @@ struct Free {
 }
 
 impl Pool {
-    pub fn new(url: &str, password: Option<&str>, runtime: Handle) -> Result<Self, tokio_postgres::Error> {
-        let mut config = Config::from_str(url)?;
+    pub fn new(url: &str, password: Option<&str>, runtime: Handle) -> Result<Self> {
+        let (url, wanted) = tls::split(url)?;
+        // The URL has a password in it.
+        let mut config = Config::from_str(&url)
+            .map_err(|error| Fatal::new(format!("--database: no URL of PostgreSQL: {}", in_words(&error))))?;
         if let Some(password) = password {
             config.password(password);
         }
@@ -50,11 +56,16 @@ impl Pool {
             config.application_name("hub");
         }
         config.keepalives_idle(SILENCE).tcp_user_timeout(SILENCE);
-        Ok(Pool { config, runtime, free: Mutex::default(), freed: Condvar::new() })
+        let tls = Tls::new(&wanted, &mut config)?;
+        Ok(Pool { config, tls, runtime, free: Mutex::default(), freed: Condvar::new() })
     }
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub fn tls(&self) -> &Tls {
+        &self.tls
     }
 
     /// A free connection, or another one, or the next that becomes free.
@@ -80,7 +91,7 @@ impl Pool {
             free = self.freed.wait_timeout(free, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(free);
-        let connected = self.runtime.block_on(connect(&self.config));
+        let connected = self.runtime.block_on(connect(&self.config, &self.tls));
         match connected {
             Ok(client) => Ok(Connection::new(client, self.runtime.clone())),
             Err(error) => {
@@ -105,8 +116,8 @@ impl Pool {
     }
 }
 
-async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
-    let (client, connection) = config.connect(NoTls).await?;
+async fn connect(config: &Config, tls: &Tls) -> std::result::Result<Client, tokio_postgres::Error> {
+    let (client, connection) = config.connect(tls.clone()).await?;
     // It ends with the client, and what goes wrong the client is told.
     tokio::spawn(connection);
     client.batch_execute(BEGIN).await?;

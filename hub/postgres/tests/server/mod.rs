@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Each test program uses a part of this.
 
 use std::fs::Permissions;
+use std::net::TcpListener;
 use std::os::unix::fs::{chown, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ const NOBODY: u32 = 65534;
 pub struct Server {
     folder: TempDir,
     programs: PathBuf,
+    /// Options beyond those of every server.
+    options: String,
 }
 
 impl Server {
@@ -26,7 +29,7 @@ impl Server {
             chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("an owner");
         }
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).expect("permissions");
-        let server = Server { folder, programs: programs() };
+        let server = Server { folder, programs: programs(), options: "-c listen_addresses=".to_owned() };
         let data = server.data();
         server.run("initdb", &["-D", &data, "-U", "hub", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]);
         server.begin();
@@ -53,15 +56,57 @@ impl Server {
     }
 
     fn begin(&self) {
-        let options = format!("-k {} -c listen_addresses= -c fsync=off", self.folder.path().display());
+        assert!(
+            self.try_begin(),
+            "no PostgreSQL server: {}",
+            std::fs::read_to_string(self.path("log")).unwrap_or_default()
+        );
+    }
+
+    fn try_begin(&self) -> bool {
+        let options = format!("-k {} {} -c fsync=off", self.folder.path().display(), self.options);
         let log = self.path("log").display().to_string();
-        self.run("pg_ctl", &["start", "-w", "-s", "-D", &self.data(), "-l", &log, "-o", &options]);
+        let mut command = self.command("pg_ctl");
+        let command = command.args(["start", "-w", "-s", "-D", &self.data(), "-l", &log, "-o", &options]);
+        command.status().is_ok_and(|status| status.success())
+    }
+
+    /// Also listens on a port of 127.0.0.1, which it returns, for TLS only; certificate and key are in PEM.
+    pub fn with_tls(mut self, certificate: &str, key: &str) -> (Self, u16) {
+        for (name, content) in [
+            ("server.crt", certificate),
+            ("server.key", key),
+            ("pg_hba.conf", "local all all trust\nhostssl all all 127.0.0.1/32 trust\n"),
+        ] {
+            let path = self.path("data").join(name);
+            std::fs::write(&path, content).expect("written");
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("permissions");
+            if rustix::process::geteuid().is_root() {
+                chown(&path, Some(NOBODY), Some(NOBODY)).expect("an owner");
+            }
+        }
+        self.end("fast");
+        // It takes no "any free port", and another program may take the one that was free.
+        for _ in 0..20 {
+            let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+            let port = free.expect("a free port").port();
+            self.options = format!("-c listen_addresses=127.0.0.1 -c port={port} -c ssl=on");
+            if self.try_begin() {
+                // The socket's name has the port in it.
+                return (self, port);
+            }
+        }
+        panic!("no port for the PostgreSQL server");
     }
 
     /// Stops it (`fast` ends every connection, `immediate` is as if it had crashed) and starts it again.
     pub fn restart(&self, how: &str) {
-        self.run("pg_ctl", &["stop", "-w", "-s", "-D", &self.data(), "-m", how]);
+        self.end(how);
         self.begin();
+    }
+
+    fn end(&self, how: &str) {
+        self.run("pg_ctl", &["stop", "-w", "-s", "-D", &self.data(), "-m", how]);
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> String {
