@@ -44,6 +44,8 @@ pub enum Action {
     Shadow(client::args::Shadow),
     /// Show which devices are behind which gateway, bind and unbind them.
     Gateways(client::args::Gateways),
+    /// Open a way to a device's SSH server, by a port of this machine; or close it.
+    Ssh(client::args::Ssh),
     /// Send a device a file, list and save those that it has uploaded.
     Resources(client::args::Resources),
     /// Add, list and remove those who use a hub's console.

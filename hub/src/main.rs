@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         cli::Action::Registration(args) => return client::end(client::registration::run(&args)),
         cli::Action::Shadow(args) => return client::end(client::shadow::run(&args)),
         cli::Action::Gateways(args) => return client::end(client::gateways::run(&args)),
+        cli::Action::Ssh(args) => return client::end(client::ssh::run(&args)),
         cli::Action::Resources(args) => return client::end(client::resources::run(&args)),
         cli::Action::User(args) => return client::end(client::users::run(&args)),
         cli::Action::Audit(args) => return client::end(client::users::audit(&args)),

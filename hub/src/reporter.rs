@@ -176,6 +176,7 @@ fn describe(event: &Event) -> Vec<String> {
         // What a device says to the OTA service has an event of its own that says it in words.
         Event::Message { topic, .. } if topic.starts_with("$ota/report/") => Vec::new(),
         Event::Message { client_id, topic, payload, .. } => one(format!("{client_id} published {topic}: {payload:?}")),
+        Event::Ssh { client_id, state } => one(format!("{client_id} SSH tunnel: {state}")),
         Event::Registered { client_id } => one(format!("{client_id} is registered")),
         Event::Version { client_id, version } => one(format!("{client_id} runs {version}")),
         Event::Ordered { client_id, version } => one(format!("{client_id} is told to upgrade to {version}")),

@@ -32,6 +32,7 @@ use hub_fault::listener::{InterruptibleListener, Interruption};
 use hub_fault::{Faults, Stage};
 use hub_http::api::{self, Access, Console, Kept, Proxies};
 use hub_http::firmware;
+use hub_http::ssh::Tunnels;
 use hub_mqtt::broker::listener::{self, Proof};
 use hub_mqtt::broker::{Broker, Side};
 use hub_mqtt::remote;
@@ -348,15 +349,18 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     if let Some((socket, _)) = coap_cert_socket {
         tokio::spawn(coap::serve_certificates(coap_side, socket, coap_certificates));
     }
+    let tunnels = Arc::new(Tunnels::default());
+    let firmware_side = firmware::Side { hub: hub.clone(), faults: faults.clone(), tunnels: tunnels.clone() };
     for (socket, tls) in [(http_socket, None), (https_socket, Some(server_tls))] {
         if let Some(socket) = socket {
             let socket = socket.interruptible(&faults.http_interruption)?;
-            tokio::spawn(firmware::accept(hub.clone(), faults.clone(), socket, tls));
+            tokio::spawn(firmware::accept(firmware_side.clone(), socket, tls));
         }
     }
     if let Some(socket) = console_socket {
         let console = Console {
             hub: hub.clone(),
+            tunnels: tunnels.clone(),
             access: Access::new(console_token.as_deref(), proxies, socket.address.port()),
             broker: args.broker.broker.clone(),
             addresses: Addresses {

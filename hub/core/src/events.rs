@@ -231,6 +231,11 @@ pub enum Event {
         /// By the device; else a person has set it.
         asked: bool,
     },
+    /// A device's SSH tunnel: `asked for`, `up`, `down`, `no longer wanted`; `told up` and `told down` are the device's words.
+    Ssh {
+        client_id: String,
+        state: &'static str,
+    },
     /// A device was given what it proves itself with.
     Registered {
         client_id: String,

@@ -37,4 +37,5 @@ pub mod rights;
 pub mod service;
 pub mod shadow;
 pub mod site;
+pub mod ssh;
 pub mod users;

@@ -15,6 +15,7 @@ mod page;
 mod product;
 mod resource;
 mod shadow;
+mod ssh;
 mod user;
 
 pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice};
@@ -22,6 +23,7 @@ pub use page::{Page, Paged, PAGE};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use resource::{Direction, Resource, ResourceList, SendResource};
 pub use shadow::{Desire, Shadow};
+pub use ssh::{OpenSsh, SshTunnel};
 pub use user::{AddUser, AuditEntry, AuditLog, Caller, NewUser, Role, User, UserList};
 
 /// A firmware that devices of a product can be upgraded to.

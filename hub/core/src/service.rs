@@ -161,6 +161,10 @@ impl Hub {
                 self.send(answers::time(address.product_id, address.device_name, now_ms()));
                 Ok(Received::default())
             }
+            Ok(Said::Tunnel(is_up)) => {
+                self.tell_of_ssh(&client_id, if is_up { "told up" } else { "told down" });
+                Ok(Received::default())
+            }
             Ok(Said::Version(version)) => self.version(&client_id, &device, &version),
             Ok(Said::Progress(progress)) => self.progress(&client_id, progress),
         };

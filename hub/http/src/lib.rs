@@ -1,4 +1,4 @@
-//! The hub's HTTP servers: [`firmware`] for devices, [`api`] for people, their browsers and programs.
+//! The hub's HTTP servers: [`firmware`] and [`ssh`] for devices, [`api`] for people, their browsers and programs.
 //!
 //! ```
 //! assert!(hub_http::api::check_token("too short").is_err());
@@ -9,3 +9,4 @@
 
 pub mod api;
 pub mod firmware;
+pub mod ssh;

@@ -219,6 +219,20 @@ pub enum UpgradeAction {
 }
 
 #[derive(Args)]
+pub struct Ssh {
+    #[command(flatten)]
+    pub target: Target,
+    /// Product id and device name without a separator
+    pub client_id: String,
+    /// The port on 127.0.0.1 of the hub's machine; 0: any free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+    /// Close the way, and end what goes through it
+    #[arg(long, conflicts_with = "port")]
+    pub close: bool,
+}
+
+#[derive(Args)]
 pub struct Gateways {
     #[command(flatten)]
     pub target: Target,

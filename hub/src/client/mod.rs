@@ -13,6 +13,7 @@ pub mod registration;
 pub mod resources;
 pub mod shadow;
 mod signing;
+pub mod ssh;
 mod stream;
 mod trouble;
 pub mod upgrade;

@@ -11,6 +11,7 @@ mod orders;
 mod registration;
 mod resource;
 mod shadow;
+mod ssh;
 mod upload;
 mod users;
 

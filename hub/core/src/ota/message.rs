@@ -11,6 +11,8 @@ pub enum Said {
     Progress(Progress),
     /// It asks for the time.
     WhatTime,
+    /// Its SSH tunnel is up, or not.
+    Tunnel(bool),
 }
 
 /// Where a device says its upgrade stands.
@@ -67,20 +69,24 @@ impl Number {
 }
 
 #[derive(Deserialize)]
-struct TimeRequest {
+struct SystemRequest {
     #[serde(rename = "type")]
     kind: String,
+    #[serde(default)]
     resource: Vec<String>,
+    switch: Option<Number>,
 }
 
-/// Reads a request for the time. The error is what is wrong with it, in words.
+/// Reads a request for the time, or how an SSH tunnel is. The error is what is wrong with it, in words.
 pub fn read_system(payload: &[u8]) -> Result<Said, String> {
-    let request: TimeRequest =
+    let request: SystemRequest =
         serde_json::from_slice(payload).map_err(|error| format!("a system request that cannot be read: {error}"))?;
     if request.kind == "get" && request.resource.iter().any(|resource| resource == "time") {
-        Ok(Said::WhatTime)
-    } else {
-        Err("a system request for something other than the time".to_owned())
+        return Ok(Said::WhatTime);
+    }
+    match request.switch.as_ref().and_then(Number::value).filter(|_| request.kind == "ssh") {
+        Some(switch) => Ok(Said::Tunnel(switch != 0)),
+        None => Err("a system request for something other than the time".to_owned()),
     }
 }
 
@@ -124,6 +130,8 @@ mod tests {
         let odd = br#"{"type": "report_progress", "report": {"progress": {"state":"burning", "percent":101}, "version": ""}}"#;
         assert!(matches!(read_report(odd), Ok(Said::Progress(Progress { percent: None, .. }))));
         assert_eq!(read_system(br#"{"type": "get", "resource": ["time"]}"#), Ok(Said::WhatTime));
+        assert_eq!(read_system(br#"{"type": "ssh", "switch": 1}"#), Ok(Said::Tunnel(true)));
+        assert_eq!(read_system(br#"{"type": "ssh", "switch": 0}"#), Ok(Said::Tunnel(false)));
     }
 
     #[test]
@@ -137,6 +145,8 @@ mod tests {
         ] {
             assert!(read_report(payload).is_err_and(|text| text.contains(part)));
         }
-        assert!(read_system(br#"{"type": "get", "resource": []}"#).is_err());
+        for payload in [r#"{"type": "get", "resource": []}"#, r#"{"type": "ssh"}"#, r#"{"type": "get", "switch": 1}"#] {
+            assert!(read_system(payload.as_bytes()).is_err(), "{payload}");
+        }
     }
 }

@@ -49,7 +49,7 @@ impl Hub {
         };
         match read_report(payload) {
             Err(text) => refuse(text),
-            Ok(Said::WhatTime) => Ok(Exchanged::default()),
+            Ok(Said::WhatTime | Said::Tunnel(_)) => Ok(Exchanged::default()),
             Ok(Said::Version(version)) => self.exchange_version(client_id, &device, &version),
             Ok(Said::Progress(progress)) => {
                 Ok(Exchanged { received: self.progress(client_id, progress)?, answer: None })

@@ -21,6 +21,7 @@ mod routes;
 mod serve;
 mod session;
 mod shadow;
+mod ssh;
 mod status;
 mod upgrades;
 mod users;
@@ -33,6 +34,7 @@ pub use access::{check_token, Access, Proxies};
 pub use figures::Kept;
 pub use serve::serve;
 
+use crate::ssh::Tunnels;
 use failure::Failure;
 use hub_core::hub::Hub;
 use hub_core::model::{Addresses, Problem, ProblemKind};
@@ -53,6 +55,8 @@ pub struct Console {
     pub max_upload: u64,
     /// What was told of how the hub is.
     pub kept: Kept,
+    /// The ways to devices' SSH servers.
+    pub tunnels: Arc<Tunnels>,
 }
 
 impl Console {

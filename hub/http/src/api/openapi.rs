@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi as _};
 
 use super::failure::{self, PROBLEM_JSON};
 use super::{
-    configs, devices, events, figures, firmware, gateways, logs, messages, products, resources, session, shadow,
+    configs, devices, events, figures, firmware, gateways, logs, messages, products, resources, session, shadow, ssh,
     status, upgrades, users,
 };
 use hub_core::model::Change;
@@ -39,6 +39,8 @@ use hub_core::model::Change;
         products::set_registration,
         shadow::show,
         shadow::desire,
+        ssh::open,
+        ssh::close,
         upgrades::list,
         upgrades::order,
         upgrades::show,

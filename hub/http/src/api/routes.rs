@@ -18,7 +18,7 @@ use super::access::{Access, Claim};
 use super::failure::Failure;
 use super::{
     access, audit, body, configs, devices, events, figures, firmware, gateways, logs, messages, openapi, page,
-    products, resources, session, shadow, status, upgrades, users, Console,
+    products, resources, session, shadow, ssh, status, upgrades, users, Console,
 };
 use hub_core::model::{Caller, Role};
 use hub_core::problems;
@@ -72,6 +72,8 @@ pub fn operations() -> Vec<(Method, &'static str, Need, Handlers)> {
         (Method::GET, "/api/devices/{client_id}/jobs", VIEW, get(devices::jobs)),
         (Method::GET, "/api/devices/{client_id}/shadow", VIEW, get(shadow::show)),
         (Method::POST, "/api/devices/{client_id}/shadow", ORDER, post(shadow::desire)),
+        (Method::POST, "/api/devices/{client_id}/ssh", ADMINISTER, post(ssh::open)),
+        (Method::DELETE, "/api/devices/{client_id}/ssh", ADMINISTER, delete(ssh::close)),
         (Method::GET, RESOURCES, VIEW, get(resources::list)),
         (Method::POST, RESOURCES, ORDER, post(resources::send)),
         (Method::GET, "/api/resources/{id}", VIEW, get(resources::file)),

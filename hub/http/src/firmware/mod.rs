@@ -7,4 +7,4 @@ mod posts;
 mod range;
 mod server;
 
-pub use server::accept;
+pub use server::{accept, Side};

@@ -22,6 +22,7 @@ use super::body::{Answer, Ticket};
 use super::decision::{event, Request};
 use super::faulty;
 use super::posts::{self, Post};
+use crate::ssh::{self, Tunnels};
 use hub_core::hub::Hub;
 use hub_fault::listener::InterruptibleListener;
 use hub_fault::stream::{play, Handle};
@@ -32,15 +33,27 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
+/// What each connection needs.
+#[derive(Clone)]
+pub struct Side {
+    /// Answers.
+    pub hub: Arc<Hub>,
+    /// What goes wrong on purpose.
+    pub faults: Arc<Faults>,
+    /// Where devices begin tunnels.
+    pub tunnels: Arc<Tunnels>,
+}
+
 /// Serves for ever.
-pub async fn accept(hub: Arc<Hub>, faults: Arc<Faults>, mut listener: InterruptibleListener, tls: Option<TlsAcceptor>) {
+pub async fn accept(side: Side, mut listener: InterruptibleListener, tls: Option<TlsAcceptor>) {
     loop {
         let stream = listener.accept().await;
-        tokio::spawn(begin(hub.clone(), faults.clone(), stream, tls.clone()));
+        tokio::spawn(begin(side.clone(), stream, tls.clone()));
     }
 }
 
-async fn begin(hub: Arc<Hub>, faults: Arc<Faults>, stream: TcpStream, tls: Option<TlsAcceptor>) {
+async fn begin(side: Side, stream: TcpStream, tls: Option<TlsAcceptor>) {
+    let faults = &side.faults;
     let (stream, tls) = match faults.http_connection() {
         None => (stream, tls),
         Some(effect) => match play(effect, stream, &faults.http_interruption).await {
@@ -50,27 +63,31 @@ async fn begin(hub: Arc<Hub>, faults: Arc<Faults>, stream: TcpStream, tls: Optio
     };
     let handle = Handle::of(&stream);
     match tls {
-        None => serve(hub, &faults, stream, handle).await,
+        None => serve(&side, stream, handle).await,
         Some(tls) => {
             // Whoever fails here (a port scan, a client that does not trust the CA) knows best why.
             if let Ok(Ok(stream)) = timeout(LIMIT, tls.accept(stream)).await {
-                serve(hub, &faults, stream, handle).await;
+                serve(&side, stream, handle).await;
             }
         }
     }
 }
 
-async fn serve<S>(hub: Arc<Hub>, faults: &Faults, stream: S, handle: Handle)
+async fn serve<S>(side: &Side, stream: S, handle: Handle)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Side { hub, faults, tunnels } = side;
     if faults.touches_answers() {
-        return faulty::serve(&hub, faults, stream, handle).await;
+        return faulty::serve(hub, faults, stream, handle).await;
     }
     drop(handle);
-    let service = service_fn(|request| {
-        let hub = &hub;
-        async move { Ok::<_, Infallible>(answer(hub, request).await) }
+    let service = service_fn(|request| async move {
+        Ok::<_, Infallible>(if ssh::wants(&request) {
+            begin_tunnel(hub, tunnels, request)
+        } else {
+            answer(hub, request).await
+        })
     });
     // A connection that breaks is told of by the event of the request it broke.
     let _ = http1::Builder::new()
@@ -78,7 +95,28 @@ where
         .header_read_timeout(LIMIT)
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
+}
+
+/// The answer to a device that begins a tunnel.
+fn begin_tunnel(hub: &Arc<Hub>, tunnels: &Arc<Tunnels>, request: hyper::Request<Incoming>) -> Response<Answer> {
+    let asked = Request {
+        method: request.method().to_string(),
+        target: request.uri().path().to_owned(),
+        range: None,
+        if_range: None,
+        accept_encoding: None,
+        content_md5: None,
+        signed: Vec::new(),
+        body: Vec::new(),
+    };
+    let (status, headers) = ssh::upgrade(hub, tunnels, request);
+    let ticket = Ticket::new(hub.clone(), event(&asked, status.as_u16(), None), 0);
+    let mut response = Response::new(Answer::text("", ticket));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 async fn answer(hub: &Arc<Hub>, request: hyper::Request<Incoming>) -> Response<Answer> {

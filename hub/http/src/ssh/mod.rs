@@ -1,0 +1,110 @@
+//! SSH tunnels: a port of this machine through which each connection reaches a device's SSH server. [`Tunnels`] knows who has
+//! asked for one, [`upgrade`] begins one where a device comes for it, and `tunnel.rs` carries its sessions.
+
+mod tunnel;
+mod upgrade;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+pub use upgrade::{upgrade, wants};
+
+/// How long a device may take to make a tunnel.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A device's tunnel.
+enum Tunnel {
+    /// It was asked for. Whoever did is told when it is up.
+    Asked { listener: TcpListener, up: oneshot::Sender<()> },
+    /// It is up, by this task.
+    Up(AbortHandle),
+}
+
+/// Those of all devices, by their client ids.
+#[derive(Default)]
+pub struct Tunnels(Mutex<BTreeMap<String, Tunnel>>);
+
+/// Why there is no tunnel.
+pub enum NoTunnel {
+    /// The port can't be had.
+    Port(io::Error),
+    /// The device has made none in time.
+    Silent,
+}
+
+impl Tunnels {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Tunnel>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Listens on loopback, on any free port where it is 0, for a device that is about to be asked. One that it has ends.
+    pub(crate) async fn listen(&self, client_id: &str, port: u16) -> Result<Asked<'_>, NoTunnel> {
+        self.end(client_id);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(NoTunnel::Port)?;
+        let address = listener.local_addr().map_err(NoTunnel::Port)?;
+        let (up, is_up) = oneshot::channel();
+        self.all().insert(client_id.to_owned(), Tunnel::Asked { listener, up });
+        Ok(Asked { tunnels: self, client_id: client_id.to_owned(), address, is_up })
+    }
+
+    /// Ends a device's tunnel, and listens no more. Returns whether there was anything to end.
+    pub(crate) fn end(&self, client_id: &str) -> bool {
+        match self.all().remove(client_id) {
+            Some(Tunnel::Up(task)) => {
+                task.abort();
+                true
+            }
+            asked => asked.is_some(),
+        }
+    }
+
+    /// The listener of a device that has come, where it was asked; whoever asked is told.
+    fn begin(&self, client_id: &str, task: AbortHandle) -> Option<TcpListener> {
+        let mut all = self.all();
+        if !matches!(all.get(client_id), Some(Tunnel::Asked { .. })) {
+            return None;
+        }
+        let Some(Tunnel::Asked { listener, up }) = all.insert(client_id.to_owned(), Tunnel::Up(task)) else {
+            return None;
+        };
+        let _ = up.send(());
+        Some(listener)
+    }
+
+    /// A task's tunnel is over.
+    fn over(&self, client_id: &str, task: &AbortHandle) {
+        let mut all = self.all();
+        if matches!(all.get(client_id), Some(Tunnel::Up(known)) if known.id() == task.id()) {
+            all.remove(client_id);
+        }
+    }
+}
+
+/// A tunnel that a device is to make.
+pub(crate) struct Asked<'a> {
+    tunnels: &'a Tunnels,
+    client_id: String,
+    address: SocketAddr,
+    is_up: oneshot::Receiver<()>,
+}
+
+impl Asked<'_> {
+    /// Waits for the device. Returns where to connect.
+    pub(crate) async fn made(self) -> Result<SocketAddr, NoTunnel> {
+        match timeout(PATIENCE, self.is_up).await {
+            Ok(Ok(())) => Ok(self.address),
+            _ => {
+                self.tunnels.end(&self.client_id);
+                Err(NoTunnel::Silent)
+            }
+        }
+    }
+}

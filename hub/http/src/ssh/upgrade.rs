@@ -1,0 +1,44 @@
+//! The request by which a device begins a tunnel.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use hyper::{HeaderMap, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::WebSocketStream;
+
+use super::{tunnel, Tunnels};
+use hub_core::hub::Hub;
+use hub_core::ssh::PATH;
+
+/// Whether a request is a device's that begins a tunnel.
+pub fn wants(request: &Request<Incoming>) -> bool {
+    let is_websocket = |value: &hyper::header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    request.uri().path() == PATH && request.headers().get(UPGRADE).is_some_and(is_websocket)
+}
+
+/// Upgrades the connection once the answer is out. Returns status and headers of that.
+pub fn upgrade(hub: &Arc<Hub>, tunnels: &Arc<Tunnels>, request: Request<Incoming>) -> (StatusCode, HeaderMap) {
+    let mut headers = HeaderMap::new();
+    let Some(accept) = request.headers().get(SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes())) else {
+        return (StatusCode::BAD_REQUEST, headers);
+    };
+    let Ok(accept) = accept.parse() else { return (StatusCode::BAD_REQUEST, headers) };
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    headers.insert(UPGRADE, hyper::header::HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, hyper::header::HeaderValue::from_static("Upgrade"));
+    if let Some(protocol) = request.headers().get(SEC_WEBSOCKET_PROTOCOL) {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol.clone());
+    }
+    let (hub, tunnels) = (hub.clone(), tunnels.clone());
+    tokio::spawn(async move {
+        // A device that goes before the answer is out will come again.
+        let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+        tunnel::serve(hub, tunnels, socket).await;
+    });
+    (StatusCode::SWITCHING_PROTOCOLS, headers)
+}
