@@ -22,6 +22,7 @@ for part in "${parts[@]}"; do
     unit | headers | coverage | targets) ;;
     *)
         need python3=python3 valgrind=valgrind mosquitto=mosquitto nginx=nginx-light coap-client-openssl=libcoap3-bin tshark=tshark \
+            ssh=openssh-client '/usr/lib/*/libwrap.so.0=libwrap0' \
             /usr/include/mbedtls/ssl.h=libmbedtls-dev
         ;;
     esac
@@ -175,6 +176,7 @@ e2e_programs() {
     export E2E_LOG_DIR=$PWD/build/log/output E2E_COAP_DIR=$PWD/build/coap/output
     export E2E_WEBSOCKET_DIR=$PWD/build/websocket/output E2E_WEBSOCKET_CERT_DIR=$PWD/build/websocket-cert/output
     export E2E_HUB=$CARGO_TARGET_DIR/release/hub
+    E2E_SSHD=$(tools/sshd.sh) && export E2E_SSHD
 }
 
 # The rows of the fault matrix, in the background. What they say goes to build/faults.log.
@@ -198,7 +200,7 @@ e2e() {
     # With programs of the other interface once more what has their KEY mode in it; but not the longest, which are about what
     # servers answer, how TLS goes and what valgrind sees (answers, field_tls, valgrind), and not about the interface.
     tests/e2e/run.sh && every_sample websocket && every_sample websocket-cert && E2E_KEY_DIR=$PWD/build/abi33/output \
-        tests/e2e/run.sh modes registration resources messages mqtt peers bad_input field_http field_log resume
+        tests/e2e/run.sh modes registration resources ssh messages mqtt peers bad_input field_http field_log resume
 }
 
 demo() {

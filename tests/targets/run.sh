@@ -70,12 +70,12 @@ upgrade() {
         --compare FW_TESTPRODUCdevice_2.0.0.bin "${way[@]}" -- "${run[@]}" "$output/$1-$2/output/bin/ota_mqtt_sample"
 }
 
-# samples NAME: each of them in each mode, as tests/e2e tries them on this machine. The one of resources is for IOT_ABI=3.3,
-# which these builds are not. Debian has no C++ library for musl.
+# samples NAME: each of them in each mode, as tests/e2e tries them on this machine. Those of resources and SSH tunnels are for
+# IOT_ABI=3.3, which these builds are not. Debian has no C++ library for musl.
 samples() {
     local -x E2E_EMULATOR E2E_HUB=$target/debug/hub E2E_NOTLS_DIR=$output/$1-notls/output E2E_LOG_DIR=$output/$1-notls/output
     local -x E2E_KEY_DIR=$output/$1-key/output E2E_CERT_DIR=$output/$1-mbedtls/output
-    local mode without=(--skip resource_mqtt_sample)
+    local mode without=(--skip resource_mqtt_sample --skip ssh_sample)
     E2E_EMULATOR=$(emulator "$1")
     [ "$1" != musl ] || without+=(--skip ota_mqtt_sample_cpp)
     for mode in notls key cert; do

@@ -3,6 +3,8 @@
 //! says whose programs they are.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 
 use e2e::{Build, Device, Finished, Firmware, Hub, HubSetup, Process, Sample};
@@ -46,6 +48,7 @@ samples! {
     ota_mqtt_sample_cpp, ["dev"], upgrades;
     ota_mqtt_subdev_sample, ["dev", "behind"], upgrades_the_device_behind_it;
     resource_mqtt_sample, ["dev"], hands_a_file_over_and_takes_one;
+    ssh_sample, ["dev"], lets_the_cloud_in;
 }
 
 /// What is there before the sample begins.
@@ -183,6 +186,26 @@ impl Scene<'_> {
             |event: &Value| self.devices.iter().any(|device| event["client_id"] == device.client_id().as_str());
         self.mode.hub.wait(kind, |event| is_own(event) && matches(event))
     }
+}
+
+/// shadow.md section 9. What plays the SSH server here only listens; OpenSSH does in tests/ssh.rs.
+fn lets_the_cloud_in(scene: &Scene) {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let cloud = scene.mode.hub.ready(if scene.mode.build == Build::NoTls { "http" } else { "https" });
+    let (_, cloud) = cloud.rsplit_once("//").expect("a URL");
+    let sample = scene.sample().environment("QCLOUD_IOT_SSH_ENDPOINT", cloud);
+    let address = server.local_addr().expect("its address").to_string();
+    let mut sample = sample.environment("QCLOUD_IOT_SSH_SERVER", &address).start();
+    sample.wait_for(&["the cloud may open an SSH tunnel"]);
+    let tunnel = scene.show(&["ssh", &scene.client_id()]);
+    let port = tunnel["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
+    let mut near = TcpStream::connect(("127.0.0.1", port)).expect("the tunnel's port");
+    near.write_all(b"hello").expect("written");
+    let mut said = [0; 5];
+    server.accept().expect("the device").0.read_exact(&mut said).expect("what the person says");
+    assert_eq!(&said, b"hello");
+    sample.terminate();
+    assert_eq!(sample.finish().code(), 0);
 }
 
 fn talks_to_itself(scene: &Scene) {
