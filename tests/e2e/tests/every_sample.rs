@@ -191,7 +191,7 @@ impl Scene<'_> {
 /// shadow.md section 9. What plays the SSH server here only listens; OpenSSH does in tests/ssh.rs.
 fn lets_the_cloud_in(scene: &Scene) {
     let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let cloud = scene.mode.hub.ready(if scene.mode.build == Build::NoTls { "http" } else { "https" });
+    let cloud = scene.mode.hub.ready(scene.mode.build.scheme());
     let (_, cloud) = cloud.rsplit_once("//").expect("a URL");
     let sample = scene.sample().environment("QCLOUD_IOT_SSH_ENDPOINT", cloud);
     let address = server.local_addr().expect("its address").to_string();

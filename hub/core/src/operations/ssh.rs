@@ -31,7 +31,8 @@ impl Hub {
         let client_id = format!("{}{}", sign_in.product_id, sign_in.device_name);
         let device = self.device(&client_id).filter(|device| device.product_id == sign_in.product_id);
         let device = device.ok_or_else(|| format!("there is no device {client_id:?}"))?;
-        sign_in.check(device.key.as_deref())?;
+        let by_certificate = |text: &[u8], signature: &[u8]| self.certificates.is_signed(&client_id, text, signature);
+        sign_in.check(device.key.as_deref(), by_certificate)?;
         Ok(client_id)
     }
 

@@ -43,23 +43,26 @@ impl SignIn {
         serde_json::from_slice(payload).map_err(|error| format!("who it is can't be read: {error}"))
     }
 
-    /// Whether it was signed by a device whose secret is this, as decoded.
+    /// Whether it was signed by the device with this secret, as decoded, or with the certificate by which `by_certificate`
+    /// checks a text and its signature.
     ///
     /// # Errors
     /// Why not, in words.
-    pub fn check(&self, key: Option<&[u8]>) -> Result<(), String> {
-        if self.sign_method != "hmacsha1" {
-            return Err(format!("this hub checks no signature by {:?}", self.sign_method));
-        }
-        let key = key.ok_or("the device has no secret to sign with")?;
+    pub fn check(&self, key: Option<&[u8]>, by_certificate: impl Fn(&[u8], &[u8]) -> bool) -> Result<(), String> {
         let Self { product_id, device_name, timestamp, rand, .. } = self;
         let text = format!("productId_{product_id}_device_{device_name}_timestamp_{timestamp}_rand_{rand}");
-        // The key is the text of the secret, not its bytes.
-        let mac = Hmac::<Sha1>::new_from_slice(BASE64_STANDARD.encode(key).as_bytes());
-        let mut mac = mac.map_err(|error| error.to_string())?;
-        mac.update(text.as_bytes());
         let given = BASE64_STANDARD.decode(&self.sign).unwrap_or_default();
-        mac.verify_slice(&given).map_err(|_| "the signature is wrong".to_owned())
+        let is_signed = match self.sign_method.as_str() {
+            "hmacsha1" => {
+                let key = key.ok_or("the device has no secret to sign with")?;
+                // The key is the text of the secret, not its bytes.
+                let mac = Hmac::<Sha1>::new_from_slice(BASE64_STANDARD.encode(key).as_bytes());
+                mac.is_ok_and(|mac| mac.chain_update(text).verify_slice(&given).is_ok())
+            }
+            "rsasha256" => by_certificate(text.as_bytes(), &given),
+            other => return Err(format!("there is no signature by {other:?}")),
+        };
+        is_signed.then_some(()).ok_or_else(|| "the signature is wrong".to_owned())
     }
 }
 
@@ -79,7 +82,12 @@ mod tests {
     #[test]
     fn only_the_devices_own_signature_lets_it_in() {
         let payload = r#"{"productId":"PRODUCTID0","deviceName":"lamp","timestamp":1600000000,"rand":"42","version":"1.0","signMethod":"hmacsha1","sign":"awe8Jtj/RefqOxiiod6/IKzSjXs="}"#;
-        let check = |payload: &str, key: Option<&[u8]>| SignIn::read(payload.as_bytes())?.check(key);
+        let check = |payload: &str, key: Option<&[u8]>| {
+            let by_certificate = |text: &[u8], signature: &[u8]| {
+                text.starts_with(b"productId_PRODUCTID0_device_lamp_") && signature == [1]
+            };
+            SignIn::read(payload.as_bytes())?.check(key, by_certificate)
+        };
         let key = Some(&[1, 2, 3, 4][..]);
         assert_eq!(check(payload, key), Ok(()));
         let wrong = Err("the signature is wrong".to_owned());
@@ -90,7 +98,10 @@ mod tests {
             assert_eq!(check(&payload.replace(from, to), key), wrong, "{to}");
         }
         assert_eq!(check(payload, None), Err("the device has no secret to sign with".to_owned()));
-        assert!(check(&payload.replace("hmacsha1", "rsasha256"), key).is_err_and(|why| why.contains("rsasha256")));
+        let by_rsa = payload.replace("hmacsha1", "rsasha256");
+        assert_eq!(check(&by_rsa, key), wrong);
+        assert_eq!(check(&by_rsa.replace("awe8Jtj/RefqOxiiod6/IKzSjXs=", "AQ=="), None), Ok(()));
+        assert!(check(&payload.replace("hmacsha1", "md5"), key).is_err_and(|why| why.contains("md5")));
         assert!(check("{}", key).is_err_and(|why| why.starts_with("who it is can't be read")));
     }
 }
