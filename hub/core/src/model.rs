@@ -19,6 +19,7 @@ mod ssh;
 mod user;
 
 pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice};
+pub(crate) use page::paged;
 pub use page::{Page, Paged, PAGE};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use resource::{Direction, Resource, ResourceList, SendResource};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::devices::Reached;
 use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
+use super::reach::Reached;
 use super::values::json;
 use super::{devices, firmware, gateway, shadow, upgrades, Records};
 use hub_core::devices::{self as device_list, Devices};

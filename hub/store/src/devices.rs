@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::engine::{Dialect, Session};
+use super::engine::Session;
 use super::failed::Work;
+use super::reach::end_of;
 use super::upgrades::{jobs_of, latest_job};
-use super::values::{json, params, Param, Row};
+use super::values::{json, params, Row};
 use hub_core::devices;
 use hub_core::model::{Device, Job, Page, Proof};
 use hub_core::ports::store::{Credential, Told};
@@ -130,11 +131,6 @@ fn search(db: &dyn Session, page: &Page, after: &str) -> Work<Vec<(Device, Optio
     Ok(found)
 }
 
-/// What all client ids that begin so come before: no client id has this character.
-pub(super) fn end_of(begin: &str) -> String {
-    format!("{begin}\u{7f}")
-}
-
 /// The id of the latest job of device `d`.
 const LATEST: &str = "(SELECT max(j.id) FROM jobs j WHERE j.client_id = d.client_id)";
 
@@ -170,47 +166,6 @@ pub fn unknown(db: &dyn Session, product_id: &str, client_ids: &[String]) -> Wor
         db.dialect().texts
     );
     db.all(&sql, params![&json(client_ids), product_id], |row| row.take(0))
-}
-
-/// The devices that an order reaches, as a condition on `devices d`, and its parameters.
-pub struct Reached<'a> {
-    pub condition: String,
-    pub params: Vec<Param<'a>>,
-}
-
-impl<'a> Reached<'a> {
-    /// `named` and `from` are JSON arrays; `but` is a version that is not reached.
-    pub fn new(
-        dialect: &Dialect,
-        product_id: &'a str,
-        named: Option<&'a String>,
-        from: Option<&'a String>,
-        but: Option<&'a str>,
-    ) -> Self {
-        let mut reached = Reached { condition: "d.product_id = ?1".to_owned(), params: vec![product_id.into()] };
-        if let Some(named) = named {
-            let texts = dialect.texts_at(reached.also(named));
-            reached.condition += &format!(" AND d.client_id IN {texts}");
-        }
-        match (from, but) {
-            (Some(from), _) => {
-                let texts = dialect.texts_at(reached.also(from));
-                reached.condition += &format!(" AND d.version IN {texts}");
-            }
-            (None, Some(but)) => {
-                let at = reached.also(but);
-                reached.condition += &format!(" AND (d.version IS NULL OR d.version <> ?{at})");
-            }
-            (None, None) => {}
-        }
-        reached
-    }
-
-    /// One more parameter; returns its number.
-    pub fn also(&mut self, param: impl Into<Param<'a>>) -> usize {
-        self.params.push(param.into());
-        self.params.len()
-    }
 }
 
 /// Every client id, in order.

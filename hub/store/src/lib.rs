@@ -36,6 +36,7 @@ mod messaging;
 #[cfg(any(test, feature = "plans"))]
 pub mod plans;
 mod products;
+mod reach;
 mod resources;
 mod shadow;
 mod upgrades;

@@ -1,8 +1,8 @@
 //! Requests to devices, and what products' remote configurations are.
 
-use super::devices::end_of;
 use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
+use super::reach::end_of;
 use super::values::{nonsense, params, Param, Row};
 use super::Records;
 use hub_core::messaging::config;

@@ -1,9 +1,9 @@
 //! Orders, and the jobs they are made of: one for each device. Of a device's jobs only the latest can be unfinished.
 
-use super::devices::{end_of, Reached};
 use super::engine::Session;
 use super::failed::Work;
 use super::firmware::{firmware_row, FIRMWARE};
+use super::reach::{end_of, Reached};
 use super::values::{json, nonsense, params, Param, Row};
 use hub_core::model::{Counts, Job, Page, Scope, Upgrade};
 use hub_core::ota::rules::Standing;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::MAX_PAYLOAD;
-use crate::model::{Problem, ProblemCode, ProblemKind};
+use crate::model::{paged, Problem, ProblemCode, ProblemKind};
 
 /// Bytes of a message: one of the two.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -166,6 +166,8 @@ pub struct RemoteConfigDevices {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
+
+paged!(RemoteConfigDevices: devices);
 
 /// A configuration to be published.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DeviceList, JobList, Problem, UpgradeJobs, UpgradeList};
-use crate::messaging::model::RemoteConfigDevices;
 
 /// The most entries of a page, and as many where nobody says how many.
 pub const PAGE: u64 = 1000;
@@ -68,7 +67,7 @@ pub trait Paged {
 
 macro_rules! paged {
     ($($kind:ty: $list:ident),+) => {
-        $(impl Paged for $kind {
+        $(impl $crate::model::Paged for $kind {
             fn next(&self) -> Option<&str> {
                 self.next.as_deref()
             }
@@ -81,7 +80,9 @@ macro_rules! paged {
     };
 }
 
-paged!(RemoteConfigDevices: devices, DeviceList: devices, JobList: jobs, UpgradeList: upgrades, UpgradeJobs: jobs);
+pub(crate) use paged;
+
+paged!(DeviceList: devices, JobList: jobs, UpgradeList: upgrades, UpgradeJobs: jobs);
 
 #[cfg(test)]
 mod tests {
