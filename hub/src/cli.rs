@@ -14,6 +14,7 @@ use hyper::header::HeaderName;
 
 use crate::cert::CertArgs;
 use crate::client;
+use crate::console_tls::ConsoleTls;
 use crate::once::args::OnceArgs;
 
 /// The cloud on your desk: an MQTT broker, an OTA service and a firmware server for tests and demos.
@@ -188,6 +189,10 @@ pub struct RunArgs {
     /// The token that the console asks for, at least 16 characters; else from HUB_CONSOLE_TOKEN
     #[arg(long, value_name = "FILE")]
     pub console_token_file: Option<PathBuf>,
+    /// The console over TLS: auto, with a certificate of the hub's CA; or with this one and its key, in PEM, read again
+    /// when the files change
+    #[arg(long, value_name = "CERT,KEY|auto")]
+    pub console_tls: Option<ConsoleTls>,
     /// Ask for a token on this machine, too: a user's (hub user add), or the one in hub.json, which the commands with --state use
     #[arg(long)]
     pub console_users: bool,

@@ -9,6 +9,7 @@ mod cert;
 mod cli;
 mod client;
 mod commands;
+mod console_tls;
 mod data_folder;
 mod once;
 mod reporter;

@@ -41,6 +41,7 @@ use hub_mqtt::tls::psk;
 
 use crate::cli::{Listen, RunArgs, Scheme};
 use crate::commands::{carry_out, StdinCommand};
+use crate::console_tls::{ConsoleTls, Shown};
 use crate::data_folder::{import, Data};
 use crate::once::{Furnished, Test};
 use crate::reporter::Reporter;
@@ -225,6 +226,8 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     let ServerFiles { ca, own, key } = authority.server_files(&args.host)?;
     let identity = |der: &[u8]| certs::identity(der).map(|identity| (identity.name, identity.serial));
     let coap_certificates = coap::Certificates { ca, own, key, identity };
+    let console_tls =
+        args.console_tls.as_ref().map(|wanted| Shown::open(wanted, &authority, &args.host)).transpose()?;
     let mutual_tls = TlsAcceptor::from(authority.server_config(&args.host, true)?);
 
     let own_broker = args.broker.broker.is_none();
@@ -269,7 +272,12 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         coap_cert: coap_cert_socket.as_ref().map(|(_, address)| reached(&args.host, *address)),
         http,
         https,
-        console: console_socket.as_ref().map(|socket| format!("http://{}", reached(&args.host, socket.address))),
+        console: console_socket.as_ref().map(|socket| match &args.console_tls {
+            None => format!("http://{}", reached(&args.host, socket.address)),
+            Some(ConsoleTls::Auto) => format!("https://{}", reached(&args.host, socket.address)),
+            // The certificate may be for no address.
+            Some(_) => format!("https://{}", named(&args.host, socket.address)),
+        }),
         ca_file: authority.ca_file(),
         firmware_url: offered.and_then(|stored| site.url(&stored, now_ms() / 1000)),
         version: file.as_ref().map(|file| file.version.clone()),
@@ -361,7 +369,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         let console = Console {
             hub: hub.clone(),
             tunnels: tunnels.clone(),
-            access: Access::new(console_token.as_deref(), proxies, socket.address.port()),
+            access: Access::new(console_token.as_deref(), proxies, socket.address.port(), args.console_tls.is_some()),
             broker: args.broker.broker.clone(),
             addresses: Addresses {
                 mqtt_psk: ready.mqtt_psk.clone(),
@@ -377,7 +385,10 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
             max_upload: args.max_upload,
             kept: Kept::default(),
         };
-        tokio::spawn(api::serve(console, socket.listener));
+        tokio::spawn(api::serve(console, socket.listener, console_tls.as_ref().map(Shown::watch)));
+        if let Some(shown) = console_tls {
+            tokio::spawn(shown.keep_up(hub.clone()));
+        }
     }
     tokio::spawn(upkeep(hub.clone()));
     let mut signals = Signals::take()?;

@@ -3,7 +3,6 @@
 mod common;
 
 use std::net::Shutdown;
-use std::process::Command;
 use std::time::Instant;
 
 use common::console::Console;
@@ -152,9 +151,7 @@ fn a_hub_of_users_lets_nobody_in_without_a_token() {
     let hub = desk.start_plain(&["--state", "state", "--console-users", "--console", "0.0.0.0:0"]);
     Console::of(&hub).get("/api/hub").refusal(401);
     let run = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hub"));
-        let output = command.current_dir(desk.path("")).args(args).env_remove("HUB_CONSOLE_TOKEN").output();
-        let output = output.expect("the hub's command");
+        let output = desk.output(args);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text")
     };

@@ -16,6 +16,9 @@ pub struct Target {
     /// With --hub: a file that holds the console's token; else from HUB_CONSOLE_TOKEN
     #[arg(long, value_name = "FILE", global = true)]
     pub token_file: Option<PathBuf>,
+    /// The CAs that may have signed the console's certificate, PEM (default: with --state the hub's own, else the public ones)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub ca: Option<PathBuf>,
     /// Write JSON, as the API has it
     #[arg(long, global = true)]
     pub json: bool,

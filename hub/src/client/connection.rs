@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ureq::http::{Request, Response};
+use ureq::tls::{parse_pem, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, AsSendBody, Body, SendBody};
 
 use super::args::Target;
@@ -43,12 +44,12 @@ struct Refusal {
 impl Connection {
     /// Finds the hub; does not connect yet.
     pub fn open(target: &Target) -> Result<Self, Trouble> {
-        let (base, token, source) = match (&target.hub, &target.state) {
-            (Some(url), _) => (url.trim_end_matches('/').to_owned(), token(target.token_file.as_deref())?, None),
+        let (base, token, ca, source) = match (&target.hub, &target.state) {
+            (Some(url), _) => (url.trim_end_matches('/').to_owned(), token(target.token_file.as_deref())?, None, None),
             (None, Some(folder)) => {
                 let path = state_file::find(folder);
-                let (url, token) = find(folder, &path)?;
-                (url, token, Some(path))
+                let (url, token, ca) = find(folder, &path)?;
+                (url, token, ca, Some(path))
             }
             (None, None) => {
                 return Err(Trouble::failed(
@@ -61,7 +62,13 @@ impl Connection {
                 "--hub {base}: give the console's address, such as http://127.0.0.1:8080"
             )));
         }
+        let ca = target.ca.clone().or(ca);
+        let roots = match ca.filter(|_| base.starts_with("https://")) {
+            Some(path) => trusted(&path)?,
+            None => RootCerts::WebPki,
+        };
         let agent = Agent::config_builder()
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .http_status_as_error(false)
             .max_redirects(0)
             // The hub is on this machine or in this network, where no proxy leads.
@@ -168,8 +175,24 @@ fn read<T: DeserializeOwned>(mut response: Response<Body>) -> Result<T, Trouble>
     })
 }
 
-/// The address and the token of the hub that keeps its data in this folder.
-fn find(folder: &Path, path: &Path) -> Result<(String, Option<String>), Trouble> {
+/// The certificates in a file.
+fn trusted(path: &Path) -> Result<RootCerts, Trouble> {
+    let what = |error: &dyn std::fmt::Display| Trouble::Failed(format!("--ca {}: {error}", path.display()));
+    let pem = fs::read(path).map_err(|error| what(&error))?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| what(&error))? {
+            certificates.push(certificate);
+        }
+    }
+    match certificates.is_empty() {
+        true => Err(what(&"it has no certificate")),
+        false => Ok(RootCerts::new_with_certs(&certificates)),
+    }
+}
+
+/// The address, the token and the CA of the hub that keeps its data in this folder.
+fn find(folder: &Path, path: &Path) -> Result<(String, Option<String>, Option<PathBuf>), Trouble> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -182,11 +205,12 @@ fn find(folder: &Path, path: &Path) -> Result<(String, Option<String>), Trouble>
     struct Found {
         console: Option<String>,
         token: Option<String>,
+        ca_file: Option<PathBuf>,
     }
     let found: Found =
         serde_json::from_str(&text).map_err(|error| Trouble::Failed(format!("{}: {error}", path.display())))?;
     let console = found.console.ok_or_else(|| Trouble::failed("this hub runs without a console (--console off)"))?;
-    Ok((console, found.token))
+    Ok((console, found.token, found.ca_file))
 }
 
 fn token(file: Option<&Path>) -> Result<Option<String>, Trouble> {

@@ -77,12 +77,14 @@ pub struct Access {
     proxies: Proxies,
     /// Browsers keep cookies by host, not by port: hubs on one host need names of their own.
     cookie: String,
+    /// Over TLS; then the cookie goes nowhere else.
+    tls: bool,
 }
 
 impl Access {
     /// Rules for the listener on this port.
-    pub fn new(token: Option<&str>, proxies: Proxies, port: u16) -> Self {
-        Access { ticket: token.map(users::ticket), proxies, cookie: format!("hub_session_{port}") }
+    pub fn new(token: Option<&str>, proxies: Proxies, port: u16, tls: bool) -> Self {
+        Access { ticket: token.map(users::ticket), proxies, cookie: format!("hub_session_{port}"), tls }
     }
 
     /// Turns down what a foreign web page made a browser send.
@@ -161,7 +163,8 @@ impl Access {
     }
 
     fn cookie(&self, value: &str, end: &str) -> String {
-        format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{end}", self.cookie)
+        let secure = if self.tls { "; Secure" } else { "" };
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{end}", self.cookie)
     }
 }
 
@@ -241,8 +244,8 @@ mod tests {
 
     #[test]
     fn sources() {
-        let open = Access::new(None, nobody(), 80);
-        let closed = Access::new(Some(TOKEN), nobody(), 80);
+        let open = Access::new(None, nobody(), 80, false);
+        let closed = Access::new(Some(TOKEN), nobody(), 80, false);
         let good = headers(&[(HOST, "localhost:80"), (ORIGIN, "http://localhost:80")]);
         assert!(open.check_source(NEAR, &good).is_ok() && closed.check_source(NEAR, &good).is_ok());
         let rebound = headers(&[(HOST, "evil.example"), (ORIGIN, "http://evil.example")]);
@@ -263,7 +266,7 @@ mod tests {
 
     #[test]
     fn identities() {
-        let access = Access::new(Some(TOKEN), nobody(), 80);
+        let access = Access::new(Some(TOKEN), nobody(), 80, false);
         let claim = |list: &[(HeaderName, &str)]| access.claim(NEAR, &headers(list)).ok();
         let bearer = |value: &str| claim(&[(AUTHORIZATION, value)]);
         let of = |token: &str| Some(Claim::Ticket(users::ticket(token)));
@@ -278,6 +281,9 @@ mod tests {
 
         let line = access.sign_in(&users::ticket(TOKEN));
         assert!(line.contains("HttpOnly") && line.contains("SameSite=Strict") && !line.contains(TOKEN), "{line}");
+        assert!(
+            !line.contains("Secure") && Access::new(Some(TOKEN), nobody(), 80, true).sign_in(b"x").contains("Secure")
+        );
         let pair = line.split(';').next().expect("pair");
         let cookie = |value: &str| claim(&[(COOKIE, value)]);
         assert_eq!(cookie(&format!("a=b; {pair}; c=d")), Some(Claim::Console));
@@ -285,7 +291,7 @@ mod tests {
         for value in ["hub_session_80=", "hub_session_80=00", "hub_session_80=x", "hub_session_80", ""] {
             assert_ne!(cookie(value), Some(Claim::Console), "{value}");
         }
-        assert_eq!(Access::new(None, nobody(), 80).claim(NEAR, &HeaderMap::new()).ok(), Some(Claim::Local));
+        assert_eq!(Access::new(None, nobody(), 80, false).claim(NEAR, &HeaderMap::new()).ok(), Some(Claim::Local));
     }
 
     #[test]
@@ -293,7 +299,7 @@ mod tests {
         let header = Proxies::header("X-Forwarded-User").expect("a header");
         let own: IpAddr = "10.0.0.7".parse().expect("an address");
         let mapped: IpAddr = "::ffff:10.0.0.7".parse().expect("an address");
-        let access = Access::new(Some(TOKEN), Proxies { addresses: vec![own], header: header.clone() }, 80);
+        let access = Access::new(Some(TOKEN), Proxies { addresses: vec![own], header: header.clone() }, 80, false);
         let alice = headers(&[(header.clone(), "alice")]);
         let named = Some(Claim::Named("alice".to_owned()));
         assert_eq!(access.claim(own, &alice).ok(), named);

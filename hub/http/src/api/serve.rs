@@ -1,22 +1,26 @@
-//! HTTP/1.1 for the console.
+//! HTTP/1.1 for the console, over TCP or TLS.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{service_fn, Service};
 use hyper::Request;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::sync::{watch, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use super::routes::{self, Peer};
 use super::Console;
 
-/// How long the header of a request may take.
+/// How long a TLS handshake, and the header of a request, may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Connections at a time; the others wait.
@@ -25,8 +29,8 @@ const CONNECTIONS: usize = 512;
 /// How long to wait where no connection can be taken, such as when the process has no descriptor left.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves for ever.
-pub async fn serve(console: Console, listener: TcpListener) {
+/// Serves for ever; over TLS where there is something to show, whatever it is at the time.
+pub async fn serve(console: Console, listener: TcpListener, tls: Option<watch::Receiver<TlsAcceptor>>) {
     let service = TowerToHyperService::new(routes::router(Arc::new(console)));
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -44,14 +48,31 @@ pub async fn serve(console: Console, listener: TcpListener) {
             request.extensions_mut().insert(Peer(peer.ip()));
             service.call(request)
         });
+        let tls = tls.as_ref().map(|tls| tls.borrow().clone());
         tokio::spawn(async move {
-            // A connection that breaks concerns its client only.
-            let _ = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(LIMIT)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            match tls {
+                None => talk(stream, service).await,
+                Some(tls) => {
+                    // Whoever fails here, such as a client that does not trust the certificate, knows best why.
+                    if let Ok(Ok(stream)) = timeout(LIMIT, tls.accept(stream)).await {
+                        talk(stream, service).await;
+                    }
+                }
+            }
             drop(seat);
         });
     }
+}
+
+async fn talk<S>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    // A connection that breaks concerns its client only.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(LIMIT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }

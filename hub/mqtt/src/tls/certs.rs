@@ -11,10 +11,11 @@ use rcgen::{
     date_time_ymd, BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
 };
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig, SignatureScheme, WantsVerifier};
 use zeroize::Zeroizing;
 
 use crate::auth::Identity;
@@ -131,6 +132,16 @@ impl Authority {
         self.config(cert.context(what)?.der().clone(), key, client_certificates)
     }
 
+    /// The same with a certificate of somebody else's: its file may hold those that it was signed with, too.
+    pub fn given_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+        let what = |path: &Path| format!("bad certificate or key in {}", path.display());
+        let certs = CertificateDer::pem_file_iter(cert).context(|| what(cert))?;
+        let certs = certs.collect::<std::result::Result<Vec<_>, _>>().context(|| what(cert))?;
+        let key_der = PrivateKeyDer::from_pem_file(key).context(|| what(key))?;
+        let builder = builder(Arc::new(rustls::crypto::ring::default_provider()))?.with_no_client_auth();
+        Ok(Arc::new(builder.with_single_cert(certs, key_der).context(|| what(cert))?))
+    }
+
     fn problem(&self) -> String {
         format!("bad certificate in {}", self.folder.display())
     }
@@ -144,9 +155,7 @@ impl Authority {
         let problem = || self.problem();
         let ca = CertificateDer::from_pem_file(self.ca_file()).context(problem)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .context(|| "TLS".to_owned())?;
+        let builder = builder(provider.clone())?;
         let builder = if client_certificates {
             let mut roots = RootCertStore::empty();
             roots.add(ca.clone()).context(problem)?;
@@ -176,6 +185,10 @@ impl Authority {
         }
         Ok(paths)
     }
+}
+
+fn builder(provider: Arc<CryptoProvider>) -> Result<ConfigBuilder<ServerConfig, WantsVerifier>> {
+    ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().context(|| "TLS".to_owned())
 }
 
 impl Certificates for Authority {
