@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hub_http::api::Proxies;
+use hub_mqtt::broker::limit::Limits;
 use hub_mqtt::remote::BrokerOptions;
 use hyper::header::HeaderName;
 
@@ -131,6 +132,37 @@ impl BrokerArgs {
     }
 }
 
+/// What one device may cost, at the hub's own broker.
+#[derive(Args)]
+#[command(next_help_heading = "Limits for each device")]
+pub struct LimitArgs {
+    /// Messages a second that are read of a device; what is more is read later (default: no limit)
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "broker")]
+    pub device_messages: Option<u32>,
+    /// The same for bytes
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "broker")]
+    pub device_bytes: Option<u32>,
+    /// How often a device may connect in a minute; else it is refused with CONNACK 3 (default: no limit)
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "broker")]
+    pub device_connects: Option<u32>,
+}
+
+impl LimitArgs {
+    /// The same without the command line.
+    pub fn limits(&self) -> Limits {
+        Limits { messages: self.device_messages, bytes: self.device_bytes, connects: self.device_connects }
+    }
+}
+
+/// In which form the hub says what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines and bars for people
+    Text,
+    /// One JSON object per line, with its time in milliseconds since 1970: `at`
+    Json,
+}
+
 #[derive(Args)]
 pub struct RunArgs {
     /// Devices: {"devices":[{"productId":"...","deviceName":"...","deviceSecret":"<base64>"}]};
@@ -159,6 +191,9 @@ pub struct RunArgs {
     /// One JSON object per line on standard output instead of text
     #[arg(long)]
     pub json: bool,
+    /// How to say what happens on standard output
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text", conflicts_with = "json")]
+    pub log_format: LogFormat,
     /// MQTT over TLS with a pre-shared key
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:0")]
     pub mqtt_psk: Listen,
@@ -233,6 +268,8 @@ pub struct RunArgs {
     pub faults: Vec<String>,
     #[command(flatten)]
     pub broker: BrokerArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
     #[command(flatten)]
     pub once: OnceArgs,
 }

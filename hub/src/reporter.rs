@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hub_core::events::{DeviceRow, Event, RrpcOutcome};
+use hub_core::hub::now_ms;
 use hub_core::ports::Events;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -18,23 +19,43 @@ pub struct Reporter {
     witness: Option<UnboundedSender<Event>>,
 }
 
+/// How events are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// JSON lines for the program that has started the hub.
+    Json,
+    /// The same, each with its time: for those who gather logs.
+    Log,
+}
+
 enum Sink {
     Json,
+    Log,
     Text(Text),
     /// Where the hub is on standard output, everything else on standard error.
     Once(Text),
 }
 
 impl Reporter {
-    /// JSON lines or text.
-    pub fn new(json: bool) -> Self {
-        let sink = if json { Sink::Json } else { Sink::Text(Text::new()) };
+    /// On standard output.
+    pub fn new(form: Form) -> Self {
+        let sink = match form {
+            Form::Text => Sink::Text(Text::new()),
+            Form::Json => Sink::Json,
+            Form::Log => Sink::Log,
+        };
         Reporter { sink: Mutex::new(sink), witness: None }
     }
 
     /// For a run with `--once`, which follows the events itself.
-    pub fn once(json: bool, witness: UnboundedSender<Event>) -> Self {
-        let sink = if json { Sink::Json } else { Sink::Once(Text::log()) };
+    pub fn once(form: Form, witness: UnboundedSender<Event>) -> Self {
+        let sink = match form {
+            Form::Text => Sink::Once(Text::log()),
+            Form::Json => Sink::Json,
+            Form::Log => Sink::Log,
+        };
         Reporter { sink: Mutex::new(sink), witness: Some(witness) }
     }
 }
@@ -44,6 +65,7 @@ impl Events for Reporter {
     fn emit(&self, event: &Event) {
         match (&mut *self.sink.lock().unwrap_or_else(PoisonError::into_inner), event) {
             (Sink::Json, event) => print_json(event),
+            (Sink::Log, event) => print_json(&Logged { at: now_ms(), event }),
             (Sink::Once(_), Event::Ready(ready)) => print_json(ready),
             (Sink::Text(text) | Sink::Once(text), event) => text.show(event),
         }
@@ -52,6 +74,15 @@ impl Events for Reporter {
             let _ = witness.send(event.clone());
         }
     }
+}
+
+/// A line of a log.
+#[derive(Serialize)]
+struct Logged<'a> {
+    /// UTC in milliseconds.
+    at: u64,
+    #[serde(flatten)]
+    event: &'a Event,
 }
 
 fn print_json(value: &impl Serialize) {

@@ -33,18 +33,19 @@ use hub_fault::{Faults, Stage};
 use hub_http::api::{self, Access, Console, Kept, Proxies};
 use hub_http::firmware;
 use hub_http::ssh::Tunnels;
+use hub_mqtt::broker::limit::Limiter;
 use hub_mqtt::broker::listener::{self, Proof};
 use hub_mqtt::broker::{Broker, Side};
 use hub_mqtt::remote;
 use hub_mqtt::tls::certs::{self, ServerFiles};
 use hub_mqtt::tls::psk;
 
-use crate::cli::{Listen, RunArgs, Scheme};
+use crate::cli::{Listen, LogFormat, RunArgs, Scheme};
 use crate::commands::{carry_out, StdinCommand};
 use crate::console_tls::{ConsoleTls, Shown};
 use crate::data_folder::{import, Data};
 use crate::once::{Furnished, Test};
-use crate::reporter::Reporter;
+use crate::reporter::{Form, Reporter};
 use crate::state_file::{write_whole, StateFile, TOKEN_VARIABLE};
 
 /// How often the hub checks whether another hub has changed something.
@@ -298,9 +299,14 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         None => Vec::new(),
     };
     let (witness, witnessed) = mpsc::unbounded_channel();
+    let form = match (args.json, args.log_format) {
+        (true, _) => Form::Json,
+        (false, LogFormat::Json) => Form::Log,
+        (false, LogFormat::Text) => Form::Text,
+    };
     let events: Arc<dyn Events> = Arc::new(match &test {
-        Some(_) => Reporter::once(args.json, witness),
-        None => Reporter::new(args.json),
+        Some(_) => Reporter::once(form, witness),
+        None => Reporter::new(form),
     });
     let (flawed_authority, host) = (authority.clone(), args.host.clone());
     faults.set_stage(Stage {
@@ -332,7 +338,8 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
             let broker = Arc::new(Broker::default());
             let acceptor = psk::Acceptor::new(store.clone());
             let hub = Arc::new(Hub::new(parts(broker.clone())));
-            let side = Side { hub: hub.clone(), broker, faults: faults.clone() };
+            let limiter = Arc::new(Limiter::new(args.limits.limits()));
+            let side = Side { hub: hub.clone(), broker, faults: faults.clone(), limiter };
             let listeners = [
                 (psk_socket, Proof::Psk(acceptor)),
                 (tcp_socket, Proof::Password),

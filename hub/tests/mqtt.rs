@@ -5,8 +5,8 @@ mod common;
 use std::io::Write;
 use std::process::Command;
 
-use common::{connect_packet, device, json, user_name, Client, Desk, CERT, ONE, PATIENCE, TWO};
-use rumqttc::mqttbytes::v4::{Connect, Packet};
+use common::{connect_packet, device, json, user_name, Client, Desk, Hub, CERT, ONE, PATIENCE, TWO};
+use rumqttc::mqttbytes::v4::{Connect, Packet, Publish};
 use rumqttc::{AsyncClient, Event, MqttOptions, QoS};
 use serde_json::Value;
 
@@ -242,4 +242,49 @@ fn a_session_that_is_not_clean_is_kept() {
     let mut second = Client::new(hub.connect());
     assert!(second.connect(kept()).session_present);
     assert_eq!(&second.message().payload[..], b"missed");
+}
+
+#[test]
+fn a_device_that_says_too_much_is_read_no_faster() {
+    let desk = Desk::new();
+    let hub = desk.start_plain(&["--device-messages", "1"]);
+    let mut chatty = device(&hub, ONE);
+    for id in 1..=3 {
+        let message = Publish { pkid: id, ..Publish::new(REPORT, QoS::AtLeastOnce, version("1.0")) };
+        chatty.send(&Packet::Publish(message));
+    }
+    let warned = hub.event("warning", |_| true);
+    assert_eq!(warned["client_id"], ONE);
+    assert!(warned["text"].as_str().is_some_and(|text| text.contains("1 messages a second")), "{warned}");
+    // Nothing is lost.
+    for id in 1..=3 {
+        assert!(matches!(chatty.receive(), Some(Packet::PubAck(ack)) if ack.pkid == id));
+    }
+}
+
+#[test]
+fn a_device_that_connects_too_often_is_turned_away() {
+    let desk = Desk::new();
+    let hub = desk.start_plain(&["--device-connects", "1"]);
+    let mut first = device(&hub, ONE);
+    let refused = Client::new(hub.connect()).connect(connect_packet(ONE));
+    assert_eq!(refused.code as u8, 3, "the service is not available");
+    let refused = hub.event("refused", |_| true);
+    assert!(refused["reason"].as_str().is_some_and(|text| text.contains("1 times a minute")), "{refused}");
+    // Nobody else is touched, and the connection that is there goes on.
+    let _other = device(&hub, TWO);
+    first.publish(REPORT, &version("1.0"));
+}
+
+#[test]
+fn a_log_in_json_has_a_time_in_each_line() {
+    let desk = Desk::new();
+    let mut command = desk.command();
+    command.args(["run", "--devices", "devices.json", "--log-format", "json"]);
+    let hub = Hub::launch(command);
+    let client = device(&hub, ONE);
+    let connected = hub.event("connected", |_| true);
+    assert!(connected["at"].as_u64().is_some_and(|at| at > 1_700_000_000_000), "{connected}");
+    assert_eq!(connected["client_id"], ONE);
+    drop(client);
 }

@@ -50,6 +50,8 @@ struct Wire<S> {
     stream: S,
     input: BytesMut,
     output: BytesMut,
+    /// Bytes that came since they were last counted.
+    received: usize,
     /// What a fault rule makes of what goes out.
     outlet: Outlet,
 }
@@ -77,7 +79,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     async fn fill(&mut self) -> Result<(), End> {
         match self.stream.read_buf(&mut self.input).await {
             Ok(0) => broken("the device closed the connection without DISCONNECT"),
-            Ok(_) => Ok(()),
+            Ok(count) => {
+                self.received = self.received.saturating_add(count);
+                Ok(())
+            }
             Err(error) => broken(format!("read: {error}")),
         }
     }
@@ -85,6 +90,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     fn queue(&mut self, packet: &Packet) {
         // Every packet sent is one we made, or one that came in through the same codec's limits.
         let _ = packet.write(&mut self.output, usize::MAX);
+    }
+
+    /// Refuses a connection with this code, which may be one that there is not.
+    async fn turn_away(&mut self, code: u8) {
+        self.queue_bytes(&[0x20, 2, 0, code]);
+        let _ = self.flush().await;
+        let _ = self.stream.shutdown().await;
     }
 
     fn queue_bytes(&mut self, bytes: &[u8]) {
@@ -164,8 +176,9 @@ pub async fn serve<S>(side: &Side, stream: S, handle: Handle, listener: Listener
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Side { hub, broker, faults } = side;
-    let mut wire = Wire { stream, input: BytesMut::new(), output: BytesMut::new(), outlet: Outlet::default() };
+    let Side { hub, broker, faults, limiter } = side;
+    let (input, output) = (BytesMut::new(), BytesMut::new());
+    let mut wire = Wire { stream, input, output, received: 0, outlet: Outlet::default() };
     let refused = |client_id: Option<String>, reason: String| {
         hub.emit(&Event::Refused { client_id, listener, reason });
     };
@@ -178,17 +191,18 @@ where
     let known = hub.device(&connect.client_id);
     let verdict = auth::check(listener, identity.as_ref(), &connect, known.as_ref(), now_ms() / 1000);
     if let Err(refusal) = verdict {
-        wire.queue(&Packet::ConnAck(ConnAck::new(refusal.code, false)));
-        let _ = wire.flush().await;
-        let _ = wire.stream.shutdown().await;
+        wire.turn_away(refusal.code as u8).await;
         return refused(Some(connect.client_id), format!("{} (CONNACK {})", refusal.reason, refusal.code as u8));
     }
     let client_id = connect.client_id.clone();
+    if let Err(count) = limiter.connect(&client_id, Instant::now()) {
+        let code = ConnectReturnCode::ServiceUnavailable as u8;
+        wire.turn_away(code).await;
+        return refused(Some(client_id), format!("more than {count} times a minute (CONNACK {code})"));
+    }
     let effects = faults.mqtt(&mqtt::incoming(&Packet::Connect(connect.clone())));
     if let Some(code) = effects.iter().find_map(connack) {
-        wire.queue_bytes(&[0x20, 2, 0, code]);
-        let _ = wire.flush().await;
-        let _ = wire.stream.shutdown().await;
+        wire.turn_away(code).await;
         return refused(Some(client_id), format!("by a fault rule (CONNACK {code})"));
     }
     let mut attachment = broker.attach(&client_id, connect.clean_session);
@@ -273,12 +287,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn run(&mut self, limit: Duration) -> End {
         let cut = self.attachment.cut.clone();
         let mut deadline = Instant::now() + limit;
+        let mut pace = self.side.limiter.pace(Instant::now());
+        // Set while nothing is read, because too much has come.
+        let mut resume = None;
         loop {
             let due = self.late.iter().map(|(at, _)| *at).min();
             let step = tokio::select! {
-                packet = timeout_at(deadline, self.wire.read()) => match packet {
+                packet = timeout_at(deadline, self.wire.read()), if resume.is_none() => match packet {
                     Ok(Ok(packet)) => {
-                        deadline = Instant::now() + limit;
+                        let now = Instant::now();
+                        deadline = now + limit;
+                        resume = pace.spend(std::mem::take(&mut self.wire.received), now);
+                        if let Some(text) = resume.and_then(|_| pace.word()) {
+                            self.side.hub.emit(&Event::Warning { client_id: Some(self.client_id.clone()), text });
+                        }
                         self.incoming(packet).await
                     }
                     Ok(Err(end)) => Err(end),
@@ -286,6 +308,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 },
                 Some(message) = self.attachment.receiver.recv() => self.outgoing(message).await,
                 () = sleep_until(due.unwrap_or(deadline)), if due.is_some() => self.send_late().await,
+                () = sleep_until(resume.unwrap_or(deadline)), if resume.is_some() => {
+                    resume = None;
+                    deadline = Instant::now() + limit;
+                    Ok(())
+                }
                 () = cut.notified() => broken("cut by the hub"),
             };
             if let Err(end) = step {

@@ -40,7 +40,7 @@ pub async fn accept(side: Side, mut listener: InterruptibleListener, proof: Proo
 }
 
 async fn begin(side: Side, stream: TcpStream, mut proof: Proof) {
-    let Side { hub, broker, faults } = &side;
+    let Side { hub, broker, faults, .. } = &side;
     let stream = match faults.mqtt_connection() {
         None => stream,
         Some(effect) => {

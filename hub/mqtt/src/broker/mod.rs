@@ -4,6 +4,7 @@
 //! unacknowledged messages for as long as the hub runs.
 
 mod connection;
+pub mod limit;
 pub mod listener;
 mod session;
 mod websocket;
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, Notify};
 use hub_core::ports::{Admission, Downlink, LinkFigures};
 use hub_fault::Faults;
 
+use limit::Limiter;
 use session::MqttSession;
 
 /// Messages that may wait for one connection before it counts as stuck and is cut.
@@ -32,6 +34,8 @@ pub struct Side {
     pub broker: Arc<Broker>,
     /// How they misbehave.
     pub faults: Arc<Faults>,
+    /// What one device may cost.
+    pub limiter: Arc<Limiter>,
 }
 
 /// Every session by client id. Any thread may call it; no call waits for the network.
