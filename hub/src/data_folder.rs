@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::state_file::write_whole;
 use hub_core::devices::Devices;
 use hub_core::error::{Context, Fatal, Result};
-use hub_core::operations;
+use hub_core::folder::Folder;
 use hub_core::ports::store::Store;
 use hub_core::random;
 use hub_mqtt::tls::certs::Authority;
@@ -28,7 +28,7 @@ pub struct Data {
     /// Signs URLs.
     pub signing_key: Vec<u8>,
     /// Where uploaded firmware is.
-    pub firmware_folder: PathBuf,
+    pub firmware_folder: Folder,
 }
 
 impl Data {
@@ -40,8 +40,8 @@ impl Data {
             Some(url) => connect(url)?,
             None => Arc::new(Database::open(&folder.join("hub.db"), kept)?),
         };
-        let firmware_folder = folder.join("firmware");
-        operations::tidy(&firmware_folder)?;
+        let firmware_folder = Folder::at(folder.join("firmware"));
+        firmware_folder.tidy()?;
         // Of two hubs that start at once in an empty folder, one makes the keys and the other waits for them here.
         let mut keys = None;
         store

@@ -23,7 +23,6 @@ use hub_core::events::{Event, Ready};
 use hub_core::firmware::Measured;
 use hub_core::hub::{now_ms, Hub, Parts};
 use hub_core::model::Addresses;
-use hub_core::operations;
 use hub_core::ports::store::{Store, Stored};
 use hub_core::ports::{Events, Verdict};
 use hub_core::site::Site;
@@ -259,6 +258,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         instead: args.firmware_url.clone(),
         elsewhere: args.firmware_base_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
         folder: firmware_folder,
+        object_store: None,
     };
     let offered = match &file {
         None => None,
@@ -471,8 +471,8 @@ fn offer(args: &RunArgs, store: &dyn Store, site: &Site, devices: &Devices, file
     if args.firmware_base_url.is_some() && args.firmware_url.is_none() {
         // The server knows that folder only.
         for stored in stored.iter().filter(|stored| stored.path.is_some()) {
-            let target = site.uploaded(&stored.file_name);
-            operations::copy(&file.path, &target).context(|| format!("cannot make {}", target.display()))?;
+            let copied = site.folder.copy(&file.path, &stored.file_name);
+            copied.context(|| format!("cannot make {}", site.folder.file(&stored.file_name).display()))?;
         }
     }
     let Some(first) = stored.into_iter().next() else {

@@ -42,7 +42,7 @@ pub struct Parts {
     pub awaited: BTreeSet<String>,
 }
 
-/// The hub. Any thread may call it; no call waits for the network.
+/// The hub. Any thread may call it; no call waits for the network but for an object store's.
 pub struct Hub {
     pub(crate) events: Meter,
     pub(crate) store: Arc<dyn Store>,
@@ -147,7 +147,7 @@ impl Hub {
         let Some(stored) = found else {
             return Ok(None);
         };
-        let path = self.site.file(&stored);
+        let path = self.site.folder.of(&stored);
         // Such as a file of the command line that has been built anew since.
         let broken = |what: String| {
             let text = format!("cannot serve the firmware {}: {what}", path.display());

@@ -19,6 +19,7 @@ pub mod error;
 #[allow(missing_docs)]
 pub mod events;
 pub mod firmware;
+pub mod folder;
 pub mod gateway;
 pub mod hub;
 pub mod messaging;

@@ -1,17 +1,19 @@
 //! Which URLs there are: signed ones that end, as an object store's do, and a plain one for trying things by hand.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
 use crate::firmware::escape;
-use crate::ports::store::Stored;
+use crate::folder::{Folder, SUFFIX};
+use crate::model::Problem;
+use crate::ports::files::Files;
+use crate::ports::store::{Outcome, Stored};
 
 /// Stands where the object store puts its owner's account.
 const ACCOUNT: &str = "/100000000001_";
-/// Of the files in the firmware folder.
-const SUFFIX: &str = ".bin";
 const PLAIN: &str = "/firmware/";
 const SIGN: &str = "?sign=q-sign-algorithm%3Dsha1%26q-ak%3Dhub%26q-sign-time%3D";
 
@@ -40,8 +42,10 @@ pub struct Site {
     pub instead: Option<String>,
     /// The URL of a server of somebody else's that serves `folder`, without the slash at its end.
     pub elsewhere: Option<String>,
-    /// Where uploaded firmware is.
-    pub folder: PathBuf,
+    /// Where uploaded firmware is, and what resources have.
+    pub folder: Folder,
+    /// Where uploads go instead of the folder.
+    pub object_store: Option<Arc<dyn Files>>,
 }
 
 impl Site {
@@ -49,6 +53,9 @@ impl Site {
     pub fn url(&self, stored: &Stored, now: u64) -> Option<String> {
         match (&self.instead, &stored.path, &self.elsewhere) {
             (Some(url), Some(_), _) => Some(url.clone()),
+            (_, None, _) if is_object(&stored.file_name) => {
+                self.object_store.as_ref()?.url(&stored.file_name, now, self.lifetime)
+            }
             // The file's name holds escapes that are part of it.
             (_, _, Some(base)) => Some(format!("{base}/{}{SUFFIX}", escape(&stored.file_name))),
             _ => self.own_url(&stored.file_name, now),
@@ -60,14 +67,21 @@ impl Site {
         Some(format!("{}{}", self.server.as_ref()?, self.target(file_name, now)))
     }
 
-    /// Where a firmware's file is.
-    pub fn file(&self, stored: &Stored) -> PathBuf {
-        stored.path.clone().unwrap_or_else(|| self.uploaded(&stored.file_name))
+    /// Where uploads go.
+    pub fn files(&self) -> &dyn Files {
+        self.object_store.as_deref().unwrap_or(&self.folder)
     }
 
-    /// Where the uploaded file of this name is.
-    pub fn uploaded(&self, file_name: &str) -> PathBuf {
-        self.folder.join(format!("{file_name}{SUFFIX}"))
+    /// Where the uploaded file of this name is. What was uploaded before the hub had an object store stays in the folder.
+    pub fn home(&self, name: &str) -> Outcome<&dyn Files> {
+        if !is_object(name) {
+            return Ok(&self.folder);
+        }
+        self.object_store.as_deref().ok_or_else(|| {
+            Problem::conflict(
+                "The firmware's file is in an object store, and this hub was started without it (hub run --firmware-store).",
+            )
+        })
     }
 
     fn target(&self, file_name: &str, now: u64) -> String {
@@ -112,6 +126,11 @@ impl Site {
     }
 }
 
+/// Whether a file is in an object store: there, each upload has a name of its own below its firmware's.
+fn is_object(name: &str) -> bool {
+    name.contains('/')
+}
+
 /// Begin and end of a signature.
 fn times(query: &str) -> Option<(u64, u64)> {
     let (begin, rest) = query.strip_prefix(SIGN)?.split_once("%3B")?;
@@ -152,7 +171,15 @@ mod tests {
     use super::*;
 
     fn site() -> Site {
-        Site { key: b"key".to_vec(), lifetime: 60, server: None, instead: None, elsewhere: None, folder: "fw".into() }
+        Site {
+            key: b"key".to_vec(),
+            lifetime: 60,
+            server: None,
+            instead: None,
+            elsewhere: None,
+            folder: Folder::at("fw"),
+            object_store: None,
+        }
     }
 
     #[test]
@@ -171,7 +198,7 @@ mod tests {
         let site = Site { elsewhere: Some("https://cdn/fw".to_owned()), ..site() };
         // A server that takes the escapes away once finds the file by its name.
         assert_eq!(site.url(&stored, 0).as_deref(), Some("https://cdn/fw/P1_1.0%252Bb.bin"));
-        assert_eq!(site.file(&stored).to_str(), Some("fw/P1_1.0%2Bb.bin"));
+        assert_eq!(site.folder.of(&stored).to_str(), Some("fw/P1_1.0%2Bb.bin"));
     }
 
     #[test]

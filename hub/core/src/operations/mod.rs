@@ -1,6 +1,7 @@
 //! What a person can do at the hub: firmware, devices, orders. The API and the command line are thin covers of this.
 //!
-//! Any thread may call; no call waits for the network or for a device. Every change is told to those who `watch`.
+//! Any thread may call; no call waits for a device, and only what puts, looks for or removes a file in an object store waits
+//! for the network. Every change is told to those who `watch`.
 
 mod devices;
 mod figures;
@@ -25,7 +26,7 @@ use crate::ports::store::Outcome;
 
 pub use figures::Standing;
 pub use resource::Untaken;
-pub use upload::{copy, tidy, Upload};
+pub use upload::Upload;
 
 impl Hub {
     /// Every firmware, newest first.
@@ -42,9 +43,10 @@ impl Hub {
     pub fn remove_firmware(&self, id: i64) -> Outcome<()> {
         let stored = self.store.remove_firmware(id, now_ms())?;
         if stored.path.is_none() {
-            // A file that stays takes space and nothing else; the next upload of this version takes its place.
-            if let Err(error) = std::fs::remove_file(self.site.file(&stored)) {
-                self.warn(&format!("cannot remove {}: {error}", self.site.file(&stored).display()));
+            // A file that stays takes space and nothing else: in the folder the next upload of this version takes its place.
+            let removed = self.site.home(&stored.file_name).and_then(|files| files.remove(&stored.file_name));
+            if let Err(problem) = removed {
+                self.warn(&problem.detail);
             }
         }
         self.change(Change::FirmwareRemoved { id });

@@ -17,6 +17,9 @@ impl Hub {
         check(&what)?;
         let stored = self.store.firmware(what.firmware_id)?;
         let named = self.named(&what, &stored.firmware.product_id)?;
+        if stored.path.is_none() {
+            self.site.home(&stored.file_name)?.check(&stored.file_name, stored.firmware.size)?;
+        }
         let order = NewOrder {
             firmware_id: stored.firmware.id,
             scope: what.scope,

@@ -1,15 +1,14 @@
 //! Resources: what a person can do, and the files of both ways.
 
 use std::fs;
-use std::io::Write;
 use std::path::PathBuf;
 
 use base64::prelude::{Engine, BASE64_STANDARD};
 use md5::{Digest, Md5};
 
-use super::upload::{readable, trouble};
+use crate::folder::trouble;
 use crate::hub::{now_ms, Hub};
-use crate::model::{Direction, Problem, ProblemKind, Resource, SendResource};
+use crate::model::{Direction, Problem, Resource, SendResource};
 use crate::ota::Outgoing;
 use crate::ports::store::Outcome;
 use crate::problems;
@@ -115,18 +114,11 @@ impl Hub {
     }
 
     fn keep_file(&self, id: i64, file: &[u8]) -> Outcome<()> {
-        let path = self.resource_path(id);
-        let folder = path.parent().ok_or_else(|| Problem::new(ProblemKind::Internal, "There is no folder."))?;
-        let draft = super::upload::draft(folder).and_then(|mut draft| {
-            draft.write_all(file)?;
-            readable(draft.as_file())?;
-            Ok(draft.persist(&path)?)
-        });
-        draft.map_err(|error| trouble(&error))?;
+        self.site.folder.keep(file, &file_name(id))?;
         self.store.resource_stored(id, now_ms())
     }
 
     fn resource_path(&self, id: i64) -> PathBuf {
-        self.site.uploaded(&file_name(id))
+        self.site.folder.file(&file_name(id))
     }
 }

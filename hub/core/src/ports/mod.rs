@@ -1,5 +1,5 @@
 //! What the hub needs of the world, and what the world may ask of it: what brings messages to devices, what takes in what
-//! they say, who is told of what happens, a store, and a CA.
+//! they say, who is told of what happens, a store, a place for files, and a CA.
 
 use rumqttc::mqttbytes::v4::Publish;
 
@@ -10,6 +10,7 @@ use crate::events::Event;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod figures;
+pub mod files;
 pub mod gateways;
 pub mod keys;
 pub mod logs;

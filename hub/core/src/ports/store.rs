@@ -27,9 +27,9 @@ pub type Outcome<T> = Result<T, Problem>;
 pub struct Stored {
     /// What people are told of it.
     pub firmware: Firmware,
-    /// Its name in the firmware folder, and in URLs.
+    /// Its name in the firmware folder and in URLs, or in an object store.
     pub file_name: String,
-    /// `None`: in the firmware folder.
+    /// `None`: where uploads go.
     pub path: Option<PathBuf>,
 }
 

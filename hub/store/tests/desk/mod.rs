@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 
 use hub_core::devices::Devices;
 use hub_core::events::Event;
+use hub_core::folder::Folder;
 use hub_core::hub::{Hub, Parts};
 use hub_core::model::{AddFirmware, Firmware, OrderUpgrade, Page, ProblemKind, Scope, State, Upgrade};
-use hub_core::operations::tidy;
 use hub_core::ports::store::{Outcome, Store};
 use hub_core::ports::{Events, Uplink};
 use hub_core::site::Site;
@@ -49,8 +49,8 @@ pub fn desk() -> Desk {
 /// A hub on the data in a folder.
 pub fn hub(folder: &TempDir, server: Option<&str>) -> (Hub, Arc<Database>, Arc<Broker>) {
     let store = Arc::new(Database::open(&folder.path().join("hub.db"), false).expect("a database"));
-    let firmware_folder = folder.path().join("firmware");
-    tidy(&firmware_folder).expect("the firmware's folder");
+    let firmware_folder = Folder::at(folder.path().join("firmware"));
+    firmware_folder.tidy().expect("the firmware's folder");
     let broker = Arc::new(Broker::default());
     let hub = Hub::new(Parts {
         events: Arc::new(Quiet),
@@ -62,6 +62,7 @@ pub fn hub(folder: &TempDir, server: Option<&str>) -> (Hub, Arc<Database>, Arc<B
             instead: None,
             elsewhere: None,
             folder: firmware_folder,
+            object_store: None,
         },
         certificates: Arc::new(Authority::open(folder.path()).expect("a CA")),
         downlink: broker.clone(),
