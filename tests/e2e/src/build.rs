@@ -81,6 +81,12 @@ pub(crate) fn hub_program() -> PathBuf {
     path("E2E_HUB")
 }
 
+/// Where Python finds moto.
+#[track_caller]
+pub(crate) fn moto_folder() -> PathBuf {
+    path("E2E_MOTO")
+}
+
 #[track_caller]
 fn path(variable: &str) -> PathBuf {
     match env::var_os(variable) {

@@ -8,13 +8,15 @@ use serde_json::{json, Value};
 
 use crate::build::hub_program;
 use crate::pki::RSA_KEY;
-use crate::{Device, Finished, Firmware, Log, Process};
+use crate::{Device, Finished, Firmware, Log, Process, Secrets};
 
 /// How to start a hub.
 pub struct HubSetup {
     folder: PathBuf,
     devices: Vec<Device>,
     args: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+    secrets: Secrets,
 }
 
 impl HubSetup {
@@ -22,7 +24,7 @@ impl HubSetup {
     pub fn new(folder: &Path, device: &Device) -> HubSetup {
         let folder = folder.join("hub");
         let args = vec!["--state".to_owned(), folder.join("state").to_string_lossy().into_owned()];
-        HubSetup { folder, devices: vec![device.clone()], args }
+        HubSetup { folder, devices: vec![device.clone()], args, environment: Vec::new(), secrets: Secrets::default() }
     }
 
     /// Knows these devices, too.
@@ -54,6 +56,18 @@ impl HubSetup {
         self
     }
 
+    /// One more variable of its environment.
+    pub fn environment(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    /// What it must never say.
+    pub fn secret(mut self, text: &str) -> Self {
+        self.secrets.add(text);
+        self
+    }
+
     /// Starts it and waits until it listens.
     #[track_caller]
     pub fn start(&self) -> Hub {
@@ -79,7 +93,8 @@ impl HubSetup {
     #[track_caller]
     pub fn ask(&self, args: &[&str]) -> Finished {
         let mut command = Command::new(hub_program());
-        Process::start("hub client", command.args(args).arg("--state").arg(self.state())).finish()
+        command.args(args).arg("--state").arg(self.state());
+        Process::start_with_secrets("hub client", &mut command, self.secrets.clone()).finish()
     }
 
     #[track_caller]
@@ -90,7 +105,8 @@ impl HubSetup {
         fs::write(&list, json!({ "devices": devices }).to_string()).expect("the device list");
         let mut command = Command::new(hub_program());
         command.arg("run").arg("--json").arg("--devices").arg(&list).args(&self.args);
-        Process::start("hub", &mut command)
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Process::start_with_secrets("hub", &mut command, self.secrets.clone())
     }
 }
 

@@ -41,6 +41,11 @@ impl Secrets {
         Secrets { texts, patterns: true }
     }
 
+    /// One more text that must not be printed.
+    pub fn add(&mut self, text: &str) {
+        self.texts.push(text.to_lowercase());
+    }
+
     /// The first secret in a line.
     pub fn found_in(&self, line: &str) -> Option<String> {
         let lower = line.to_lowercase();
