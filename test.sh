@@ -93,7 +93,7 @@ unit() {
     # MQTT over WebSocket, and what CERT devices sign with.
     cargo test --locked --lib -p iot-sdk -p iot-platform --features iot-sdk/websocket-mqtt,iot-platform/abi-3-3 -- websocket settings || return
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-tls \
-        --features iot-sdk/websocket-mqtt,iot-sdk/auth-mode-cert,iot-platform/abi-3-3,iot-platform/auth-mode-cert -- signature || return
+        --features iot-sdk/websocket-mqtt,iot-sdk/auth-mode-cert,iot-platform/abi-3-3,iot-platform/auth-mode-cert -- signature registration dynreg || return
     cargo test --locked -p headers -p bench || return
 }
 

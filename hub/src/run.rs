@@ -37,8 +37,9 @@ use hub_mqtt::broker::limit::Limiter;
 use hub_mqtt::broker::listener::{self, Proof};
 use hub_mqtt::broker::{Broker, Side};
 use hub_mqtt::remote;
-use hub_mqtt::tls::certs::{self, ServerFiles};
+use hub_mqtt::tls::certs::ServerFiles;
 use hub_mqtt::tls::psk;
+use hub_mqtt::Identity;
 
 use crate::cli::{Listen, LogFormat, RunArgs, Scheme};
 use crate::commands::{carry_out, StdinCommand};
@@ -225,7 +226,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     let client_certs = authority.clients(&devices)?;
     let server_tls = TlsAcceptor::from(authority.server_config(&args.host, false)?);
     let ServerFiles { ca, own, key } = authority.server_files(&args.host)?;
-    let identity = |der: &[u8]| certs::identity(der).map(|identity| (identity.name, identity.serial));
+    let identity = |der: &[u8]| Identity::of_certificate(der).map(|identity| (identity.name, identity.serial));
     let coap_certificates = coap::Certificates { ca, own, key, identity };
     let console_tls =
         args.console_tls.as_ref().map(|wanted| Shown::open(wanted, &authority, &args.host)).transpose()?;

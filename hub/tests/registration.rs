@@ -101,7 +101,7 @@ fn fault_rules_hold_for_registration_too() {
     let body = request("one", PRODUCT_SECRET);
     assert!(answer(&hub, &body).starts_with("HTTP/1.1 503 "));
     assert_eq!(ask(&hub, &body)["code"], json!(0));
-    let long = format!("{body}{}", " ".repeat(5000));
+    let long = format!("{body}{}", " ".repeat(70_000));
     assert_eq!(ask(&start().1, &long)["code"], json!(1004));
 }
 

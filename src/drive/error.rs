@@ -95,6 +95,9 @@ pub enum RegistrationFault {
     NoAnswer(Fault),
     /// The cloud refused, or its reply is of no use, or what was to be asked is.
     Refused(Failure),
+    /// The certificate of the device's own can't be read.
+    #[cfg(all(feature = "abi-3-3", feature = "auth-mode-cert"))]
+    BadCertificate(String),
     /// What the cloud gave can't be stored.
     NotStored(String),
 }
@@ -147,6 +150,8 @@ impl fmt::Display for StartFault {
 impl fmt::Display for RegistrationFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(all(feature = "abi-3-3", feature = "auth-mode-cert"))]
+            RegistrationFault::BadCertificate(text) => write!(f, "{text}"),
             RegistrationFault::NoServer(text)
             | RegistrationFault::NoRoots(text)
             | RegistrationFault::NotStored(text) => write!(f, "{text}"),

@@ -116,6 +116,8 @@ pub(crate) fn registration_code(fault: &RegistrationFault) -> c_int {
         RegistrationFault::Refused(Failure::NoCode) => NO_CODE,
         // A positive one comes back as it is.
         RegistrationFault::Refused(Failure::Refused(code, _)) => *code,
+        #[cfg(all(feature = "abi-3-3", feature = "auth-mode-cert"))]
+        RegistrationFault::BadCertificate(_) => QCLOUD_ERR_FAILURE,
         RegistrationFault::Refused(Failure::ShortSecret | Failure::Declined(_) | Failure::Unusable(_))
         | RegistrationFault::NoAnswer(Fault::TooLong(_) | Fault::NoMemory)
         | RegistrationFault::NoRoots(_)

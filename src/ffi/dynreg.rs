@@ -1,6 +1,7 @@
 //! `qcloud_iot_export_dynreg.h`: a device that knows its product's secret gets a secret or certificate of its own.
 
 use std::ffi::{c_char, c_int};
+use std::path::Path;
 use std::sync::Arc;
 
 use iot_abi::error::{QCLOUD_ERR_FAILURE, QCLOUD_ERR_INVAL, QCLOUD_RET_SUCCESS};
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 use super::log::null_argument;
 use super::{code, memory};
 use crate::drive::error::RegistrationFault;
-use crate::drive::registration;
+use crate::drive::registration::{self, files};
 use crate::hal::platform::HalPlatform;
 use crate::hal::Platform;
 
@@ -41,11 +42,12 @@ export! {
             return QCLOUD_ERR_FAILURE;
         }
         let platform: Arc<dyn Platform> = Arc::new(HalPlatform::new());
-        register(NAME, &platform, info)
+        register(NAME, &platform, info, Path::new(files::FOLDER))
     }
 }
 
-fn register(function: &'static str, platform: &Arc<dyn Platform>, info: &mut DeviceInfo) -> c_int {
+/// Certificates are in `folder`.
+fn register(function: &'static str, platform: &Arc<dyn Platform>, info: &mut DeviceInfo, folder: &Path) -> c_int {
     let texts = (text(&info.product_id), text(&info.device_name), text(&info.product_secret));
     let (Some(product_id), Some(device_name), Some(product_secret)) = texts else {
         ::log::error!(target: function, "a name or the secret in pDevInfo is not UTF-8 or has no NUL");
@@ -53,9 +55,9 @@ fn register(function: &'static str, platform: &Arc<dyn Platform>, info: &mut Dev
     };
     let result = Registration::new(&product_id, &device_name, &product_secret, WANTED)
         .map_err(|failure| failure.into())
-        .map(|registration| in_its_form(function, registration, info))
+        .and_then(|registration| in_its_form(function, registration, info, folder))
         .and_then(|registration| registration::register(platform, &registration))
-        .and_then(|credentials| fill(info, &device_name, credentials));
+        .and_then(|credentials| fill(info, &device_name, credentials, folder));
     match result {
         Ok(()) => {
             ::log::info!(target: function, "{}/{} is registered", *product_id, *device_name);
@@ -69,20 +71,47 @@ fn register(function: &'static str, platform: &Arc<dyn Platform>, info: &mut Dev
 }
 
 /// As the interface's release of the C SDK does it.
-fn in_its_form(function: &'static str, registration: Registration, info: &DeviceInfo) -> Registration {
-    #[cfg(feature = "abi-3-3")]
-    return registration
-        .with_signed_head(super::interface::named(function, text(&info.region).as_deref().map_or("", |name| name)));
-    #[cfg(not(feature = "abi-3-3"))]
+#[cfg(feature = "abi-3-3")]
+#[cfg_attr(not(feature = "auth-mode-cert"), allow(clippy::unnecessary_wraps))]
+fn in_its_form(
+    function: &'static str,
+    registration: Registration,
+    info: &DeviceInfo,
+    folder: &Path,
+) -> Result<Registration, RegistrationFault> {
+    let region = super::interface::named(function, text(&info.region).as_deref().map_or("", |name| name));
+    let registration = registration.with_signed_head(region);
+    #[cfg(feature = "auth-mode-cert")]
     {
-        let _ = (function, info);
-        registration
+        let own = files::own_certificate(folder, registration.identity().device_name());
+        if let Some(pem) = own.map_err(RegistrationFault::BadCertificate)? {
+            ::log::info!(target: function, "the device has a certificate of its own, which the cloud is told");
+            return Ok(registration.with_certificate(pem));
+        }
     }
+    let _ = folder;
+    Ok(registration)
+}
+
+#[cfg(not(feature = "abi-3-3"))]
+#[allow(clippy::unnecessary_wraps)]
+fn in_its_form(
+    _function: &'static str,
+    registration: Registration,
+    _info: &DeviceInfo,
+    _folder: &Path,
+) -> Result<Registration, RegistrationFault> {
+    Ok(registration)
 }
 
 #[cfg(not(feature = "auth-mode-cert"))]
 #[allow(clippy::unnecessary_wraps)]
-fn fill(info: &mut DeviceInfo, _device_name: &str, credentials: Credentials) -> Result<(), RegistrationFault> {
+fn fill(
+    info: &mut DeviceInfo,
+    _device_name: &str,
+    credentials: Credentials,
+    _folder: &Path,
+) -> Result<(), RegistrationFault> {
     if let Credentials::Secret(secret) = credentials {
         set(&mut info.device_secret, &secret);
     }
@@ -90,11 +119,13 @@ fn fill(info: &mut DeviceInfo, _device_name: &str, credentials: Credentials) -> 
 }
 
 #[cfg(feature = "auth-mode-cert")]
-fn fill(info: &mut DeviceInfo, device_name: &str, credentials: Credentials) -> Result<(), RegistrationFault> {
-    use crate::drive::registration::files;
-
+fn fill(
+    info: &mut DeviceInfo,
+    device_name: &str,
+    credentials: Credentials,
+    folder: &Path,
+) -> Result<(), RegistrationFault> {
     if let Credentials::Certificate { certificate, key } = credentials {
-        let folder = std::path::Path::new(files::FOLDER);
         let names = files::store(folder, device_name, &certificate, &key).map_err(RegistrationFault::NotStored)?;
         set(&mut info.dev_cert_file_name, &names.certificate);
         set(&mut info.dev_key_file_name, &names.key);

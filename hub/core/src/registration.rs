@@ -14,7 +14,7 @@ pub const PATH: &str = "/register/dev";
 /// Where those of the C SDK 3.3.0 do.
 pub const SIGNED_HEAD_PATH: &str = "/device/register";
 /// Longest request in bytes.
-pub const MAX_REQUEST: usize = 4096;
+pub const MAX_REQUEST: usize = 64 * 1024;
 
 /// Shortest and longest product secret in characters.
 pub const MIN_SECRET: usize = 16;
@@ -38,6 +38,8 @@ pub enum Refusal {
     InUse,
     /// The product's switch is off.
     Off,
+    /// The certificate of its own is of no use.
+    Certificate,
     /// The hub has failed.
     Failed,
 }
@@ -52,6 +54,7 @@ impl Refusal {
             Refusal::Device => 1007,
             Refusal::InUse => 1008,
             Refusal::Off => 1009,
+            Refusal::Certificate => 1010,
         }
     }
 
@@ -64,6 +67,7 @@ impl Refusal {
             Refusal::Device => "the device is unknown",
             Refusal::InUse => "the device has been here already",
             Refusal::Off => "registration is switched off",
+            Refusal::Certificate => "the certificate is of no use",
             Refusal::Failed => "the hub has failed",
         }
     }
@@ -135,6 +139,8 @@ pub struct Request {
     pub product_id: String,
     /// Its name.
     pub device_name: String,
+    /// A certificate of its own, as PEM, by which it wants to be known.
+    pub certificate: Option<String>,
     /// What is signed.
     text: String,
     /// The signature, where it is one.
@@ -158,6 +164,8 @@ struct SignedBody {
 struct PlainBody {
     product_id: String,
     device_name: String,
+    #[serde(rename = "clientCert")]
+    certificate: Option<String>,
 }
 
 impl Request {
@@ -171,10 +179,10 @@ impl Request {
                     format!("deviceName={device_name}&nonce={nonce}&productId={product_id}&timestamp={timestamp}");
                 // Base64 of the hex digits, not of the bytes.
                 let given = BASE64_STANDARD.decode(signature).ok().and_then(|digits| hex::decode(digits).ok());
-                Ok(Request { product_id, device_name, text, given })
+                Ok(Request { product_id, device_name, certificate: None, text, given })
             }
             Form::SignedHead => {
-                let PlainBody { product_id, device_name } =
+                let PlainBody { product_id, device_name, certificate } =
                     serde_json::from_slice(posted.body).map_err(|_| Refusal::Malformed)?;
                 let Posted { host, algorithm, timestamp, nonce, signature, body } = posted;
                 if *algorithm != "hmacsha1" {
@@ -182,7 +190,8 @@ impl Request {
                 }
                 let digest = hex::encode(Sha1::digest(body));
                 let text = format!("POST\n{host}\n{SIGNED_HEAD_PATH}\n\n{algorithm}\n{timestamp}\n{nonce}\n{digest}");
-                Ok(Request { product_id, device_name, text, given: BASE64_STANDARD.decode(signature).ok() })
+                let given = BASE64_STANDARD.decode(signature).ok();
+                Ok(Request { product_id, device_name, certificate, text, given })
             }
         }
     }
@@ -237,6 +246,11 @@ pub fn grant(secret: &str, new: &NewDevice, twists: &[Twist]) -> Result<String, 
         (None, None) => return Err(Refusal::Failed),
     };
     seal(secret, plain, twists)
+}
+
+/// The reply to a device that is known by a certificate of its own from now on.
+pub fn adopted(secret: &str, twists: &[Twist]) -> Result<String, Refusal> {
+    seal(secret, json!({ "encryptionType": 1 }), twists)
 }
 
 /// The reply with this text.

@@ -30,6 +30,15 @@ pub struct Identity {
     pub serial: Option<String>,
 }
 
+impl Identity {
+    /// The common name and the serial number in a certificate.
+    pub fn of_certificate(der: &[u8]) -> Option<Self> {
+        let (_, cert) = x509_parser::parse_x509_certificate(der).ok()?;
+        let name = cert.subject().iter_common_name().next()?.as_str().ok()?;
+        Some(Identity { name: name.to_owned(), serial: Some(hex::encode(cert.raw_serial())) })
+    }
+}
+
 /// Decides over a CONNECT packet. `device` is the one with the client id it names, if there is one; `now` is the
 /// present UTC second.
 pub fn check(

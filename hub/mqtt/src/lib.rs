@@ -18,3 +18,5 @@ pub mod broker;
 pub mod remote;
 pub mod tls;
 mod topic;
+
+pub use auth::Identity;

@@ -8,6 +8,34 @@ use std::path::{Path, PathBuf};
 /// The folder of certificates, relative to the working directory.
 pub const FOLDER: &str = "./certs";
 
+/// What is kept of a certificate in its file, in bytes.
+#[cfg(feature = "abi-3-3")]
+const MAX_OWN: usize = 48 * 1024;
+
+/// The certificate of the device's own that lies in `folder` as PEM, without anything else that its file holds. `None`: no
+/// such file.
+///
+/// # Errors
+/// A text for the log: what is wrong with the file.
+#[cfg(feature = "abi-3-3")]
+pub fn own_certificate(folder: &Path, device_name: &str) -> Result<Option<String>, String> {
+    let path = folder.join(certificate_name(device_name));
+    if !path.exists() {
+        return Ok(None);
+    }
+    let why = |what: &str| format!("the device's own certificate {}: {what}", path.display());
+    let file = crate::drive::trust::read(&path.to_string_lossy()).map_err(|error| why(&error))?;
+    let pem = iot_engine::helpers::pem::certificates(&file).map_err(why)?;
+    if pem.len() > MAX_OWN {
+        return Err(why(&format!("more than {} kB", MAX_OWN / 1024)));
+    }
+    Ok(Some(pem))
+}
+
+fn certificate_name(device_name: &str) -> String {
+    format!("{device_name}_cert.crt")
+}
+
 /// The files' names in their folder.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Names {
@@ -22,7 +50,7 @@ pub struct Names {
 /// # Errors
 /// A text for the log; files that were there are as before.
 pub fn store(folder: &Path, device_name: &str, certificate: &str, key: &str) -> Result<Names, String> {
-    let names = Names { certificate: format!("{device_name}_cert.crt"), key: format!("{device_name}_private.key") };
+    let names = Names { certificate: certificate_name(device_name), key: format!("{device_name}_private.key") };
     let why = |path: &Path, error: &io::Error| format!("can't write {}: {error}", path.display());
     fs::create_dir_all(folder).map_err(|error| why(folder, &error))?;
     let certificate_file = folder.join(&names.certificate);
@@ -145,6 +173,23 @@ mod tests {
     }
 
     /// Case 3.
+    /// Only what is a certificate leaves the device, never a key that lies beside it.
+    #[cfg(feature = "abi-3-3")]
+    #[test]
+    fn a_certificate_of_its_own_is_found_and_nothing_else_of_its_file() {
+        let folder = Folder::new("own");
+        assert_eq!(own_certificate(&folder.0, "dev"), Ok(None));
+        let file = folder.0.join("dev_cert.crt");
+        let pem = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n";
+        let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        fs::write(&file, format!("{key}{}", pem.replace('\n', "\r\n"))).unwrap();
+        assert_eq!(own_certificate(&folder.0, "dev").as_ref().map(Option::as_deref), Ok(Some(pem)));
+        fs::write(&file, pem.repeat(1000)).unwrap();
+        assert!(own_certificate(&folder.0, "dev").is_err_and(|why| why.ends_with("dev_cert.crt: more than 48 kB")));
+        fs::write(&file, key).unwrap();
+        assert!(own_certificate(&folder.0, "dev").is_err_and(|why| why.ends_with("dev_cert.crt: no certificate in it")));
+    }
+
     #[test]
     fn both_files_are_written_and_the_key_is_its_owners() {
         let folder = Folder::new("both");

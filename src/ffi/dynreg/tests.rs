@@ -3,7 +3,7 @@ use std::ptr;
 use std::sync::atomic::Ordering;
 
 use super::*;
-#[cfg(not(feature = "auth-mode-cert"))]
+#[cfg(any(not(feature = "auth-mode-cert"), feature = "abi-3-3"))]
 use crate::drive::testing::web_server::{Answer, Traits, World};
 
 const SECRET: &str = "0123456789abcdef01234567";
@@ -64,7 +64,7 @@ fn the_secret_is_all_that_changes() {
     set(&mut device.device_secret, &"x".repeat(64));
     let mut expected = device;
     set(&mut expected.device_secret, "MTIzNDU2Nzg5MGFiY2RlZg==");
-    assert_eq!(register("IOT_DynReg_Device", &world.platform(), &mut device), QCLOUD_RET_SUCCESS);
+    assert_eq!(register("IOT_DynReg_Device", &world.platform(), &mut device, Path::new("unused")), QCLOUD_RET_SUCCESS);
     assert_eq!(bytes(&device), bytes(&expected));
 }
 
@@ -98,12 +98,43 @@ fn each_failure_has_its_code_and_changes_nothing() {
         let mut device = info("C1PRODUCT1", "dev01", SECRET);
         set(&mut device.device_secret, "YOUR_IOT_PSK");
         let before = bytes(&device).to_vec();
-        assert_eq!(register("IOT_DynReg_Device", &world.platform(), &mut device), code, "{answer}");
+        assert_eq!(
+            register("IOT_DynReg_Device", &world.platform(), &mut device, Path::new("unused")),
+            code,
+            "{answer}"
+        );
         assert_eq!(bytes(&device), before);
     }
     let mut device = info("C1PRODUCT1", "dev01", SECRET);
     let silent = World::new(Traits::default(), |_, _| Answer::new("").then_silent());
-    assert_eq!(register("IOT_DynReg_Device", &silent.platform(), &mut device), -11);
+    assert_eq!(register("IOT_DynReg_Device", &silent.platform(), &mut device, Path::new("unused")), -11);
     silent.refuse.store(true, Ordering::Relaxed);
-    assert_eq!(register("IOT_DynReg_Device", &silent.platform(), &mut device), -8);
+    assert_eq!(register("IOT_DynReg_Device", &silent.platform(), &mut device, Path::new("unused")), -8);
+}
+
+/// Case 27: a private certificate. `payload` is `{"encryptionType":1}`, encrypted by `openssl enc -aes-128-cbc -nopad`.
+#[cfg(all(feature = "auth-mode-cert", feature = "abi-3-3"))]
+#[test]
+fn a_device_with_a_certificate_of_its_own_keeps_everything() {
+    let folder = std::env::temp_dir().join(format!("iot-own-certificate-{}", std::process::id()));
+    let file = folder.join("dev01_cert.crt");
+    std::fs::create_dir_all(&folder).unwrap();
+    let pem = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n";
+    std::fs::write(&file, pem).unwrap();
+    let body = r#"{"Response":{"Len":20,"Payload":"utkU+JMoQ9Xlnldd66IE8q0ofXjBlQpdnh89noPKTWw=","RequestId":"1"}}"#;
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let world = World::new(Traits::default(), move |_, _| Answer::new(answer.clone()));
+    let mut device = info("C1PRODUCT1", "dev01", SECRET);
+    set(&mut device.dev_cert_file_name, "mine.crt");
+    let before = bytes(&device).to_vec();
+    let rc = register("IOT_DynReg_Device", &world.platform(), &mut device, &folder);
+    assert_eq!((rc, bytes(&device)), (QCLOUD_RET_SUCCESS, &before[..]));
+    assert!(world.requests.lock().unwrap()[0].contains(r#""clientCert":"-----BEGIN CERTIFICATE-----\nAAEC\n"#));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), pem);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    // A file that holds none is told of before anything is sent.
+    std::fs::write(&file, "no PEM").unwrap();
+    assert_eq!(register("IOT_DynReg_Device", &world.platform(), &mut device, &folder), QCLOUD_ERR_FAILURE);
+    assert_eq!(world.requests.lock().unwrap().len(), 1);
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -39,6 +39,8 @@ pub enum Credentials {
         /// The private key, as PEM.
         key: Zeroizing<String>,
     },
+    /// Nothing: the cloud knows the device by the certificate that it has.
+    ItsOwn,
 }
 
 impl fmt::Debug for Credentials {
@@ -46,12 +48,13 @@ impl fmt::Debug for Credentials {
         f.write_str(match self {
             Credentials::Secret(_) => "Secret(***)",
             Credentials::Certificate { .. } => "Certificate(***)",
+            Credentials::ItsOwn => "ItsOwn",
         })
     }
 }
 
-/// Reads the plain text of a reply.
-pub(super) fn read(plain: &[u8], wanted: Wanted) -> Result<Credentials, Failure> {
+/// Reads the plain text of a reply, to a device that has told the certificate of its own, or has none.
+pub(super) fn read(plain: &[u8], wanted: Wanted, has_its_own: bool) -> Result<Credentials, Failure> {
     // A wrong key shows here.
     let unreadable = |_| Failure::Unusable("its payload does not become JSON by this product secret");
     let keys = ["encryptionType", "psk", "clientCert", "clientKey"];
@@ -67,6 +70,7 @@ pub(super) fn read(plain: &[u8], wanted: Wanted) -> Result<Credentials, Failure>
             decoded.map_err(|_| Failure::Unusable("its psk is not 1 to 64 characters of base64"))?;
             Ok(Credentials::Secret(psk))
         }
+        Wanted::Certificate if has_its_own => Ok(Credentials::ItsOwn),
         Wanted::Certificate => {
             let certificate = text(certificate).ok_or(Failure::Unusable("it holds no clientCert"))?;
             let key = text(key).ok_or(Failure::Unusable("it holds no clientKey"))?;

@@ -76,6 +76,7 @@ pub struct Registration {
     product_secret: Zeroizing<String>,
     wanted: Wanted,
     form: Form,
+    certificate: Option<String>,
 }
 
 /// How device and cloud talk: as the C SDK 3.2.3 does, or as 3.3.0.
@@ -109,7 +110,15 @@ impl Registration {
             product_secret: Zeroizing::new(product_secret.to_owned()),
             wanted,
             form: Form::default(),
+            certificate: None,
         })
+    }
+
+    /// The same for a device that has a certificate of its own, as PEM, by which the cloud is to know it. Only
+    /// [`Form::SignedHead`] tells it.
+    #[must_use]
+    pub fn with_certificate(self, pem: String) -> Self {
+        Registration { certificate: Some(pem), ..self }
     }
 
     /// The same with a server of `region`, as the C SDK 3.3.0 does it.
@@ -140,7 +149,9 @@ impl Registration {
         let nonce = u32::try_from(random >> 33).unwrap_or(0).max(1);
         match self.form {
             Form::SignedBody => Request::new(&self.identity, &self.product_secret, host, nonce, timestamp),
-            Form::SignedHead => Request::signed_in_head(&self.identity, &self.product_secret, host, nonce),
+            Form::SignedHead => {
+                Request::signed_in_head(&self.identity, &self.product_secret, host, nonce, self.certificate.as_deref())
+            }
         }
     }
 
@@ -157,7 +168,8 @@ impl Registration {
             Form::SignedHead => reply::Reply::parse_signed(&answer.body),
         }?;
         let plain = payload::decrypt(&reply.payload, reply.len, &self.product_secret)?;
-        credentials::read(&plain, self.wanted)
+        let has_its_own = self.form == Form::SignedHead && self.certificate.is_some();
+        credentials::read(&plain, self.wanted, has_its_own)
     }
 }
 

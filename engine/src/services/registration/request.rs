@@ -41,9 +41,16 @@ impl Request {
     }
 
     /// As the C SDK 3.3.0 does it: the signature stands in the head.
-    pub(super) fn signed_in_head(identity: &Identity, product_secret: &str, host: &str, nonce: u32) -> Self {
+    pub(super) fn signed_in_head(
+        identity: &Identity,
+        product_secret: &str,
+        host: &str,
+        nonce: u32,
+        certificate: Option<&str>,
+    ) -> Self {
+        let certificate = certificate.map(|pem| format!(",\"clientCert\":{}", quoted(pem))).unwrap_or_default();
         let body = format!(
-            "{{\"ProductId\":{},\"DeviceName\":{}}}",
+            "{{\"ProductId\":{},\"DeviceName\":{}{certificate}}}",
             quoted(identity.product_id()),
             quoted(identity.device_name())
         );

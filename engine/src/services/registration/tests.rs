@@ -330,3 +330,36 @@ fn a_reply_to_it_is_in_one_member() {
     assert_eq!(why, Failure::Declined("InvalidParameter: no product".to_owned()));
     assert_eq!(why.to_string(), "the cloud refused: InvalidParameter: no product");
 }
+
+/// Case 27: a private certificate.
+#[test]
+fn a_certificate_of_its_own_goes_out_and_nothing_comes_back() {
+    let pem = "-----BEGIN CERTIFICATE-----\nAAEC\r\n-----END CERTIFICATE-----\n";
+    let own = || registration(Wanted::Certificate).with_certificate(pem.to_owned());
+    let request = own().with_signed_head(Region::China).request("host", 1 << 33, 5);
+    let expected = concat!(
+        r#"{"ProductId":"C1PRODUCT1","DeviceName":"dev01","clientCert":"#,
+        r#""-----BEGIN CERTIFICATE-----\nAAEC\r\n-----END CERTIFICATE-----\n"}"#
+    );
+    assert_eq!(request.body, expected);
+    assert!(request.head.contains(&format!("Content-Length: {}\r\n", expected.len())));
+    let read = |registration: Registration, plain: &str| {
+        let body = format!(r#"{{"Response":{{"Payload":"{}"}}}}"#, encrypt(plain.as_bytes()));
+        registration.with_signed_head(Region::China).read(&Answer { status: 200, body: body.into_bytes() })
+    };
+    let known = r#"{"encryptionType":1}"#;
+    assert_eq!(read(own(), known), Ok(Credentials::ItsOwn));
+    assert_eq!(format!("{:?}", Credentials::ItsOwn), "ItsOwn");
+    // One that the cloud has made all the same has no file to go to: the device's own stays.
+    assert_eq!(read(own(), r#"{"encryptionType":1,"clientCert":"c","clientKey":"k"}"#), Ok(Credentials::ItsOwn));
+    let other = r#"{"encryptionType":2,"psk":"MTIz"}"#;
+    assert_eq!(unusable(read(own(), other)), "its encryptionType is not that of this build");
+    // Without one of its own, it needs what the cloud has made.
+    assert_eq!(unusable(read(registration(Wanted::Certificate), known)), "it holds no clientCert");
+    // The other form knows nothing of it.
+    let body = own().request("host", 1 << 33, 5).body;
+    assert_eq!(body, registration(Wanted::Certificate).request("host", 1 << 33, 5).body);
+    let reply = granted(known.as_bytes());
+    let read = own().read(&Answer { status: 200, body: reply.into_bytes() });
+    assert_eq!(unusable(read), "it holds no clientCert");
+}

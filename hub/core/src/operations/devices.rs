@@ -7,6 +7,7 @@ use crate::gateway::message::change;
 use crate::hub::{now_ms, Hub};
 use crate::model::*;
 use crate::ports::store::{Credential, Outcome};
+use crate::registration::Refusal;
 
 /// Bytes in a secret made here, as many as the platform's have.
 const SECRET: usize = 16;
@@ -55,6 +56,24 @@ impl Hub {
         renewed.device.online = self.is_online(client_id);
         self.change(Change::Device { device: renewed.device.clone() });
         Ok(renewed)
+    }
+
+    /// Knows a device by a certificate of its own; what it had before ends at once.
+    pub(super) fn adopt_certificate(&self, client_id: &str, pem: &str) -> Result<(), Refusal> {
+        let renewed = self.store.renew_device(client_id, &mut |proof| match proof {
+            Proof::Certificate => {
+                let adopted = self.certificates.adopt_client(client_id, pem).map(Credential::Certificate);
+                adopted.map_err(|error| Problem::invalid(format!("its own certificate is of no use: {error}")))
+            }
+            Proof::Secret => Err(Problem::conflict("a device with a secret has no certificate")),
+        });
+        let device = renewed.map_err(|problem| {
+            self.warn_of(client_id, problem.detail);
+            Refusal::Certificate
+        })?;
+        self.send_away(client_id);
+        self.change(Change::Device { device: Device { online: Some(false), ..device } });
+        Ok(())
     }
 
     /// Removes a device and cuts its connection.

@@ -5,7 +5,7 @@ use crate::events::Event;
 use crate::hub::Hub;
 use crate::model::{Problem, Product, ProductSecret, SetRegistration};
 use crate::ports::store::Outcome;
-use crate::registration::{check_secret, grant, twisted_refusal, Form, Posted, Refusal, Request, Twist};
+use crate::registration::{adopted, check_secret, grant, twisted_refusal, Form, Posted, Refusal, Request, Twist};
 
 /// Bytes in a product secret made here; its text is their hex digits.
 const SECRET: usize = 12;
@@ -66,6 +66,10 @@ impl Hub {
         let device = device.filter(|device| device.product_id == request.product_id).ok_or(Refusal::Device)?;
         if device.reported_at.is_some() {
             return Err(Refusal::InUse);
+        }
+        if let Some(pem) = &request.certificate {
+            self.adopt_certificate(client_id, pem)?;
+            return adopted(&secret, twists);
         }
         grant(&secret, &self.renew_device(client_id).map_err(failed)?, twists)
     }

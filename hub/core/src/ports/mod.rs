@@ -145,7 +145,14 @@ pub trait Certificates: Send + Sync {
     /// The disk does not take it, or the client id is none.
     fn renew_client(&self, client_id: &str) -> Result<NewClient>;
 
-    /// The file of a device's certificate as it was handed out, where it is known.
+    /// Knows a device by a certificate of its own from now on, PEM whose common name is the client id. Returns its serial
+    /// number, in hex.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the disk does not take it.
+    fn adopt_client(&self, client_id: &str, pem: &str) -> Result<String>;
+
+    /// The file of a device's certificate as it was handed out, or of its own, where it is known.
     fn client_certificate(&self, client_id: &str) -> Option<Vec<u8>>;
 
     /// Whether `signature` is one of `text` by the key of the certificate that a device has from here: RSA over SHA-256.

@@ -11,7 +11,7 @@ use super::connection::{handshake_failure, serve, CONNECT_LIMIT};
 use super::websocket::{self, Opened};
 use super::Side;
 use crate::auth::Identity;
-use crate::tls::{certs, psk};
+use crate::tls::psk;
 use hub_core::events::{Event, Listener};
 use hub_fault::listener::InterruptibleListener;
 use hub_fault::stream::Handle;
@@ -72,7 +72,7 @@ async fn begin(side: Side, stream: TcpStream, mut proof: Proof) {
         Proof::Certificate(acceptor) => match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let chain = stream.get_ref().1.peer_certificates();
-                let identity = chain.and_then(|chain| chain.first()).and_then(|leaf| certs::identity(leaf));
+                let identity = chain.and_then(|chain| chain.first()).and_then(|leaf| Identity::of_certificate(leaf));
                 talk(&side, stream, handle, Listener::Cert, identity).await;
             }
             Ok(Err(error)) => refused(Listener::Cert, None, handshake_failure(&error)),

@@ -18,6 +18,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ConfigBuilder, RootCertStore, ServerConfig, SignatureScheme, WantsVerifier};
 use zeroize::Zeroizing;
 
+use super::own;
 use crate::auth::Identity;
 use hub_core::devices::{is_client_id, Devices};
 use hub_core::error::{Context, Fatal, Result};
@@ -160,7 +161,8 @@ impl Authority {
             let mut roots = RootCertStore::empty();
             roots.add(ca.clone()).context(problem)?;
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            builder.with_client_cert_verifier(verifier.build().context(problem)?)
+            let by_ca = verifier.build().context(problem)?;
+            builder.with_client_cert_verifier(Arc::new(own::Verifier::new(by_ca, &self.folder)))
         } else {
             builder.with_no_client_auth()
         };
@@ -197,7 +199,8 @@ impl Certificates for Authority {
         let folder = self.folder.join("clients");
         let (cert, key) = (folder.join(format!("{client_id}.crt")), folder.join(format!("{client_id}.key")));
         let keeps_its_key = is_client_id(client_id) && own_key(&key)?.is_some();
-        for file in [Some(cert), Some(key).filter(|_| !keeps_its_key)].into_iter().flatten() {
+        let own = Some(own::file(&self.folder, client_id)).filter(|_| is_client_id(client_id));
+        for file in [Some(cert), Some(key).filter(|_| !keeps_its_key), own].into_iter().flatten() {
             match fs::remove_file(file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).context(what),
                 _ => {}
@@ -207,7 +210,7 @@ impl Certificates for Authority {
         let certificate = fs::read_to_string(&paths.cert).context(what)?;
         let private_key = fs::read_to_string(&paths.key).context(what)?;
         let der = CertificateDer::from_pem_slice(certificate.as_bytes()).context(what)?;
-        let serial = identity(&der).and_then(|identity| identity.serial);
+        let serial = Identity::of_certificate(&der).and_then(|identity| identity.serial);
         let serial = serial.ok_or_else(|| Fatal::new(what()))?;
         Ok(NewClient { certificate, private_key, serial })
     }
@@ -216,7 +219,26 @@ impl Certificates for Authority {
         if !is_client_id(client_id) {
             return None;
         }
+        if let Ok(own) = fs::read(own::file(&self.folder, client_id)) {
+            return Some(own);
+        }
         fs::read(self.folder.join("clients").join(format!("{client_id}.crt"))).ok()
+    }
+
+    fn adopt_client(&self, client_id: &str, pem: &str) -> Result<String> {
+        let der = CertificateDer::from_pem_slice(pem.as_bytes());
+        let identity = der
+            .ok()
+            .and_then(|der| Identity::of_certificate(&der))
+            .ok_or_else(|| Fatal::new("it is none that can be read"))?;
+        let serial = identity.serial.filter(|_| is_client_id(client_id) && identity.name == client_id);
+        let serial = serial.ok_or_else(|| Fatal::new(format!("its common name is {:?}", identity.name)))?;
+        let file = own::file(&self.folder, client_id);
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder).context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+        write(&file, pem, 0o644)?;
+        Ok(serial)
     }
 
     fn is_signed(&self, client_id: &str, text: &[u8], signature: &[u8]) -> bool {
@@ -277,13 +299,6 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
     fs::rename(&draft, path).context(what)
 }
 
-/// The common name and the serial number in a certificate.
-pub fn identity(der: &[u8]) -> Option<Identity> {
-    let (_, cert) = x509_parser::parse_x509_certificate(der).ok()?;
-    let name = cert.subject().iter_common_name().next()?.as_str().ok()?;
-    Some(Identity { name: name.to_owned(), serial: Some(hex::encode(cert.raw_serial())) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,7 +310,7 @@ mod tests {
         let paths = first.client("P1dev1").expect("certificate");
         let cert = fs::read(&paths.cert).expect("certificate file");
         let der = CertificateDer::from_pem_slice(&cert).expect("PEM");
-        assert_eq!(identity(&der).map(|identity| identity.name).as_deref(), Some("P1dev1"));
+        assert_eq!(Identity::of_certificate(&der).map(|identity| identity.name).as_deref(), Some("P1dev1"));
         let ca = fs::read(first.ca_file()).expect("CA file");
 
         let second = Authority::open(folder.path()).expect("CA again");
@@ -303,10 +318,45 @@ mod tests {
         assert_eq!(fs::read(second.client("P1dev1").expect("again").cert).expect("file"), cert);
         let renewed = second.renew_client("P1dev1").expect("another certificate");
         assert_ne!(renewed.certificate.as_bytes(), cert);
-        assert_ne!(Some(renewed.serial), identity(&der).and_then(|identity| identity.serial));
+        assert_ne!(Some(renewed.serial), Identity::of_certificate(&der).and_then(|identity| identity.serial));
         assert!(second.client("../x").is_err() && second.renew_client("../x").is_err());
         assert!(second.server_config("localhost", true).is_ok());
         assert!(second.server_config("a/b", false).is_err());
+    }
+
+    #[test]
+    fn a_certificate_of_somebody_else_is_known_once_its_device_has_it() {
+        use rustls::server::danger::ClientCertVerifier;
+
+        let (folder, elsewhere) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("another one"));
+        let (here, there) = (Authority::open(folder.path()), Authority::open(elsewhere.path()));
+        let (here, there) = (here.expect("CA"), there.expect("another CA"));
+        let pem = |id: &str| fs::read_to_string(there.client(id).expect("certificate").cert).expect("file");
+        let own = pem("P1dev1");
+        let der = CertificateDer::from_pem_slice(own.as_bytes()).expect("PEM");
+        let ca = CertificateDer::from_pem_file(here.ca_file()).expect("the CA's");
+        let mut roots = RootCertStore::empty();
+        roots.add(ca).expect("a root");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let by_ca = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().expect("a verifier");
+        let verifier = own::Verifier::new(by_ca, &here.folder);
+        let takes = |shown: &CertificateDer<'_>| {
+            verifier.verify_client_cert(shown, &[], rustls::pki_types::UnixTime::now()).is_ok()
+        };
+        assert!(!takes(&der));
+        let serial = here.adopt_client("P1dev1", &own).expect("adopted");
+        assert_eq!(Identity::of_certificate(&der).and_then(|identity| identity.serial), Some(serial));
+        assert!(takes(&der));
+        assert_eq!(here.client_certificate("P1dev1"), Some(own.clone().into_bytes()));
+        // Another one of the same name is another one.
+        there.renew_client("P1dev1").expect("another certificate");
+        let other = CertificateDer::from_pem_slice(pem("P1dev1").as_bytes()).expect("PEM");
+        assert!(!takes(&other));
+        for (id, pem) in [("P1dev2", own.as_str()), ("P1dev1", "no PEM"), ("../x", own.as_str())] {
+            assert!(here.adopt_client(id, pem).is_err(), "{id}");
+        }
+        here.renew_client("P1dev1").expect("one from here");
+        assert!(!takes(&der));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! TLS: certificates made at first start, and the pre-shared-key server.
 
 pub mod certs;
+mod own;
 pub mod psk;
