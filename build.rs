@@ -62,8 +62,12 @@ fn main() {
         build.define("QCLOUD_UPGRADE", None);
     }
     let is_set = |feature: &str| std::env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
-    if is_set("WEBSOCKET") && is_set("AUTH_MODE_CERT") {
+    let uploads_signed = is_set("LOG_UPLOAD") && is_set("ABI_3_3");
+    if is_set("AUTH_MODE_CERT") && (is_set("WEBSOCKET") || uploads_signed) {
         build.define("QCLOUD_SIGNATURE", None);
+    }
+    if is_set("AUTH_MODE_CERT") && uploads_signed {
+        build.define("QCLOUD_SHA256", None);
     }
     // Unwinding passes through the frames of callout.c.
     build.flag_if_supported("-fasynchronous-unwind-tables");

@@ -45,7 +45,7 @@ FEATURE_SETS=(
     "--features iot-bundle/ssh,iot-bundle/auth-mode-cert,iot-bundle/websocket-mqtt"
     "--no-default-features --features iot-bundle/ssh,iot-bundle/auth-with-notls"
     "--features iot-bundle/websocket-mqtt"
-    "--features iot-bundle/websocket-mqtt,iot-bundle/auth-mode-cert"
+    "--features iot-bundle/websocket-mqtt,iot-bundle/log-upload,iot-bundle/auth-mode-cert"
     "--no-default-features --features iot-bundle/platform,iot-bundle/tls-mbedtls,iot-bundle/abi-3-3,iot-bundle/auth-mode-cert"
 )
 

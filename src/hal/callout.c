@@ -341,6 +341,9 @@ PROCEDURE(HAL_TLS_Destory_PrivateKey, (void *key), (key))
 FUNCTION(int, zero, HAL_TLS_Get_RSASHA256_Result_Len, (void *key), (key))
 FUNCTION(int, minus, HAL_TLS_Calc_Sign_RSASHA256, (void *key, char *data, int len, char *out), (key, data, len, out))
 #endif
+#ifdef QCLOUD_SHA256
+PROCEDURE(HAL_TLS_Calc_SHA256, (unsigned char *data, size_t len, unsigned char *digest), (data, len, digest))
+#endif
 
 #ifdef QCLOUD_COAP
 FUNCTION(uintptr_t, zero, HAL_UDP_Connect, (const char *host, unsigned short port), (host, port))
