@@ -1,5 +1,5 @@
-//! Files to a device and from it: the sample of the 3.3 interface and the hub (resource.md section 8). `E2E_KEY_DIR` names a
-//! build with `IOT_ABI=3.3`; plain `cargo test` leaves these out.
+//! Files to a device and from it: the sample of the 3.3 interface and the hub (resource.md section 8), without TLS, with
+//! pre-shared keys and with certificates. `E2E_KEY_DIR` names a build with `IOT_ABI=3.3`; plain `cargo test` leaves these out.
 
 use std::fs;
 
@@ -10,10 +10,10 @@ use serde_json::{json, Value};
 const SIZES: (usize, usize) = (123_457, 98_765);
 
 /// A desk whose hub has a file for the device, which has one for the hub.
-fn desk(scheme: &str, fault: Option<&str>) -> Desk {
+fn desk(build: Build, scheme: &str, fault: Option<&str>) -> Desk {
     let mut args = vec!["--scheme".to_owned(), scheme.to_owned()];
     args.extend(fault.iter().flat_map(|fault| ["--fault".to_owned(), (*fault).to_owned()]));
-    let desk = Desk::with_args(Build::Key, 1000, |_| args);
+    let desk = Desk::with_args(build, 1000, |_| args);
     let bytes = |size: usize, step: usize| (0..size).map(|at| (at * step + at / 251) as u8).collect::<Vec<_>>();
     fs::write(desk.home.join("uploadtest"), bytes(SIZES.0, 7)).expect("the file to upload");
     let file = desk.folder.path().join("file");
@@ -49,8 +49,14 @@ fn assert_uploaded(desk: &Desk, id: &Value) {
 
 #[test]
 fn a_file_goes_up_and_another_one_comes_down() {
-    for scheme in ["http", "https"] {
-        let desk = desk(scheme, None);
+    for (build, scheme) in [
+        (Build::Key, "http"),
+        (Build::Key, "https"),
+        (Build::WebSocket, "http"),
+        (Build::WebSocketCert, "http"),
+        (Build::WebSocketCert, "https"),
+    ] {
+        let desk = desk(build, scheme, None);
         let finished = desk.finish(&mut desk.program("resource_mqtt_sample").start());
         finished.assert_says(&["uploaded uploadtest"]);
         finished.assert_says(&["downloaded test file"]);
@@ -79,6 +85,10 @@ const FAULTS: &[(&str, (&str, i64), (&str, i64))] = &[
     ("http:status=403#2", ("fail", -3), DONE),
     ("http:status=404#2", ("fail", -2), DONE),
     ("http:corrupt=5000#2", ("fail", -4), DONE),
+    ("http:stall=60000#2", DONE, DONE),
+    ("http:stall=60000,for=3#2", DONE, DONE),
+    ("http:short=10#2", DONE, DONE),
+    ("http:short=10#2-", ("fail", -1), DONE),
     ("http:status=503#2", DONE, DONE),
     ("http:cut=60000#2", DONE, DONE),
     ("http:reset=60000#2", DONE, DONE),
@@ -91,7 +101,7 @@ const FAULTS: &[(&str, (&str, i64), (&str, i64))] = &[
 #[test]
 fn a_device_rides_out_what_can_mend_and_tells_what_can_not() {
     each_row(FAULTS, |(fault, download, upload)| {
-        let desk = desk("http", Some(fault));
+        let desk = desk(Build::Key, "http", Some(fault));
         let finished = desk.finish(&mut desk.program("resource_mqtt_sample").args(&["-l", "1"]).start());
         assert_eq!(finished.code(), i32::from(*download != DONE || *upload != DONE), "{fault}: {:?}", finished.lines);
         let rows = resources(&desk);
