@@ -54,6 +54,19 @@ for (const [language, scheme] of [["en", "dark"], ["zh", "light"]]) {
         await shown(gateway.getByText(await say(page, "gateway.none")));
         assert.deepEqual((await hub.call("GET", "gateways")).gateways.flatMap((one) => one.devices), []);
 
+        // A file for it: one must be chosen, and waits then.
+        const files = await unfold(page, "resource.title");
+        await shown(files.getByText(await say(page, "resource.none")));
+        await (await button(page, "resource.send")).click();
+        await shown(files.locator(".field-error").getByText(await say(page, "resource.missing")));
+        const file = { name: "song", mimeType: "application/octet-stream", buffer: Buffer.from("la la") };
+        await (await labelled(page, "resource.file")).setInputFiles(file);
+        await (await button(page, "resource.send")).click();
+        await shown(files.getByRole("link", { name: "song" }));
+        await shown(files.getByText(await say(page, "resource.waiting")));
+        const [sent] = (await hub.call("GET", `devices/${PRODUCT}gate/resources`)).resources;
+        assert.deepEqual([sent.name, sent.size, sent.state], ["song", 5, "waiting"]);
+
         // The level of its log.
         const log = await unfold(page, "log.title");
         await shown(log.getByText(await say(page, "log.none")));

@@ -27,16 +27,11 @@ function problemOf(status, text) {
     return new Problem(status, detail || t("error.status", { status }));
 }
 
-/// Asks for something; `body` goes as JSON.
-export async function call(method, path, body) {
+async function ask(method, path, type, body) {
     let answer;
     let text;
     try {
-        answer = await fetch(path, {
-            method,
-            headers: body === undefined ? {} : { "content-type": "application/json" },
-            body: body === undefined ? undefined : JSON.stringify(body),
-        });
+        answer = await fetch(path, { method, headers: type ? { "content-type": type } : {}, body });
         text = await answer.text();
     } catch {
         throw new Problem(0, t("error.unreachable"));
@@ -44,6 +39,13 @@ export async function call(method, path, body) {
     if (!answer.ok) throw problemOf(answer.status, text);
     return text ? JSON.parse(text) : null;
 }
+
+/// Asks for something; `body` goes as JSON.
+export const call = (method, path, body) =>
+    body === undefined ? ask(method, path) : ask(method, path, "application/json", JSON.stringify(body));
+
+/// Sends a file as it is.
+export const post = (path, file) => ask("POST", path, "application/octet-stream", file);
 
 /// Asks for every page of a list; the answer is the first one with the entries of all.
 export async function callAll(path, list) {

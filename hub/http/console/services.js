@@ -1,9 +1,9 @@
-// What a device does besides upgrades: its shadow, requests to it, the devices behind it, its log. Each part asks the hub
+// What a device does besides upgrades: its shadow, requests to it, the devices behind it, files for it and from it, its log. Each part asks the hub
 // when it is opened, and again when somebody wants to know how it is now.
 
-import { call, path } from "./hub.js";
+import { call, path, post } from "./hub.js";
 import { attempt, busy, field, h, onPress, problemBox, setText } from "./dom.js";
-import { t } from "./i18n.js";
+import { exactSize, has, size, t } from "./i18n.js";
 import { cell, headCell, onlineMark, row, table, timeCell } from "./parts.js";
 
 /// A part that folds. `content` is filled by `load`, which is called with each opening, where there is something to ask for.
@@ -154,6 +154,65 @@ function gatewayPart(memory, clientId) {
     return part(t("gateway.title"), [list.node, none, form.node], load);
 }
 
+/// How a file's way went: what the device said last, and why it failed.
+function resourceState({ state, percent, result_code: code, result_msg: why }) {
+    const name = has(`resource.${state}`) ? t(`resource.${state}`) : state;
+    if (state === "fail") return [name, code, why].filter((part) => part || part === 0).join(", ");
+    return state === "waiting" || percent === undefined || percent === null ? name : `${name}, ${percent} %`;
+}
+
+function resourcePart(memory, clientId) {
+    const list = table(t("resource.title"), [
+        [t("resource.added"), "c-when"],
+        [t("resource.name"), "c-name"],
+        [t("resource.direction"), "c-state"],
+        [t("resource.size"), "c-size"],
+        [t("resource.state"), "c-text"],
+    ]);
+    const none = h("p", { class: "empty-line" }, t("resource.none"));
+    const load = async () => {
+        const { resources } = await call("GET", path("devices", clientId, "resources"));
+        list.body.replaceChildren(
+            ...resources.map((resource) => {
+                const when = timeCell("when");
+                when.set(resource.created_at);
+                const name = resource.stored ? h("a", { href: path("resources", String(resource.id)), download: resource.name }, resource.name) : resource.name;
+                const bytes = h("span", { title: exactSize(resource.size) }, size(resource.size));
+                return row(
+                    headCell("c-when", when.node),
+                    cell("c-name", name),
+                    cell("c-state", t(`resource.${resource.direction}`)),
+                    cell("c-size", bytes),
+                    cell("c-text", resourceState(resource)),
+                );
+            }),
+        );
+        list.node.hidden = resources.length === 0;
+        none.hidden = resources.length > 0;
+    };
+    const picker = field(t("resource.file"), h("input", { type: "file" }), { hint: t("resource.fileHint"), wide: true });
+    const submit = h("button", { type: "button", class: "primary" }, t("resource.send"));
+    const send = async () => {
+        const [file] = picker.input.files;
+        if (!file) {
+            picker.show(t("resource.missing"));
+            picker.input.focus();
+            return;
+        }
+        try {
+            await post(`${path("devices", clientId, "resources")}?${new URLSearchParams({ name: file.name })}`, file);
+        } catch (error) {
+            picker.show(error.message);
+            return;
+        }
+        picker.input.value = "";
+        memory.say(t("resource.sent", { name: file.name }));
+        await load();
+    };
+    submit.addEventListener("click", () => busy(submit, send));
+    return part(t("resource.title"), [list.node, none, picker.node, h("div", { class: "form-foot" }, submit)], load);
+}
+
 const LEVELS = ["off", "error", "warn", "info", "debug"];
 /// Of the newest lines, so many.
 const LINES = 500;
@@ -188,5 +247,5 @@ function logPart(memory, clientId) {
 
 /// The parts of one device.
 export function deviceServices(memory, clientId) {
-    return h("section", { class: "services" }, h("h2", {}, t("service.title")), shadowPart(memory, clientId), requestPart(clientId), gatewayPart(memory, clientId), logPart(memory, clientId));
+    return h("section", { class: "services" }, h("h2", {}, t("service.title")), shadowPart(memory, clientId), requestPart(clientId), gatewayPart(memory, clientId), resourcePart(memory, clientId), logPart(memory, clientId));
 }
