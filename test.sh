@@ -23,6 +23,7 @@ for part in "${parts[@]}"; do
     *)
         need python3=python3 valgrind=valgrind mosquitto=mosquitto nginx=nginx-light coap-client-openssl=libcoap3-bin tshark=tshark \
             ssh=openssh-client '/usr/lib/*/libwrap.so.0=libwrap0' \
+            /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server \
             /usr/include/mbedtls/ssl.h=libmbedtls-dev
         ;;
     esac

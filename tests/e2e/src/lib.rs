@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+mod balancer;
 mod broker;
 mod build;
 mod desk;
@@ -25,6 +26,7 @@ mod openssh;
 mod pki;
 mod ports;
 mod process;
+mod rabbitmq;
 mod report;
 mod rows;
 mod sample;
@@ -32,6 +34,7 @@ mod secrets;
 mod server;
 mod street;
 
+pub use balancer::Balancer;
 pub use broker::{publish, Broker, Packet, Reaction, CONNECT, PUBACK, PUBCOMP, PUBLISH, PUBREC, SUBSCRIBE};
 pub use build::{missing, Build};
 pub use desk::Desk;
@@ -48,6 +51,7 @@ pub use openssh::OpenSsh;
 pub use pki::{Authority, Identity, Validity};
 pub use ports::ReservedPort;
 pub use process::{Finished, Process};
+pub use rabbitmq::RabbitMq;
 pub use report::{assert_good_run, ends, failures, reports, Report};
 pub use rows::each_row;
 pub use sample::Sample;
