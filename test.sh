@@ -39,7 +39,7 @@ FEATURE_SETS=(
     "--features iot-bundle/auth-mode-cert"
     "--features iot-bundle/auth-with-notls"
     "--features iot-bundle/coap"
-    "--features iot-bundle/log-upload"
+    "--features iot-bundle/log-upload,iot-bundle/upgrade"
     "--features iot-bundle/log-upload,iot-bundle/auth-mode-cert"
     "--features iot-bundle/resource,iot-bundle/resource-use-https,iot-bundle/ssh,iot-bundle/coap,iot-bundle/log-upload"
     "--no-default-features --features iot-bundle/resource"

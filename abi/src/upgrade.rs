@@ -88,6 +88,8 @@ pub enum IOT_Upgrade_Cause {
     IOT_UPGRADE_CAUSE_NOT_ALLOWED = 19,
     /// The download has timed out.
     IOT_UPGRADE_CAUSE_TIME_OUT = 20,
+    /// Signed, and the library was built with FEATURE_UPGRADE_SIGNATURES OFF.
+    IOT_UPGRADE_CAUSE_NOT_CHECKED = 21,
 }
 
 /// What happened. Valid during the call of the handler only.

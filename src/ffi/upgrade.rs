@@ -9,7 +9,7 @@ use iot_abi::upgrade::{
     IOT_Upgrade_Event, IOT_Upgrade_EventType as Type, IOT_Upgrade_OnEvent, IOT_Upgrade_Pair, IOT_Upgrade_Params,
     IOT_Upgrade_Status, IOT_Upgrade_Store,
 };
-use iot_engine::upgrade::{Cause, NotNow, Phase, PublicKey};
+use iot_engine::upgrade::{judge, judge_unsigned, Cause, NotNow, Phase, PublicKey};
 
 use super::{handle, memory, required_str};
 use crate::drive::mqtt::Client;
@@ -20,6 +20,7 @@ use crate::hal::callout;
 
 /// What a handle of these functions is, for the log.
 const KIND: &str = "an upgrade handle";
+const CHECKS_SIGNATURES: bool = cfg!(feature = "upgrade-signatures");
 const RECORD_EVERY: u32 = 256 * 1024;
 const CONFIRM_SECONDS: u32 = 300;
 
@@ -186,6 +187,11 @@ unsafe fn init(name: &'static str, params: *const IOT_Upgrade_Params) -> Result<
     };
     let keys = match keys {
         None => Vec::new(),
+        Some(_) if !CHECKS_SIGNATURES => {
+            return Err(invalid(
+                "public_keys: built with FEATURE_UPGRADE_SIGNATURES OFF, this library can't check signatures",
+            ))
+        }
         Some(text) => PublicKey::all(text).map_err(|which| invalid(&format!("public key {which} is none")))?,
     };
     // Whoever names keys wants signatures.
@@ -202,6 +208,7 @@ unsafe fn init(name: &'static str, params: *const IOT_Upgrade_Params) -> Result<
     let or = |value: u32, usual: u32| if value == 0 { usual } else { value };
     let settings = Settings {
         version: version.to_owned(),
+        judge: if CHECKS_SIGNATURES { judge } else { judge_unsigned },
         keys,
         minimum: minimum.map(str::to_owned),
         may_downgrade: params.may_downgrade != 0,

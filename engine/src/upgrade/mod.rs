@@ -13,4 +13,4 @@ pub use digest::ImageDigest;
 pub use keys::PublicKey;
 pub use machine::{Machine, NotNow, Slot, Step};
 pub use record::{Cause, Order, Phase, Record, RECORD_LEN};
-pub use signed::{judge, Header, Refusal, Terms, HEADER_LEN};
+pub use signed::{judge, judge_unsigned, Header, Refusal, Terms, HEADER_LEN};

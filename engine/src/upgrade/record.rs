@@ -67,7 +67,7 @@ pub enum Cause {
     TimeOut,
 }
 
-const CAUSES: [Cause; 21] = [
+const CAUSES: [Cause; 22] = [
     Cause::None,
     Cause::Cancelled,
     Cause::Download,
@@ -89,6 +89,7 @@ const CAUSES: [Cause; 21] = [
     Cause::NoSuchFile,
     Cause::NotAllowed,
     Cause::TimeOut,
+    Cause::Refused(Refusal::NotChecked),
 ];
 
 impl From<Refusal> for Cause {
@@ -353,7 +354,7 @@ mod tests {
     #[test]
     fn what_is_whole_but_from_elsewhere_is_no_record() {
         for (at, value) in
-            [(0, b'X'), (4, 2), (5, 7), (6, 2), (20, 21), (21, 2), (22, 33), (23, 177), (40, 0xFF), (328, 0xFF)]
+            [(0, b'X'), (4, 2), (5, 7), (6, 2), (20, 22), (21, 2), (22, 33), (23, 177), (40, 0xFF), (328, 0xFF)]
         {
             let mut bytes = record().encode(5);
             bytes[at] = value;
@@ -391,6 +392,7 @@ mod tests {
             Refusal::TooOld,
             Refusal::WrongSize,
             Refusal::WrongImage,
+            Refusal::NotChecked,
         ];
         for refusal in refusals {
             assert_eq!(Cause::from(refusal).text(), refusal.text());

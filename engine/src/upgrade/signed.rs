@@ -54,6 +54,8 @@ pub enum Refusal {
     WrongSize,
     /// The image is not the one that was signed.
     WrongImage,
+    /// Signed, where signatures can't be checked.
+    NotChecked,
 }
 
 impl Refusal {
@@ -70,6 +72,7 @@ impl Refusal {
             Refusal::TooOld => "the firmware is older than what may be installed",
             Refusal::WrongSize => "the firmware's size is not the signed one",
             Refusal::WrongImage => "the firmware is not the one that was signed",
+            Refusal::NotChecked => "the firmware is signed, and this device was built without what checks signatures",
         }
     }
 }
@@ -164,11 +167,26 @@ pub fn judge(head: &[u8], terms: &Terms) -> Result<Option<Header>, Refusal> {
             return Err(Refusal::WrongSize);
         }
     }
+    not_too_old(terms).map(|()| header)
+}
+
+/// As [`judge`] where signatures can't be checked (`FEATURE_UPGRADE_SIGNATURES` is `OFF`): takes what has no header only.
+///
+/// # Errors
+/// Why it is not taken.
+pub fn judge_unsigned(head: &[u8], terms: &Terms) -> Result<Option<Header>, Refusal> {
+    if head.starts_with(&MAGIC) {
+        return Err(Refusal::NotChecked);
+    }
+    not_too_old(terms).map(|()| None)
+}
+
+fn not_too_old(terms: &Terms) -> Result<(), Refusal> {
     let is_too_old = |oldest: &&str| version::compare(terms.version, oldest) == Ordering::Less;
     if terms.not_older_than.iter().flatten().any(is_too_old) {
         return Err(Refusal::TooOld);
     }
-    Ok(header)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::hal::sync::Mutex;
 use store::{Store, RECORD_AREA};
 use writing::{Trust, Writing};
 
-pub use writing::Writes;
+pub use writing::{Judge, Writes};
 
 const FUNCTION: &str = "IOT_Upgrade_Yield";
 /// Longest that the client is driven before decisions and deadlines are looked at.
@@ -55,6 +55,8 @@ pub enum Event {
 pub struct Settings {
     /// The version that runs.
     pub version: String,
+    /// Who judges a file by its first bytes.
+    pub judge: Judge,
     /// Whose signatures are taken.
     pub keys: Vec<PublicKey>,
     /// Nothing older than this.
@@ -159,13 +161,13 @@ impl Upgrade {
         let identity = client.identity();
         let ota = Ota::telling_once(identity.product_id(), identity.device_name(), client.clone())?;
         let product_id = identity.product_id().to_owned();
-        let Settings { version, keys, minimum, may_downgrade, plan } = settings;
+        let Settings { version, judge, keys, minimum, may_downgrade, plan } = settings;
         let not_older_than = [minimum, (!may_downgrade).then(|| version.clone())];
         Ok(Upgrade {
             client,
             ota,
             store,
-            trust: Trust { keys, product_id, not_older_than },
+            trust: Trust { judge, keys, product_id, not_older_than },
             version,
             plan,
             tell,

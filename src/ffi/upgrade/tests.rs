@@ -135,6 +135,12 @@ fn a_program_without_an_order_has_nothing_to_decide() {
     assert_eq!((status.state, status.cause, status.running, status.stored), (0, 0, 0, 0));
     assert_eq!(IOT_Upgrade_Destroy(upgrade), QCLOUD_RET_SUCCESS);
     assert_eq!(IOT_Upgrade_Destroy(upgrade), QCLOUD_ERR_INVAL);
+    // Keys are for a library that can check signatures.
+    let key = c"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a".as_ptr();
+    // SAFETY: the parameters are valid.
+    let upgrade = unsafe { IOT_Upgrade_Init(&IOT_Upgrade_Params { public_keys: key, ..params }) };
+    assert_eq!(!upgrade.is_null(), CHECKS_SIGNATURES);
+    assert_eq!(IOT_Upgrade_Destroy(upgrade) == QCLOUD_RET_SUCCESS, CHECKS_SIGNATURES);
     assert!(handle::remove::<Client>(client).is_some());
 }
 

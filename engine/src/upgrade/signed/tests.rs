@@ -117,3 +117,13 @@ fn without_keys_an_image_may_be_unsigned_but_not_with_them() {
     assert_eq!(judge(IMAGE, &Terms { keys: &[pair(1).1], ..plain }), Err(Refusal::Unsigned));
     assert!(judge(&sealed(9, |_| ()), &terms(&[])).unwrap().is_some());
 }
+
+#[test]
+fn where_signatures_can_not_be_checked_what_is_signed_is_refused() {
+    let file = [&sealed(1, |_| ())[..], IMAGE].concat();
+    assert_eq!(judge_unsigned(&file, &terms(&[])), Err(Refusal::NotChecked));
+    assert_eq!(judge_unsigned(b"IOTF", &terms(&[])), Err(Refusal::NotChecked));
+    assert_eq!(judge_unsigned(IMAGE, &terms(&[])), Ok(None));
+    let newer = Terms { not_older_than: [None, Some("1.4")], ..terms(&[]) };
+    assert_eq!(judge_unsigned(IMAGE, &newer), Err(Refusal::TooOld));
+}

@@ -9,6 +9,9 @@ use super::*;
 use crate::drive::testing::web_server::{range_begin, Answer};
 use crate::drive::testing::Machine as Testbed;
 
+mod flash;
+mod trust;
+
 const UPDATE_TOPIC: &str = "$ota/update/PRODUCTIDX/device";
 const REPORT_TOPIC: &str = "$ota/report/PRODUCTIDX/device";
 const BLOCK: u32 = 4096;
@@ -74,7 +77,22 @@ struct Flash {
     block: u32,
     /// Erasing does nothing.
     is_stuck: bool,
+    /// What was done to the slots, and to the record.
+    touched: [Touched; 2],
+}
+
+/// How often flash was touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Touched {
+    bytes: usize,
     erases: u32,
+    syncs: u32,
+}
+
+impl Flash {
+    fn touched(&mut self, area: u8) -> &mut Touched {
+        &mut self.touched[usize::from(area >= RECORD_AREA)]
+    }
 }
 
 #[derive(Clone)]
@@ -86,8 +104,12 @@ impl Device {
     }
 
     fn with_block(block: u32) -> Self {
-        let record = vec![0xFF; block as usize];
-        let areas = [factory(), vec![0xEE; 24 * 1024], record.clone(), record];
+        Self::with_size(block, 24 * 1024)
+    }
+
+    fn with_size(block: u32, size: usize) -> Self {
+        let record = vec![0xFF; block.max(BLOCK) as usize];
+        let areas = [factory(), vec![0xEE; size], record.clone(), record];
         let (seen, safe) = (areas.clone(), areas);
         let flash = Flash {
             seen,
@@ -99,7 +121,7 @@ impl Device {
             broken_from: None,
             block,
             is_stuck: false,
-            erases: 0,
+            touched: [Touched::default(); 2],
         };
         Device(Arc::new(StdMutex::new(flash)))
     }
@@ -167,15 +189,22 @@ impl Store for Device {
     fn write(&self, area: u8, offset: u32, data: &[u8]) -> Result<(), StoreError> {
         self.call(|flash| {
             let there = &mut flash.seen[usize::from(area)][offset as usize..][..data.len()];
+            if flash.block == 0 {
+                there.fill(0xFF);
+            }
             let is_erased = there.iter().all(|byte| *byte == 0xFF);
             assert!(is_erased || flash.is_stuck, "written twice without erasing, area {area} at {offset}");
             // As flash does: bits only ever become 0.
             there.iter_mut().zip(data).for_each(|(there, byte)| *there &= byte);
+            flash.touched(area).bytes += data.len();
         })
     }
 
     fn sync(&self, area: u8) -> Result<(), StoreError> {
-        self.call(|flash| flash.safe[usize::from(area)] = flash.seen[usize::from(area)].clone())
+        self.call(|flash| {
+            flash.safe[usize::from(area)] = flash.seen[usize::from(area)].clone();
+            flash.touched(area).syncs += 1;
+        })
     }
 
     fn erase(&self, area: u8, offset: u32) -> Result<(), StoreError> {
@@ -184,7 +213,7 @@ impl Store for Device {
             if area >= RECORD_AREA || !flash.is_stuck {
                 flash.seen[usize::from(area)][offset as usize..][..flash.block as usize].fill(0xFF);
             }
-            flash.erases += u32::from(area < RECORD_AREA);
+            flash.touched(area).erases += 1;
         })
     }
 
@@ -212,7 +241,9 @@ struct Scene {
     orders: Arc<StdMutex<Orders>>,
     works: bool,
     events: Arc<StdMutex<Vec<Event>>>,
+    judge: Judge,
     keys: Vec<PublicKey>,
+    every: u32,
     may_downgrade: bool,
 }
 
@@ -233,7 +264,9 @@ impl Scene {
             orders: Arc::default(),
             works,
             events: Arc::default(),
+            judge: iot_engine::upgrade::judge,
             keys: vec![PublicKey::new(*keys(1).pk)],
+            every: EVERY,
             may_downgrade: false,
         }
     }
@@ -247,10 +280,11 @@ impl Scene {
         let is_new = self.device.0.lock().unwrap().running == 1;
         Settings {
             version: if is_new { "2.0.0" } else { "1.0.0" }.to_owned(),
+            judge: self.judge,
             keys: self.keys.clone(),
             minimum: None,
             may_downgrade: self.may_downgrade,
-            plan: Plan { is_automatic: true, record_every: EVERY, confirm_ms: 1000, trial_starts: 1 },
+            plan: Plan { is_automatic: true, record_every: self.every, confirm_ms: 1000, trial_starts: 1 },
         }
     }
 
@@ -411,7 +445,7 @@ fn flash_is_erased_block_by_block_and_a_download_goes_on_at_a_block() {
     let (uncut, _) = scene(None);
     let (calls, erases) = {
         let flash = uncut.device.0.lock().unwrap();
-        (flash.calls, flash.erases)
+        (flash.calls, flash.touched[0].erases)
     };
     // 20,000 bytes are 2.4 blocks.
     assert_eq!(erases, 3);
@@ -424,7 +458,7 @@ fn flash_is_erased_block_by_block_and_a_download_goes_on_at_a_block() {
             resumed += 1;
         }
         // Those that were not synced are erased once more, no others.
-        let erases = cut.device.0.lock().unwrap().erases;
+        let erases = cut.device.0.lock().unwrap().touched[0].erases;
         assert!((3..=3 + 2 * cuts).contains(&erases) || cut.outcome().1 == 0, "call {cut_before}: {erases} erased");
     }
     assert!(resumed > 5, "{resumed}");
@@ -465,55 +499,6 @@ fn a_download_that_fails_is_told_once_and_as_what_it_was() {
             let (cut, cuts) = scene(Some(cut_before));
             assert_eq!((cut.outcome(), cuts), ((result.clone(), 0), 1), "call {cut_before}");
         }
-    }
-}
-
-#[test]
-fn what_is_not_for_this_device_is_refused_before_a_slot_is_touched() {
-    let good = signed(&image(), "PRODUCTIDX", "2.0.0", &keys(1));
-    let mut wrong_signature = good.clone();
-    wrong_signature[200] ^= 1;
-    let mut other_version = Scene::new(signed(&image(), "PRODUCTIDX", "0.9.0", &keys(1)), true);
-    other_version.may_downgrade = true;
-    let cases = [
-        (Scene::new(image(), true), "not signed"),
-        (Scene::new(signed(&image(), "PRODUCTIDX", "2.0.0", &keys(2)), true), "does not know"),
-        (Scene::new(wrong_signature, true), "signature is wrong"),
-        (Scene::new(signed(&image(), "PRODUCTIDY", "2.0.0", &keys(1)), true), "another product"),
-        (other_version, "another version"),
-        (Scene::new(good[..good.len() - 1].to_vec(), true), "size"),
-        (Scene::new(b"IOTF".to_vec(), true), "header"),
-        (Scene::new(signed(&vec![7; 30_000], "PRODUCTIDX", "2.0.0", &keys(1)), true), "does not fit"),
-    ];
-    for (scene, why) in cases {
-        scene.live(None, Unsynced::Lost);
-        let (result, running) = scene.outcome();
-        assert!(result.contains("fail") && result.contains(why), "{why}: {result}");
-        let flash = scene.device.0.lock().unwrap();
-        assert_eq!((running, flash.next), (0, 0));
-        assert!(flash.seen[1].iter().all(|byte| *byte == 0xEE), "{why}: the slot was written");
-    }
-}
-
-#[test]
-fn an_image_that_was_changed_is_never_made_the_next_to_start() {
-    let mut file = signed(&image(), "PRODUCTIDX", "2.0.0", &keys(1));
-    file[300] ^= 1;
-    let scene = Scene::new(file, true);
-    scene.live(None, Unsynced::Lost);
-    let (result, _) = scene.outcome();
-    assert!(result.contains("not the one that was signed"), "{result}");
-    assert_eq!(scene.device.0.lock().unwrap().next, 0);
-}
-
-#[test]
-fn without_keys_any_image_is_taken_and_its_header_comes_off() {
-    for file in [image(), signed(&image(), "PRODUCTIDX", "2.0.0", &keys(9))] {
-        let mut scene = Scene::new(file, true);
-        scene.keys.clear();
-        scene.live(None, Unsynced::Lost);
-        assert_eq!(scene.outcome().1, 1);
-        assert_eq!(scene.device.0.lock().unwrap().safe[1][..20_000], image());
     }
 }
 
