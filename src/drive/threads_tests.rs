@@ -15,6 +15,8 @@ mod messaging;
 #[cfg(feature = "resource")]
 mod resource;
 mod server;
+#[cfg(feature = "upgrade")]
+mod slots;
 mod upgrade;
 
 use std::collections::HashMap;
