@@ -17,7 +17,7 @@ for part in "${parts[@]}"; do
     case $part in
     # These need no more, or see to it themselves: a machine without servers runs the crates' tests.
     lint) need python3=python3 shellcheck=shellcheck clang-format=clang-format ;;
-    database) need python3=python3 '/usr/lib/postgresql/*/bin/initdb=postgresql' ;;
+    database) need python3=python3 mosquitto=mosquitto '/usr/lib/postgresql/*/bin/initdb=postgresql' ;;
     fuzz | deny) need python3=python3 /usr/lib/python3/dist-packages/pip=python3-pip ;;
     unit | headers | coverage | targets) ;;
     *)
@@ -249,7 +249,7 @@ tls() {
 # Hubs on a PostgreSQL server of the tests' own.
 database() {
     cargo test --locked -p hub-postgres || return
-    cargo test --locked -p hub --features postgres-tests --test postgres
+    cargo test --locked -p hub --features postgres-tests --test postgres --test fleet
 }
 
 console() {
