@@ -256,7 +256,20 @@ function(iot_build_library)
     # Calls from crate to crate are direct ones by this, where they would else go through a table of addresses, which the
     # program's own linker can't undo. (Of the library's linking it says nothing.) A debug build does without, and so has
     # the crates of others in common with `cargo test`.
-    list(APPEND arguments --config "build.rustflags=['-Crelro-level=partial']")
+    set(compiler_flags "'-Crelro-level=partial'")
+    if(FEATURE_PANIC STREQUAL "unwind")
+      # Unwind tables have an entry for each function: what opt-level s inlines (LLVM's limit for it is 50, for z 5) is to
+      # be inlined with z, too.
+      string(APPEND compiler_flags ",'-Cllvm-args=-inline-threshold=50'")
+      # The entry of a function with a frame pointer is shorter by more than its code is longer.
+      if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+        string(APPEND compiler_flags ",'-Cforce-frame-pointers=yes'")
+      endif()
+    endif()
+    list(APPEND arguments --config "build.rustflags=[${compiler_flags}]")
+    foreach(crate IN ITEMS iot-sdk iot-engine iot-platform-posix base64 bytes digest hmac httparse log sha1)
+      list(APPEND arguments --config "profile.release.package.${crate}.opt-level='z'")
+    endforeach()
   else()
     string(APPEND built "/debug")
     set(keep_debug 1)
@@ -264,12 +277,6 @@ function(iot_build_library)
   endif()
   if(FEATURE_PANIC STREQUAL "abort")
     list(APPEND arguments --config "profile.${profile}.panic='abort'")
-    # Smaller code in more functions: without unwind tables, which have an entry for each function, that pays.
-    if(BUILD_TYPE STREQUAL "release")
-      foreach(crate IN ITEMS iot-sdk iot-engine iot-platform-posix base64 bytes digest hmac httparse log sha1)
-        list(APPEND arguments --config "profile.release.package.${crate}.opt-level='z'")
-      endforeach()
-    endif()
   endif()
 
   set(archives "${IOT_LIB_DIR}/libiot_sdk.a")
