@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # The Debian packages as a user has them: made for this machine, installed in a fresh Debian, used there; made for
-# another processor, unpacked, used by a cross compiler. And the recipes for Yocto and Buildroot, as far as they can be
+# armhf and arm64, unpacked, used by a cross compiler. And the recipes for Yocto and Buildroot, as far as they can be
 # tried.
 #
 #   tests/packages/run.sh            all
 #   tests/packages/run.sh PART...    some of: recipes install cross
 #
-# Needs Debian on x86-64, and root for `install` (chroot). `cross` takes what tests/targets/run.sh armhf has built.
+# Needs Debian on x86-64, and root for `install` (chroot). `cross` takes what tests/targets/run.sh armhf arm64 has built.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tools/need.sh
@@ -85,26 +85,32 @@ install() {
 }
 
 cross() {
-    local prefix=arm-linux-gnueabihf place=$output/armhf/root
-    need cmake=cmake make=make "$prefix-gcc=gcc-$prefix" "$prefix-g++=g++-$prefix" qemu-arm=qemu-user pkg-config=pkg-config
-    RUSTC=$target/oldest/rust-$version/rustc packaging/debian.sh "$output/armhf" -DCOMPILE_TOOLS=$prefix-gcc \
+    cross_to armhf arm-linux-gnueabihf qemu-arm
+    cross_to arm64 aarch64-linux-gnu qemu-aarch64
+}
+
+# cross_to ARCHITECTURE PREFIX QEMU: as Debian calls it, the compiler without its -gcc, and what runs its programs.
+cross_to() {
+    local architecture=$1 prefix=$2 qemu=$3 place=$output/$1/root
+    need cmake=cmake make=make "$prefix-gcc=gcc-$prefix" "$prefix-g++=g++-$prefix" "$qemu=qemu-user" pkg-config=pkg-config
+    RUSTC=$target/oldest/rust-$version/rustc packaging/debian.sh "$output/$architecture" -DCOMPILE_TOOLS="$prefix-gcc" \
         -DCARGO="$target/oldest/rust-$version/cargo" -DCARGO_TARGET_DIR="$target/targets/build"
     rm -rf "$place"
     mkdir -p "$place"
     local package
-    for package in "$output"/armhf/deb/*.deb; do
-        [ "$(dpkg-deb -f "$package" Architecture)" = armhf ] || fail "$package is not for armhf"
+    for package in "$output/$architecture"/deb/*.deb; do
+        [ "$(dpkg-deb -f "$package" Architecture)" = "$architecture" ] || fail "$package is not for $architecture"
         dpkg-deb -x "$package" "$place"
     done
     # shellcheck disable=SC2046
     (
         export PKG_CONFIG_SYSROOT_DIR=$place PKG_CONFIG_LIBDIR=$place/usr/lib/$prefix/pkgconfig
         cd "$place"
-        $prefix-gcc $(pkg-config --cflags libiot_sdk) "$source/c_examples/ota_mqtt_sample.c" \
+        "$prefix-gcc" $(pkg-config --cflags libiot_sdk) "$source/c_examples/ota_mqtt_sample.c" \
             $(pkg-config --libs libiot_sdk) -o with_shared
     )
     cargo build --locked -p hub
-    upgrade "$target/debug/hub" qemu-arm -L /usr/$prefix -E "LD_LIBRARY_PATH=$place/usr/lib/$prefix" "$place/with_shared"
+    upgrade "$target/debug/hub" "$qemu" -L "/usr/$prefix" -E "LD_LIBRARY_PATH=$place/usr/lib/$prefix" "$place/with_shared"
 }
 
 recipes() {
