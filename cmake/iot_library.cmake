@@ -257,19 +257,23 @@ function(iot_build_library)
     # program's own linker can't undo. (Of the library's linking it says nothing.) A debug build does without, and so has
     # the crates of others in common with `cargo test`.
     set(compiler_flags "'-Crelro-level=partial'")
+    set(for_size ON)
     if(FEATURE_PANIC STREQUAL "unwind")
-      # Unwind tables have an entry for each function: what opt-level s inlines (LLVM's limit for it is 50, for z 5) is to
-      # be inlined with z, too.
-      string(APPEND compiler_flags ",'-Cllvm-args=-inline-threshold=50'")
-      # The entry of a function with a frame pointer is shorter by more than its code is longer.
+      # Unwind tables have an entry for each function. They eat up what opt-level z saves, unless it inlines what s does
+      # (LLVM's limit for it is 50, for z 5), and functions have frame pointers, with which an entry is shorter by more
+      # than the code is longer. Measured on x86-64; on 32-bit ARM, GNU ld crashed on a shared library made so.
       if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
-        string(APPEND compiler_flags ",'-Cforce-frame-pointers=yes'")
+        string(APPEND compiler_flags ",'-Cllvm-args=-inline-threshold=50','-Cforce-frame-pointers=yes'")
+      else()
+        set(for_size OFF)
       endif()
     endif()
     list(APPEND arguments --config "build.rustflags=[${compiler_flags}]")
-    foreach(crate IN ITEMS iot-sdk iot-engine iot-platform-posix base64 bytes digest hmac httparse log sha1)
-      list(APPEND arguments --config "profile.release.package.${crate}.opt-level='z'")
-    endforeach()
+    if(for_size)
+      foreach(crate IN ITEMS iot-sdk iot-engine iot-platform-posix base64 bytes digest hmac httparse log sha1)
+        list(APPEND arguments --config "profile.release.package.${crate}.opt-level='z'")
+      endforeach()
+    endif()
   else()
     string(APPEND built "/debug")
     set(keep_debug 1)
