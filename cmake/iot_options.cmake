@@ -70,7 +70,7 @@ macro(iot_check_options)
                         FEATURE_LOG_UPLOAD_ENABLED FEATURE_MQTT_DEVICE_SHADOW FEATURE_REMOTE_CONFIG_MQTT_ENABLED FEATURE_RRPC_ENABLED
                         FEATURE_RESOURCE_COMM_ENABLED FEATURE_RESOURCE_USE_HTTPS FEATURE_REMOTE_LOGIN_WEBSOCKET_SSH
                         FEATURE_RUNTIME_OVERRIDES FEATURE_UPGRADE FEATURE_UPGRADE_SIGNATURES
-                        FEATURE_WEBSOCKET_MQTT)
+                        FEATURE_WEBSOCKET_MQTT FEATURE_WEBSOCKET_VERIFY_SERVER)
     iot_check_switch(${name})
   endforeach()
 
@@ -81,6 +81,10 @@ macro(iot_check_options)
   if(FEATURE_WEBSOCKET_MQTT AND NOT IOT_ABI STREQUAL "3.3")
     message(FATAL_ERROR "FEATURE_WEBSOCKET_MQTT ON is an option of the interface of 3.3.0. "
                         "Set IOT_ABI to 3.3, or FEATURE_WEBSOCKET_MQTT to OFF.")
+  endif()
+  if(NOT FEATURE_WEBSOCKET_VERIFY_SERVER AND NOT (FEATURE_WEBSOCKET_MQTT AND FEATURE_AUTH_MODE STREQUAL "CERT"))
+    message(FATAL_ERROR "FEATURE_WEBSOCKET_VERIFY_SERVER OFF is for FEATURE_WEBSOCKET_MQTT ON with FEATURE_AUTH_MODE CERT: servers "
+                        "are verified elsewhere, whatever it says. Set it to ON, or both of the others.")
   endif()
   if(NOT FEATURE_MQTT_COMM_ENABLED)
     message(FATAL_ERROR "FEATURE_MQTT_COMM_ENABLED is OFF: the MQTT client is always part of this library, and programs "

@@ -146,11 +146,26 @@ pub(super) unsafe fn secret_key(function: &'static str, device_secret: *const c_
 #[cfg(feature = "auth-mode-cert")]
 unsafe fn credentials(params: &MQTTInitParams, _identity: &Identity) -> Result<(Security, Proof), c_int> {
     let security = certificates("IOT_MQTT_Construct", &params.cert_file, &params.key_file)?;
+    #[cfg(feature = "websocket-unverified")]
+    let security = unverified(security);
     #[cfg(feature = "websocket-mqtt")]
     let proof = Proof::Signature(path("IOT_MQTT_Construct", &params.key_file, "key_file")?);
     #[cfg(not(feature = "websocket-mqtt"))]
     let proof = Proof::Transport;
     Ok((security, proof))
+}
+
+/// The same without a look at the server: which chain the cloud's servers of WebSocket show is not known (resource.md section 9).
+#[cfg(all(feature = "auth-mode-cert", feature = "websocket-unverified"))]
+fn unverified(security: Security) -> Security {
+    let Security::Mutual { cert_file, key_file, .. } = security else {
+        return security;
+    };
+    log::warn!(
+        target: "IOT_MQTT_Construct",
+        "whoever answers counts as the MQTT server: this library was built with FEATURE_WEBSOCKET_VERIFY_SERVER OFF"
+    );
+    Security::Mutual { ca_pem: crate::hal::Roots::none(), cert_file, key_file }
 }
 
 /// A certificate and its key, whose paths `function` was given.

@@ -34,6 +34,13 @@ impl Roots {
         Some(Roots(Arc::new(text)))
     }
 
+    /// None: a server that shows any certificate will do.
+    #[cfg(all(feature = "auth-mode-cert", feature = "websocket-unverified"))]
+    #[must_use]
+    pub fn none() -> Roots {
+        Roots(Arc::new("\0".to_owned()))
+    }
+
     /// For a platform; `None` where there is another NUL in it.
     #[must_use]
     pub fn as_c_str(&self) -> Option<&CStr> {
@@ -68,7 +75,7 @@ pub enum Security {
         /// Trusted roots as PEM; below 65,535 bytes (`SSLConnectParams.ca_crt_len` has 16 bits).
         ca_pem: Roots,
     },
-    /// TLS with a client certificate; the server is verified as in `Server`.
+    /// TLS with a client certificate; the server is verified as in `Server`, unless there are no roots.
     #[cfg(feature = "auth-mode-cert")]
     Mutual {
         /// Trusted roots as PEM; below 65,535 bytes.

@@ -130,7 +130,7 @@ pub(super) fn with_params(
     let ca_pem = match security {
         Security::Server { ca_pem } => Some(ca_pem.as_c_str().ok_or(HAS_NUL)?),
         #[cfg(feature = "auth-mode-cert")]
-        Security::Mutual { ca_pem, .. } => Some(ca_pem.as_c_str().ok_or(HAS_NUL)?),
+        Security::Mutual { ca_pem, .. } if !ca_pem.is_empty() => Some(ca_pem.as_c_str().ok_or(HAS_NUL)?),
         _ => None,
     };
     let ca_len = ca_pem.map_or(0, |pem| pem.to_bytes().len());
@@ -191,5 +191,37 @@ impl Drop for TlsStream {
     fn drop(&mut self) {
         // SAFETY: `handle` came from HAL_TLS_Connect and is closed once.
         unsafe { HAL_TLS_Disconnect(self.handle) };
+    }
+}
+
+#[cfg(all(test, feature = "auth-mode-cert"))]
+mod tests {
+    use super::*;
+    use crate::hal::Roots;
+
+    /// What the platform is given for `ca_pem`: whether there is a CA, and its length.
+    fn given(ca_pem: Roots) -> (bool, u16) {
+        let security = Security::Mutual { ca_pem, cert_file: "cert.pem".to_owned(), key_file: "key.pem".to_owned() };
+        let mut given = (false, 0);
+        let connect = |params: *mut SSLConnectParams| {
+            // SAFETY: it was made for this call.
+            let params = unsafe { &*params };
+            assert!(!params.cert_file.is_null() && !params.key_file.is_null());
+            given = (!params.ca_crt.is_null(), params.ca_crt_len);
+            1
+        };
+        assert_eq!(with_params(&security, 0, connect), Ok(1));
+        given
+    }
+
+    #[test]
+    fn the_platform_gets_the_roots() {
+        assert_eq!(given(Roots::of(&["one", "two"]).unwrap()), (true, 6));
+    }
+
+    #[cfg(feature = "websocket-unverified")]
+    #[test]
+    fn an_unverified_server_is_one_without_roots() {
+        assert_eq!(given(Roots::none()), (false, 0));
     }
 }

@@ -54,7 +54,10 @@ impl Peer<'_> {
 
 /// The certificates to trust, and the device's own.
 #[derive(Debug)]
-pub struct Trust(NonNull<c_void>);
+pub struct Trust {
+    raw: NonNull<c_void>,
+    has_roots: bool,
+}
 
 // SAFETY: nothing of it is tied to a thread.
 unsafe impl Send for Trust {}
@@ -110,7 +113,7 @@ impl Trust {
         let mut raw = ptr::null_mut();
         // SAFETY: `raw` is writable.
         let code = unsafe { iot_mbedtls_trust_new(&mut raw) };
-        NonNull::new(raw).map(Self).ok_or(Error(code))
+        NonNull::new(raw).map(|raw| Self { raw, has_roots: false }).ok_or(Error(code))
     }
 
     /// Trusts a certificate (DER), which is copied.
@@ -119,7 +122,15 @@ impl Trust {
     /// It can't be parsed, or no memory.
     pub fn add_root(&mut self, der: &[u8]) -> Result<(), Error> {
         // SAFETY: the object lives as long as `self`, and `&mut` keeps others away; pointer and length are those of `der`.
-        Error::check(unsafe { iot_mbedtls_trust_root(self.0.as_ptr(), der.as_ptr(), der.len()) }).map(|_| ())
+        Error::check(unsafe { iot_mbedtls_trust_root(self.raw.as_ptr(), der.as_ptr(), der.len()) })?;
+        self.has_roots = true;
+        Ok(())
+    }
+
+    /// Whether there is anything to trust.
+    #[must_use]
+    pub fn has_roots(&self) -> bool {
+        self.has_roots
     }
 
     /// Adds a certificate (DER) to the device's own chain, its own first.
@@ -128,7 +139,7 @@ impl Trust {
     /// As [`Trust::add_root`].
     pub fn add_to_chain(&mut self, der: &[u8]) -> Result<(), Error> {
         // SAFETY: as in `add_root`.
-        Error::check(unsafe { iot_mbedtls_trust_chain(self.0.as_ptr(), der.as_ptr(), der.len()) }).map(|_| ())
+        Error::check(unsafe { iot_mbedtls_trust_chain(self.raw.as_ptr(), der.as_ptr(), der.len()) }).map(|_| ())
     }
 
     /// The private key of the chain's first certificate: PKCS #8, PKCS #1 or SEC 1, DER, RSA or NIST's curves. Zeroised
@@ -138,16 +149,17 @@ impl Trust {
     /// `false`: it can't be parsed. `true`: it is that of another certificate.
     pub fn set_key(&mut self, der: &[u8]) -> Result<(), bool> {
         // SAFETY: as in `add_root`.
-        Error::check(unsafe { iot_mbedtls_trust_key(self.0.as_ptr(), der.as_ptr(), der.len()) }).map_err(|_| false)?;
+        Error::check(unsafe { iot_mbedtls_trust_key(self.raw.as_ptr(), der.as_ptr(), der.len()) })
+            .map_err(|_| false)?;
         // SAFETY: as in `add_root`.
-        Error::check(unsafe { iot_mbedtls_trust_check(self.0.as_ptr()) }).map(|_| ()).map_err(|_| true)
+        Error::check(unsafe { iot_mbedtls_trust_check(self.raw.as_ptr()) }).map(|_| ()).map_err(|_| true)
     }
 }
 
 impl Drop for Trust {
     fn drop(&mut self) {
         // SAFETY: made by `iot_mbedtls_trust_new`, and nobody uses it after this: sessions share its ownership.
-        unsafe { iot_mbedtls_trust_free(self.0.as_ptr()) };
+        unsafe { iot_mbedtls_trust_free(self.raw.as_ptr()) };
     }
 }
 
@@ -178,7 +190,7 @@ impl<T: Read + Write> Session<T> {
         let host = host.as_ref().map_or(ptr::null(), |host| host.as_ptr());
         let mut session = Self::new(suites, owner, |raw, calls| {
             // SAFETY: `suites` lives for ever and ends with 0, `trust` outlives the session, the rest is copied.
-            unsafe { iot_mbedtls_new_certificates(raw, suites.as_ptr(), calls, trust.0.as_ptr(), host) }
+            unsafe { iot_mbedtls_new_certificates(raw, suites.as_ptr(), calls, trust.raw.as_ptr(), host) }
         })?;
         session._trust = Some(trust);
         Ok(session)
@@ -189,7 +201,7 @@ impl<T: Read + Write> Session<T> {
     pub(super) fn server_of(trust: Arc<Trust>, suites: &'static [i32], owner: Owner<T>) -> Result<Self, Error> {
         let mut session = Self::new(suites, owner, |raw, calls| {
             // SAFETY: as in `client_of`.
-            unsafe { iot_mbedtls_new_certificates_server(raw, suites.as_ptr(), calls, trust.0.as_ptr()) }
+            unsafe { iot_mbedtls_new_certificates_server(raw, suites.as_ptr(), calls, trust.raw.as_ptr()) }
         })?;
         session._trust = Some(trust);
         Ok(session)

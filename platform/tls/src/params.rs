@@ -17,7 +17,8 @@ pub enum Security<'a> {
     /// A key both know.
     #[cfg(not(feature = "auth-mode-cert"))]
     Psk { key: &'a [u8], identity: &'a str },
-    /// The server by a certificate, this side too where `client` is given.
+    /// The server by a certificate, this side too where `client` is given. With feature `unverified`, an empty `ca_pem` takes
+    /// any server.
     Cert { ca_pem: &'a [u8], client: Option<ClientFiles<'a>> },
 }
 
@@ -66,9 +67,6 @@ impl<'a> Params<'a> {
                 (false, len) => std::slice::from_raw_parts(params.ca_crt.cast(), usize::from(len)),
             }
         };
-        if ca_pem.is_empty() {
-            return Err("no CA certificate to verify the server with, and no pre-shared key: refused".to_owned());
-        }
         #[cfg(not(feature = "auth-mode-cert"))]
         let client = None;
         #[cfg(feature = "auth-mode-cert")]
@@ -80,6 +78,9 @@ impl<'a> Params<'a> {
             }
             _ => return Err("client certificate file without private key file, or the other way round".to_owned()),
         };
+        if ca_pem.is_empty() && !(cfg!(feature = "unverified") && client.is_some()) {
+            return Err("no CA certificate to verify the server with, and no pre-shared key: refused".to_owned());
+        }
         Ok(Self { security: Security::Cert { ca_pem, client }, timeout_ms })
     }
 }

@@ -364,6 +364,32 @@ fn mutual_authentication() {
     server.join().unwrap();
 }
 
+/// For another host and over, a CA's, nobody's: all that matters is that the server has the key of what it shows.
+#[cfg(feature = "unverified")]
+#[test]
+fn without_a_ca_any_server_will_do() {
+    let ca = Ca::new();
+    let (client_cert, client_key) = ca.issue(&["device"], false);
+    let dir = tempfile::tempdir().unwrap();
+    let (cert_path, key_path) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&cert_path, client_cert).unwrap();
+    std::fs::write(&key_path, client_key.serialize_pem()).unwrap();
+    let files = ClientFiles { cert: &cert_path, key: &key_path };
+
+    for identity in [ca.issue(&["other.example"], true), self_signed(true), self_signed(false)] {
+        for versions in [&[&rustls::version::TLS12][..], rustls::ALL_VERSIONS] {
+            let identity = (identity.0.clone(), KeyPair::from_pem(&identity.1.serialize_pem()).unwrap());
+            let (port, server) = cert_server(identity, Some(&ca), versions, echo_and_drain);
+            assert_echoes(&open("", Some(files), "localhost", port).unwrap());
+            server.join().unwrap();
+        }
+        // Where a CA is named, it counts.
+        let (port, server) = cert_server(identity, Some(&ca), rustls::ALL_VERSIONS, echo_and_drain);
+        assert!(open(&Ca::named("another CA").pem(), Some(files), "localhost", port).is_err());
+        server.join().unwrap();
+    }
+}
+
 #[test]
 fn a_server_that_wants_a_client_certificate_gets_none_unasked() {
     let ca = Ca::new();

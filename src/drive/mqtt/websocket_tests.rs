@@ -12,7 +12,7 @@ use tungstenite::{Message, WebSocket};
 
 use super::*;
 use crate::drive::testing::mqtt_server;
-use crate::drive::testing::websocket_server::{accept, right, LIMIT};
+use crate::drive::testing::websocket_server::{accept, right};
 use crate::hal::platform::HalPlatform;
 use crate::hal::Security;
 

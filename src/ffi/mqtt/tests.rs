@@ -54,6 +54,20 @@ unsafe extern "C" fn on_subscription_event(_client: *mut c_void, event: raw::MQT
     unsafe { (*user_data.cast::<Seen>()).subscription.push(event) };
 }
 
+#[cfg(all(feature = "auth-mode-cert", feature = "websocket-unverified"))]
+#[test]
+fn an_unverified_server_of_websocket_is_warned_of_and_needs_no_roots() {
+    // SAFETY: zeros are NULL pointers, numbers and empty texts.
+    let mut params: MQTTInitParams = unsafe { std::mem::zeroed() };
+    params.cert_file[0] = b'c' as c_char;
+    params.key_file[0] = b'k' as c_char;
+    let identity = Identity::new("PRODUCT123", "device1").unwrap();
+    // SAFETY: this mode reads no pointer.
+    let (security, _) = unsafe { credentials(&params, &identity) }.ok().unwrap();
+    let Security::Mutual { ca_pem, cert_file, key_file } = security else { panic!("another security") };
+    assert_eq!((&*ca_pem, &*cert_file, &*key_file), ("", "c", "k"));
+}
+
 /// A connected client as C code has it.
 struct Device {
     handle: *mut c_void,

@@ -53,7 +53,7 @@ pub fn connect<S>(trust: Arc<Trust>, stream: Arc<S>, host: &str) -> Result<MbedS
 where
     for<'a> &'a S: Read + Write,
 {
-    let (words, judge) = judge_of(host)?;
+    let (words, judge) = judge_of(&trust, host)?;
     let name = server_name(host);
     MbedStack::new(stream, words, |io| Session::with_certificates(trust, judge, name, &CERTIFICATE_SUITES, io))
 }
@@ -65,22 +65,23 @@ where
 #[cfg(all(feature = "coap", feature = "auth-mode-cert"))]
 pub fn datagrams(trust: Arc<Trust>, host: &str) -> Result<(iot_mbedtls::dtls::Session, CertWords), Failure> {
     use iot_mbedtls::dtls::{Session, CERTIFICATE_SUITES};
-    let (words, judge) = judge_of(host)?;
+    let (words, judge) = judge_of(&trust, host)?;
     Session::client_with_certificates(trust, judge, server_name(host), &CERTIFICATE_SUITES)
         .map(|session| (session, words))
         .map_err(|error| Failure::passing(error.to_string()))
 }
 
 /// What decides about the server's certificate, and what to say about that.
-fn judge_of(host: &str) -> Result<(CertWords, Judge), Failure> {
+fn judge_of(trust: &Trust, host: &str) -> Result<(CertWords, Judge), Failure> {
     if ServerName::try_from(host).is_err() {
         return Err(Failure::lasting(format!("{host} is not a valid host name")));
     }
     let verdict = Arc::new(Mutex::new(None));
     let words = CertWords { host: host.to_owned(), verdict: Arc::clone(&verdict) };
     let judged = host.to_owned();
+    let is_anybody = cfg!(feature = "unverified") && !trust.has_roots();
     let judge = Box::new(move |peer: &Peer<'_>| {
-        let found = judge(peer, &judged, now());
+        let found = if is_anybody { Ok(()) } else { judge(peer, &judged, now()) };
         let is_right = found.is_ok();
         *verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
         is_right
