@@ -75,7 +75,7 @@ fn plain_text(plain: &[u8]) {
     let is_type = |wanted: i64| object.get("encryptionType").and_then(Value::as_i64) == Some(wanted);
     match secret {
         Ok(Credentials::Secret(psk)) => assert_eq!(string("psk"), Some(psk.as_str())),
-        Ok(Credentials::Certificate { .. }) => panic!("a certificate for a secret"),
+        Ok(Credentials::Certificate { .. } | Credentials::ItsOwn) => panic!("a certificate for a secret"),
         Err(_) => assert!(
             !is_type(2) || string("psk").is_none_or(|psk| psk.len() > 64 || STANDARD.decode(psk).is_err()),
             "{text}"
@@ -87,6 +87,7 @@ fn plain_text(plain: &[u8]) {
             assert_eq!(string("clientKey"), Some(key.as_str()));
         }
         Ok(Credentials::Secret(_)) => panic!("a secret for a certificate"),
+        Ok(Credentials::ItsOwn) => panic!("its own for a device that has told none"),
         Err(_) => {
             assert!(!is_type(1) || string("clientCert").is_none() || string("clientKey").is_none(), "{text}");
         }
