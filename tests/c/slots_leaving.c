@@ -39,7 +39,7 @@
 static const char *way;
 static void       *upgrade;
 static int         exit_code;
-static atomic_bool is_halfway;
+static atomic_bool is_halfway, is_destroyed;
 
 static void on_event(void *context, const IOT_Upgrade_Event *event)
 {
@@ -62,15 +62,22 @@ static void on_event(void *context, const IOT_Upgrade_Event *event)
         } else if (strcmp(way, "destroy in the handler") == 0) {
             IOT_Upgrade_Destroy(upgrade);
         }
+        /* So that the download is still in its middle then. */
+        while (strcmp(way, "destroy elsewhere") == 0 && !is_destroyed) {
+            HAL_SleepMs(1);
+        }
     }
 }
 
 /* Yields until the device is to leave, or until another thread has ended it. */
 static void *yielding(void *unused)
 {
-    bool is_settled = false;
+    /* Long enough that what must not be done any more would be done, where it is not the loop here that ends it. */
+    bool     is_left_here = strcmp(way, "destroy") == 0 || strcmp(way, "stay") == 0;
+    uint32_t timeout_ms   = is_left_here ? 1 : 500;
+    bool     is_settled   = false;
 
-    while (!is_settled && IOT_Upgrade_Yield(upgrade, 1) == QCLOUD_RET_SUCCESS) {
+    while (!is_settled && IOT_Upgrade_Yield(upgrade, timeout_ms) == QCLOUD_RET_SUCCESS) {
         IOT_Upgrade_Status status = {.state = -1};
 
         IOT_Upgrade_GetStatus(upgrade, &status);
@@ -105,6 +112,7 @@ static int live(void)
             HAL_SleepMs(1);
         }
         IOT_Upgrade_Destroy(upgrade);
+        is_destroyed = true;
     }
     pthread_join(thread, NULL);
     IOT_Upgrade_Destroy(upgrade);
