@@ -6,7 +6,7 @@ mod common;
 #[path = "../postgres/tests/server/mod.rs"]
 mod server;
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -21,7 +21,10 @@ use serde_json::{json, Value};
 use server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+
+/// Between two attempts of a device to connect.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A device that waits for so long reports its version once more, as after a restart of its own: a command may have gone with
 /// the hub that was killed. Many devices do so less often, as each does in the field.
@@ -93,36 +96,48 @@ struct Device {
 }
 
 impl Device {
+    /// Connects; again, as devices do, where the broker's queue was full.
     async fn connect(address: &str, number: usize, counts: Arc<Counts>) -> Self {
+        loop {
+            match Self::try_to_connect(address, number, counts.clone()).await {
+                Ok(device) => return device,
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    async fn try_to_connect(address: &str, number: usize, counts: Arc<Counts>) -> io::Result<Self> {
         let name = format!("d{number:05}");
-        let stream = TcpStream::connect(address).await.expect("the broker");
+        let stream = TcpStream::connect(address).await?;
         let mut device = Device { stream, input: BytesMut::new(), name, counts };
         let mut connect = Connect::new(format!("{PRODUCT}{}", device.name));
         // It says nothing while it waits.
         connect.keep_alive = 0;
-        device.send(Packet::Connect(connect)).await;
-        assert!(matches!(device.receive().await, Packet::ConnAck(_)));
+        device.send(Packet::Connect(connect)).await?;
+        assert!(matches!(device.receive().await?, Packet::ConnAck(_)));
         let mut subscribe = Subscribe::new(format!("$ota/update/{PRODUCT}/{}", device.name), QoS::AtLeastOnce);
         subscribe.pkid = 1;
-        device.send(Packet::Subscribe(subscribe)).await;
-        assert!(matches!(device.receive().await, Packet::SubAck(_)));
-        device
+        device.send(Packet::Subscribe(subscribe)).await?;
+        assert!(matches!(device.receive().await?, Packet::SubAck(_)));
+        Ok(device)
     }
 
-    async fn send(&mut self, packet: Packet) {
+    async fn send(&mut self, packet: Packet) -> io::Result<()> {
         let mut output = BytesMut::new();
         packet.write(&mut output, usize::MAX).expect("packet");
-        self.stream.write_all(&output).await.expect("send");
+        self.stream.write_all(&output).await
     }
 
-    async fn receive(&mut self) -> Packet {
+    async fn receive(&mut self) -> io::Result<Packet> {
         loop {
             match Packet::read(&mut self.input, usize::MAX) {
-                Ok(packet) => return packet,
+                Ok(packet) => return Ok(packet),
                 Err(CodecError::InsufficientBytes(_)) => {}
                 Err(error) => panic!("nonsense: {error}"),
             }
-            assert!(self.stream.read_buf(&mut self.input).await.expect("receive") > 0, "the broker hung up");
+            if self.stream.read_buf(&mut self.input).await? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
         }
     }
 
@@ -131,7 +146,7 @@ impl Device {
         let mut publish = Publish::new(topic, QoS::AtLeastOnce, what.to_string());
         publish.pkid = 2;
         Counts::add(&self.counts.reports);
-        self.send(Packet::Publish(publish)).await;
+        self.send(Packet::Publish(publish)).await.expect("send");
     }
 
     async fn say_version(&mut self, version: &str) {
@@ -146,8 +161,8 @@ impl Device {
     /// The next message of the service, which is acknowledged.
     async fn message(&mut self) -> Value {
         loop {
-            if let Packet::Publish(publish) = self.receive().await {
-                self.send(Packet::PubAck(PubAck::new(publish.pkid))).await;
+            if let Packet::Publish(publish) = self.receive().await.expect("receive") {
+                self.send(Packet::PubAck(PubAck::new(publish.pkid))).await.expect("send");
                 return json(&publish.payload);
             }
         }
