@@ -1,5 +1,5 @@
 //! SSH tunnels: a port of this machine through which each connection reaches a device's SSH server. [`Tunnels`] knows who has
-//! asked for one, [`upgrade`] begins one where a device comes for it, and `tunnel.rs` carries its sessions.
+//! asked for one, [`upgrade()`] begins one where a device comes for it, and `tunnel.rs` carries its sessions.
 
 mod tunnel;
 mod upgrade;
