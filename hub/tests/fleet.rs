@@ -6,14 +6,14 @@ mod common;
 #[path = "../postgres/tests/server/mod.rs"]
 mod server;
 
-use std::io::{self, BufRead, BufReader, ErrorKind};
-use std::process::{Child, Command, Stdio};
+use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use common::console::Console;
+use common::mosquitto::Mosquitto;
 use common::{firmware, json, Desk, Hub, PATIENCE, PRODUCT};
 use rumqttc::mqttbytes::v4::{Connect, Packet, PubAck, Publish, Subscribe};
 use rumqttc::mqttbytes::{Error as CodecError, QoS};
@@ -30,35 +30,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// the hub that was killed. Many devices do so less often, as each does in the field.
 fn again(devices: usize) -> Duration {
     Duration::from_secs(5) + Duration::from_millis(10) * u32::try_from(devices).unwrap_or(u32::MAX)
-}
-
-struct Mosquitto(Child);
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts mosquitto on a free port, with room for what a fleet says at once.
-fn mosquitto(desk: &Desk) -> (Mosquitto, String) {
-    // It cannot choose a port itself, and another program may take the one that was free.
-    for _ in 0..20 {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("port").port();
-        let config = format!("listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n");
-        desk.write("mosquitto.conf", config.as_bytes());
-        let mut command = Command::new("mosquitto");
-        let child = command.arg("-c").arg(desk.path("mosquitto.conf")).stderr(Stdio::piped()).spawn();
-        let mut child = child.expect("no mosquitto: install it (Debian: mosquitto)");
-        let mut lines = BufReader::new(child.stderr.take().expect("stderr")).lines();
-        if lines.by_ref().map_while(Result::ok).any(|line| line.contains("running")) {
-            std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-            return (Mosquitto(child), format!("127.0.0.1:{port}"));
-        }
-        let _ = child.wait();
-    }
-    panic!("no port for mosquitto");
 }
 
 /// A hub of those that share the devices: mosquitto shares no topic that begins with `$`, so they agree by their data folder.
@@ -234,8 +205,9 @@ fn each_device_of_a_fleet_ends_with_one_result() {
     let again = again(devices);
     let patience = PATIENCE * 4 + again * 2;
     let (server, desk) = (Server::start(), Desk::with_devices(&[]));
-    let (broker, address) = mosquitto(&desk);
-    let (mut here, there) = (start(&desk, &server, &address), start(&desk, &server, &address));
+    let broker = Mosquitto::start(&desk);
+    let address = &broker.address;
+    let (mut here, there) = (start(&desk, &server, address), start(&desk, &server, address));
     server.sql(&format!(
         "INSERT INTO devices (client_id, product_id, device_name) SELECT '{PRODUCT}' || name, '{PRODUCT}', name FROM
          (SELECT 'd' || lpad(CAST(i AS TEXT), 5, '0') AS name FROM generate_series(0, {}) i) names; ANALYZE",
@@ -264,7 +236,7 @@ fn each_device_of_a_fleet_ends_with_one_result() {
     here.child.kill().expect("killed");
     println!("a hub killed after {:.1?}, with {} devices done", begin.elapsed(), read(&counts.done));
     drop(here);
-    let here = start(&desk, &server, &address);
+    let here = start(&desk, &server, address);
     wait("devices before the server is started again", patience, || read(&counts.done), all / 2);
     server.restart("immediate");
     println!("the server started again after {:.1?}, with {} devices done", begin.elapsed(), read(&counts.done));
@@ -298,7 +270,7 @@ fn each_device_of_a_fleet_ends_with_one_result() {
         "slowest list {slowest:.1?}; peak memory: hubs {memory} (killed), {}, {}, mosquitto {}",
         peak(here.child.id()),
         peak(there.child.id()),
-        peak(broker.0.id())
+        peak(broker.id())
     );
     // What was on its way has come by the time that each hub has answered another report.
     let (after, before) = (read(&counts.reports), read(&counts.commands));

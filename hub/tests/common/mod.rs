@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Each test program uses a part of this.
 
 pub mod console;
+pub mod mosquitto;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+#[cfg(feature = "auth-mode-cert")]
+use std::path::PathBuf;
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Arc;
 use std::thread::{spawn, JoinHandle};
@@ -348,15 +350,22 @@ fn every_address_of_a_name_is_tried_whatever_is_wrong_with_it() {
     drop(silent);
 }
 
+/// The files of a device's certificate and key, which go with the folder.
+#[cfg(feature = "auth-mode-cert")]
+fn client_files(ca: &Ca) -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let (cert, key) = ca.issue(&["device"], false);
+    let dir = tempfile::tempdir().unwrap();
+    let (cert_path, key_path) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&cert_path, cert).unwrap();
+    std::fs::write(&key_path, key.serialize_pem()).unwrap();
+    (dir, cert_path, key_path)
+}
+
 #[cfg(feature = "auth-mode-cert")]
 #[test]
 fn mutual_authentication() {
     let ca = Ca::new();
-    let (client_cert, client_key) = ca.issue(&["device"], false);
-    let dir = tempfile::tempdir().unwrap();
-    let (cert_path, key_path) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
-    std::fs::write(&cert_path, client_cert).unwrap();
-    std::fs::write(&key_path, client_key.serialize_pem()).unwrap();
+    let (_dir, cert_path, key_path) = client_files(&ca);
     let files = ClientFiles { cert: &cert_path, key: &key_path };
 
     let (port, server) = cert_server(ca.issue(&["localhost"], false), Some(&ca), rustls::ALL_VERSIONS, echo_and_drain);
@@ -369,11 +378,7 @@ fn mutual_authentication() {
 #[test]
 fn without_a_ca_any_server_will_do() {
     let ca = Ca::new();
-    let (client_cert, client_key) = ca.issue(&["device"], false);
-    let dir = tempfile::tempdir().unwrap();
-    let (cert_path, key_path) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
-    std::fs::write(&cert_path, client_cert).unwrap();
-    std::fs::write(&key_path, client_key.serialize_pem()).unwrap();
+    let (_dir, cert_path, key_path) = client_files(&ca);
     let files = ClientFiles { cert: &cert_path, key: &key_path };
 
     for identity in [ca.issue(&["other.example"], true), self_signed(true), self_signed(false)] {
