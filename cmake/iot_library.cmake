@@ -264,7 +264,7 @@ function(iot_build_library)
     if(FEATURE_PANIC STREQUAL "unwind")
       # Unwind tables have an entry for each function. They eat up what opt-level z saves, unless it inlines what s does
       # (LLVM's limit for it is 50, for z 5), and functions have frame pointers, with which an entry is shorter by more
-      # than the code is longer. Measured on x86-64; on 32-bit ARM, GNU ld crashed on a shared library made so.
+      # than the code is longer. Measured and tried on x86-64 only.
       if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
         string(APPEND compiler_flags ",'-Cllvm-args=-inline-threshold=50','-Cforce-frame-pointers=yes'")
       else()

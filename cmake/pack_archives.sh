@@ -54,6 +54,13 @@ if [ "${KEEP_DEBUG:-0}" = 0 ]; then
     fi
 fi
 
+# On ARM, each function's unwind table goes with its code. Where two have the same name, as copies of a generic function in two
+# crates have, ld -r joins them and gets the place of an entry wrong: the next ld crashes (binutils 2.40). Apart, they stay right.
+apart='--unique=.rodata.str*'
+if "$LD" --help | grep -q -e --no-merge-exidx-entries; then
+    apart="$apart --unique=.text.* --unique=.ARM.exidx* --unique=.ARM.extab*"
+fi
+
 defined() { "$NM" --defined-only --extern-only "$@" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u; }
 undefined() { "$NM" --undefined-only "$@" 2>/dev/null | awk 'NF == 2 { print $2 }' | sort -u; }
 # Names that are neither Rust's nor the compiler's own: what C code calls.
@@ -63,7 +70,7 @@ c_names() { grep -E '^[A-Za-z_][A-Za-z0-9_]*$' | grep -v -e '^_R' -e '^_ZN' -e '
 # the object FIRST. All other names become local.
 merge() {
     # The texts of each crate stay apart: linked into one, they would all be in each program that has one of them.
-    { sed 's/^/--undefined=/' "$3"; echo '--unique=.rodata.str*'; } >"$1.roots"
+    { sed 's/^/--undefined=/' "$3"; echo "$apart"; } >"$1.roots"
     "$LD" -r --gc-sections -o "$1" "@$1.roots" ${4:+"$4"} "$2"
     if [ -s "$work/stub" ] && drop_backtrace "$1"; then
         "$LD" -r --gc-sections -o "$1.less" "@$1.roots" "$1"
