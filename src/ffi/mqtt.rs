@@ -157,15 +157,15 @@ unsafe fn credentials(params: &MQTTInitParams, _identity: &Identity) -> Result<(
 
 /// The same without a look at the server: which chain the cloud's servers of WebSocket show is not known (resource.md section 9).
 #[cfg(all(feature = "auth-mode-cert", feature = "websocket-unverified"))]
-fn unverified(security: Security) -> Security {
-    let Security::Mutual { cert_file, key_file, .. } = security else {
-        return security;
-    };
-    log::warn!(
-        target: "IOT_MQTT_Construct",
-        "whoever answers counts as the MQTT server: this library was built with FEATURE_WEBSOCKET_VERIFY_SERVER OFF"
-    );
-    Security::Mutual { ca_pem: crate::hal::Roots::none(), cert_file, key_file }
+fn unverified(mut security: Security) -> Security {
+    if let Security::Mutual { ca_pem, .. } = &mut security {
+        log::warn!(
+            target: "IOT_MQTT_Construct",
+            "whoever answers counts as the MQTT server: this library was built with FEATURE_WEBSOCKET_VERIFY_SERVER OFF"
+        );
+        *ca_pem = crate::hal::Roots::none();
+    }
+    security
 }
 
 /// A certificate and its key, whose paths `function` was given.

@@ -92,6 +92,8 @@ pub fn sign(key_file: &str, text: &str) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
+    use iot_engine::helpers::hex;
+
     use super::*;
 
     #[test]
@@ -99,8 +101,10 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/platform/tls/src/signature/tests");
         let text = "PRODUCTID0lamp;12010126;abcde;4294967295";
         let signature = sign(&format!("{folder}/pkcs8.pem"), text).unwrap();
-        let hex: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, include_str!("../../platform/tls/src/signature/tests/signature.hex").trim_end());
+        assert_eq!(
+            hex::text(&signature),
+            include_str!("../../platform/tls/src/signature/tests/signature.hex").trim_end()
+        );
         for (file, why) in [
             ("short.pem".to_owned(), "the platform can't load the private key in"),
             ("\0".to_owned(), "the private key's path has a NUL in it"),

@@ -104,7 +104,7 @@ pub fn keygen(args: &Keygen) -> Result<Keys> {
 }
 
 fn id(key: &PublicKey) -> String {
-    key.id().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::text(&key.id())
 }
 
 /// Signs an image.

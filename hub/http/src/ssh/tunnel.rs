@@ -214,7 +214,7 @@ async fn accept(listener: TcpListener, sessions: &Sessions, to_device: &Sender<F
         };
         let _ = stream.set_nodelay(true);
         let Ok(random) = hub_core::random::bytes(16) else { continue };
-        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = hex::encode(random);
         let (from_device, pieces) = channel(WAITING);
         locked(sessions).insert(token.clone(), from_device);
         let (reader, writer) = stream.into_split();
