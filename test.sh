@@ -88,6 +88,8 @@ unit() {
         --features iot-sdk/auth-mode-cert,iot-platform/auth-mode-cert || return
     cargo test --locked --lib -p iot-sdk -p iot-platform-posix \
         --features iot-sdk/log-upload,iot-sdk/coap,iot-platform-posix/log-upload || return
+    # The smallest one that makes upgrades: no loop thread, and no signatures.
+    cargo test --locked --lib -p iot-sdk --no-default-features --features upgrade -- upgrade rest || return
     # What is different in the interface of 3.3.0.
     cargo test --locked --lib -p iot-sdk -p iot-platform -p iot-platform-posix -p iot-platform-tls \
         --features iot-sdk/resource,iot-sdk/resource-use-https,iot-sdk/ssh,iot-sdk/log-upload,iot-platform/abi-3-3,iot-platform-posix/log-upload -- interface region registration devinfo dynreg gateway psk resource ssh upload || return

@@ -135,12 +135,23 @@ fn a_program_without_an_order_has_nothing_to_decide() {
     assert_eq!((status.state, status.cause, status.running, status.stored), (0, 0, 0, 0));
     assert_eq!(IOT_Upgrade_Destroy(upgrade), QCLOUD_RET_SUCCESS);
     assert_eq!(IOT_Upgrade_Destroy(upgrade), QCLOUD_ERR_INVAL);
-    // Keys are for a library that can check signatures.
+    assert!(handle::remove::<Client>(client).is_some());
+}
+
+#[test]
+fn a_key_is_refused_by_a_library_that_checks_no_signatures() {
+    let machine = Machine::new(|_, _| Answer::new(""));
+    let client = handle::insert(machine.client());
+    let store = store();
+    let params = IOT_Upgrade_Params { client, version: c"1.0".as_ptr(), store: &store, ..params() };
     let key = c"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a".as_ptr();
-    // SAFETY: the parameters are valid.
-    let upgrade = unsafe { IOT_Upgrade_Init(&IOT_Upgrade_Params { public_keys: key, ..params }) };
-    assert_eq!(!upgrade.is_null(), CHECKS_SIGNATURES);
-    assert_eq!(IOT_Upgrade_Destroy(upgrade) == QCLOUD_RET_SUCCESS, CHECKS_SIGNATURES);
+    // Without one, either takes its orders.
+    for (public_keys, is_taken) in [(ptr::null(), true), (key, CHECKS_SIGNATURES)] {
+        // SAFETY: the parameters are valid.
+        let upgrade = unsafe { IOT_Upgrade_Init(&IOT_Upgrade_Params { public_keys, ..params }) };
+        assert_eq!(!upgrade.is_null(), is_taken);
+        assert_eq!(IOT_Upgrade_Destroy(upgrade) == QCLOUD_RET_SUCCESS, is_taken);
+    }
     assert!(handle::remove::<Client>(client).is_some());
 }
 
