@@ -20,6 +20,20 @@ fn write_der(pem_file: &str) {
     std::fs::write(Path::new(&out).join(name.file_name().expect(pem_file)), der).expect(pem_file);
 }
 
+/// Whether this feature is on.
+fn is_set(feature: &str) -> bool {
+    std::env::var_os(format!("CARGO_FEATURE_{feature}")).is_some()
+}
+
+/// Has the Rust code know `name` and the C code `define` where it holds: what depends on several features has one name.
+fn declare(name: &str, define: &str, holds: bool, build: &mut cc::Build) {
+    println!("cargo::rustc-check-cfg=cfg({name})");
+    if holds {
+        println!("cargo::rustc-cfg={name}");
+        build.define(define, None);
+    }
+}
+
 fn main() {
     write_der("certs/https_roots.pem");
     write_der("certs/tencent_iot_ca.pem");
@@ -31,44 +45,46 @@ fn main() {
         println!("cargo::rerun-if-changed={file}");
         build.file(file);
     }
-    if std::env::var_os("CARGO_FEATURE_AUTH_WITH_NOTLS").is_some() {
+    if is_set("AUTH_WITH_NOTLS") {
         build.define("QCLOUD_NO_TLS", None);
     }
-    if std::env::var_os("CARGO_FEATURE_MULTITHREAD").is_some() {
+    if is_set("MULTITHREAD") {
         build.define("QCLOUD_THREADS", None);
     }
-    if std::env::var_os("CARGO_FEATURE_COAP").is_some() {
+    if is_set("COAP") {
         build.define("QCLOUD_COAP", None);
     }
-    if std::env::var_os("CARGO_FEATURE_GATEWAY").is_some() {
+    if is_set("GATEWAY") {
         build.define("QCLOUD_GATEWAY", None);
     }
-    if ["CARGO_FEATURE_BROADCAST", "CARGO_FEATURE_RRPC"].iter().any(|name| std::env::var_os(name).is_some()) {
+    if is_set("BROADCAST") || is_set("RRPC") {
         build.define("QCLOUD_MESSAGES", None);
     }
-    if std::env::var_os("CARGO_FEATURE_SHADOW").is_some() {
+    if is_set("SHADOW") {
         build.define("QCLOUD_SHADOW", None);
     }
-    if std::env::var_os("CARGO_FEATURE_REMOTE_CONFIG_MQTT").is_some() {
+    if is_set("REMOTE_CONFIG_MQTT") {
         build.define("QCLOUD_REMOTE_CONFIG", None);
     }
-    if std::env::var_os("CARGO_FEATURE_PANIC_ABORT").is_some() {
+    if is_set("PANIC_ABORT") {
         build.define("QCLOUD_PANIC_ABORT", None);
     }
-    if std::env::var_os("CARGO_FEATURE_LOG_UPLOAD").is_some() {
+    if is_set("LOG_UPLOAD") {
         build.define("QCLOUD_LOG_UPLOAD", None);
     }
-    if std::env::var_os("CARGO_FEATURE_UPGRADE").is_some() {
+    if is_set("UPGRADE") {
         build.define("QCLOUD_UPGRADE", None);
     }
-    let is_set = |feature: &str| std::env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
+    // What devices with a certificate sign with their key: their way into WebSocket, and the log lines they upload.
+    let is_certificate = is_set("AUTH_MODE_CERT");
     let uploads_signed = is_set("LOG_UPLOAD") && is_set("ABI_3_3");
-    if is_set("AUTH_MODE_CERT") && (is_set("WEBSOCKET") || uploads_signed) {
-        build.define("QCLOUD_SIGNATURE", None);
-    }
-    if is_set("AUTH_MODE_CERT") && uploads_signed {
-        build.define("QCLOUD_SHA256", None);
-    }
+    declare(
+        "rsa_signatures",
+        "QCLOUD_SIGNATURE",
+        is_certificate && (is_set("WEBSOCKET") || uploads_signed),
+        &mut build,
+    );
+    declare("signed_logs", "QCLOUD_SHA256", is_certificate && uploads_signed, &mut build);
     // Unwinding passes through the frames of callout.c.
     build.flag_if_supported("-fasynchronous-unwind-tables");
     build.std("c99").extra_warnings(true).warnings_into_errors(true).compile("iot_sdk_c");

@@ -86,15 +86,15 @@ calls! {
     fn HAL_TLS_Read(
         handle: raw::Handle, data: *mut c_uchar, len: usize, timeout_ms: u32, read_len: *mut usize
     ) -> c_int;
-    #[cfg(all(feature = "auth-mode-cert", any(feature = "websocket", all(feature = "log-upload", feature = "abi-3-3"))))]
+    #[cfg(rsa_signatures)]
     fn HAL_TLS_Get_PrivateKey_FromFile(path: *const c_char) -> *mut c_void;
-    #[cfg(all(feature = "auth-mode-cert", any(feature = "websocket", all(feature = "log-upload", feature = "abi-3-3"))))]
+    #[cfg(rsa_signatures)]
     fn HAL_TLS_Destory_PrivateKey(key: *mut c_void);
-    #[cfg(all(feature = "auth-mode-cert", any(feature = "websocket", all(feature = "log-upload", feature = "abi-3-3"))))]
+    #[cfg(rsa_signatures)]
     fn HAL_TLS_Get_RSASHA256_Result_Len(key: *mut c_void) -> c_int;
-    #[cfg(all(feature = "auth-mode-cert", any(feature = "websocket", all(feature = "log-upload", feature = "abi-3-3"))))]
+    #[cfg(rsa_signatures)]
     fn HAL_TLS_Calc_Sign_RSASHA256(key: *mut c_void, data: *mut c_char, len: c_int, out: *mut c_char) -> c_int;
-    #[cfg(all(feature = "auth-mode-cert", feature = "log-upload", feature = "abi-3-3"))]
+    #[cfg(signed_logs)]
     fn HAL_TLS_Calc_SHA256(data: *mut c_uchar, len: usize, digest: *mut c_uchar);
 }
 

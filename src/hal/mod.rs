@@ -17,7 +17,7 @@ pub mod memory;
 mod outcome;
 pub mod platform;
 mod reserve;
-#[cfg(all(feature = "auth-mode-cert", any(feature = "websocket", all(feature = "log-upload", feature = "abi-3-3"))))]
+#[cfg(rsa_signatures)]
 pub mod signature;
 pub mod sync;
 mod tcp;

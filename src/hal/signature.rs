@@ -4,10 +4,10 @@ use std::ffi::{c_void, CString};
 
 use iot_abi::error::QCLOUD_RET_SUCCESS;
 
-#[cfg(all(feature = "log-upload", feature = "abi-3-3"))]
+#[cfg(signed_logs)]
 use iot_engine::services::signed_head::PrivateKey;
 
-#[cfg(all(feature = "log-upload", feature = "abi-3-3"))]
+#[cfg(signed_logs)]
 use super::callout::HAL_TLS_Calc_SHA256;
 use super::callout::{
     HAL_TLS_Calc_Sign_RSASHA256, HAL_TLS_Destory_PrivateKey, HAL_TLS_Get_PrivateKey_FromFile,
@@ -40,10 +40,10 @@ impl Key {
 }
 
 /// The RSA key in a file, read anew for each signature: no key lies in memory meanwhile.
-#[cfg(all(feature = "log-upload", feature = "abi-3-3"))]
+#[cfg(signed_logs)]
 pub struct KeyFile(String);
 
-#[cfg(all(feature = "log-upload", feature = "abi-3-3"))]
+#[cfg(signed_logs)]
 impl KeyFile {
     /// The one in this file.
     ///
@@ -54,7 +54,7 @@ impl KeyFile {
     }
 }
 
-#[cfg(all(feature = "log-upload", feature = "abi-3-3"))]
+#[cfg(signed_logs)]
 impl PrivateKey for KeyFile {
     fn sha256(&self, bytes: &[u8]) -> [u8; 32] {
         let mut digest = [0; 32];
