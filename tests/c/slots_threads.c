@@ -21,20 +21,18 @@
 #include "qcloud_iot_import.h"
 #include "server.h"
 #include "signed_firmware.h"
+#include "slot_store.h"
 
-#define AREA_SIZE 16384u
-#define ERASED    4096u
-#define THREADS   6
+#define THREADS 6
 /* So many orders are cancelled before one is let through. */
 #define CANCELLED 3
 /* Reached only where something hangs. */
 #define PATIENCE_S 120
 
-static unsigned char areas[4][AREA_SIZE];
-static void         *upgrade;
-static atomic_int    inside, strangers; /* threads in the store or the handler, and those that met one there */
-static atomic_int    next_slot, cancelled, wrong_codes, restarts;
-static atomic_bool   is_over;
+static void       *upgrade;
+static atomic_int  inside, strangers; /* threads in the store or the handler, and those that met one there */
+static atomic_int  cancelled, wrong_codes, restarts;
+static atomic_bool is_over;
 
 static void enter(void)
 {
@@ -43,70 +41,12 @@ static void enter(void)
     }
 }
 
-static int leave(int code)
+static void leave(void)
 {
     inside--;
-    return code;
 }
 
-/* ---- The store ---- */
-
-static int slot_running(void *context)
-{
-    (void)context;
-    return 0;
-}
-
-static int slot_open(void *context, int slot, uint32_t size)
-{
-    (void)context;
-    (void)slot;
-    return size <= AREA_SIZE ? 0 : -1;
-}
-
-static int slot_read(void *context, int area, uint32_t offset, void *data, uint32_t size)
-{
-    (void)context;
-    enter();
-    memcpy(data, areas[area] + offset, size);
-    return leave(0);
-}
-
-static int slot_write(void *context, int area, uint32_t offset, const void *data, uint32_t size)
-{
-    (void)context;
-    enter();
-    memcpy(areas[area] + offset, data, size);
-    return leave(0);
-}
-
-static int slot_sync(void *context, int area)
-{
-    (void)context;
-    (void)area;
-    enter();
-    return leave(0);
-}
-
-static int slot_erase(void *context, int area, uint32_t offset)
-{
-    (void)context;
-    enter();
-    memset(areas[area] + offset, 0xff, ERASED);
-    return leave(0);
-}
-
-static int slot_commit(void *context, int slot, int is_trial)
-{
-    (void)context;
-    (void)is_trial;
-    enter();
-    next_slot = slot;
-    return leave(0);
-}
-
-static const IOT_Upgrade_Store store = {slot_running, slot_open,   slot_read, slot_write, slot_sync,
-                                        slot_erase,   slot_commit, NULL,      ERASED};
+static SlotStore slots = {.enter = enter, .leave = leave};
 
 /* ---- The threads ---- */
 
@@ -122,7 +62,7 @@ static void on_event(void *context, const IOT_Upgrade_Event *event)
     if (IOT_Upgrade_GetStatus(upgrade, &status) != QCLOUD_RET_SUCCESS) {
         wrong_codes++;
     }
-    leave(0);
+    leave();
 }
 
 /* What a call may return; after Destroy the handle is unknown. */
@@ -184,6 +124,7 @@ static void *looking_on(void *unused)
 int main(void)
 {
     static void *(*const roles[THREADS])(void *) = {yielding, yielding, accepting, accepting, cancelling, looking_on};
+    IOT_Upgrade_Store  store                     = slot_store(&slots);
     IOT_Upgrade_Params params;
     pthread_t          threads[THREADS];
     int                error;
@@ -192,13 +133,12 @@ int main(void)
     IOT_Log_Set_Level(eLOG_DISABLE);
     server_start();
     signed_firmware_offer();
-    memset(areas, 0xff, sizeof(areas));
     memset(&params, 0, sizeof(params));
     params.client       = device_connect(&error);
     params.version      = "1.0.0";
     params.store        = &store;
     params.public_keys  = SIGNED_KEY;
-    params.record_every = ERASED;
+    params.record_every = SLOT_STORE_ERASED;
     params.on_event     = on_event;
     upgrade             = IOT_Upgrade_Init(&params);
     CHECK(upgrade != NULL);
@@ -223,10 +163,10 @@ int main(void)
     CHECK_INT(wrong_codes, 0);
     CHECK_INT(cancelled, CANCELLED);
     CHECK_INT(cloud_seen.failed, CANCELLED);
-    CHECK_INT(next_slot, 1);
+    CHECK_INT(slots.next, 1);
     for (uint32_t at = 0; at < SIGNED_IMAGE; at++) {
-        if (areas[1][at] != cloud_firmware_byte(SIGNED_HEADER + at)) {
-            CHECK_INT(areas[1][at], cloud_firmware_byte(SIGNED_HEADER + at));
+        if (slots.areas[1][at] != cloud_firmware_byte(SIGNED_HEADER + at)) {
+            CHECK_INT(slots.areas[1][at], cloud_firmware_byte(SIGNED_HEADER + at));
             break;
         }
     }

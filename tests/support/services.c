@@ -12,6 +12,7 @@
 #ifdef WITH_SLOTS
 #include "qcloud_iot_export_upgrade.h"
 #include "signed_firmware.h"
+#include "slot_store.h"
 #endif
 
 #define SUB_DEVICE "behind"
@@ -431,65 +432,10 @@ static bool end_log_upload(void)
 /* ---- Upgrades into the other slot ---- */
 
 #ifdef WITH_SLOTS
-#define AREA_SIZE 16384
-#define ERASED    4096
 /* Also with a fast clock long enough for the server to answer. */
 #define UPGRADE_TURNS 200
 
-static unsigned char areas[4][AREA_SIZE];
-static int           running_slot, next_slot;
-
-static int slot_running(void *context)
-{
-    (void)context;
-    return running_slot;
-}
-
-static int slot_open(void *context, int slot, uint32_t size)
-{
-    (void)context;
-    (void)slot;
-    return size <= AREA_SIZE ? 0 : -1;
-}
-
-static int slot_read(void *context, int area, uint32_t offset, void *data, uint32_t size)
-{
-    (void)context;
-    memcpy(data, areas[area] + offset, size);
-    return 0;
-}
-
-static int slot_write(void *context, int area, uint32_t offset, const void *data, uint32_t size)
-{
-    (void)context;
-    memcpy(areas[area] + offset, data, size);
-    return 0;
-}
-
-static int slot_sync(void *context, int area)
-{
-    (void)context;
-    (void)area;
-    return 0;
-}
-
-static int slot_erase(void *context, int area, uint32_t offset)
-{
-    (void)context;
-    memset(areas[area] + offset, 0xff, ERASED);
-    return 0;
-}
-
-static int slot_commit(void *context, int slot, int is_trial)
-{
-    (void)context;
-    (void)is_trial;
-    next_slot = slot;
-    return 0;
-}
-
-static const IOT_Upgrade_Store slots = {slot_running, slot_open,   slot_read, slot_write, slot_sync,
-                                        slot_erase,   slot_commit, NULL,      ERASED};
+static SlotStore slots;
 
 static int last_event;
 
@@ -519,23 +465,22 @@ static bool start_upgrade(IOT_Upgrade_Params *params, int wanted)
 
 static bool use_slots(void)
 {
+    IOT_Upgrade_Store  store = slot_store(&slots);
     IOT_Upgrade_Params params;
 
     memset(&params, 0, sizeof(params));
-    memset(areas, 0xff, sizeof(areas));
-    running_slot        = 0;
     params.client       = client;
     params.version      = "1.0.0";
-    params.store        = &slots;
+    params.store        = &store;
     params.public_keys  = SIGNED_KEY;
     params.is_automatic = 1;
-    params.record_every = ERASED;
+    params.record_every = SLOT_STORE_ERASED;
     params.on_event     = on_upgrade;
     signed_firmware_offer();
-    if (client == NULL || !start_upgrade(&params, IOT_UPGRADE_RESTART) || next_slot != 1) {
+    if (client == NULL || !start_upgrade(&params, IOT_UPGRADE_RESTART) || slots.next != 1) {
         return false;
     }
-    running_slot   = 1;
+    slots.running  = 1;
     params.version = CLOUD_VERSION;
     return start_upgrade(&params, IOT_UPGRADE_CONFIRMED);
 }
