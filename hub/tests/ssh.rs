@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
+use common::console::Console;
 use common::{device, tcp, Desk, Hub, ONE, PATIENCE, PRODUCT, TWO};
 use serde_json::{json, Value};
 use tungstenite::client::IntoClientRequest;
@@ -63,13 +64,19 @@ fn a_connection_reaches_the_device_that_was_asked() {
     let mut device = device(&hub, ONE);
     device.subscribe(&format!("$sys/operation/result/{PRODUCT}/one"));
     thread::scope(|scope| {
+        let console = Console::of(&hub);
+        let status = || console.get(&format!("/api/devices/{ONE}/ssh")).good(200);
+        assert_eq!(status(), json!({ "state": "none", "tunnel": null }));
+        console.get("/api/devices/nobody/ssh").refusal(404);
         let asked = scope.spawn(|| desk.output(&["ssh", "--state", "state", ONE, "--json"]));
         assert_eq!(device.message().payload, r#"{"type":"ssh","switch":1}"#);
+        assert_eq!(status(), json!({ "state": "asked", "tunnel": null }));
         let mut tunnel = Tunnel::begin(&hub);
         assert_eq!(tunnel.sign_in(SIGN), (9, "ws-token-2".to_owned(), YES.to_owned()));
         let asked = asked.join().expect("no panic");
         let answer: Value = serde_json::from_slice(&asked.stdout).expect("JSON");
         assert_eq!((&answer["client_id"], &answer["host"]), (&json!(ONE), &json!("127.0.0.1")));
+        assert_eq!(status(), json!({ "state": "up", "tunnel": answer }));
         let port = u16::try_from(answer["port"].as_u64().expect("a port")).expect("a port");
         let mut near = TcpStream::connect(("127.0.0.1", port)).expect("the port");
         near.set_read_timeout(Some(PATIENCE)).expect("a time limit");
@@ -97,6 +104,7 @@ fn a_connection_reaches_the_device_that_was_asked() {
         assert_eq!(device.message().payload, r#"{"type":"ssh","switch":0}"#);
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
         assert!(tunnel.0.read().is_err());
+        assert_eq!(status()["state"], "none");
     });
 }
 

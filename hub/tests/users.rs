@@ -94,6 +94,15 @@ fn users_come_and_go() {
         assert!(!kept.windows(secret.len()).any(|window| window == secret.as_bytes()));
         with_token(&hub, ticket).get("/api/hub").refusal(401);
     }
+    // Another role counts at once, for the token that there is.
+    let role = "/api/users/alice@example.com/role";
+    assert_eq!(root.post(role, &json!({ "role": "administer" })).good(200)["role"], "administer");
+    alice.get("/api/users").good(200);
+    assert_eq!(alice.post(role, &json!({ "role": "view" })).good(200)["has_token"], true);
+    alice.post(role, &json!({ "role": "administer" })).refusal(403);
+    assert_eq!(browser.get("/api/hub").good(200)["caller"]["role"], "view");
+    root.post("/api/users/nobody/role", &json!({ "role": "view" })).refusal(404);
+    root.post(role, &json!({ "role": "king" })).refusal(400);
     root.delete("/api/users/alice@example.com").good(204);
     alice.get("/api/hub").refusal(401);
     browser.get("/api/hub").refusal(401);
@@ -130,6 +139,8 @@ fn what_is_changed_is_noted_and_what_is_refused_by_role() {
     assert!(!Value::from(all.clone()).to_string().contains(common::SECRET));
     let before = root.get(&format!("/api/audit?limit=1&before={}", all[1]["id"])).good(200);
     assert_eq!(before["entries"], json!([all[2]]));
+    assert_eq!(root.get("/api/audit?name=bob").good(200)["entries"], json!([all[2]]));
+    assert_eq!(root.get("/api/audit?name=carol").good(200)["entries"], json!([]));
     // Whoever goes away at once is noted all the same.
     let head = "DELETE /api/devices/ABCDEFGHIJnew HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer";
     let stream = root.raw(&format!("{head} {TOKEN}\r\n\r\n"));
@@ -162,10 +173,14 @@ fn a_hub_of_users_lets_nobody_in_without_a_token() {
     let list = run(&["user", "--state", "state"]);
     assert!(list.lines().any(|line| line.starts_with("alice") && line.contains("view")), "{list}");
     assert!(list.lines().any(|line| line.starts_with("bob") && line.contains("proxy")), "{list}");
+    run(&["user", "change", "bob", "--role", "administer", "--state", "state"]);
     run(&["user", "remove", "alice", "--state", "state"]);
     with_token(&hub, token).get("/api/devices").refusal(401);
     let audit = run(&["audit", "--state", "state"]);
     assert!(audit.contains("DELETE /api/users/alice") && audit.contains("bob may order"), "{audit}");
+    assert!(audit.contains("bob may administer"), "{audit}");
+    let nobodys = run(&["audit", "--name", "bob", "--state", "state"]);
+    assert!(nobodys.contains("nothing was done"), "{nobodys}");
 }
 
 #[test]

@@ -24,8 +24,8 @@ pub use page::{Page, Paged, PAGE};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use resource::{Direction, Resource, ResourceList, SendResource};
 pub use shadow::{Desire, Shadow};
-pub use ssh::{OpenSsh, SshTunnel};
-pub use user::{AddUser, AuditEntry, AuditLog, Caller, NewUser, Role, User, UserList};
+pub use ssh::{OpenSsh, SshState, SshStatus, SshTunnel};
+pub use user::{AddUser, AuditEntry, AuditLog, Caller, ChangeUser, NewUser, Role, User, UserList};
 
 /// A firmware that devices of a product can be upgraded to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

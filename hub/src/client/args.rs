@@ -412,6 +412,14 @@ pub enum UserAction {
         #[arg(long)]
         no_token: bool,
     },
+    /// Give a user another role: it counts from the next request on.
+    Change {
+        /// The user's name
+        name: String,
+        /// What the user may do
+        #[arg(long, value_enum)]
+        role: Role,
+    },
     /// List every user (also without a subcommand).
     List,
     /// Remove a user: the token opens nothing from then on.
@@ -431,4 +439,7 @@ pub struct Audit {
     /// Only those before the entry with this id
     #[arg(long, value_name = "ID")]
     pub before: Option<i64>,
+    /// Only what this user has done
+    #[arg(long)]
+    pub name: Option<String>,
 }

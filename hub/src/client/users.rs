@@ -6,7 +6,7 @@ use super::args::{self, UserAction};
 use super::connection::{part, Connection};
 use super::output::{self, time};
 use super::trouble::Trouble;
-use hub_core::model::{AddUser, AuditLog, NewUser, Role, UserList};
+use hub_core::model::{AddUser, AuditLog, ChangeUser, NewUser, Role, User, UserList};
 
 impl From<args::Role> for Role {
     fn from(role: args::Role) -> Self {
@@ -33,6 +33,14 @@ pub fn run(args: &args::User) -> Result<ExitCode, Trouble> {
                 (false, None) => output::line(&format!("added {name}, who comes in by a proxy")),
             }
         }
+        Some(UserAction::Change { name, role }) => {
+            let changed: User =
+                hub.post(&format!("/api/users/{}/role", part(name)), &ChangeUser { role: (*role).into() })?;
+            match json {
+                true => output::json(&changed),
+                false => output::line(&format!("{name} may {} now", changed.role.word())),
+            }
+        }
         Some(UserAction::Remove { name }) => {
             hub.delete(&format!("/api/users/{}", part(name)))?;
             if !json {
@@ -49,7 +57,7 @@ fn list(hub: &Connection, json: bool) -> Result<(), Trouble> {
         output::json(&list);
         return Ok(());
     }
-    let row = |user: hub_core::model::User| {
+    let row = |user: User| {
         let comes_in = if user.has_token { "token" } else { "proxy" };
         [user.name, user.role.word().to_owned(), comes_in.to_owned(), time(user.created_at)]
     };
@@ -62,7 +70,8 @@ fn list(hub: &Connection, json: bool) -> Result<(), Trouble> {
 pub fn audit(args: &args::Audit) -> Result<ExitCode, Trouble> {
     let hub = Connection::open(&args.target)?;
     let before = args.before.map(|id| format!("&before={id}")).unwrap_or_default();
-    let log: AuditLog = hub.get(&format!("/api/audit?limit={}{before}", args.limit))?;
+    let name = args.name.as_deref().map(|name| format!("&name={}", part(name))).unwrap_or_default();
+    let log: AuditLog = hub.get(&format!("/api/audit?limit={}{before}{name}", args.limit))?;
     if args.target.json {
         output::json(&log);
         return Ok(ExitCode::SUCCESS);

@@ -4,7 +4,7 @@ use super::engine::{Engine, Writer};
 use super::failed::Work;
 use super::values::{params, Row};
 use super::Records;
-use hub_core::model::{AuditEntry, User};
+use hub_core::model::{AuditEntry, Role, User};
 use hub_core::ports::store::Outcome;
 use hub_core::ports::users::Users;
 use hub_core::problems;
@@ -53,6 +53,14 @@ impl<E: Engine> Users for Records<E> {
         })
     }
 
+    fn set_role(&self, name: &str, role: Role) -> Outcome<User> {
+        self.engine.write(Writer::People, |db| {
+            db.execute("UPDATE users SET role = ?2 WHERE name = ?1", params![name, role])?;
+            let user = db.one(&format!("{USER} WHERE name = ?1"), params![name], user_row)?;
+            user.ok_or_else(|| problems::no_user(name).into())
+        })
+    }
+
     fn remove_user(&self, name: &str) -> Outcome<()> {
         self.engine.write(Writer::People, |db| {
             match db.execute("DELETE FROM users WHERE name = ?1", params![name])? {
@@ -72,8 +80,13 @@ impl<E: Engine> Users for Records<E> {
         })
     }
 
-    fn audit(&self, before: Option<i64>, limit: u32) -> Outcome<Vec<AuditEntry>> {
-        let sql = "SELECT id, at, name, request, status, detail FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
-        self.engine.read(|db| db.all(sql, params![before.unwrap_or(i64::MAX), limit], entry_row))
+    fn audit(&self, before: Option<i64>, name: Option<&str>, limit: u32) -> Outcome<Vec<AuditEntry>> {
+        const ENTRY: &str = "SELECT id, at, name, request, status, detail FROM audit WHERE id < ?1";
+        const NEWEST: &str = "ORDER BY id DESC LIMIT ?2";
+        let before = before.unwrap_or(i64::MAX);
+        self.engine.read(|db| match name {
+            None => db.all(&format!("{ENTRY} {NEWEST}"), params![before, limit], entry_row),
+            Some(name) => db.all(&format!("{ENTRY} AND name = ?3 {NEWEST}"), params![before, limit, name], entry_row),
+        })
     }
 }

@@ -67,6 +67,13 @@ fn yes() -> bool {
     true
 }
 
+/// What a user may do from now on.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeUser {
+    pub role: Role,
+}
+
 /// A user with what is shown only once.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct NewUser {

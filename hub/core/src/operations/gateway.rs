@@ -113,7 +113,8 @@ impl Hub {
         Ok(gateway)
     }
 
-    fn known_device(&self, client_id: &str) -> Outcome<Device> {
+    /// A device that there is.
+    pub fn known_device(&self, client_id: &str) -> Outcome<Device> {
         self.store.find_device(client_id)?.ok_or_else(|| problems::no_device(client_id))
     }
 }

@@ -11,7 +11,6 @@ use crate::messaging::model::{DeviceLog, LogLevel, SetLogLevel};
 use crate::messaging::{log_topic, Address};
 use crate::model::{Problem, ProblemCode};
 use crate::ports::store::Outcome;
-use crate::problems;
 
 /// Lines that are shown where nobody says how many, and at most.
 const SHOWN: u64 = 200;
@@ -19,14 +18,14 @@ const SHOWN: u64 = 200;
 impl Hub {
     /// What a device has uploaded: what follows a line, else the newest.
     pub fn device_log(&self, client_id: &str, after: Option<i64>, limit: Option<u64>) -> Outcome<DeviceLog> {
-        self.known(client_id)?;
+        self.known_device(client_id)?;
         let lines = self.store.log(client_id, after, limit.unwrap_or(SHOWN).min(crate::ports::logs::LINES))?;
         Ok(DeviceLog { level: self.level(client_id)?, lines })
     }
 
     /// Forgets what a device has uploaded.
     pub fn clear_log(&self, client_id: &str) -> Outcome<()> {
-        self.known(client_id)?;
+        self.known_device(client_id)?;
         self.store.clear_log(client_id)
     }
 
@@ -37,14 +36,10 @@ impl Hub {
             return Err(Problem::invalid(format!("`level` is 0 to {}.", log::MAX_LEVEL))
                 .coded(ProblemCode::LogLevelBad, &[("max", &log::MAX_LEVEL)]));
         }
-        let device = self.known(client_id)?;
+        let device = self.known_device(client_id)?;
         self.store.set_log_level(client_id, level)?;
         let sent = self.is_online(client_id) != Some(false) && self.tell_level(&device, level, None);
         Ok(LogLevel { client_id: client_id.to_owned(), level, sent })
-    }
-
-    fn known(&self, client_id: &str) -> Outcome<Device> {
-        self.store.find_device(client_id)?.ok_or_else(|| problems::no_device(client_id))
     }
 
     fn level(&self, client_id: &str) -> Outcome<u8> {
@@ -66,7 +61,7 @@ impl Hub {
         match log::read_question(question) {
             Err(text) => self.warn_of(&client_id, text),
             Ok(token) => {
-                let device = self.known(&client_id)?;
+                let device = self.known_device(&client_id)?;
                 self.tell_level(&device, self.level(&client_id)?, Some(token.as_deref().unwrap_or_default()));
             }
         }

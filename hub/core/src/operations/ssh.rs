@@ -4,13 +4,12 @@ use crate::events::Event;
 use crate::hub::Hub;
 use crate::model::Problem;
 use crate::ports::store::Outcome;
-use crate::problems;
 use crate::ssh::{switch, SignIn};
 
 impl Hub {
     /// Has a device make a tunnel, or end it.
     pub fn switch_ssh(&self, client_id: &str, on: bool) -> Outcome<()> {
-        let device = self.store.find_device(client_id)?.ok_or_else(|| problems::no_device(client_id))?;
+        let device = self.known_device(client_id)?;
         let message = switch(&device.product_id, &device.device_name, on);
         let is_there = self.is_online(client_id) != Some(false) && self.downlink.listens(client_id, &message.topic);
         if !is_there || !self.send(message) {

@@ -1,7 +1,7 @@
 //! Who uses the console, and what they have done.
 
 use crate::hub::{now_ms, Hub};
-use crate::model::{AddUser, AuditEntry, NewUser, Problem, ProblemCode, User};
+use crate::model::{AddUser, AuditEntry, ChangeUser, NewUser, Problem, ProblemCode, User};
 use crate::ports::store::Outcome;
 use crate::users::{hash, is_name, ticket, token, CONSOLE, LOCAL, MAX_NAME};
 
@@ -40,6 +40,11 @@ impl Hub {
         Ok(NewUser { user, token })
     }
 
+    /// Gives a user another role: it counts from the next request on.
+    pub fn change_user(&self, name: &str, what: &ChangeUser) -> Outcome<User> {
+        self.store.set_role(name, what.role)
+    }
+
     /// Removes a user; the token opens nothing from then on.
     pub fn remove_user(&self, name: &str) -> Outcome<()> {
         self.store.remove_user(name)
@@ -51,8 +56,8 @@ impl Hub {
         self.store.add_audit(&AuditEntry { request: cut(entry.request), detail: entry.detail.map(cut), ..entry })
     }
 
-    /// What was done, newest first: at most 1000 entries, those before an id where one is given.
-    pub fn audit(&self, before: Option<i64>, limit: u32) -> Outcome<Vec<AuditEntry>> {
-        self.store.audit(before, limit.min(MAX_ENTRIES))
+    /// What was done, newest first: at most 1000 entries, those before an id and of one name where they are given.
+    pub fn audit(&self, before: Option<i64>, name: Option<&str>, limit: u32) -> Outcome<Vec<AuditEntry>> {
+        self.store.audit(before, name, limit.min(MAX_ENTRIES))
     }
 }

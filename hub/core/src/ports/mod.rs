@@ -61,6 +61,8 @@ pub struct LinkFigures {
     pub online: Option<u64>,
     /// Messages that wait to go out.
     pub queued: u64,
+    /// How many hubs serve with this data folder, this one counted; `None` where nobody knows.
+    pub hubs: Option<u64>,
     /// False where another broker is out of reach.
     pub connected: bool,
 }

@@ -109,6 +109,15 @@ fn gauges(text: &mut String, standing: &Standing) {
             &[("", online)],
         );
     }
+    if let Some(hubs) = link.hubs {
+        family(
+            text,
+            "hub_folder_hubs",
+            "gauge",
+            "Hubs that serve with this data folder, this one counted.",
+            &[("", hubs)],
+        );
+    }
     let (name, help) = ("hub_queued_messages", "Messages to devices that wait to go out or to be acknowledged.");
     family(text, name, "gauge", help, &[("", link.queued)]);
     let (name, help) = ("hub_broker_connected", "Whether the broker is within reach.");
@@ -175,12 +184,13 @@ mod tests {
 
     #[test]
     fn every_family_comes_once_with_its_samples() {
-        let link = LinkFigures { online: Some(3), queued: 4, connected: true };
+        let link = LinkFigures { online: Some(3), queued: 4, hubs: Some(2), connected: true };
         let open_jobs = vec![(model::State::Waiting, 5), (model::State::Burning, 6)];
         let mut text = String::new();
         gauges(&mut text, &Standing { link, open_jobs, orders: Orders { given: 7, cancelled: 8 } });
         for line in [
             "hub_devices_online 3",
+            "hub_folder_hubs 2",
             "hub_queued_messages 4",
             "hub_broker_connected 1",
             "hub_jobs{state=\"waiting\"} 5",

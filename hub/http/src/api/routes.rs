@@ -72,6 +72,7 @@ pub fn operations() -> Vec<(Method, &'static str, Need, Handlers)> {
         (Method::GET, "/api/devices/{client_id}/jobs", VIEW, get(devices::jobs)),
         (Method::GET, "/api/devices/{client_id}/shadow", VIEW, get(shadow::show)),
         (Method::POST, "/api/devices/{client_id}/shadow", ORDER, post(shadow::desire)),
+        (Method::GET, "/api/devices/{client_id}/ssh", VIEW, get(ssh::show)),
         (Method::POST, "/api/devices/{client_id}/ssh", ADMINISTER, post(ssh::open)),
         (Method::DELETE, "/api/devices/{client_id}/ssh", ADMINISTER, delete(ssh::close)),
         (Method::GET, RESOURCES, VIEW, get(resources::list)),
@@ -106,6 +107,7 @@ pub fn operations() -> Vec<(Method, &'static str, Need, Handlers)> {
         (Method::GET, METRICS, VIEW, get(figures::metrics)),
         (Method::GET, "/api/users", ADMINISTER, get(users::list)),
         (Method::POST, "/api/users", ADMINISTER, post(users::add)),
+        (Method::POST, "/api/users/{name}/role", ADMINISTER, post(users::change)),
         (Method::DELETE, "/api/users/{name}", ADMINISTER, delete(users::remove)),
         (Method::GET, "/api/audit", ADMINISTER, get(users::audit)),
     ]

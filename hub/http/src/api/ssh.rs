@@ -8,8 +8,20 @@ use axum::http::StatusCode;
 use super::extract::{Json, Path};
 use super::failure::Failure;
 use super::Console;
-use crate::ssh::NoTunnel;
-use hub_core::model::{OpenSsh, Problem, ProblemKind, SshTunnel};
+use crate::ssh::{tunnel, NoTunnel};
+use hub_core::model::{OpenSsh, Problem, ProblemKind, SshStatus, SshTunnel};
+
+/// How a device's tunnel is.
+#[utoipa::path(get, path = "/api/devices/{client_id}/ssh", operation_id = "show_ssh",
+    params(("client_id" = String, Path)), responses((status = 200, body = SshStatus)))]
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    Path(client_id): Path<String>,
+) -> Result<axum::Json<SshStatus>, Failure> {
+    let status = console.tunnels.status(&client_id);
+    console.ask(move |hub| hub.known_device(&client_id)).await?;
+    Ok(axum::Json(status))
+}
 
 /// Has a device make a tunnel, and waits until it is up: 504 where it makes none in time. One that it has ends first.
 #[utoipa::path(post, path = "/api/devices/{client_id}/ssh", operation_id = "open_ssh", request_body = OpenSsh,
@@ -29,7 +41,7 @@ pub async fn open(
     let id = client_id.clone();
     console.ask(move |hub| hub.switch_ssh(&id, true)).await?;
     let address = asked.made().await.map_err(no_tunnel)?;
-    Ok(axum::Json(SshTunnel { client_id, host: address.ip().to_string(), port: address.port() }))
+    Ok(axum::Json(tunnel(&client_id, address)))
 }
 
 /// Ends a device's tunnel, and everything that goes through it.

@@ -15,6 +15,8 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use hub_core::model::{SshState, SshStatus, SshTunnel};
+
 pub use upgrade::{upgrade, wants};
 
 /// How long a device may take to make a tunnel.
@@ -23,9 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A device's tunnel.
 enum Tunnel {
     /// It was asked for. Whoever did is told when it is up.
-    Asked { listener: TcpListener, up: oneshot::Sender<()> },
+    Asked { listener: TcpListener, address: SocketAddr, up: oneshot::Sender<()> },
     /// It is up, by this task.
-    Up(AbortHandle),
+    Up { task: AbortHandle, address: SocketAddr },
+}
+
+/// A device's tunnel that is up, for people.
+pub(crate) fn tunnel(client_id: &str, address: SocketAddr) -> SshTunnel {
+    SshTunnel { client_id: client_id.to_owned(), host: address.ip().to_string(), port: address.port() }
 }
 
 /// Those of all devices, by their client ids.
@@ -51,14 +58,25 @@ impl Tunnels {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(NoTunnel::Port)?;
         let address = listener.local_addr().map_err(NoTunnel::Port)?;
         let (up, is_up) = oneshot::channel();
-        self.all().insert(client_id.to_owned(), Tunnel::Asked { listener, up });
+        self.all().insert(client_id.to_owned(), Tunnel::Asked { listener, address, up });
         Ok(Asked { tunnels: self, client_id: client_id.to_owned(), address, is_up })
+    }
+
+    /// How a device's tunnel is.
+    pub(crate) fn status(&self, client_id: &str) -> SshStatus {
+        match self.all().get(client_id) {
+            None => SshStatus { state: SshState::None, tunnel: None },
+            Some(Tunnel::Asked { .. }) => SshStatus { state: SshState::Asked, tunnel: None },
+            Some(Tunnel::Up { address, .. }) => {
+                SshStatus { state: SshState::Up, tunnel: Some(tunnel(client_id, *address)) }
+            }
+        }
     }
 
     /// Ends a device's tunnel, and listens no more. Returns whether there was anything to end.
     pub(crate) fn end(&self, client_id: &str) -> bool {
         match self.all().remove(client_id) {
-            Some(Tunnel::Up(task)) => {
+            Some(Tunnel::Up { task, .. }) => {
                 task.abort();
                 true
             }
@@ -69,10 +87,11 @@ impl Tunnels {
     /// The listener of a device that has come, where it was asked; whoever asked is told.
     fn begin(&self, client_id: &str, task: AbortHandle) -> Option<TcpListener> {
         let mut all = self.all();
-        if !matches!(all.get(client_id), Some(Tunnel::Asked { .. })) {
+        let Some(&Tunnel::Asked { address, .. }) = all.get(client_id) else {
             return None;
-        }
-        let Some(Tunnel::Asked { listener, up }) = all.insert(client_id.to_owned(), Tunnel::Up(task)) else {
+        };
+        let Some(Tunnel::Asked { listener, up, .. }) = all.insert(client_id.to_owned(), Tunnel::Up { task, address })
+        else {
             return None;
         };
         let _ = up.send(());
@@ -82,7 +101,7 @@ impl Tunnels {
     /// A task's tunnel is over.
     fn over(&self, client_id: &str, task: &AbortHandle) {
         let mut all = self.all();
-        if matches!(all.get(client_id), Some(Tunnel::Up(known)) if known.id() == task.id()) {
+        if matches!(all.get(client_id), Some(Tunnel::Up { task: known, .. }) if known.id() == task.id()) {
             all.remove(client_id);
         }
     }

@@ -186,7 +186,7 @@ impl Downlink for Broker {
         let state = self.state();
         let online = state.sessions.values().filter(|session| session.is_online()).count() as u64;
         let queued = state.sessions.values().map(MqttSession::queued).sum::<usize>() as u64;
-        LinkFigures { online: Some(online), queued, connected: true }
+        LinkFigures { online: Some(online), queued, hubs: None, connected: true }
     }
 
     fn listens(&self, client_id: &str, topic: &str) -> bool {

@@ -61,6 +61,8 @@ const NO_PRODUCT: &str = "hub";
 pub struct Client {
     queue: mpsc::Sender<Publish>,
     connected: Arc<AtomicBool>,
+    /// The numbers of the hubs that serve, a bit each, where a data folder tells.
+    members: Option<Arc<AtomicU64>>,
 }
 
 impl Client {
@@ -90,6 +92,7 @@ impl Downlink for Client {
         LinkFigures {
             online: None,
             queued: (self.queue.max_capacity() - self.queue.capacity()) as u64,
+            hubs: self.members.as_ref().map(|members| members.load(Ordering::Relaxed).count_ones().into()),
             connected: self.connected.load(Ordering::Relaxed),
         }
     }
@@ -179,7 +182,9 @@ pub async fn connect(args: &BrokerOptions, data: Option<&Path>) -> Result<Option
     };
     let filters = filters(group.as_deref());
     let (sender, queue) = mpsc::channel(QUEUE);
-    let client = Client { queue: sender, connected: Arc::new(AtomicBool::new(true)) };
+    let members = Arc::new(AtomicU64::new(place.as_ref().map_or(0, |(_, place)| 1 << place.number)));
+    let connected = Arc::new(AtomicBool::new(true));
+    let client = Client { queue: sender, connected, members: place.is_some().then(|| members.clone()) };
     let resumed = match &place {
         Some((_, place)) if place.filters == filters => true,
         Some((_, place)) if !place.filters.is_empty() => {
@@ -194,7 +199,7 @@ pub async fn connect(args: &BrokerOptions, data: Option<&Path>) -> Result<Option
         address: Arc::new(address),
         client_id,
         filters,
-        members: Arc::new(AtomicU64::new(place.as_ref().map_or(0, |(_, place)| 1 << place.number))),
+        members,
         place,
         resumed,
         early: Vec::new(),
