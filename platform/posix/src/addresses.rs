@@ -1,9 +1,10 @@
 //! Which addresses were of use to this process. A name may have several, and some of them may not work.
 
-use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::address::Address;
 
 /// How many addresses are remembered. One that was not used for long is forgotten first.
 const MAX_ADDRESSES: usize = 32;
@@ -13,7 +14,7 @@ const NONE: RawFd = -1;
 
 #[derive(Clone, Copy)]
 struct Known {
-    address: SocketAddr,
+    address: Address,
     /// How many attempts in a row brought nothing: no connection, no handshake, not one byte. 0: the last one did.
     fruitless: u32,
 }
@@ -22,7 +23,7 @@ struct Known {
 struct Book([Option<Known>; MAX_ADDRESSES]);
 
 impl Book {
-    fn sort(&self, addresses: &mut [SocketAddr]) {
+    fn sort(&self, addresses: &mut [Address]) {
         let rank = |address| match self.0.iter().flatten().find(|known| known.address == address) {
             Some(Known { fruitless: 0, .. }) => 0,
             None => 1,
@@ -38,7 +39,7 @@ impl Book {
         }
     }
 
-    fn update(&mut self, address: SocketAddr, change: impl Fn(u32) -> u32) {
+    fn update(&mut self, address: Address, change: impl Fn(u32) -> u32) {
         let is_it = |known: &Option<Known>| known.is_some_and(|known| known.address == address);
         let place = self.0.iter().position(is_it);
         let before = place.and_then(|place| self.0[place]).map_or(0, |known| known.fruitless);
@@ -47,11 +48,11 @@ impl Book {
         self.0[0] = Some(Known { address, fruitless: change(before) });
     }
 
-    fn tried(&mut self, address: SocketAddr) {
+    fn tried(&mut self, address: Address) {
         self.update(address, |fruitless| fruitless.saturating_add(1));
     }
 
-    fn proven(&mut self, address: SocketAddr) {
+    fn proven(&mut self, address: Address) {
         self.update(address, |_| 0);
     }
 }
@@ -67,17 +68,17 @@ static WAITING: [AtomicI32; MAX_WAITING] = [const { AtomicI32::new(NONE) }; MAX_
 
 /// Puts those first that are to be tried first: one that was of use, then those that nothing is known of in the
 /// resolver's order, then the others by how often they were tried in vain.
-pub fn sort(addresses: &mut [SocketAddr]) {
+pub fn sort(addresses: &mut [Address]) {
     book().sort(addresses);
 }
 
 /// `address` is tried. In vain, unless [`proven`] says otherwise later.
-pub fn tried(address: SocketAddr) {
+pub fn tried(address: Address) {
     book().tried(address);
 }
 
 /// Something useful came from `address`.
-pub fn proven(address: SocketAddr) {
+pub fn proven(address: Address) {
     book().proven(address);
 }
 
@@ -86,6 +87,15 @@ pub fn watch(fd: RawFd) {
     for place in &WAITING {
         if place.compare_exchange(NONE, fd, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             return;
+        }
+    }
+}
+
+/// Something has been read from connection `fd`.
+pub fn heard(fd: RawFd) {
+    if unwatch(fd) {
+        if let Some(address) = Address::of_peer(fd) {
+            proven(address);
         }
     }
 }
@@ -102,9 +112,10 @@ pub fn unwatch(fd: RawFd) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::tests::of;
 
-    fn address(last: u8) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, last], 7))
+    fn address(last: u8) -> Address {
+        of(format!("192.0.2.{last}:7"))
     }
 
     #[test]

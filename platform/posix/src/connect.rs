@@ -2,10 +2,10 @@
 //! (RFC 8305, 5).
 
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use crate::address::{self, Address};
 use crate::cause::Cause;
 use crate::net::{io_text, Deadline};
 use crate::{addresses, descriptors};
@@ -18,14 +18,14 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// A connection in the making.
 struct Attempt {
     socket: OwnedFd,
-    address: SocketAddr,
+    address: Address,
 }
 
 /// The addresses of a name, some of them being connected to. Gives one connection after the other, for a caller that finds
 /// the first of no use.
 pub struct Candidates {
     /// Not tried yet, the next one last.
-    untried: Vec<SocketAddr>,
+    untried: Vec<Address>,
     pending: Vec<Attempt>,
     /// When the next address is to be tried, whatever the pending ones do.
     next_start: Instant,
@@ -43,7 +43,7 @@ impl Candidates {
 
     /// Those addresses, the most promising first.
     #[must_use]
-    pub fn new(mut addresses: Vec<SocketAddr>) -> Self {
+    pub fn new(mut addresses: Vec<Address>) -> Self {
         addresses::sort(&mut addresses);
         addresses.reverse();
         Self { untried: addresses, pending: Vec::new(), next_start: Instant::now(), reasons: Vec::new() }
@@ -67,7 +67,7 @@ impl Candidates {
     ///
     /// # Errors
     /// No address is left, or the time is over: the reason for each address.
-    pub fn next(&mut self, deadline: &Deadline) -> Result<(TcpStream, SocketAddr), Cause> {
+    pub fn next(&mut self, deadline: &Deadline) -> Result<(OwnedFd, Address), Cause> {
         loop {
             if self.pending.is_empty() || Instant::now() >= self.next_start {
                 self.start_one(deadline);
@@ -122,16 +122,15 @@ impl Candidates {
     }
 
     /// The first attempt that succeeded. Those that failed go.
-    fn settled(&mut self) -> Option<(TcpStream, SocketAddr)> {
+    fn settled(&mut self) -> Option<(OwnedFd, Address)> {
         let mut place = 0;
         while place < self.pending.len() {
             match outcome(&self.pending[place].socket) {
                 None => place += 1,
                 Some(result) => {
                     let Attempt { socket, address } = self.pending.remove(place);
-                    let stream = TcpStream::from(socket);
-                    match result.and_then(|()| stream.set_nodelay(true)) {
-                        Ok(()) => return Some((stream, address)),
+                    match result.and_then(|()| send_at_once(&socket)) {
+                        Ok(()) => return Some((socket, address)),
                         Err(error) => {
                             self.fail(&error, address);
                             // No need to wait for the others.
@@ -144,7 +143,7 @@ impl Candidates {
         None
     }
 
-    fn fail(&mut self, error: &io::Error, address: SocketAddr) {
+    fn fail(&mut self, error: &io::Error, address: Address) {
         self.reject(reason(error, address));
     }
 
@@ -157,13 +156,10 @@ impl Candidates {
 ///
 /// # Errors
 /// Cause and place.
-pub fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Cause> {
+pub fn resolve(host: &str, port: u16) -> Result<Vec<Address>, Cause> {
     let _hold = descriptors::hold();
-    let addresses: Vec<SocketAddr> = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| Cause::passing(format!("name {host} not found ({})", resolver_text(&error))))?
-        .take(MAX_ADDRESSES)
-        .collect();
+    let addresses = address::resolve(host, port, MAX_ADDRESSES)
+        .map_err(|why| Cause::passing(format!("name {host} not found ({why})")))?;
     if addresses.is_empty() {
         return Err(Cause::passing(format!("name {host} not found (it has no address)")));
     }
@@ -172,7 +168,7 @@ pub fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Cause> {
 
 /// Why there is no connection with `address`.
 #[must_use]
-pub fn reason(error: &io::Error, address: SocketAddr) -> Cause {
+pub fn reason(error: &io::Error, address: Address) -> Cause {
     Cause::passing(match error.kind() {
         io::ErrorKind::TimedOut => format!("no answer from {address} (time-out)"),
         io::ErrorKind::ConnectionRefused => format!("connection refused by {address}"),
@@ -195,8 +191,8 @@ pub fn verdict(reasons: &[Cause]) -> Cause {
 ///
 /// # Errors
 /// Cause and place, for each address.
-pub fn connect(host: &str, port: u16, deadline: &Deadline) -> Result<TcpStream, Cause> {
-    Candidates::resolve(host, port)?.next(deadline).map(|(stream, _)| stream)
+pub fn connect(host: &str, port: u16, deadline: &Deadline) -> Result<OwnedFd, Cause> {
+    Candidates::resolve(host, port)?.next(deadline).map(|(socket, _)| socket)
 }
 
 /// A socket that is being connected; one for datagrams is connected with it. Its descriptor is above 2 and not inherited by
@@ -204,41 +200,17 @@ pub fn connect(host: &str, port: u16, deadline: &Deadline) -> Result<TcpStream, 
 ///
 /// # Errors
 /// There is no socket to be had, or no way to the address.
-pub fn start(address: SocketAddr, kind: libc::c_int) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+pub fn start(address: Address, kind: libc::c_int) -> io::Result<OwnedFd> {
     let socket = {
         let _hold = descriptors::hold();
-        // SAFETY: touches no memory; the new descriptor is owned by nobody else.
-        let fd = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, 0) };
+        let fd = address.socket(kind | libc::SOCK_CLOEXEC);
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: as above.
+        // SAFETY: a new descriptor, owned by nobody else.
         descriptors::lift(unsafe { OwnedFd::from_raw_fd(fd) })?
     };
-    let fd = socket.as_raw_fd();
-    let code = match address {
-        SocketAddr::V4(v4) => {
-            // SAFETY: all-zero bytes are a valid address.
-            let mut raw: libc::sockaddr_in = unsafe { std::mem::zeroed() };
-            raw.sin_family = libc::AF_INET as libc::sa_family_t;
-            raw.sin_port = v4.port().to_be();
-            raw.sin_addr.s_addr = u32::from_ne_bytes(v4.ip().octets());
-            // SAFETY: `raw` is an address of its size.
-            unsafe { libc::connect(fd, (&raw const raw).cast(), size_of_val(&raw) as libc::socklen_t) }
-        }
-        SocketAddr::V6(v6) => {
-            // SAFETY: as above.
-            let mut raw: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
-            raw.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-            raw.sin6_port = v6.port().to_be();
-            raw.sin6_addr.s6_addr = v6.ip().octets();
-            raw.sin6_flowinfo = v6.flowinfo();
-            raw.sin6_scope_id = v6.scope_id();
-            // SAFETY: as above.
-            unsafe { libc::connect(fd, (&raw const raw).cast(), size_of_val(&raw) as libc::socklen_t) }
-        }
-    };
+    let code = address.connect(socket.as_raw_fd());
     let error = io::Error::last_os_error();
     match error.raw_os_error() {
         // Interrupted, it goes on in the background (POSIX, connect).
@@ -246,6 +218,20 @@ pub fn start(address: SocketAddr, kind: libc::c_int) -> io::Result<OwnedFd> {
         Some(libc::EINPROGRESS | libc::EINTR) => Ok(socket),
         _ => Err(error),
     }
+}
+
+/// Small packets of `socket` don't wait for the answer to those before them.
+fn send_at_once(socket: &OwnedFd) -> io::Result<()> {
+    let yes: libc::c_int = 1;
+    let len = size_of_val(&yes) as libc::socklen_t;
+    // SAFETY: `yes` has the size that `len` says.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, (&raw const yes).cast(), len)
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// What has become of connecting `socket`; `None`: not known yet.
@@ -266,54 +252,51 @@ fn outcome(socket: &OwnedFd) -> Option<io::Result<()>> {
     })
 }
 
-fn resolver_text(error: &io::Error) -> String {
-    let text = io_text(error);
-    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{SocketAddr, TcpListener, TcpStream};
 
     use super::*;
+    use crate::address::tests::of;
 
     /// Far beyond what loopback needs; reached only when something is wrong.
     const LONG: u32 = 60_000;
 
-    fn listen(address: &str) -> (TcpListener, SocketAddr) {
-        let listener = TcpListener::bind((address, 0)).unwrap();
+    fn listen() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         (listener, address)
     }
 
     /// An address that nobody listens at, as long as the listener beside it lives.
-    fn deaf(neighbour: SocketAddr, last: u8) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, last], neighbour.port()))
+    fn deaf(neighbour: SocketAddr, last: u8) -> Address {
+        of(format!("127.0.0.{last}:{}", neighbour.port()))
     }
 
     /// An address that does not answer at all: its queue of one connection is full.
-    fn silent() -> (TcpListener, Vec<TcpStream>, SocketAddr) {
-        let (listener, address) = listen("127.0.0.1");
+    fn silent() -> (TcpListener, Vec<TcpStream>, Address) {
+        let (listener, address) = listen();
         // SAFETY: touches no memory; makes the queue of a listening socket smaller.
         assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
         let mut full = Vec::new();
         while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
             full.push(stream);
         }
-        (listener, full, address)
+        (listener, full, of(address))
     }
 
     #[test]
     fn the_good_one_is_found_among_refused_silent_and_unreachable_ones_and_remembered() {
-        let (_listener, good) = listen("127.0.0.1");
+        let (_listener, good) = listen();
         let (_silent, _full, silent) = silent();
         let refused = deaf(good, 2);
         // IPv6 with a scope that no interface has: there is no way to it.
-        let unreachable: SocketAddr = "[fe80::1%4000000000]:9".parse().unwrap();
+        let unreachable = of("[fe80::1%4000000000]:9");
+        let good = of(good);
         let all = vec![unreachable, silent, refused, good];
         let begin = Instant::now();
         let (stream, address) = Candidates::new(all.clone()).next(&Deadline::after_ms(LONG)).unwrap();
-        assert_eq!((address, stream.peer_addr().unwrap()), (good, good));
+        assert_eq!((address, Address::of_peer(stream.as_raw_fd())), (good, Some(good)));
         assert!(begin.elapsed() < Duration::from_secs(10));
         addresses::proven(address);
         let mut candidates = Candidates::new(all);
@@ -323,7 +306,8 @@ mod tests {
 
     #[test]
     fn one_that_the_caller_rejects_is_followed_by_the_next() {
-        let ((_one, first), (_two, second)) = (listen("127.0.0.1"), listen("127.0.0.1"));
+        let ((_one, first), (_two, second)) = (listen(), listen());
+        let (first, second) = (of(first), of(second));
         let mut candidates = Candidates::new(vec![first, second]);
         let deadline = Deadline::after_ms(LONG);
         // Either may be connected first: on a busy machine the second is begun before the first has its answer.
@@ -338,7 +322,8 @@ mod tests {
 
     #[test]
     fn one_that_stays_silent_is_the_last_next_time() {
-        let ((_one, first), (_two, second)) = (listen("127.0.0.1"), listen("127.0.0.1"));
+        let ((_one, first), (_two, second)) = (listen(), listen());
+        let (first, second) = (of(first), of(second));
         let next = || Candidates::new(vec![first, second]).next(&Deadline::after_ms(LONG)).unwrap().1;
         // Nothing is read from either, so they take turns.
         assert_eq!([next(), next(), next()], [first, second, first]);
@@ -348,7 +333,7 @@ mod tests {
 
     #[test]
     fn each_address_has_its_reason() {
-        let (_listener, good) = listen("127.0.0.1");
+        let (_listener, good) = listen();
         let (_silent, _full, silent) = silent();
         let (refused, also) = (deaf(good, 2), deaf(good, 3));
         let cause = Candidates::new(vec![silent, refused, also]).next(&Deadline::after_ms(700)).unwrap_err();

@@ -15,6 +15,7 @@
 #[macro_use]
 pub mod edge;
 
+pub mod address;
 pub mod addresses;
 pub mod cause;
 pub mod connect;

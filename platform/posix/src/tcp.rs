@@ -2,9 +2,7 @@
 
 use std::ffi::{c_char, c_int, CStr};
 use std::io;
-use std::mem::ManuallyDrop;
-use std::net::TcpStream;
-use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
 
 use crate::cause::Cause;
 use crate::net::{self, Deadline, Interest};
@@ -30,8 +28,8 @@ export! {
             return 0;
         };
         match connect::connect(host, port, &Deadline::after_ms(CONNECT_TIMEOUT_MS)) {
-            Ok(stream) => {
-                let fd = stream.into_raw_fd();
+            Ok(socket) => {
+                let fd = socket.into_raw_fd();
                 addresses::watch(fd);
                 usize::try_from(fd).unwrap_or(0)
             }
@@ -128,15 +126,6 @@ fn raw_fd(handle: usize) -> Option<RawFd> {
     RawFd::try_from(handle).ok().filter(|fd| *fd > 0)
 }
 
-/// The peer of `fd` has sent something.
-fn note_use(fd: RawFd) {
-    // SAFETY: the descriptor has just been read from; it is not closed here.
-    let stream = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(fd) });
-    if let Ok(address) = stream.peer_addr() {
-        addresses::proven(address);
-    }
-}
-
 /// # Safety
 /// `data` has room for `len` bytes.
 unsafe fn read(fd: RawFd, data: *mut u8, len: usize, timeout_ms: u32) -> (c_int, usize) {
@@ -150,9 +139,7 @@ unsafe fn read(fd: RawFd, data: *mut u8, len: usize, timeout_ms: u32) -> (c_int,
             Ok(0) => return (QCLOUD_ERR_TCP_PEER_SHUTDOWN, n),
             Ok(got) => {
                 n += got;
-                if addresses::unwatch(fd) {
-                    note_use(fd);
-                }
+                addresses::heard(fd);
             }
             Err(_) => match after_error(fd, Interest::Readable, &deadline) {
                 Next::Again => {}
@@ -221,10 +208,11 @@ fn after_error(fd: RawFd, interest: Interest, deadline: &Deadline) -> Next {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::sync::mpsc::channel;
 
     use super::*;
+    use crate::address::tests::of;
     use crate::log_double;
 
     /// Far beyond what loopback needs; reached only when something is wrong.
@@ -333,7 +321,7 @@ mod tests {
     fn an_address_is_of_use_once_something_was_read_from_it() {
         let (handle, mut peer) = pair("127.0.0.1");
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (unknown, this) = (other.local_addr().unwrap(), peer.local_addr().unwrap());
+        let (unknown, this) = (of(other.local_addr().unwrap()), of(peer.local_addr().unwrap()));
         let sorted = || {
             let mut both = [this, unknown];
             addresses::sort(&mut both);

@@ -3,10 +3,9 @@
 
 use std::ffi::{c_char, c_int};
 use std::io;
-use std::mem::ManuallyDrop;
-use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
+use crate::address::Address;
 use crate::cause::Cause;
 use crate::net::{self, Deadline, Interest};
 use crate::{addresses, connect, log, tcp};
@@ -43,7 +42,7 @@ export! {
 
 /// Whether an address answers shows much later. So one that there is a way to is taken, and another the next time if nothing
 /// came from it.
-fn open_one_of(mut all: Vec<SocketAddr>) -> Result<UdpSocket, Cause> {
+fn open_one_of(mut all: Vec<Address>) -> Result<OwnedFd, Cause> {
     sort(&mut all);
     let mut reasons = Vec::new();
     for address in all {
@@ -58,8 +57,8 @@ fn open_one_of(mut all: Vec<SocketAddr>) -> Result<UdpSocket, Cause> {
 
 /// Puts those first that are to be tried first: as [`addresses::sort`], but IPv4 before IPv6. The C SDK knows nothing else,
 /// and where IPv6 leads nowhere no connection tells it soon.
-pub fn sort(all: &mut [SocketAddr]) {
-    all.sort_by_key(SocketAddr::is_ipv6);
+pub fn sort(all: &mut [Address]) {
+    all.sort_by_key(Address::is_ipv6);
     addresses::sort(all);
 }
 
@@ -67,8 +66,8 @@ pub fn sort(all: &mut [SocketAddr]) {
 ///
 /// # Errors
 /// There is no socket to be had, or no way to the address.
-pub fn open(address: SocketAddr) -> io::Result<UdpSocket> {
-    connect::start(address, libc::SOCK_DGRAM).map(UdpSocket::from)
+pub fn open(address: Address) -> io::Result<OwnedFd> {
+    connect::start(address, libc::SOCK_DGRAM)
 }
 
 export! {
@@ -168,9 +167,7 @@ unsafe fn read(name: &str, fd: usize, data: *mut u8, len: u32, deadline: Option<
         // SAFETY: the caller's buffer, which may be uninitialised: only written to.
         let got = unsafe { libc::recv(fd, data.cast(), len as usize, libc::MSG_DONTWAIT) };
         if let Ok(got @ 0..) = c_int::try_from(got) {
-            if addresses::unwatch(fd) {
-                note_use(fd);
-            }
+            addresses::heard(fd);
             return got;
         }
         let error = io::Error::last_os_error();
@@ -186,20 +183,15 @@ unsafe fn read(name: &str, fd: usize, data: *mut u8, len: u32, deadline: Option<
     }
 }
 
-/// The peer of `fd` has sent something.
-fn note_use(fd: RawFd) {
-    // SAFETY: the descriptor has just been read from; it is not closed here.
-    let socket = ManuallyDrop::new(unsafe { UdpSocket::from_raw_fd(fd) });
-    if let Ok(address) = socket.peer_addr() {
-        addresses::proven(address);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::{CStr, CString};
+    use std::mem::ManuallyDrop;
+    use std::net::UdpSocket;
+    use std::os::fd::{AsRawFd, FromRawFd};
 
     use super::*;
+    use crate::address::tests::of;
     use crate::log_double;
 
     /// Far beyond what loopback needs; reached only when something is wrong.
@@ -327,26 +319,26 @@ mod tests {
     #[test]
     fn the_address_that_answered_is_taken_and_one_that_did_not_comes_last() {
         let (one, two) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
-        let all = vec![one.local_addr().unwrap(), two.local_addr().unwrap()];
-        let next = || open_one_of(all.clone()).unwrap().peer_addr().unwrap();
-        assert_eq!([next(), next()], [all[0], all[1]]);
+        let all = vec![of(one.local_addr().unwrap()), of(two.local_addr().unwrap())];
+        let next = |all| Address::of_peer(open_one_of(all).unwrap().as_raw_fd()).unwrap();
+        assert_eq!([next(all.clone()), next(all.clone())], [all[0], all[1]]);
         addresses::proven(all[1]);
-        assert_eq!(next(), all[1]);
+        assert_eq!(next(all.clone()), all[1]);
         // IPv6 with a scope that no interface has: there is no way to it.
-        let unreachable: SocketAddr = "[fe80::1%4000000000]:9".parse().unwrap();
-        assert_eq!(open_one_of(vec![unreachable, all[1]]).unwrap().peer_addr().unwrap(), all[1]);
+        let unreachable = of("[fe80::1%4000000000]:9");
+        assert_eq!(next(vec![unreachable, all[1]]), all[1]);
         let text = open_one_of(vec![unreachable]).unwrap_err().text;
         assert!(text.contains("[fe80::1%4000000000]:9"), "{text}");
     }
 
     #[test]
     fn ipv4_comes_before_ipv6_until_that_was_of_use() {
-        let mut all: Vec<SocketAddr> = ["[::1]:1", "[::1]:2", "127.0.0.1:1"].map(|text| text.parse().unwrap()).into();
+        let mut all = ["[::1]:1", "[::1]:2", "127.0.0.1:1"].map(of);
         sort(&mut all);
-        assert_eq!(all, ["127.0.0.1:1", "[::1]:1", "[::1]:2"].map(|text| text.parse::<SocketAddr>().unwrap()));
+        assert_eq!(all, ["127.0.0.1:1", "[::1]:1", "[::1]:2"].map(of));
         addresses::proven(all[2]);
         sort(&mut all);
-        assert_eq!(all[0], "[::1]:2".parse::<SocketAddr>().unwrap());
+        assert_eq!(all[0], of("[::1]:2"));
         // "localhost" is ::1 first on many systems, and this listens on 127.0.0.1 only.
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         let handle = connect(c"localhost", peer.local_addr().unwrap().port());
@@ -359,7 +351,7 @@ mod tests {
     fn an_address_is_of_use_once_something_was_read_from_it() {
         let (handle, peer) = pair("127.0.0.1");
         let other = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let (unknown, this) = (other.local_addr().unwrap(), peer.local_addr().unwrap());
+        let (unknown, this) = (of(other.local_addr().unwrap()), of(peer.local_addr().unwrap()));
         let first = || {
             let mut both = [this, unknown];
             addresses::sort(&mut both);

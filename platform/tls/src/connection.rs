@@ -1,7 +1,7 @@
 //! A TLS connection with time limits, whichever setup encrypts it.
 
 use std::ffi::c_int;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +9,7 @@ use iot_abi::error::{
     QCLOUD_ERR_SSL_NOTHING_TO_READ, QCLOUD_ERR_SSL_READ, QCLOUD_ERR_SSL_READ_TIMEOUT, QCLOUD_ERR_SSL_WRITE,
     QCLOUD_ERR_SSL_WRITE_TIMEOUT, QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_RET_SUCCESS,
 };
+use iot_platform_posix::address::Address;
 use iot_platform_posix::cause::Cause;
 use iot_platform_posix::connect::Candidates;
 use iot_platform_posix::net::{self, Deadline, Interest};
@@ -28,7 +29,7 @@ pub struct Connection {
     stream: Arc<TcpStream>,
     stack: Mutex<Box<dyn Stack>>,
     /// The address, until something has been read from it.
-    unproven: Mutex<Option<SocketAddr>>,
+    unproven: Mutex<Option<Address>>,
 }
 
 /// A TLS setup that has been told how the two sides prove who they are.
@@ -100,10 +101,10 @@ impl Connection {
         deadline: &Deadline,
     ) -> Result<Self, Cause> {
         loop {
-            let (stream, address) = candidates.next(deadline)?;
+            let (socket, address) = candidates.next(deadline)?;
             let left = u32::try_from(candidates.left() + 1).unwrap_or(u32::MAX);
             let share = Deadline::after(deadline.remaining() / left);
-            match Self::shake_hands(Arc::new(stream), address, setup, host, &share) {
+            match Self::shake_hands(Arc::new(socket.into()), address, setup, host, &share) {
                 Ok(connection) => return Ok(connection),
                 Err(Failure::Certificate(cause)) => candidates.reject(cause),
                 Err(Failure::Error(Cause { text, is_lasting })) => {
@@ -120,7 +121,7 @@ impl Connection {
 
     fn shake_hands(
         stream: Arc<TcpStream>,
-        address: SocketAddr,
+        address: Address,
         setup: &Setup,
         host: &str,
         deadline: &Deadline,

@@ -1,7 +1,7 @@
 //! Handshakes and transfers over loopback, against rustls and mbedTLS as servers.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 #[cfg(feature = "auth-mode-cert")]
 use std::path::PathBuf;
 use std::sync::mpsc::{channel, Receiver, Sender};
@@ -20,8 +20,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
+use iot_platform_posix::address::Address;
 use iot_platform_posix::cause::Cause;
-use iot_platform_posix::connect::Candidates;
+use iot_platform_posix::connect::{self, Candidates};
 use iot_platform_posix::net::Deadline;
 
 use crate::connection::{Connection, Setup};
@@ -330,10 +331,10 @@ fn every_address_of_a_name_is_tried_whatever_is_wrong_with_it() {
     let (expired_port, expired) =
         cert_server(ca.issue(&["localhost"], true), None, rustls::ALL_VERSIONS, echo_and_drain);
     let (good_port, good) = cert_server(ca.issue(&["localhost"], false), None, rustls::ALL_VERSIONS, echo_and_drain);
-    let addresses: Vec<_> =
-        [silent_port, cut_port, expired_port, good_port].map(|port| SocketAddr::from(([127, 0, 0, 1], port))).to_vec();
+    let addresses =
+        [silent_port, cut_port, expired_port, good_port].map(|port| connect::resolve("127.0.0.1", port).unwrap()[0]);
     let setup = Setup::new(&Security::Cert { ca_pem: ca.pem().as_bytes(), client: None }).unwrap();
-    let open = |addresses: &[SocketAddr], ms| {
+    let open = |addresses: &[Address], ms| {
         Connection::open_one_of(Candidates::new(addresses.to_vec()), &setup, "localhost", 443, &Deadline::after_ms(ms))
     };
     // A quarter of the time for the silent one.

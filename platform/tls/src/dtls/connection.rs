@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use iot_abi::error::{
 };
 use iot_mbedtls::dtls::{Session, MAX_MESSAGE};
 use iot_mbedtls::Error;
+use iot_platform_posix::address::Address;
 use iot_platform_posix::cause::Cause;
 use iot_platform_posix::net::{self, io_text, Deadline, Interest};
 use iot_platform_posix::{addresses, connect, log, udp};
@@ -77,7 +78,7 @@ impl Setup {
 /// An established connection. Reads and writes may run at the same time: the lock is never held while a read waits.
 pub struct Connection {
     socket: UdpSocket,
-    address: SocketAddr,
+    address: Address,
     /// The origin of the session's time.
     begin: Instant,
     state: Mutex<State>,
@@ -103,7 +104,7 @@ impl Connection {
     }
 
     /// The same with addresses that are known.
-    pub fn open_one_of(mut all: Vec<SocketAddr>, setup: &Setup, host: &str, limit: Duration) -> Result<Self, Cause> {
+    pub fn open_one_of(mut all: Vec<Address>, setup: &Setup, host: &str, limit: Duration) -> Result<Self, Cause> {
         udp::sort(&mut all);
         let deadline = Deadline::after(limit);
         let (mut left, mut reasons) = (all.len(), Vec::new());
@@ -131,9 +132,9 @@ impl Connection {
         Err(connect::verdict(&reasons))
     }
 
-    fn shake_hands(address: SocketAddr, setup: &Setup, host: &str, deadline: &Deadline) -> Result<Self, Failure> {
+    fn shake_hands(address: Address, setup: &Setup, host: &str, deadline: &Deadline) -> Result<Self, Failure> {
         let no_socket = |error: io::Error| Failure::Error(connect::reason(&error, address));
-        let socket = udp::open(address).map_err(no_socket)?;
+        let socket = UdpSocket::from(udp::open(address).map_err(no_socket)?);
         socket.set_nonblocking(true).map_err(no_socket)?;
         let (session, words) = setup.session(host)?;
         let state = State { session, words, buffer: vec![0; MAX_MESSAGE + OVERHEAD], rest: Vec::new() };

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use iot_abi::error::QCLOUD_ERR_INVAL;
 use iot_mbedtls::dtls::{First, Server, Session};
+use iot_platform_posix::address::Address;
+use iot_platform_posix::connect::resolve;
 
 use super::connection::{Connection, Setup};
 use super::{iot_platform_dtls_connect, iot_platform_dtls_disconnect, iot_platform_dtls_read, iot_platform_dtls_write};
@@ -33,6 +35,11 @@ const CLOSE: &[u8] = b"close";
 const NOISE: &[u8] = b"noise";
 /// In the clear: the server ends.
 const END: &[u8] = b"end";
+
+/// `address` as a connection is opened with it.
+fn resolved(address: SocketAddr) -> Address {
+    resolve(&address.ip().to_string(), address.port()).unwrap()[0]
+}
 
 impl Echo {
     fn new(server: Server) -> Self {

@@ -46,7 +46,7 @@ impl Device {
 
     fn open(&self, echo: &Echo, ca: &Ca, host: &str) -> Result<Connection, Cause> {
         let setup = setup(ca, &self.file("own.crt"), &self.file("own.key")).unwrap();
-        Connection::open_one_of(vec![echo.address], &setup, host, LIMIT)
+        Connection::open_one_of(vec![resolved(echo.address)], &setup, host, LIMIT)
     }
 }
 

@@ -27,7 +27,7 @@ fn setup() -> Setup {
 }
 
 fn open_at(addresses: Vec<SocketAddr>, limit: Duration) -> Result<Connection, Cause> {
-    Connection::open_one_of(addresses, &setup(), "localhost", limit)
+    Connection::open_one_of(addresses.into_iter().map(resolved).collect(), &setup(), "localhost", limit)
 }
 
 fn open(echo: &Echo) -> Connection {
@@ -126,7 +126,7 @@ fn what_will_never_work_is_said_at_once() {
     ] {
         let echo = Echo::new(server().with_suites(suites));
         let setup = Setup::new(&Security::Psk { key: &key, identity }).unwrap();
-        let cause = Connection::open_one_of(vec![echo.address], &setup, "localhost", LIMIT).err().unwrap();
+        let cause = Connection::open_one_of(vec![resolved(echo.address)], &setup, "localhost", LIMIT).err().unwrap();
         assert!(cause.text.contains(text) && cause.is_lasting, "{cause:?}");
         assert!(cause.text.starts_with(&format!("DTLS handshake with localhost at {} failed: ", echo.address)));
         let notes = echo.end();
@@ -150,9 +150,9 @@ fn a_closed_port_and_a_silent_server_are_told_apart_and_others_are_tried() {
     let connection = open_at(vec![refused, echo.address], LIMIT).unwrap();
     drop(connection);
     // The second one was of use, and comes first the next time.
-    let mut both = [no_answer, echo.address];
+    let mut both = [no_answer, echo.address].map(resolved);
     iot_platform_posix::addresses::sort(&mut both);
-    assert_eq!(both, [echo.address, no_answer]);
+    assert_eq!(both, [echo.address, no_answer].map(resolved));
     let connection = open_at(vec![no_answer, echo.address], LIMIT).unwrap();
     assert_eq!(connection.write(b"x"), 0);
     assert_eq!(read(&connection, 100, LONG).as_deref(), Ok(&b"x"[..]));
