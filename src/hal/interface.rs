@@ -1,9 +1,7 @@
 //! The platform as the drive ring sees it.
 
-use std::collections::hash_map::RandomState;
 use std::ffi::CStr;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -276,8 +274,7 @@ pub trait Platform: Send + Sync {
 
     /// A random number, good enough to spread retries and to number packets; not for keys.
     fn random(&self) -> u64 {
-        // Every RandomState has keys of its own, from the operating system.
-        RandomState::new().build_hasher().finish()
+        super::random::number()
     }
 }
 

@@ -16,6 +16,7 @@ mod interface;
 pub mod memory;
 mod outcome;
 pub mod platform;
+mod random;
 mod reserve;
 #[cfg(rsa_signatures)]
 pub mod signature;
