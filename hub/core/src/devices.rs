@@ -13,6 +13,10 @@ use crate::error::{Context, Fatal, Result};
 pub const MAX_PRODUCT_ID: usize = 10;
 /// Longest device name.
 pub const MAX_DEVICE_NAME: usize = 48;
+/// Longest tag, in characters.
+pub const MAX_TAG: usize = 32;
+/// Most tags of a device.
+pub const MAX_TAGS: usize = 16;
 /// Longest decoded secret.
 pub const MAX_KEY: usize = 48;
 
@@ -28,6 +32,7 @@ struct Entry {
     product_id: String,
     device_name: String,
     device_secret: Option<String>,
+    tags: Option<Vec<String>>,
 }
 
 /// One device of the list.
@@ -45,7 +50,11 @@ pub struct Device {
 
 /// Every device of the list by client id.
 #[derive(Clone, Default)]
-pub struct Devices(BTreeMap<String, Device>);
+pub struct Devices {
+    list: BTreeMap<String, Device>,
+    /// Of those whose entries say so.
+    tags: BTreeMap<String, Vec<String>>,
+}
 
 impl Devices {
     /// Reads the list from a file.
@@ -60,7 +69,7 @@ impl Devices {
         if file.devices.is_empty() {
             return Err(Fatal::new("`devices` is empty"));
         }
-        let mut devices = BTreeMap::new();
+        let mut devices = Devices::default();
         for (index, entry) in file.devices.into_iter().enumerate() {
             let at = |what: &str| Fatal::new(format!("devices[{index}].{what}"));
             check_product_id(&entry.product_id).map_err(|what| at(&format!("productId {what}")))?;
@@ -70,27 +79,36 @@ impl Devices {
                 Some(secret) => Some(decode_key(secret).map_err(|what| at(&format!("deviceSecret {what}")))?),
             };
             let client_id = format!("{}{}", entry.product_id, entry.device_name);
+            if let Some(tags) = entry.tags {
+                check_tags(&tags).map_err(|what| at(&format!("tags: {what}")))?;
+                devices.tags.insert(client_id.clone(), tags);
+            }
             let device = Device { product_id: entry.product_id, device_name: entry.device_name, key, serial: None };
-            if devices.insert(client_id.clone(), device).is_some() {
+            if devices.list.insert(client_id.clone(), device).is_some() {
                 return Err(at(&format!("productId and deviceName name {client_id} a second time")));
             }
         }
-        Ok(Devices(devices))
+        Ok(devices)
     }
 
     #[cfg(test)]
     fn get(&self, client_id: &str) -> Option<&Device> {
-        self.0.get(client_id)
+        self.list.get(client_id)
     }
 
     /// Every device with its client id, in order of client id.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Device)> {
-        self.0.iter().map(|(id, device)| (id.as_str(), device))
+        self.list.iter().map(|(id, device)| (id.as_str(), device))
+    }
+
+    /// The tags that the list gives devices, by client id.
+    pub fn tags(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.tags.iter().map(|(id, tags)| (id.as_str(), tags.as_slice()))
     }
 
     /// Every product there is a device of, in order.
     pub fn products(&self) -> Vec<String> {
-        let products: BTreeSet<&String> = self.0.values().map(|device| &device.product_id).collect();
+        let products: BTreeSet<&String> = self.list.values().map(|device| &device.product_id).collect();
         products.into_iter().cloned().collect()
     }
 }
@@ -123,6 +141,22 @@ fn is_name(text: &str, max: usize) -> bool {
         && text.len() <= max
         && !text.starts_with('.')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b))
+}
+
+/// What is wrong with a tag.
+pub fn check_tag(text: &str) -> std::result::Result<(), String> {
+    let fits = |c: char| c.is_alphanumeric() || "_-.:=".contains(c);
+    match (1..=MAX_TAG).contains(&text.chars().count()) && text.chars().all(fits) {
+        true => Ok(()),
+        false => Err(format!("must be 1 to {MAX_TAG} letters, digits or _-.:=")),
+    }
+}
+
+fn check_tags(tags: &[String]) -> std::result::Result<(), String> {
+    if tags.iter().collect::<BTreeSet<_>>().len() > MAX_TAGS {
+        return Err(format!("a device has at most {MAX_TAGS}"));
+    }
+    tags.iter().try_for_each(|tag| check_tag(tag).map_err(|what| format!("{tag:?} {what}")))
 }
 
 /// The key in a secret, or what is wrong with it.
@@ -162,5 +196,19 @@ mod tests {
         let twice = r#"{"devices":[{"productId":"P","deviceName":"d"},{"productId":"P","deviceName":"d"}]}"#;
         assert!(complaint(twice).contains("devices[1]") && complaint(twice).contains("Pd a second time"));
         assert!(complaint(r#"{"devices":[{"productId":"P","deviceName":"../x"}]}"#).contains("deviceName"));
+        assert!(complaint(r#"{"devices":[{"productId":"P","deviceName":"d","tags":["a b"]}]}"#).contains("\"a b\""));
+        let many: Vec<String> = (0..17).map(|n| format!("\"t{n}\"")).collect();
+        let many = format!(r#"{{"devices":[{{"productId":"P","deviceName":"d","tags":[{}]}}]}}"#, many.join(","));
+        assert!(complaint(&many).contains("at most 16"));
+    }
+
+    #[test]
+    fn tags_are_short_words_of_any_script() {
+        for good in ["factory-1", "site=shanghai", "工厂-1", "a", &"é".repeat(32), "v1.2:beta_"] {
+            assert_eq!(check_tag(good), Ok(()), "{good}");
+        }
+        for bad in ["", "a b", "a,b", "a/b", "a\n", "\u{202e}a", &"a".repeat(33)] {
+            assert!(check_tag(bad).is_err(), "{bad:?}");
+        }
     }
 }

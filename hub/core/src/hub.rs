@@ -209,7 +209,8 @@ impl Hub {
             format!("there is no firmware for product {product_id}: start the hub with --firmware and --version")
         })?;
         let (firmware_id, from_versions) = (stored.firmware.id, &[]);
-        let order = NewOrder { firmware_id, scope: Scope::Chosen, from_versions, named, whatever_they_run: true };
+        let scope = Scope::Chosen;
+        let order = NewOrder { firmware_id, scope, from_versions, tag: None, named, whatever_they_run: true };
         let upgrade = self.place(&stored, &order).map_err(|problem| problem.detail)?;
         if upgrade.counts.waiting > 0 {
             self.note(format!("told when they come, because they are not there: {}", upgrade.counts.waiting));

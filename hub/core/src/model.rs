@@ -16,15 +16,17 @@ mod product;
 mod resource;
 mod shadow;
 mod ssh;
+mod tag;
 mod user;
 
 pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice};
 pub(crate) use page::paged;
-pub use page::{Page, Paged, PAGE};
+pub use page::{DeviceFilter, Page, Paged, PAGE};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use resource::{Direction, Resource, ResourceList, SendResource};
 pub use shadow::{Desire, Shadow};
 pub use ssh::{OpenSsh, SshState, SshStatus, SshTunnel};
+pub use tag::{ChangeTags, RunningVersion, RunningVersionList, SetTags, Tag, TagList, TagsChanged};
 pub use user::{AddUser, AuditEntry, AuditLog, Caller, ChangeUser, NewUser, Role, User, UserList};
 
 /// A firmware that devices of a product can be upgraded to.
@@ -77,6 +79,9 @@ pub struct Device {
     pub version: Option<String>,
     /// When it last reported anything.
     pub reported_at: Option<u64>,
+    /// Words that people have put on it, in order.
+    #[serde(default)]
+    pub tags: Vec<String>,
     /// Its latest upgrade.
     pub job: Option<Job>,
 }
@@ -108,6 +113,15 @@ pub enum Scope {
     Chosen,
     /// Those of an uploaded list of names, whatever they run.
     Listed,
+    /// Those that have a tag; also those that have it and report one of the versions later, while the order stands.
+    Tagged,
+}
+
+impl Scope {
+    /// An order of this scope stands until it is cancelled: it also takes devices that come later.
+    pub fn stands(self) -> bool {
+        matches!(self, Scope::All | Scope::Tagged)
+    }
 }
 
 /// An order to upgrade.
@@ -116,6 +130,9 @@ pub struct Upgrade {
     pub id: i64,
     pub firmware: Firmware,
     pub scope: Scope,
+    /// With scope `tagged`.
+    #[serde(default)]
+    pub tag: Option<String>,
     /// Only devices that run one of these; empty: any other version than the firmware's.
     pub from_versions: Vec<String>,
     pub created_at: u64,
@@ -228,6 +245,8 @@ pub struct OrderUpgrade {
     /// and of comma-separated columns the first counts.
     #[serde(default)]
     pub list: String,
+    /// With scope `tagged`.
+    pub tag: Option<String>,
 }
 
 /// What changed; the data of a server-sent event, whose name is `type`.
@@ -439,6 +458,10 @@ pub enum ProblemCode {
     SignedForOther,
     /// `size` that it was signed with
     SignedSizeDiffers,
+    /// `max` characters
+    TagBad,
+    /// `client_id`, and how many it may have at most: `max`
+    TagsTooMany,
     /// `id`
     UpgradeUnknown,
     /// `name`

@@ -1,6 +1,6 @@
 //! Problems that more than one part of the hub finds, in one wording each.
 
-use crate::devices::Device;
+use crate::devices::{Device, MAX_TAGS};
 use crate::model::{Firmware, Problem, ProblemCode, ProblemKind, Role};
 use crate::ota::rules;
 
@@ -87,6 +87,12 @@ pub fn role_lacking(name: &str, needed: Role) -> Problem {
     let role = needed.word();
     Problem::new(ProblemKind::Forbidden, format!("{name} may not do this: it needs the role {role:?}."))
         .coded(ProblemCode::RoleLacking, &[("role", &role)])
+}
+
+/// A device would have more tags than it may.
+pub fn too_many_tags(client_id: &str) -> Problem {
+    Problem::conflict(format!("The device {client_id} would have more than {MAX_TAGS} tags."))
+        .coded(ProblemCode::TagsTooMany, &[("client_id", &client_id), ("max", &MAX_TAGS)])
 }
 
 /// Two devices of different products can make one client id.

@@ -92,8 +92,10 @@ export function bar(labelOf) {
 export const totalOf = (counts) => counts.waiting + counts.running + counts.done + counts.failed + counts.cancelled;
 
 /// An order that may still do something.
-export const isActive = (upgrade) =>
-    upgrade.counts.waiting + upgrade.counts.running > 0 || (upgrade.scope === "all" && upgrade.cancelled_at === null);
+export const isActive = (upgrade) => upgrade.counts.waiting + upgrade.counts.running > 0 || stands(upgrade);
+
+/// An order that also takes devices that come later.
+export const stands = ({ scope, cancelled_at: cancelled }) => (scope === "all" || scope === "tagged") && cancelled === null;
 
 const SEGMENTS = ["done", "running", "failed", "cancelled", "waiting"];
 
@@ -155,7 +157,7 @@ export function averages() {
 
 /// What an order is for, in words.
 export function scopeText(upgrade) {
-    const scope = t(`scope.${upgrade.scope}`);
+    const scope = t(`scope.${upgrade.scope}`, { tag: upgrade.tag });
     if (upgrade.scope === "listed") return scope;
     const from = upgrade.from_versions.length
         ? t("scope.from", { versions: upgrade.from_versions.join(", ") })

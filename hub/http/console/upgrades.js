@@ -3,7 +3,7 @@
 import { call, path } from "./hub.js";
 import { busy, h, question, Rows, setText } from "./dom.js";
 import { number, t } from "./i18n.js";
-import { addresses, averages, figures, isActive, jobRow, jobTable, nameOf, percentOf, scopeText, stack, table, timeCell, totalOf } from "./parts.js";
+import { addresses, averages, figures, isActive, jobRow, jobTable, nameOf, percentOf, scopeText, stack, stands, table, timeCell, totalOf } from "./parts.js";
 import { FINISHED, openJobs, store } from "./store.js";
 
 function card() {
@@ -34,7 +34,7 @@ function card() {
         setText(name, item.firmware.name);
         setText(scope, scopeText(item));
         when.set(item.created_at);
-        standing.hidden = !(item.scope === "all" && item.cancelled_at === null);
+        standing.hidden = !stands(item);
         const total = totalOf(item.counts);
         setText(done, total ? t("upgrades.progress", { done: item.counts.done, total }) : t("upgrades.nobody"));
         counts.set(item.counts);
@@ -228,7 +228,7 @@ export function upgradeView(memory, id) {
             { class: "plain" },
             waiting > 0 && h("li", {}, t("upgrade.stopWaiting", { n: waiting })),
             running > 0 && h("li", {}, t("upgrade.stopRunning", { n: running })),
-            upgrade.scope === "all" && h("li", {}, t("upgrade.stopStanding")),
+            stands(upgrade) && h("li", {}, t("upgrade.stopStanding")),
         );
         const stopped = await question(t("upgrade.stopTitle"), effects, {
             yes: t("upgrade.stopConfirm"),
@@ -251,8 +251,8 @@ export function upgradeView(memory, id) {
         if (!upgrade) return;
         setText(heading, t("upgrade.title", { version: upgrade.firmware.version }));
         tellFacts(upgrade);
-        const stands = upgrade.scope === "all" && upgrade.cancelled_at === null;
-        standing.hidden = !stands;
+        const open = stands(upgrade);
+        standing.hidden = !open;
         const jobs = store.jobs.list();
         const counts = { all: jobs.length, waiting: 0, running: 0, done: 0, failed: 0, cancelled: 0 };
         let sum = 0;
@@ -262,7 +262,7 @@ export function upgradeView(memory, id) {
             if (group === "running") sum += percentOf(job);
         }
         progress.set(counts, sum / Math.max(1, counts.running));
-        stop.hidden = upgrade.cancelled_at !== null || !(stands || notStarted() > 0);
+        stop.hidden = upgrade.cancelled_at !== null || !(open || notStarted() > 0);
         again.hidden = isActive(upgrade) || counts.failed === 0 || !store.firmware.get(upgrade.firmware.id);
         for (const [group, { button, count }] of groups) {
             setText(count, number(counts[group]));
@@ -277,7 +277,7 @@ export function upgradeView(memory, id) {
         rows.set(shown, (job) => job.id);
         list.node.hidden = shown.length === 0;
         none.hidden = shown.length > 0;
-        setText(none, jobs.length > 0 ? t("upgrade.noMatch") : stands ? t("upgrade.noneStanding") : t("upgrade.none"));
+        setText(none, jobs.length > 0 ? t("upgrade.noMatch") : open ? t("upgrade.noneStanding") : t("upgrade.none"));
     }
     return { title: t("upgrades.title"), node, update, close: () => openJobs(null) };
 }

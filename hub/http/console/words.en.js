@@ -83,6 +83,7 @@ export const EN = {
     "scope.all": "All devices",
     "scope.chosen": "Chosen devices",
     "scope.listed": "Devices from a list",
+    "scope.tagged": "Devices with tag {tag}",
     "scope.any": "any version",
     "scope.from": "from {versions}",
 

@@ -83,6 +83,7 @@ export const ZH = {
     "scope.all": "按全部设备",
     "scope.chosen": "按选中设备",
     "scope.listed": "批量设备",
+    "scope.tagged": "带标签 {tag} 的设备",
     "scope.any": "任意版本",
     "scope.from": "待升级版本 {versions}",
 
@@ -438,6 +439,8 @@ export const ZH_PROBLEMS = {
     shadow_too_large: "设备影子最多 {max} 字节 JSON、{levels} 层。",
     signed_for_other: "该固件是为产品 {product}、版本 {version} 签名的，设备只按此接受。请按此上传，或重新签名。",
     signed_size_differs: "文件不完整，或末尾有多余内容：签名时为 {size} 字节。",
+    tag_bad: "标签须为 1 到 {max} 个字符：任意文字的字母、数字或 _ - . : =。",
+    tags_too_many: "设备 {client_id} 的标签将超过 {max} 个，未作任何更改。",
     upgrade_unknown: "升级任务 {id} 不存在。",
     user_exists: "用户 {name} 已存在，请先删除。",
     user_name_bad: "用户名须为 1 到 {max} 个可打印 ASCII 字符，不含空格，且不能是 console 或 local。",

@@ -40,7 +40,7 @@ fn firmware(store: &dyn Store) -> i64 {
 
 fn order(store: &dyn Store, firmware_id: i64, now: u64) -> i64 {
     let scope = Scope::Chosen;
-    let order = NewOrder { firmware_id, scope, from_versions: &[], named: None, whatever_they_run: true };
+    let order = NewOrder { firmware_id, scope, from_versions: &[], tag: None, named: None, whatever_they_run: true };
     store.add_order(&order, now).expect("an order").0
 }
 

@@ -111,6 +111,23 @@ pub struct Devices {
     pub action: Option<DevicesAction>,
 }
 
+/// Which devices are meant; nothing: all.
+#[derive(Args, Default)]
+pub struct DevicesFound {
+    /// Only those of this product
+    #[arg(long, value_name = "ID")]
+    pub product: Option<String>,
+    /// Only those with this tag
+    #[arg(long)]
+    pub tag: Option<String>,
+    /// Only those that run this version; an empty text: that have never reported one
+    #[arg(long)]
+    pub version: Option<String>,
+    /// Only those whose client id or device name begins so
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub search: String,
+}
+
 /// How a device proves who it is.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Proof {
@@ -122,8 +139,26 @@ pub enum Proof {
 
 #[derive(Subcommand)]
 pub enum DevicesAction {
-    /// List every device (also without a subcommand).
-    List,
+    /// List every device (also without a subcommand), or those that the options say.
+    List(DevicesFound),
+    /// Give devices tags, and take tags from them: from those named, or else from all that the options find.
+    Tag {
+        /// Product ids and device names without a separator
+        client_id: Vec<String>,
+        /// Tags that they get: 1 to 32 letters or digits, or _-.:=
+        #[arg(long, value_name = "TAG", num_args = 1.., required_unless_present = "remove")]
+        add: Vec<String>,
+        /// Tags that they lose
+        #[arg(long, value_name = "TAG", num_args = 1..)]
+        remove: Vec<String>,
+        #[command(flatten)]
+        found: DevicesFound,
+    },
+    /// List the tags of a product's devices, and how many have each.
+    Tags {
+        /// The product
+        product: String,
+    },
     /// Add a device and show its secret, or certificate, for the only time.
     Add {
         /// Its product
@@ -203,6 +238,9 @@ pub struct Chosen {
     /// The devices of a text file with one device name a line
     #[arg(long, value_name = "FILE")]
     pub list: Option<PathBuf>,
+    /// The product's devices with this tag, also those that get it later, until the order is cancelled
+    #[arg(long)]
+    pub tag: Option<String>,
 }
 
 #[derive(Subcommand)]

@@ -89,7 +89,8 @@ impl Connection {
     pub fn whole<T: DeserializeOwned + Paged>(&self, path: &str) -> Result<T, Trouble> {
         let mut list: T = self.get(path)?;
         while let Some(next) = list.next() {
-            let following = self.get(&format!("{path}?after={}", part(next)))?;
+            let query = if path.contains('?') { '&' } else { '?' };
+            let following = self.get(&format!("{path}{query}after={}", part(next)))?;
             list.join(following);
         }
         Ok(list)

@@ -4,20 +4,49 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::args::{self, DeviceOutput, DevicesAction};
+use super::args::{self, DeviceOutput, DevicesAction, DevicesFound};
 use super::connection::{part, Connection};
 use super::device_info::DeviceInfo;
 use super::display::state_name;
 use super::output;
 use super::trouble::Trouble;
-use hub_core::model::{AddDevice, Device, DeviceList, NewDevice, Proof};
+use hub_core::model::{AddDevice, ChangeTags, Device, DeviceList, NewDevice, Proof, Tag, TagList, TagsChanged};
 
 /// Carries the command out.
 pub fn run(args: &args::Devices) -> Result<ExitCode, Trouble> {
     let hub = Connection::open(&args.target)?;
     let json = args.target.json;
     match &args.action {
-        None | Some(DevicesAction::List) => list(&hub, json)?,
+        None => list(&hub, &DevicesFound::default(), json)?,
+        Some(DevicesAction::List(found)) => list(&hub, found, json)?,
+        Some(DevicesAction::Tag { client_id, add, remove, found }) => {
+            let DevicesFound { product, tag, version, search } = found;
+            let what = ChangeTags {
+                devices: client_id.clone(),
+                product: product.clone(),
+                tag: tag.clone(),
+                version: version.clone(),
+                search: search.clone(),
+                add: add.clone(),
+                remove: remove.clone(),
+            };
+            let changed: TagsChanged = hub.post("/api/tags", &what)?;
+            match json {
+                true => output::json(&changed),
+                false => output::line(&format!("tagged devices: {}", changed.devices)),
+            }
+        }
+        Some(DevicesAction::Tags { product }) => {
+            let list: TagList = hub.whole(&format!("/api/products/{}/tags", part(product)))?;
+            match json {
+                true => output::json(&list),
+                false => {
+                    let row = |Tag { tag, devices }| [tag, devices.to_string()];
+                    let rows: Vec<_> = list.tags.into_iter().map(row).collect();
+                    output::table(["TAG", "DEVICES"], &rows, "no device of this product has a tag");
+                }
+            }
+        }
         Some(DevicesAction::Add { product, name, proof, secret_file, output }) => {
             let proof = match proof {
                 args::Proof::Secret => Proof::Secret,
@@ -42,18 +71,22 @@ pub fn run(args: &args::Devices) -> Result<ExitCode, Trouble> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(hub: &Connection, json: bool) -> Result<(), Trouble> {
-    let list: DeviceList = hub.whole("/api/devices")?;
+fn list(hub: &Connection, found: &DevicesFound, json: bool) -> Result<(), Trouble> {
+    let mut path = format!("/api/devices?search={}", part(&found.search));
+    for (name, value) in [("product", &found.product), ("tag", &found.tag), ("version", &found.version)] {
+        path.extend(value.iter().map(|value| format!("&{name}={}", part(value))));
+    }
+    let list: DeviceList = hub.whole(&path)?;
     if json {
         output::json(&list);
         return Ok(());
     }
     let rows: Vec<_> = list.devices.into_iter().map(row).collect();
-    output::table(["DEVICE", "PROOF", "ONLINE", "VERSION", "LAST REPORT", "UPGRADE"], &rows, "no devices");
+    output::table(["DEVICE", "PROOF", "ONLINE", "VERSION", "LAST REPORT", "UPGRADE", "TAGS"], &rows, "no devices");
     Ok(())
 }
 
-fn row(device: Device) -> [String; 6] {
+fn row(device: Device) -> [String; 7] {
     let proof = match device.proof {
         Proof::Secret => "secret",
         Proof::Certificate => "certificate",
@@ -71,6 +104,7 @@ fn row(device: Device) -> [String; 6] {
         output::or_dash(device.version.as_deref()),
         device.reported_at.map_or_else(|| "-".to_owned(), output::time),
         output::or_dash(upgrade.as_deref()),
+        device.tags.join(" "),
     ]
 }
 

@@ -127,9 +127,10 @@ pub fn describe_job(job: &Job) -> String {
 /// An order in a line.
 pub fn describe_upgrade(upgrade: &Upgrade) -> String {
     let devices = match upgrade.scope {
-        Scope::All => "every device",
-        Scope::Chosen => "chosen devices",
-        Scope::Listed => "listed devices",
+        Scope::All => "every device".to_owned(),
+        Scope::Chosen => "chosen devices".to_owned(),
+        Scope::Listed => "listed devices".to_owned(),
+        Scope::Tagged => format!("devices with tag {}", upgrade.tag.as_deref().unwrap_or_default()),
     };
     let from = match upgrade.from_versions.as_slice() {
         [] => String::new(),

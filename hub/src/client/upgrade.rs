@@ -61,10 +61,11 @@ fn show(json: bool, upgrade: &Upgrade) {
 
 fn question(hub: &Connection, firmware: &str, order: &args::Order) -> Result<OrderUpgrade, Trouble> {
     let list = order.devices.list.as_deref().map(read_list).transpose()?;
-    let scope = match (&list, order.devices.all) {
-        (Some(_), _) => Scope::Listed,
-        (None, true) => Scope::All,
-        (None, false) => Scope::Chosen,
+    let scope = match &order.devices {
+        args::Chosen { all: true, .. } => Scope::All,
+        args::Chosen { list: Some(_), .. } => Scope::Listed,
+        args::Chosen { tag: Some(_), .. } => Scope::Tagged,
+        _ => Scope::Chosen,
     };
     Ok(OrderUpgrade {
         firmware_id: firmware::find(hub, firmware)?.id,
@@ -72,6 +73,7 @@ fn question(hub: &Connection, firmware: &str, order: &args::Order) -> Result<Ord
         from_versions: order.from.clone(),
         devices: order.devices.device.clone(),
         list: list.unwrap_or_default(),
+        tag: order.devices.tag.clone(),
     })
 }
 

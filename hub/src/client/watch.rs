@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::display::Display;
 use super::stream::Changes;
 use super::trouble::Trouble;
-use hub_core::model::{Change, Counts, Job, Scope, State, Upgrade, UpgradeJobs, UpgradeList};
+use hub_core::model::{Change, Counts, Job, State, Upgrade, UpgradeJobs, UpgradeList};
 
 /// Carries the command out.
 pub fn run(args: &args::Watch) -> Result<ExitCode, Trouble> {
@@ -101,7 +101,7 @@ impl Watched {
     fn ended(&self) -> bool {
         let over = |(upgrade, jobs): &(Upgrade, BTreeMap<i64, Job>)| {
             // Devices may still come under a standing order.
-            let none_to_come = upgrade.scope != Scope::All || upgrade.cancelled_at.is_some() || !jobs.is_empty();
+            let none_to_come = !upgrade.scope.stands() || upgrade.cancelled_at.is_some() || !jobs.is_empty();
             let all_known = jobs.len() as u64 >= total(&upgrade.counts);
             none_to_come && all_known && jobs.values().all(|job| is_over(job.state))
         };

@@ -7,11 +7,12 @@ use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
 use super::reach::Reached;
 use super::values::json;
-use super::{devices, firmware, gateway, shadow, upgrades, Records};
+use super::{devices, firmware, gateway, shadow, tags, upgrades, Records};
 use hub_core::devices::{self as device_list, Devices};
 use hub_core::firmware::{file_name, Measured};
 use hub_core::model::{
-    AddFirmware, Change, Device, Firmware, Job, Page, Problem, ProblemKind, Proof, Scope, Shadow, State, Upgrade,
+    AddFirmware, Change, Device, DeviceFilter, Firmware, Job, Page, Problem, ProblemKind, Proof, Scope, Shadow, State,
+    Upgrade,
 };
 use hub_core::ota::message::Progress;
 use hub_core::ota::rules;
@@ -28,7 +29,7 @@ impl<E: Engine> Store for Records<E> {
                     return Err(Problem::new(ProblemKind::Conflict, text).into());
                 }
             }
-            Ok(())
+            list.tags().try_for_each(|(client_id, given)| tags::set(db, client_id, given))
         })
     }
 
@@ -44,8 +45,8 @@ impl<E: Engine> Store for Records<E> {
         self.engine.read(|db| devices::find_all(db, client_ids))
     }
 
-    fn devices(&self, page: &Page) -> Outcome<Vec<Device>> {
-        self.engine.read(|db| devices::list(db, page))
+    fn devices(&self, filter: &DeviceFilter, page: &Page) -> Outcome<Vec<Device>> {
+        self.engine.read(|db| devices::list(db, filter, page))
     }
 
     fn product_devices(&self, product_id: &str, after: &str, limit: u64) -> Outcome<Vec<(String, String)>> {
@@ -98,9 +99,8 @@ impl<E: Engine> Store for Records<E> {
 
     fn remove_device(&self, client_id: &str, now: u64) -> Outcome<Touched> {
         self.engine.write(Writer::People, |db| {
-            if !devices::remove(db, client_id)? {
-                return Err(problems::no_device(client_id).into());
-            }
+            tags::set(db, client_id, &[])?;
+            devices::remove(db, client_id)?;
             let mut touched = Touched::default();
             upgrades::cancel_device(db, client_id, now)?.iter().for_each(|job| touched.job(job));
             Ok(touched)
@@ -210,19 +210,19 @@ impl<E: Engine> Store for Records<E> {
     }
 
     fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Touched)> {
-        let &NewOrder { firmware_id, scope, from_versions, named, whatever_they_run } = order;
+        let &NewOrder { firmware_id, scope, from_versions, tag, named, whatever_they_run } = order;
         let named = named.map(json);
         let from = (!from_versions.is_empty()).then(|| json(from_versions));
         self.engine.write(Writer::People, |db| {
             // It may have been removed a moment ago.
             let Firmware { product_id, version, .. } = known_firmware(db, firmware_id)?.firmware;
             let mut touched = Touched::default();
-            let id = upgrades::add(db, &NewUpgrade { firmware_id, scope, from_versions, again: false }, now)?;
+            let id = upgrades::add(db, &NewUpgrade { firmware_id, scope, from_versions, tag, again: false }, now)?;
             touched.upgrades.insert(id);
             let but = (!whatever_they_run).then_some(version.as_str());
-            let reached = Reached::new(db.dialect(), &product_id, named.as_ref(), from.as_ref(), but);
+            let reached = Reached::by_order(db.dialect(), &product_id, (named.as_ref(), tag), from.as_ref(), but);
             let jobs = upgrades::add_jobs(db, id, &reached, now, &mut touched)?;
-            if jobs == 0 && scope != Scope::All {
+            if jobs == 0 && !scope.stands() {
                 return Err(problems::nobody_reached(&version, from_versions).into());
             }
             Ok((id, touched))
@@ -411,7 +411,7 @@ fn stand(db: &dyn Session, stored: &Stored, now: u64) -> Work<()> {
         }
     }
     if !stands {
-        let order = NewUpgrade { firmware_id, scope: Scope::All, from_versions: &[], again: true };
+        let order = NewUpgrade { firmware_id, scope: Scope::All, from_versions: &[], tag: None, again: true };
         upgrades::add(db, &order, now)?;
     }
     Ok(())

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::engine::Session;
 use super::failed::Work;
-use super::reach::end_of;
+use super::reach::{begins, end_of};
 use super::upgrades::{jobs_of, latest_job};
-use super::values::{json, params, Row};
+use super::values::{json, params, Param, Row};
 use hub_core::devices;
-use hub_core::model::{Device, Job, Page, Proof};
+use hub_core::model::{Device, DeviceFilter, Job, Page, Proof};
 use hub_core::ports::store::{Credential, Told};
 
 /// Adds a device of a list, or gives it what the list says.
@@ -53,9 +53,9 @@ fn columns(credential: &Credential) -> (Option<&[u8]>, Option<&str>) {
     }
 }
 
-/// Removes a device. False where there is none.
-pub fn remove(db: &dyn Session, client_id: &str) -> Work<bool> {
-    Ok(db.execute("DELETE FROM devices WHERE client_id = ?1", params![client_id])? == 1)
+/// Removes a device, which has no tags any more.
+pub fn remove(db: &dyn Session, client_id: &str) -> Work<()> {
+    db.execute("DELETE FROM devices WHERE client_id = ?1", params![client_id]).map(drop)
 }
 
 /// What must be known to let a device in and to reach it.
@@ -71,7 +71,8 @@ fn found_row(row: &mut Row) -> Work<devices::Device> {
     Ok(devices::Device { product_id: row.take(0)?, device_name: row.take(1)?, key: row.take(2)?, serial: row.take(3)? })
 }
 
-const DEVICE: &str = "client_id, product_id, device_name, key IS NOT NULL, version, reported_at";
+/// Columns of `devices d`.
+const DEVICE: &str = "d.client_id, d.product_id, d.device_name, d.key IS NOT NULL, d.version, d.reported_at";
 
 fn device_row(row: &mut Row) -> Work<Device> {
     Ok(Device {
@@ -82,53 +83,100 @@ fn device_row(row: &mut Row) -> Work<Device> {
         online: None,
         version: row.take(4)?,
         reported_at: row.take(5)?,
+        tags: Vec::new(),
         job: None,
     })
 }
 
 /// One device with its latest job, but for whether it is there.
 pub fn get(db: &dyn Session, client_id: &str) -> Work<Option<Device>> {
-    let sql = format!("SELECT {DEVICE} FROM devices WHERE client_id = ?1");
+    let sql = format!("SELECT {DEVICE} FROM devices d WHERE d.client_id = ?1");
     let found = db.one(&sql, params![client_id], device_row)?;
-    found.map(|device| Ok(Device { job: latest_job(db, client_id)?, ..device })).transpose()
+    let complete = |mut device: Device| {
+        fill_in(db, std::slice::from_mut(&mut device))?;
+        Ok(Device { job: latest_job(db, client_id)?, ..device })
+    };
+    found.map(complete).transpose()
 }
 
 /// Devices in order of client id with their latest jobs, but for whether they are there.
-pub fn list(db: &dyn Session, page: &Page) -> Work<Vec<Device>> {
+pub fn list(db: &dyn Session, filter: &DeviceFilter, page: &Page) -> Work<Vec<Device>> {
     let after = page.after.as_deref().unwrap_or_default();
-    let found = if page.search.is_empty() {
-        let sql = format!("SELECT {DEVICE}, {LATEST} FROM devices d WHERE client_id > ?1 ORDER BY client_id LIMIT ?2");
-        db.all(&sql, params![after, page.limit], with_latest)?
+    let found = if filter.is_any() || !page.search.is_empty() {
+        search(db, filter, page, after)?
     } else {
-        search(db, page, after)?
+        let sql =
+            format!("SELECT {DEVICE}, {LATEST} FROM devices d WHERE d.client_id > ?1 ORDER BY d.client_id LIMIT ?2");
+        db.all(&sql, params![after, page.limit], with_latest)?
     };
     let ids: Vec<i64> = found.iter().filter_map(|(_, latest)| *latest).collect();
     let mut jobs: BTreeMap<i64, Job> = jobs_of(db, &ids)?.into_iter().map(|job| (job.id, job)).collect();
     let complete =
         |(device, latest): (Device, Option<i64>)| Device { job: latest.and_then(|id| jobs.remove(&id)), ..device };
-    Ok(found.into_iter().map(complete).collect())
+    let mut found: Vec<Device> = found.into_iter().map(complete).collect();
+    fill_in(db, &mut found)?;
+    Ok(found)
 }
 
-/// The devices whose client ids begin so, and those of each product whose names do: a client id is the product's id and the
-/// name.
-fn search(db: &dyn Session, page: &Page, after: &str) -> Work<Vec<(Device, Option<i64>)>> {
-    let begin = &page.search;
+/// The devices of a filter whose client ids or names begin so: each product's are in order of client id in the indices.
+fn search(db: &dyn Session, filter: &DeviceFilter, page: &Page, after: &str) -> Work<Vec<(Device, Option<i64>)>> {
     // One bound below: SQLite's index would begin at the first of two.
-    let range = "client_id >= ?1 AND client_id < ?2 AND client_id <> ?3 ORDER BY client_id LIMIT ?4";
-    let sql = format!("SELECT {DEVICE}, {LATEST} FROM devices d WHERE {range}");
-    let end = end_of(begin);
-    let mut found = db.all(&sql, params![after.max(begin), &end, after, page.limit], with_latest)?;
-    let sql = format!("SELECT {DEVICE}, {LATEST} FROM devices d WHERE product_id = ?5 AND {range}");
-    for product_id in products(db)? {
-        let begin = format!("{product_id}{begin}");
-        let end = end_of(&begin);
-        let params = params![after.max(&begin), &end, after, page.limit, &product_id];
-        found.extend(db.all(&sql, params, with_latest)?);
+    let range = |id: &str| format!("{id} >= ?1 AND {id} < ?2 AND {id} <> ?3");
+    let (version, named) = match &filter.version {
+        Some(version) if version.is_empty() => (" AND d.version IS NULL", None),
+        Some(version) => (" AND d.version = ?6", Some(version)),
+        None => ("", None),
+    };
+    let at = if named.is_some() { 7 } else { 6 };
+    let sql = match &filter.tag {
+        // The order of the tag's index.
+        Some(_) => format!(
+            "SELECT {DEVICE}, {LATEST} FROM device_tags t JOIN devices d ON d.client_id = t.client_id
+             WHERE t.product_id = ?5 AND t.tag = ?{at} AND {}{version} ORDER BY t.client_id LIMIT ?4",
+            range("t.client_id")
+        ),
+        None => format!(
+            "SELECT {DEVICE}, {LATEST} FROM devices d WHERE d.product_id = ?5 AND {}{version}
+             ORDER BY d.client_id LIMIT ?4",
+            range("d.client_id")
+        ),
+    };
+    let products = match &filter.product {
+        Some(product_id) => vec![product_id.clone()],
+        None => products(db)?,
+    };
+    let mut found = Vec::new();
+    for product_id in &products {
+        for begin in begins(product_id, &page.search) {
+            let end = end_of(&begin);
+            let mut params = params![after.max(&begin), &end, after, page.limit, product_id].to_vec();
+            params.extend([named, filter.tag.as_ref()].into_iter().flatten().map(Param::from));
+            found.extend(db.all(&sql, &params, with_latest)?);
+        }
     }
     found.sort_by(|(one, _), (other, _)| one.client_id.cmp(&other.client_id));
     found.dedup_by(|(one, _), (other, _)| one.client_id == other.client_id);
     found.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
     Ok(found)
+}
+
+/// Gives each of these devices the tags that it has.
+fn fill_in(db: &dyn Session, devices: &mut [Device]) -> Work<()> {
+    let client_ids: Vec<&str> = devices.iter().map(|device| device.client_id.as_str()).collect();
+    let sql = format!(
+        "SELECT client_id, tag FROM device_tags WHERE client_id IN {} ORDER BY client_id, tag",
+        db.dialect().texts
+    );
+    let mut found = BTreeMap::<String, Vec<String>>::new();
+    for (client_id, tag) in
+        db.all(&sql, params![&json(&client_ids)], |row| Ok((row.take::<String>(0)?, row.take(1)?)))?
+    {
+        found.entry(client_id).or_default().push(tag);
+    }
+    for device in devices {
+        device.tags = found.remove(&device.client_id).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// The id of the latest job of device `d`.

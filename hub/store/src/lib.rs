@@ -39,6 +39,7 @@ mod products;
 mod reach;
 mod resources;
 mod shadow;
+mod tags;
 mod upgrades;
 mod users;
 

@@ -7,9 +7,10 @@ use super::failed::Work;
 use super::values::{Param, Row};
 use super::Records;
 use hub_core::messaging::model::ConfigDevice;
-use hub_core::model::{Page, Proof, Scope};
+use hub_core::model::{DeviceFilter, Page, Proof, Scope};
 use hub_core::ports::messaging::NewRrpc;
 use hub_core::ports::store::{Credential, NewOrder, Outcome, Store};
+use hub_core::ports::tags::Tagged;
 
 /// How an engine is asked for a plan.
 pub struct Explain {
@@ -39,7 +40,7 @@ impl<E> Explained<'_, E> {
         let Explain { prefix, column, scan, .. } = self.by.explain;
         let plan = self.inner.all(&format!("{prefix} {sql}"), params, |row| row.take::<String>(column))?;
         let whole = |line: &&String| {
-            ["devices", "jobs", "d", "j"].iter().any(|table| {
+            ["devices", "jobs", "device_tags", "d", "j", "t", "o"].iter().any(|table| {
                 let text = format!("{scan} {table}");
                 line.trim_end() == text || line.contains(&format!("{text} "))
             })
@@ -85,8 +86,8 @@ impl<E: Engine> Engine for Explaining<E> {
     }
 }
 
-/// 100,000 devices, all of which orders have upgraded, a thousand each, and a few of another product.
-const FLEET: [&str; 5] = [
+/// 100,000 devices, all of which orders have upgraded, a thousand each, and a few of another product. Each has a tag.
+const FLEET: [&str; 6] = [
     "INSERT INTO devices (client_id, product_id, device_name, version) SELECT 'P1d' || i, 'P1', 'd' || i, '1.0' FROM
      (WITH RECURSIVE n (i) AS (SELECT 100000 UNION ALL SELECT i + 1 FROM n WHERE i < 199999) SELECT i FROM n) AS numbers",
     "INSERT INTO firmware (product_id, version, name, size, md5, created_at, file_name)
@@ -97,6 +98,8 @@ const FLEET: [&str; 5] = [
      SELECT 1 + CAST(substr(device_name, 2) AS BIGINT) % 100, client_id, 'done', 1, 1, 1 FROM devices",
     "INSERT INTO devices (client_id, product_id, device_name, version) SELECT 'P2d' || i, 'P2', 'd' || i, '1.0' FROM
      (WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 99) SELECT i FROM n) AS numbers",
+    "INSERT INTO device_tags (client_id, product_id, tag)
+     SELECT client_id, product_id, CASE WHEN client_id > 'P1d199000' THEN 'few' ELSE 'most' END FROM devices",
 ];
 
 /// Does among 100,000 devices whatever can be asked for, and returns the statements that read all of them or of their jobs.
@@ -123,7 +126,22 @@ fn people(store: &dyn Store) -> Outcome<()> {
         limit: 5,
     };
     for page in [page(None, ""), page(Some("P1d150000"), ""), page(None, "d15"), page(None, "P1d15"), page(None, "x")] {
-        store.devices(&page)?;
+        let none = || DeviceFilter::default();
+        let (product, version) = (Some("P1".to_owned()), Some("1.0".to_owned()));
+        for filter in [
+            none(),
+            DeviceFilter { product: product.clone(), ..none() },
+            DeviceFilter { tag: Some("most".to_owned()), ..none() },
+            DeviceFilter { tag: Some("few".to_owned()), version: version.clone(), ..none() },
+            DeviceFilter { product, version, ..none() },
+            DeviceFilter { version: Some(String::new()), ..none() },
+        ] {
+            store.devices(&filter, &page)?;
+        }
+    }
+    for page in [page(None, ""), page(Some("few"), ""), page(None, "m")] {
+        store.tags("P1", &page)?;
+        store.running_versions("P2", &page)?;
     }
     store.device_products()?;
     store.product_devices("P1", "P1d150000", 5)?;
@@ -141,10 +159,13 @@ fn people(store: &dyn Store) -> Outcome<()> {
     let versions = ["1.0".to_owned()];
     store.unknown_devices("P2", &named)?;
     store.find_devices(&["P2d11", "P1d150000"])?;
-    for (scope, from_versions, named) in
-        [(Scope::All, &[][..], None), (Scope::All, &versions, None), (Scope::Chosen, &versions, Some(&named[..2]))]
-    {
-        let order = NewOrder { firmware_id: 2, scope, from_versions, named, whatever_they_run: false };
+    for (scope, from_versions, tag, named) in [
+        (Scope::All, &[][..], None, None),
+        (Scope::All, &versions, None, None),
+        (Scope::Tagged, &versions, Some("most"), None),
+        (Scope::Chosen, &versions, None, Some(&named[..2])),
+    ] {
+        let order = NewOrder { firmware_id: 2, scope, from_versions, tag, named, whatever_they_run: false };
         let (id, touched) = store.add_order(&order, NOW)?;
         store.changes(&touched)?;
         let first = store.claim_first(id, 5, NOW)?;
@@ -166,6 +187,9 @@ fn people(store: &dyn Store) -> Outcome<()> {
     store.note_remote_config("P2", &named[..2].iter().map(told).collect::<Vec<_>>())?;
     store.remote_config_devices("P2", &page(None, "d"))?;
     store.gateways()?;
+    store.change_tags(Tagged::Named(&named), &["new".to_owned()], &["most".to_owned()], 5)?;
+    let few = DeviceFilter { product: Some("P2".to_owned()), tag: Some("new".to_owned()), version: None };
+    store.change_tags(Tagged::Found(&few, "d"), &[], &["new".to_owned()], 5)?;
     Ok(())
 }
 
@@ -178,6 +202,7 @@ fn one_device(store: &dyn Store) -> Outcome<()> {
         firmware_id: 1,
         scope: Scope::Chosen,
         from_versions: &[],
+        tag: None,
         named: Some(&named),
         whatever_they_run: false,
     };
@@ -205,6 +230,7 @@ fn one_device(store: &dyn Store) -> Outcome<()> {
     store.gateway_of(other)?;
     store.change_shadow(id, &mut |there| Ok(Some(there.clone())))?;
     store.shadow(id)?;
+    store.set_tags(id, &["most".to_owned()])?;
     let rrpc = store.add_rrpc(&NewRrpc { client_id: id, request: b"a", timeout_ms: 1 }, NOW)?;
     store.answer_rrpc(id, rrpc, b"b", NOW)?;
     store.rrpcs(id, NOW)?;

@@ -201,4 +201,25 @@ CREATE INDEX jobs_unfinished ON jobs (client_id) WHERE state IN ('waiting', 'sen
 CREATE INDEX jobs_states ON jobs (upgrade_id, state);
 CREATE INDEX remote_config_devices_product ON remote_config_devices (product_id, client_id);
 ",
+    "
+-- Words that people have put on devices.
+CREATE TABLE device_tags (
+    client_id TEXT NOT NULL REFERENCES devices (client_id) ON DELETE CASCADE,
+    product_id TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    PRIMARY KEY (client_id, tag)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX device_tags_tag ON device_tags (product_id, tag, client_id);
+-- How many of a product's devices have a tag.
+CREATE TABLE tags (
+    product_id TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    devices INTEGER NOT NULL,
+    PRIMARY KEY (product_id, tag)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX devices_version ON devices (product_id, version, client_id);
+ALTER TABLE upgrades ADD COLUMN tag TEXT;
+DROP INDEX upgrades_standing;
+CREATE INDEX upgrades_standing ON upgrades (firmware_id) WHERE scope IN ('all', 'tagged') AND cancelled_at IS NULL;
+",
 ];

@@ -10,7 +10,7 @@ use super::engine::{Session, Writer};
 use super::failed::{Failed, Work};
 use super::*;
 use hub_core::devices::{Device, Devices};
-use hub_core::model::{Firmware, Page, Problem, ProblemKind, Scope, State};
+use hub_core::model::{DeviceFilter, Firmware, Page, Problem, ProblemKind, Scope, State};
 use hub_core::ports::conformance;
 use hub_core::ports::store::{Store, Touched};
 use upgrades::NewUpgrade;
@@ -66,7 +66,7 @@ fn firmware(store: &Database, version: &str) -> i64 {
 fn order(store: &Database, firmware_id: i64, scope: Scope) -> i64 {
     let versions = ["1.0".to_owned(), "ü\"".to_owned()];
     change(store, |db| {
-        upgrades::add(db, &NewUpgrade { firmware_id, scope, from_versions: &versions, again: false }, 10)
+        upgrades::add(db, &NewUpgrade { firmware_id, scope, from_versions: &versions, tag: None, again: false }, 10)
     })
 }
 
@@ -151,7 +151,7 @@ fn hubs_that_start_at_once_share_a_database() {
     for thread in threads {
         thread.join().expect("no thread fails");
     }
-    assert_eq!(look(&open(&place.path), |db| devices::list(db, &Page::first())).len(), 100);
+    assert_eq!(look(&open(&place.path), |db| devices::list(db, &DeviceFilter::default(), &Page::first())).len(), 100);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn what_fails_changes_nothing() {
         Err::<(), _>(rusqlite::Error::InvalidQuery.into())
     });
     assert!(outcome.is_err());
-    assert_eq!(look(&store, |db| devices::list(db, &Page::first())).len(), 0);
+    assert_eq!(look(&store, |db| devices::list(db, &DeviceFilter::default(), &Page::first())).len(), 0);
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn devices_come_with_their_latest_jobs() {
     for id in ["P1a", "P1aa", "P1c", "P1a", "P1z"] {
         change(&store, |db| upgrades::add_job(db, order, id, None, 11));
     }
-    let list = look(&store, |db| devices::list(db, &Page::first()));
+    let list = look(&store, |db| devices::list(db, &DeviceFilter::default(), &Page::first()));
     let seen: Vec<_> =
         list.iter().map(|device| (device.client_id.as_str(), device.job.as_ref().map(|job| job.id))).collect();
     assert_eq!(seen, [("P1a", Some(4)), ("P1b", None), ("P1c", Some(3))]);

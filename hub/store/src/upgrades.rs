@@ -245,14 +245,16 @@ pub struct NewUpgrade<'a> {
     pub firmware_id: i64,
     pub scope: Scope,
     pub from_versions: &'a [String],
+    pub tag: Option<&'a str>,
     pub again: bool,
 }
 
 /// Adds an order without jobs and returns its id.
 pub fn add(db: &dyn Session, what: &NewUpgrade<'_>, now: u64) -> Work<i64> {
-    let sql = "INSERT INTO upgrades (firmware_id, scope, from_versions, again, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
-               RETURNING id";
-    db.insert(sql, params![what.firmware_id, what.scope, &json(what.from_versions), what.again, now])
+    let NewUpgrade { firmware_id, scope, from_versions, tag, again } = *what;
+    let sql = "INSERT INTO upgrades (firmware_id, scope, from_versions, tag, again, created_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
+    db.insert(sql, params![firmware_id, scope, &json(from_versions), tag, again, now])
 }
 
 fn upgrade_row(row: &mut Row) -> Work<Upgrade> {
@@ -269,7 +271,8 @@ fn upgrade_row(row: &mut Row) -> Work<Upgrade> {
             failed: row.take(8)?,
             cancelled: row.take(9)?,
         },
-        firmware: firmware_row(row, 10)?,
+        tag: row.take(10)?,
+        firmware: firmware_row(row, 11)?,
     })
 }
 
@@ -283,7 +286,7 @@ fn upgrade_columns() -> String {
     let counts =
         groups.map(|group| format!("(SELECT count(*) FROM jobs j WHERE j.upgrade_id = u.id AND j.state IN ({group}))"));
     format!(
-        "SELECT u.id, u.scope, u.from_versions, u.created_at, u.cancelled_at, {}, {FIRMWARE}
+        "SELECT u.id, u.scope, u.from_versions, u.created_at, u.cancelled_at, {}, u.tag, {FIRMWARE}
          FROM upgrades u JOIN firmware f ON f.id = u.firmware_id",
         counts.join(", ")
     )
@@ -306,13 +309,20 @@ pub fn list(db: &dyn Session, page: &Page) -> Work<Vec<Upgrade>> {
     db.all(&sql, params![before, page.limit, &page.search], upgrade_row)
 }
 
+/// Orders `u` that stand: the condition of an index.
+const STANDING: &str = "u.scope IN ('all', 'tagged') AND u.cancelled_at IS NULL";
+
 /// The orders that stand for a product, newest first, as they concern one of its devices.
 pub fn standing(db: &dyn Session, product_id: &str, client_id: &str) -> Work<Vec<Standing>> {
-    let sql = "SELECT u.id, f.version, u.from_versions, u.again,
-                   EXISTS (SELECT 1 FROM jobs j WHERE j.upgrade_id = u.id AND j.client_id = ?2)
-               FROM upgrades u JOIN firmware f ON f.id = u.firmware_id
-               WHERE f.product_id = ?1 AND u.scope = 'all' AND u.cancelled_at IS NULL ORDER BY u.id DESC";
-    db.all(sql, params![product_id, client_id], |row| {
+    let sql = format!(
+        "SELECT u.id, f.version, u.from_versions, u.again,
+             EXISTS (SELECT 1 FROM jobs j WHERE j.upgrade_id = u.id AND j.client_id = ?2)
+         FROM upgrades u JOIN firmware f ON f.id = u.firmware_id
+         WHERE f.product_id = ?1 AND {STANDING} AND (u.tag IS NULL
+             OR EXISTS (SELECT 1 FROM device_tags t WHERE t.client_id = ?2 AND t.tag = u.tag))
+         ORDER BY u.id DESC"
+    );
+    db.all(&sql, params![product_id, client_id], |row| {
         Ok(Standing {
             upgrade_id: row.take(0)?,
             version: row.take(1)?,
@@ -325,17 +335,19 @@ pub fn standing(db: &dyn Session, product_id: &str, client_id: &str) -> Work<Vec
 
 /// The orders of `--upgrade-on-report` that stand for a product, with their firmware.
 pub fn on_report(db: &dyn Session, product_id: &str) -> Work<Vec<(i64, i64)>> {
-    let sql = "SELECT u.id, u.firmware_id FROM upgrades u JOIN firmware f ON f.id = u.firmware_id
-               WHERE f.product_id = ?1 AND u.scope = 'all' AND u.again <> 0 AND u.cancelled_at IS NULL";
-    db.all(sql, params![product_id], |row| Ok((row.take(0)?, row.take(1)?)))
+    let sql = format!(
+        "SELECT u.id, u.firmware_id FROM upgrades u JOIN firmware f ON f.id = u.firmware_id
+         WHERE f.product_id = ?1 AND {STANDING} AND u.again <> 0"
+    );
+    db.all(&sql, params![product_id], |row| Ok((row.take(0)?, row.take(1)?)))
 }
 
 /// An order that still needs a firmware: one that stands, or one with an unfinished job.
 pub fn needing(db: &dyn Session, firmware_id: i64) -> Work<Option<i64>> {
-    let sql = "SELECT u.id FROM upgrades u WHERE u.firmware_id = ?1 AND (
-                   (u.scope = 'all' AND u.cancelled_at IS NULL)
-                   OR EXISTS (SELECT 1 FROM jobs j WHERE j.upgrade_id = u.id
-                              AND j.state IN ('waiting', 'sent', 'downloading', 'burning')))
-               ORDER BY u.id LIMIT 1";
-    db.one(sql, params![firmware_id], |row| row.take(0))
+    let sql = format!(
+        "SELECT u.id FROM upgrades u WHERE u.firmware_id = ?1 AND (({STANDING}) OR EXISTS (
+             SELECT 1 FROM jobs j WHERE j.upgrade_id = u.id AND j.state IN ('waiting', 'sent', 'downloading', 'burning')))
+         ORDER BY u.id LIMIT 1"
+    );
+    db.one(&sql, params![firmware_id], |row| row.take(0))
 }

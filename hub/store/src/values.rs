@@ -163,7 +163,8 @@ macro_rules! stored_by_name {
 }
 
 stored_by_name!(Role: Role::View = "view", Role::Order = "order", Role::Administer = "administer");
-stored_by_name!(Scope: Scope::All = "all", Scope::Chosen = "chosen", Scope::Listed = "listed");
+stored_by_name!(Scope: Scope::All = "all", Scope::Chosen = "chosen", Scope::Listed = "listed",
+    Scope::Tagged = "tagged");
 stored_by_name!(State: State::Waiting = "waiting", State::Sent = "sent", State::Downloading = "downloading",
     State::Burning = "burning", State::Done = "done", State::Failed = "failed", State::Cancelled = "cancelled");
 

@@ -14,7 +14,7 @@ pub struct Page {
     /// What the answer before had in `next`; nothing: the first page.
     pub after: Option<String>,
     /// Only entries that begin so: the client id or the device name of a device and of a job of an order; the version of a
-    /// device's job; the product or the version of an order.
+    /// device's job; the product or the version of an order; a tag.
     #[serde(default)]
     pub search: String,
     /// Entries of the page.
@@ -53,6 +53,25 @@ impl Page {
     pub fn after_id(&self) -> Result<Option<i64>, Problem> {
         let id = |text: &String| text.parse().map_err(|_| Problem::invalid(format!("`after`: no id: {text:?}.")));
         self.after.as_ref().map(id).transpose()
+    }
+}
+
+/// Which devices a list is to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DeviceFilter {
+    /// Only devices of this product.
+    pub product: Option<String>,
+    /// Only devices with this tag.
+    pub tag: Option<String>,
+    /// Only devices that run this version; an empty text: that have never reported one.
+    pub version: Option<String>,
+}
+
+impl DeviceFilter {
+    /// Whether it leaves any out.
+    pub fn is_any(&self) -> bool {
+        *self != DeviceFilter::default()
     }
 }
 

@@ -13,6 +13,7 @@ mod registration;
 mod resource;
 mod shadow;
 mod ssh;
+mod tags;
 mod upload;
 mod users;
 
@@ -54,8 +55,8 @@ impl Hub {
     }
 
     /// Devices in order of client id.
-    pub fn device_list(&self, page: &Page) -> Outcome<DeviceList> {
-        let mut devices = self.store.devices(&page.and_one()?)?;
+    pub fn device_list(&self, filter: &DeviceFilter, page: &Page) -> Outcome<DeviceList> {
+        let mut devices = self.store.devices(filter, &page.and_one()?)?;
         let next = page.cut(&mut devices, |device| device.client_id.clone());
         for device in &mut devices {
             device.online = self.is_online(&device.client_id);

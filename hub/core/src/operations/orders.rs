@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::tags::check as check_tags;
 use crate::firmware::check_version;
 use crate::hub::{now_ms, Hub};
 use crate::model::*;
@@ -24,6 +25,7 @@ impl Hub {
             firmware_id: stored.firmware.id,
             scope: what.scope,
             from_versions: &what.from_versions,
+            tag: what.tag.as_deref(),
             named: named.as_deref(),
             whatever_they_run: false,
         };
@@ -46,10 +48,10 @@ impl Hub {
         self.store.upgrade(id)
     }
 
-    /// The client ids that an order names, in order and each once; `None` where it is for all.
+    /// The client ids that an order names, in order and each once; `None` where it names none.
     fn named(&self, what: &OrderUpgrade, product_id: &str) -> Outcome<Option<Vec<String>>> {
         let named: Vec<String> = match what.scope {
-            Scope::All => return Ok(None),
+            Scope::All | Scope::Tagged => return Ok(None),
             Scope::Chosen => what.devices.iter().cloned().collect::<BTreeSet<String>>().into_iter().collect(),
             Scope::Listed => rules::read_list(&what.list, product_id).map_err(Problem::invalid)?,
         };
@@ -83,6 +85,12 @@ fn check(what: &OrderUpgrade) -> Outcome<()> {
     }
     if what.scope != Scope::Listed && !what.list.is_empty() {
         return Err(Problem::invalid("`list` goes with scope `listed` only."));
+    }
+    match (&what.tag, what.scope) {
+        (Some(tag), Scope::Tagged) => check_tags(std::slice::from_ref(tag))?,
+        (None, Scope::Tagged) => return Err(Problem::invalid("Scope `tagged` needs a `tag`.")),
+        (Some(_), _) => return Err(Problem::invalid("`tag` goes with scope `tagged` only.")),
+        (None, _) => {}
     }
     if what.scope == Scope::Listed && !what.from_versions.is_empty() {
         return Err(Problem::invalid(

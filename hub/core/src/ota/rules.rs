@@ -27,8 +27,10 @@ pub fn reaches(scope: Scope, from_versions: &[String], version: &str, running: O
     let other = running != Some(version);
     match scope {
         Scope::Listed => other,
-        Scope::All | Scope::Chosen if from_versions.is_empty() => other,
-        Scope::All | Scope::Chosen => running.is_some_and(|running| from_versions.iter().any(|from| from == running)),
+        Scope::All | Scope::Chosen | Scope::Tagged if from_versions.is_empty() => other,
+        Scope::All | Scope::Chosen | Scope::Tagged => {
+            running.is_some_and(|running| from_versions.iter().any(|from| from == running))
+        }
     }
 }
 
@@ -180,6 +182,8 @@ mod tests {
             (Scope::Chosen, &some, Some("1.0"), true),
             (Scope::Chosen, &some, Some("0.9"), false),
             (Scope::Chosen, &[], Some("2.0"), false),
+            (Scope::Tagged, &some, Some("1.0"), true),
+            (Scope::Tagged, &[], Some("2.0"), false),
             (Scope::Listed, &some, Some("0.9"), true),
             (Scope::Listed, &[], None, true),
             (Scope::Listed, &[], Some("2.0"), false),

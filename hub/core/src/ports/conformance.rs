@@ -1,5 +1,8 @@
 //! What every store must do, whatever is behind it.
 
+mod tags;
+mod users;
+
 use std::any::Any;
 
 use super::figures::Orders;
@@ -10,8 +13,8 @@ use crate::devices::Devices;
 use crate::messaging::model::{ConfigDevice, Payload, RrpcState};
 use crate::messaging::rrpc::Answer;
 use crate::model::{
-    AddFirmware, AuditEntry, Change, Direction, Firmware, Gateway, Job, Page, Problem, ProblemCode, ProblemKind,
-    Product, Proof, Resource, Role, Scope, Signature, State, User,
+    AddFirmware, Change, DeviceFilter, Direction, Firmware, Gateway, Job, Page, Problem, ProblemCode, ProblemKind,
+    Product, Proof, Resource, Scope, Signature, State,
 };
 use crate::ota::message::Progress;
 use crate::ota::rules::reaches;
@@ -23,8 +26,27 @@ pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 /// Runs the whole suite; each part gets a store of its own.
 pub fn check(open: &mut dyn FnMut() -> Opened) {
     for part in [
-        devices, firmware, orders, reports, claims, reach, pages, shadows, products, gateways, requests, configs, logs,
-        keys, resources, figures, users, audit,
+        devices,
+        firmware,
+        orders,
+        reports,
+        claims,
+        reach,
+        pages,
+        shadows,
+        products,
+        gateways,
+        requests,
+        configs,
+        logs,
+        keys,
+        resources,
+        figures,
+        users::users,
+        users::audit,
+        tags::tags,
+        tags::tag_orders,
+        tags::filters,
     ] {
         let (store, _keep) = open();
         import(&*store);
@@ -59,7 +81,7 @@ fn a_firmware(version: &str) -> Firmware {
 }
 
 fn order(store: &dyn Store, firmware_id: i64, scope: Scope, now: u64) -> i64 {
-    let order = NewOrder { firmware_id, scope, from_versions: &[], named: None, whatever_they_run: true };
+    let order = NewOrder { firmware_id, scope, from_versions: &[], tag: None, named: None, whatever_they_run: true };
     store.add_order(&order, now).expect("ordered").0
 }
 
@@ -132,7 +154,7 @@ fn orders(store: &dyn Store) {
     assert_eq!(states(store, first), [State::Cancelled; 2]);
     assert_eq!(states(store, second), [State::Waiting; 2]);
     let (firmware_id, scope) = (firmware + 1, Scope::All);
-    let gone = NewOrder { firmware_id, scope, from_versions: &[], named: None, whatever_they_run: false };
+    let gone = NewOrder { firmware_id, scope, from_versions: &[], tag: None, named: None, whatever_they_run: false };
     assert_eq!(code(store.add_order(&gone, 7)), Some(ProblemCode::FirmwareUnknown));
     assert_eq!(store.upgrades(&Page::first()).map(|upgrades| upgrades.len()), Ok(2));
     let (upgrade, touched) = store.cancel_upgrade(second, 8).expect("cancelled");
@@ -211,7 +233,7 @@ fn reach(store: &dyn Store) {
         (Scope::Chosen, &versions, Some(&named)),
         (Scope::Listed, &[], Some(&named)),
     ] {
-        let order = NewOrder { firmware_id, scope, from_versions, named, whatever_they_run: false };
+        let order = NewOrder { firmware_id, scope, from_versions, tag: None, named, whatever_they_run: false };
         let (upgrade, _) = store.add_order(&order, 5).expect("ordered");
         let (_, jobs) = store.upgrade_jobs(upgrade, &Page::first()).expect("jobs");
         let reached: Vec<(&str, Option<&str>)> =
@@ -229,6 +251,7 @@ fn reach(store: &dyn Store) {
         firmware_id,
         scope: Scope::Chosen,
         from_versions: &[],
+        tag: None,
         named: Some(&there),
         whatever_they_run: false,
     };
@@ -254,7 +277,7 @@ fn pages(store: &dyn Store) {
         limit,
     };
     let devices = |page: Page| {
-        let devices = store.devices(&page).expect("devices");
+        let devices = store.devices(&DeviceFilter::default(), &page).expect("devices");
         devices.into_iter().map(|device| (device.client_id, device.job.map(|job| job.upgrade_id))).collect::<Vec<_>>()
     };
     let firmware = add_firmware(store, "2.0");
@@ -492,54 +515,6 @@ fn figures(store: &dyn Store) {
     // What is asked for in vain is no failure of the database.
     assert!(store.cancel_upgrade(9999, 9).is_err());
     assert_eq!(store.failures(), 0);
-}
-
-fn users(store: &dyn Store) {
-    let user = |name: &str, role, has_token| User { name: name.to_owned(), role, has_token, created_at: 7 };
-    let (bob, alice) = (user("bob", Role::View, true), user("alice", Role::Administer, false));
-    store.add_user(&bob, Some("hash")).expect("added");
-    store.add_user(&alice, None).expect("added");
-    store.add_user(&user("carol", Role::Order, false), None).expect("a second one without a token");
-    assert_eq!(code(store.add_user(&user("bob", Role::Order, true), Some("other"))), Some(ProblemCode::UserExists));
-    assert_eq!(
-        store.users().map(|users| users.into_iter().map(|user| user.role).collect()),
-        Ok(vec![Role::Administer, Role::View, Role::Order])
-    );
-    assert_eq!((store.user("alice"), store.user("nobody")), (Ok(Some(alice)), Ok(None)));
-    assert_eq!((store.user_of_token("hash"), store.user_of_token("other")), (Ok(Some(bob)), Ok(None)));
-    assert_eq!(store.set_role("bob", Role::Order).map(|user| (user.role, user.has_token)), Ok((Role::Order, true)));
-    assert_eq!(store.user_of_token("hash").map(|user| user.map(|user| user.role)), Ok(Some(Role::Order)));
-    assert_eq!(code(store.set_role("nobody", Role::Order)), Some(ProblemCode::UserUnknown));
-    store.remove_user("bob").expect("removed");
-    assert_eq!(
-        (code(store.remove_user("bob")), store.user_of_token("hash")),
-        (Some(ProblemCode::UserUnknown), Ok(None))
-    );
-}
-
-fn audit(store: &dyn Store) {
-    let entry = |at: u64| AuditEntry {
-        id: 0,
-        at,
-        name: "alice".to_owned(),
-        request: "POST /api/upgrades".to_owned(),
-        status: 201,
-        detail: (at % 2 == 0).then(|| format!("upgrade {at}")),
-    };
-    assert_eq!(store.audit(None, None, 9), Ok(Vec::new()));
-    for at in 1..=3 {
-        store.add_audit(&entry(at)).expect("noted");
-    }
-    let newest = store.audit(None, None, 2).expect("entries");
-    assert_eq!(newest.iter().map(|entry| entry.at).collect::<Vec<_>>(), [3, 2]);
-    let second = newest.last().expect("an entry");
-    assert_eq!(second, &AuditEntry { id: second.id, ..entry(2) });
-    let before = store.audit(Some(second.id), None, 9).expect("entries");
-    assert_eq!(before.iter().map(|entry| (entry.at, entry.detail.is_none())).collect::<Vec<_>>(), [(1, true)]);
-    store.add_audit(&AuditEntry { name: "bob".to_owned(), ..entry(4) }).expect("noted");
-    let of = |name, before| store.audit(before, Some(name), 2).map(|all| all.iter().map(|entry| entry.at).collect());
-    assert_eq!((of("bob", None), of("alice", None)), (Ok(vec![4]), Ok(vec![3, 2])));
-    assert_eq!((of("alice", Some(second.id)), of("ali", None)), (Ok(vec![1]), Ok(Vec::new())));
 }
 
 fn resources(store: &dyn Store) {

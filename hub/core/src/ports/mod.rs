@@ -19,6 +19,7 @@ pub mod products;
 pub mod resources;
 pub mod shadows;
 pub mod store;
+pub mod tags;
 pub mod users;
 
 /// The way to the devices: the hub's own broker, or its connection to somebody else's. No call waits for the network.

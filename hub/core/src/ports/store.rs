@@ -10,9 +10,10 @@ use super::gateways::Gateways;
 use super::keys::Keys;
 use super::products::Products;
 use super::shadows::Shadows;
+use super::tags::Tags;
 use crate::devices::{self, Devices};
 use crate::firmware::Measured;
-use crate::model::{AddFirmware, Change, Device, Firmware, Job, Page, Problem, Proof, Scope, Upgrade};
+use crate::model::{AddFirmware, Change, Device, DeviceFilter, Firmware, Job, Page, Problem, Proof, Scope, Upgrade};
 use crate::ota::message::Progress;
 use crate::ports::logs::LogStore;
 use crate::ports::messaging::MessagingStore;
@@ -94,6 +95,8 @@ pub struct NewOrder<'a> {
     pub scope: Scope,
     /// Only devices that run one of these; empty: any.
     pub from_versions: &'a [String],
+    /// Of the product's devices, only those with this tag.
+    pub tag: Option<&'a str>,
     /// Of the product's devices, only those with one of these client ids.
     pub named: Option<&'a [String]>,
     /// Also devices that run the version already.
@@ -111,9 +114,9 @@ pub struct Waiting {
 
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
 pub trait Store:
-    Figures + Gateways + Keys + Products + Shadows + MessagingStore + LogStore + ResourceStore + Users + Send + Sync
+    Figures + Gateways + Keys + Products + Shadows + MessagingStore + LogStore + ResourceStore + Users + Tags + Send + Sync
 {
-    /// Adds the devices of a list to those that are there.
+    /// Adds the devices of a list to those that are there, with the tags that it gives them.
     fn import(&self, devices: &Devices) -> Outcome<()>;
 
     /// What must be known to let a device in and to reach it.
@@ -126,7 +129,7 @@ pub trait Store:
     fn find_devices(&self, client_ids: &[&str]) -> Outcome<BTreeMap<String, devices::Device>>;
 
     /// Devices in order of client id with their latest jobs, but for whether they are there.
-    fn devices(&self, page: &Page) -> Outcome<Vec<Device>>;
+    fn devices(&self, filter: &DeviceFilter, page: &Page) -> Outcome<Vec<Device>>;
 
     /// Client id and device name of so many devices of a product, after this client id, in order.
     fn product_devices(&self, product_id: &str, after: &str, limit: u64) -> Outcome<Vec<(String, String)>>;
@@ -219,7 +222,7 @@ pub trait Store:
     fn jobs(&self, ids: &[i64]) -> Outcome<Vec<Job>>;
 
     /// Keeps an order with a waiting job for each device that it reaches; their unfinished jobs are called off. An order that
-    /// reaches none is refused, unless it is for all. Returns its id.
+    /// reaches none is refused, unless it stands. Returns its id.
     fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Touched)>;
 
     /// Takes so many jobs of an order that was just added, as [`Store::claim`] does.

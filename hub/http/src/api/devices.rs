@@ -10,16 +10,27 @@ use super::audit::Said;
 use super::extract::{Json, Path, Query};
 use super::failure::Failure;
 use super::Console;
-use hub_core::model::{AddDevice, DeviceList, JobList, NewDevice, Page};
+use hub_core::model::{AddDevice, Device, DeviceFilter, DeviceList, JobList, NewDevice, Page};
 
-/// A page of the devices.
-#[utoipa::path(get, path = "/api/devices", operation_id = "device_list", params(Page),
+/// A page of the devices that are of a product, have a tag, run a version, as far as the query says so.
+#[utoipa::path(get, path = "/api/devices", operation_id = "device_list", params(DeviceFilter, Page),
     responses((status = 200, body = DeviceList)))]
 pub async fn list(
     State(console): State<Arc<Console>>,
+    Query(filter): Query<DeviceFilter>,
     Query(page): Query<Page>,
 ) -> Result<axum::Json<DeviceList>, Failure> {
-    Ok(axum::Json(console.ask(move |hub| hub.device_list(&page)).await?))
+    Ok(axum::Json(console.ask(move |hub| hub.device_list(&filter, &page)).await?))
+}
+
+/// One device.
+#[utoipa::path(get, path = "/api/devices/{client_id}", operation_id = "device",
+    params(("client_id" = String, Path)), responses((status = 200, body = Device)))]
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    Path(client_id): Path<String>,
+) -> Result<axum::Json<Device>, Failure> {
+    Ok(axum::Json(console.ask(move |hub| hub.device_by_id(&client_id)).await?))
 }
 
 /// Adds a device. The answer holds its secret or certificate for the only time.

@@ -23,6 +23,7 @@ mod session;
 mod shadow;
 mod ssh;
 mod status;
+mod tags;
 mod upgrades;
 mod users;
 

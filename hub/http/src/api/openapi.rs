@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi as _};
 use super::failure::{self, PROBLEM_JSON};
 use super::{
     configs, devices, events, figures, firmware, gateways, logs, messages, products, resources, session, shadow, ssh,
-    status, upgrades, users,
+    status, tags, upgrades, users,
 };
 use hub_core::model::Change;
 
@@ -23,10 +23,15 @@ use hub_core::model::Change;
         firmware::add,
         firmware::remove,
         devices::list,
+        devices::show,
         devices::add,
         devices::renew,
         devices::remove,
         devices::jobs,
+        tags::set,
+        tags::change,
+        tags::list,
+        tags::versions,
         gateways::list,
         gateways::bind,
         gateways::unbind,

@@ -18,7 +18,7 @@ use super::access::{Access, Claim};
 use super::failure::Failure;
 use super::{
     access, audit, body, configs, devices, events, figures, firmware, gateways, logs, messages, openapi, page,
-    products, resources, session, shadow, ssh, status, upgrades, users, Console,
+    products, resources, session, shadow, ssh, status, tags, upgrades, users, Console,
 };
 use hub_core::model::{Caller, Role};
 use hub_core::problems;
@@ -68,7 +68,12 @@ pub fn operations() -> Vec<(Method, &'static str, Need, Handlers)> {
         (Method::GET, "/api/devices", VIEW, get(devices::list)),
         (Method::POST, "/api/devices", ADMINISTER, post(devices::add)),
         (Method::POST, "/api/devices/{client_id}/renew", ADMINISTER, post(devices::renew)),
+        (Method::GET, "/api/devices/{client_id}", VIEW, get(devices::show)),
         (Method::DELETE, "/api/devices/{client_id}", ADMINISTER, delete(devices::remove)),
+        (Method::POST, "/api/devices/{client_id}/tags", ORDER, post(tags::set)),
+        (Method::POST, "/api/tags", ORDER, post(tags::change)),
+        (Method::GET, "/api/products/{product_id}/tags", VIEW, get(tags::list)),
+        (Method::GET, "/api/products/{product_id}/versions", VIEW, get(tags::versions)),
         (Method::GET, "/api/devices/{client_id}/jobs", VIEW, get(devices::jobs)),
         (Method::GET, "/api/devices/{client_id}/shadow", VIEW, get(shadow::show)),
         (Method::POST, "/api/devices/{client_id}/shadow", ORDER, post(shadow::desire)),

@@ -14,7 +14,7 @@ use hub_core::devices::Devices;
 use hub_core::events::Event;
 use hub_core::folder::Folder;
 use hub_core::hub::{Hub, Parts};
-use hub_core::model::{AddFirmware, Firmware, OrderUpgrade, Page, ProblemKind, Scope, State, Upgrade};
+use hub_core::model::{AddFirmware, DeviceFilter, Firmware, OrderUpgrade, Page, ProblemKind, Scope, State, Upgrade};
 use hub_core::ports::store::{Outcome, Store};
 use hub_core::ports::{Events, Uplink};
 use hub_core::site::Site;
@@ -84,6 +84,7 @@ pub fn order(firmware: &Firmware, scope: Scope) -> OrderUpgrade {
         from_versions: Vec::new(),
         devices: Vec::new(),
         list: String::new(),
+        tag: None,
     }
 }
 
@@ -133,7 +134,7 @@ impl Desk {
     pub fn state(&self, device: &str) -> Option<State> {
         let device = self
             .hub
-            .device_list(&Page::first())
+            .device_list(&DeviceFilter::default(), &Page::first())
             .expect("devices")
             .devices
             .into_iter()
