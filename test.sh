@@ -17,7 +17,10 @@ for part in "${parts[@]}"; do
     case $part in
     # These need no more, or see to it themselves: a machine without servers runs the crates' tests.
     lint) need python3=python3 shellcheck=shellcheck clang-format=clang-format ;;
-    database) need python3=python3 mosquitto=mosquitto '/usr/lib/postgresql/*/bin/initdb=postgresql' ;;
+    database)
+        need python3=python3 mosquitto=mosquitto /usr/lib/rabbitmq/bin/rabbitmq-server=rabbitmq-server \
+            '/usr/lib/postgresql/*/bin/initdb=postgresql'
+        ;;
     fuzz | deny) need python3=python3 /usr/lib/python3/dist-packages/pip=python3-pip ;;
     unit | headers | coverage | targets) ;;
     *)

@@ -4,13 +4,14 @@ mod common;
 
 use common::mosquitto::Mosquitto;
 use common::{json, tcp, Client, Desk};
+use e2e::Authority;
 use rumqttc::mqttbytes::v4::Connect;
 
 #[test]
 #[ignore = "needs mosquitto"]
 fn a_device_upgrades_through_mosquitto() {
     let desk = Desk::with_devices(&["one"]);
-    let broker = Mosquitto::start(&desk);
+    let broker = Mosquitto::start(&desk, &Authority::new(desk.folder.path()));
     let address = &broker.address;
     let mut hub = desk.start(&["--broker", &format!("mqtt://{address}"), "--upgrade-on-report", "--exit-when-done"]);
     for key in ["mqtt_psk", "mqtt", "mqtt_cert"] {

@@ -29,6 +29,11 @@ impl Build {
         matches!(self, Build::Cert | Build::WebSocketCert)
     }
 
+    /// Whether its lines of the log go to the cloud.
+    pub fn uploads_log(self) -> bool {
+        matches!(self, Build::LogUpload | Build::WebSocket | Build::WebSocketCert)
+    }
+
     /// Where it fetches firmware from: `http`, where it has no TLS.
     pub fn scheme(self) -> &'static str {
         match self {

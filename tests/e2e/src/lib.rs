@@ -51,7 +51,7 @@ pub use openssh::OpenSsh;
 pub use pki::{Authority, Identity, Validity};
 pub use ports::ReservedPort;
 pub use process::{Finished, Process};
-pub use rabbitmq::RabbitMq;
+pub use rabbitmq::{RabbitMq, Sessions};
 pub use report::{assert_good_run, ends, failures, reports, Report};
 pub use rows::each_row;
 pub use sample::Sample;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use e2e::{Answer, Build, Device, Firmware, Gate, HubSetup, Process, RabbitMq, Sample, Server};
+use e2e::{Answer, Build, Device, Firmware, Gate, HubSetup, Process, RabbitMq, Sample, Server, Sessions};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -35,7 +35,7 @@ impl City {
         let gate = Gate::default();
         let (bytes, held) = (firmware.bytes.clone(), gate.clone());
         let server = Server::http(move |request| Answer::file(&bytes, request).stall_after(HALF, &held));
-        let brokers = RabbitMq::start(folder.path());
+        let brokers = RabbitMq::cluster(folder.path(), Sessions::Mirrored);
         let first = devices.first().expect("a device");
         let setup = HubSetup::new(folder.path(), first)
             .devices(devices.iter().skip(1).cloned())

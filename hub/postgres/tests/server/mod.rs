@@ -50,6 +50,12 @@ impl Server {
         format!("postgres://hub@{host}/postgres?options=-c%20search_path%3D{schema}")
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        let text = std::fs::read_to_string(self.path("data/postmaster.pid")).expect("it runs");
+        text.lines().next().and_then(|line| line.parse().ok()).expect("its process")
+    }
+
     /// Runs statements.
     pub fn sql(&self, sql: &str) -> String {
         self.run("psql", &["-h", &self.folder.path().display().to_string(), "-U", "hub", "-qAt", "-c", sql, "postgres"])

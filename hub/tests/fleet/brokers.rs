@@ -1,0 +1,83 @@
+//! What the fleet and its hubs talk over.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use e2e::{Authority, RabbitMq, Sessions};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+use super::common::mosquitto::Mosquitto;
+use super::common::Desk;
+
+pub enum Brokers {
+    Mosquitto { broker: Mosquitto, ca_file: PathBuf },
+    RabbitMq(RabbitMq),
+}
+
+impl Brokers {
+    pub fn mosquitto(desk: &Desk) -> Self {
+        let authority = Authority::new(desk.folder.path());
+        Brokers::Mosquitto { broker: Mosquitto::start(desk, &authority), ca_file: authority.file() }
+    }
+
+    pub fn cluster(desk: &Desk) -> Self {
+        Brokers::RabbitMq(RabbitMq::cluster(desk.folder.path(), Sessions::Single))
+    }
+
+    /// Where hubs connect.
+    pub fn url(&self) -> String {
+        match self {
+            Brokers::Mosquitto { broker, .. } => format!("mqtt://{}", broker.address),
+            Brokers::RabbitMq(cluster) => cluster.url(),
+        }
+    }
+
+    /// Where devices connect, and by what.
+    pub fn way(&self, tls: bool) -> (Vec<String>, Option<TlsConnector>) {
+        let (plain, secure, ca_file) = match self {
+            Brokers::Mosquitto { broker, ca_file } => {
+                (vec![broker.address.clone()], vec![broker.tls_address.clone()], ca_file.clone())
+            }
+            Brokers::RabbitMq(cluster) => (cluster.addresses(), cluster.tls_addresses(), cluster.ca_file()),
+        };
+        if tls {
+            (secure, Some(connector(&ca_file)))
+        } else {
+            (plain, None)
+        }
+    }
+
+    /// kill -9 of the node that hubs used last, which does not come back; nothing where there is only one.
+    pub fn lose_one(&mut self) -> Option<usize> {
+        let Brokers::RabbitMq(cluster) = self else { return None };
+        // Devices choose their nodes themselves.
+        let node = cluster.last_used();
+        cluster.kill(node);
+        cluster.forget(node);
+        Some(node)
+    }
+
+    /// The process ids.
+    pub fn ids(&self) -> Vec<u32> {
+        match self {
+            Brokers::Mosquitto { broker, .. } => vec![broker.id()],
+            Brokers::RabbitMq(cluster) => cluster.ids(),
+        }
+    }
+}
+
+/// TLS as a device does it that trusts this CA.
+fn connector(ca_file: &Path) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca_file).expect("the CA")).expect("a good CA");
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
