@@ -1,13 +1,13 @@
 //! Every sample of `c_examples`, from its start to its end against a hub, with a person at the hub's command line where one is
 //! needed. ctest runs them, a test each (`ctest -L samples` in a build folder with the hub, ../CMakeLists.txt); `SAMPLES_MODE`
-//! says whose programs they are.
+//! says whose programs they are. Once more with a broker that is not the hub's, RabbitMQ, in one test.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 
-use e2e::{Build, Device, Finished, Firmware, Hub, HubSetup, Process, Sample};
+use e2e::{each_row, Build, Device, Finished, Firmware, Hub, HubSetup, Process, RabbitMq, Sample};
 use serde_json::{json, Value};
 use tempfile::TempDir;
 
@@ -20,11 +20,13 @@ type Row = (&'static str, &'static [&'static str], fn(&Scene));
 /// The tests, named after their samples, so that ctest can ask for one.
 macro_rules! samples {
     ($($program:ident, $devices:expr, $scene:expr;)*) => {
+        const ROWS: &[Row] = &[$((stringify!($program), &$devices, $scene)),*];
+
         $(
             #[test]
             #[ignore = "ctest runs it"]
             fn $program() {
-                run(&(stringify!($program), &$devices, $scene));
+                run(&(stringify!($program), &$devices, $scene), chosen_build(), None);
             }
         )*
     };
@@ -51,9 +53,19 @@ samples! {
     ssh_sample, ["dev"], lets_the_cloud_in;
 }
 
+/// One node, over WebSocket: the programs that CI has of the 3.3 interface, which has all services, speak that.
+#[test]
+fn every_sample_with_a_hub_on_rabbitmq() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let broker = RabbitMq::single(folder.path());
+    each_row(ROWS, |row| run(row, Build::WebSocket, Some(&broker)));
+}
+
 /// What is there before the sample begins.
-struct Mode {
+struct Mode<'a> {
     build: Build,
+    /// Where it is not the hub's.
+    broker: Option<&'a RabbitMq>,
     folder: TempDir,
     firmware: Firmware,
     setup: HubSetup,
@@ -62,16 +74,17 @@ struct Mode {
 
 /// One sample.
 struct Scene<'a> {
-    mode: &'a Mode,
+    mode: &'a Mode<'a>,
     program: &'static str,
     home: PathBuf,
     devices: Vec<Device>,
 }
 
-/// The devices of a row.
+/// The devices of a row, which has a product of its own: on one broker, rows are beside each other.
 fn devices(build: Build, (program, names, _): &Row) -> Vec<Device> {
+    let number = ROWS.iter().position(|(name, ..)| name == program).expect("a row");
     let device = |name: &&str| {
-        let model = Device { name: (*name).to_owned(), ..Device::default() };
+        let model = Device { product_id: format!("PRODUCT{number:03}"), name: (*name).to_owned(), ..Device::default() };
         // One that has to prove itself by its certificate has no secret.
         let by_certificate = build.is_cert() && (*name == "behind" || *program == "dynreg_dev_sample");
         Device { secret: if by_certificate { String::new() } else { model.secret.clone() }, ..model }
@@ -79,15 +92,18 @@ fn devices(build: Build, (program, names, _): &Row) -> Vec<Device> {
     names.iter().map(device).collect()
 }
 
-fn mode(row: &Row) -> Mode {
-    let build = match std::env::var("SAMPLES_MODE").as_deref() {
+fn chosen_build() -> Build {
+    match std::env::var("SAMPLES_MODE").as_deref() {
         Ok("key") => Build::Key,
         Ok("notls") => Build::NoTls,
         Ok("cert") => Build::Cert,
         Ok("websocket") => Build::WebSocket,
         Ok("websocket-cert") => Build::WebSocketCert,
         other => panic!("SAMPLES_MODE must be key, notls, cert, websocket or websocket-cert: {other:?}"),
-    };
+    }
+}
+
+fn mode<'a>(row: &Row, build: Build, broker: Option<&'a RabbitMq>) -> Mode<'a> {
     let folder = TempDir::new().expect("a temporary folder");
     let firmware = Firmware::new(folder.path(), VERSION, 100_000);
     let mut all = devices(build, row).into_iter();
@@ -98,12 +114,16 @@ fn mode(row: &Row) -> Mode {
         build.scheme(),
     ]);
     let setup = if build == Build::WebSocketCert { setup.with_rsa_keys() } else { setup };
+    let setup = match broker {
+        Some(broker) => setup.args(&["--broker", &broker.url()]),
+        None => setup,
+    };
     let hub = setup.start();
-    Mode { build, folder, firmware, setup, hub }
+    Mode { build, broker, folder, firmware, setup, hub }
 }
 
-fn run(row: &Row) {
-    let mode = &mode(row);
+fn run(row: &Row, build: Build, broker: Option<&RabbitMq>) {
+    let mode = &mode(row, build, broker);
     let home = mode.folder.path().join("device");
     fs::create_dir(&home).expect("the sample's folder");
     let scene = Scene { mode, program: row.0, home, devices: devices(mode.build, row) };
@@ -141,9 +161,10 @@ impl Scene<'_> {
     }
 
     fn sample(&self) -> Sample {
-        let Mode { hub, build, .. } = self.mode;
+        let Mode { hub, build, broker, .. } = self.mode;
+        let endpoint = broker.map_or_else(|| hub.ready(build.listener()), RabbitMq::websocket_address);
         Sample::new(*build, self.program, &self.home)
-            .endpoint(&hub.ready(build.listener()))
+            .endpoint(&endpoint)
             .environment("QCLOUD_IOT_LOG_ENDPOINT", &format!("{}/device/reportlog", hub.ready("http")))
             .trusts(hub.ready("ca_file"))
     }
@@ -209,11 +230,26 @@ fn lets_the_cloud_in(scene: &Scene) {
 }
 
 fn talks_to_itself(scene: &Scene) {
+    let uploads = scene.mode.build.uploads_log();
+    if uploads {
+        scene.ask(&["log", &scene.client_id(), "--level", "4"]);
+    }
     scene.run(&["-n", "1"], &["1 published, 1 acknowledged, 1 received"]);
+    if uploads {
+        // It has asked for the level, which is no line's without that, and for the time.
+        let device = scene.device();
+        let time = format!("$sys/operation/{}/{}", device.product_id, device.name);
+        scene.wait("message", |event| event["topic"] == time.as_str());
+        scene.wait("log", |event| event["lines"].to_string().contains("DBG|"));
+    }
 }
 
 fn tells_who_comes(scene: &Scene) {
     scene.run(&[], &["told air_conditioner: come_home"]);
+    if scene.mode.broker.is_some() {
+        // What devices say among themselves is that broker's affair.
+        return;
+    }
     let topic = format!("{}/dev/event", scene.device().product_id);
     let said = scene.wait("message", |event| event["topic"] == topic.as_str());
     assert_eq!(said["payload"], r#"{"action": "come_home", "targetDevice": "air_conditioner"}"#);
