@@ -126,11 +126,13 @@ fn only_the_device_that_was_asked_is_let_in() {
 #[test]
 fn a_device_that_does_not_listen_is_not_asked() {
     let desk = Desk::new();
-    let _hub = desk.start(&["--state", "state"]);
+    let hub = desk.start(&["--state", "state"]);
     for device in [TWO, "nobody"] {
         let asked = desk.output(&["ssh", "--state", "state", device]);
         assert_eq!(asked.status.code(), Some(1));
         let said = String::from_utf8_lossy(&asked.stderr).into_owned();
         assert!(said.contains("IOT_Ssh_enable") || said.contains("There is no device"), "{said}");
     }
+    // Nobody waits for it.
+    assert_eq!(Console::of(&hub).get(&format!("/api/devices/{TWO}/ssh")).good(200)["state"], "none");
 }

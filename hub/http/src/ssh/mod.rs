@@ -117,13 +117,20 @@ pub(crate) struct Asked<'a> {
 
 impl Asked<'_> {
     /// Waits for the device. Returns where to connect.
-    pub(crate) async fn made(self) -> Result<SocketAddr, NoTunnel> {
-        match timeout(PATIENCE, self.is_up).await {
+    pub(crate) async fn made(mut self) -> Result<SocketAddr, NoTunnel> {
+        match timeout(PATIENCE, &mut self.is_up).await {
             Ok(Ok(())) => Ok(self.address),
-            _ => {
-                self.tunnels.end(&self.client_id);
-                Err(NoTunnel::Silent)
-            }
+            _ => Err(NoTunnel::Silent),
+        }
+    }
+}
+
+/// Nobody waits any more: a device that could not be asked, or has not come, finds nobody who listens.
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let mut all = self.tunnels.all();
+        if matches!(all.get(&self.client_id), Some(Tunnel::Asked { address, .. }) if *address == self.address) {
+            all.remove(&self.client_id);
         }
     }
 }
