@@ -71,7 +71,8 @@ export class Device {
     #take(type, body) {
         if (type >> 4 === 2) {
             if (body[1] !== 0) throw new Error(`${this.clientId}: CONNACK ${body[1]}`);
-            this.socket.write(packet(0x82, Buffer.from([0, 1]), text(`$ota/update/${this.product}/${this.name}`), Buffer.from([1])));
+            const filters = [[`$ota/update/${this.product}/${this.name}`, 1], [`$sys/operation/result/${this.product}/${this.name}`, 0]];
+            this.socket.write(packet(0x82, Buffer.from([0, 1]), ...filters.flatMap(([filter, qos]) => [text(filter), Buffer.from([qos])])));
         } else if (type >> 4 === 9) {
             this.reportVersion();
         } else if (type >> 4 === 3) {
@@ -80,6 +81,7 @@ export class Device {
             if (qos > 0) this.socket.write(packet(0x40, body.subarray(topic, topic + 2)));
             const message = JSON.parse(body.subarray(topic + (qos > 0 ? 2 : 0)).toString());
             if (message.type === "report_version_rsp") this.reported();
+            if (message.type === "ssh") this.switched?.(message.switch);
             if (message.type === "update_firmware") this.upgrade(this, message);
         }
     }

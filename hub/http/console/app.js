@@ -1,15 +1,19 @@
 // The page's frame: what is shown, the hub's events, the language, who is there.
 
+import { auditView } from "./audit.js";
 import { call, whenUnauthorized } from "./hub.js";
 import { busy, field, h, problemBox, setText } from "./dom.js";
 import { deviceView, devicesView } from "./devices.js";
 import { firmwareView } from "./firmware.js";
+import { healthView } from "./health.js";
 import { language, LANGUAGES, setLanguage, t } from "./i18n.js";
 import { orderView } from "./order.js";
 import { nameOf, reasonOf } from "./parts.js";
 import { productsView } from "./products.js";
+import { showControls } from "./roles.js";
 import { changed, reload, store, take, watchStore } from "./store.js";
 import { upgradesView, upgradeView } from "./upgrades.js";
+import { usersView } from "./users.js";
 
 const main = h("main", { id: "main", tabindex: "-1" });
 const banner = h("div", { class: "banner", role: "status" });
@@ -28,7 +32,7 @@ function frame() {
         event.preventDefault();
         main.focus();
     });
-    const links = ["upgrades", "devices", "firmware", "products"].map((name) => h("a", { href: `#/${name}` }, t(`nav.${name}`)));
+    const links = ["upgrades", "devices", "firmware", "products", "hub"].map((name) => h("a", { href: `#/${name}` }, t(`nav.${name}`)));
     const other = language() === "en" ? "zh" : "en";
     const change = h("button", { type: "button", class: "language", lang: LANGUAGES[other].tag }, LANGUAGES[other].name);
     change.addEventListener("click", () => {
@@ -89,6 +93,9 @@ function viewFor(hash) {
     if (name === "devices") return devicesView(memory);
     if (name === "firmware") return firmwareView(memory);
     if (name === "products") return productsView(memory);
+    if (name === "hub" && argument === "users") return usersView(memory);
+    if (name === "hub" && argument === "audit") return auditView();
+    if (name === "hub" && !argument) return healthView();
     return { title: t("app.notFound"), node: h("div", {}, h("h1", { tabindex: "-1" }, t("app.notFound"))), update() {} };
 }
 
@@ -104,6 +111,7 @@ function mount(kept) {
         main.replaceChildren(h("p", { class: "quiet loading" }, t("app.loading")));
         return;
     }
+    showControls();
     try {
         view = viewFor(location.hash);
     } catch {
@@ -153,6 +161,7 @@ function announce() {
 
 watchStore(() => {
     if (login) return;
+    showControls();
     if (view) view.update();
     else if (store.loaded) mount(memory);
 }, result);

@@ -1,11 +1,12 @@
 // The devices, one device, and what is told of a device only once.
 
 import { call, path } from "./hub.js";
-import { busy, copy, dialog, download, field, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
+import { busy, dialog, download, field, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
 import { t } from "./i18n.js";
-import { addresses, bar, cell, headCell, jobRow, jobTable, NAME, onlineMark, onlineName, row, stateTag, table, timeCell } from "./parts.js";
+import { addresses, bar, cell, copyable, headCell, jobRow, jobTable, NAME, onlineMark, onlineName, row, stateTag, table, timeCell } from "./parts.js";
 import { deviceServices } from "./services.js";
 import { byText, openHistory, products, store } from "./store.js";
+import { tunnelPart } from "./tunnel.js";
 
 function deviceRow() {
     const link = h("a");
@@ -107,7 +108,7 @@ export function devicesView(memory) {
     const where = h("details", { class: "how" }, h("summary", {}, t("devices.how")));
     const content = h("div", {}, h("div", { class: "toolbar" }, search, version.node, online.node, count), list.node, noMatch, where);
     const empty = h("section", { class: "empty" });
-    const add = h("button", { type: "button", class: "primary", on: { click: () => addDevice(memory) } }, t("devices.add"));
+    const add = h("button", { type: "button", class: "primary", "data-needs": "administer", on: { click: () => addDevice(memory) } }, t("devices.add"));
     const node = h("div", {}, h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, t("devices.title")), add), empty, content);
     let told = null;
 
@@ -258,19 +259,6 @@ function deviceInfo(made) {
     return `${JSON.stringify(info, null, 4)}\n`;
 }
 
-/// A text with a button that copies it.
-function copyable(text, className, onCopy) {
-    const button = h("button", { type: "button", class: "small" }, t("action.copy"));
-    const said = h("span", { class: "off-screen", role: "status" });
-    button.addEventListener("click", async () => {
-        const done = await copy(text);
-        setText(button, done ? t("action.copied") : t("action.copy"));
-        setText(said, done ? t("action.copied") : t("action.copyFailed"));
-        onCopy?.();
-    });
-    return h("div", { class: `copyable ${className}` }, h("code", {}, text), button, said);
-}
-
 function showOnce(made, title) {
     const { device, secret, certificate } = made;
     return dialog(
@@ -360,14 +348,14 @@ export function deviceView(memory, clientId) {
         h("h2", {}, t("device.history")),
         list.node,
         none,
-        deviceServices(memory, clientId),
+        deviceServices(memory, clientId, tunnelPart(clientId)),
     );
     const gone = h("p", { class: "empty-line" }, t("device.gone"));
     const node = h(
         "div",
         {},
         h("a", { class: "back", href: "#/devices" }, t("device.back")),
-        h("div", { class: "page-head" }, heading, h("div", { class: "actions" }, renew, remove)),
+        h("div", { class: "page-head" }, heading, h("div", { class: "actions", "data-needs": "administer" }, renew, remove)),
         content,
         gone,
     );

@@ -23,8 +23,8 @@ function firmwareRow(remove) {
     const copySum = h("button", { type: "button", class: "small" }, t("action.copy"));
     const signer = h("code", { class: "md5" });
     const added = timeCell("when");
-    const order = h("a", { class: "button small" }, t("firmware.order"));
-    const drop = h("button", { type: "button", class: "small danger" }, t("firmware.remove"));
+    const order = h("a", { class: "button small", "data-needs": "order" }, t("firmware.order"));
+    const drop = h("button", { type: "button", class: "small danger", "data-needs": "order" }, t("firmware.remove"));
     let item;
     drop.addEventListener("click", () => remove(item));
     copySum.addEventListener("click", async () => {
@@ -67,7 +67,7 @@ export function firmwareView(memory) {
     const limit = h("p", { class: "quiet" });
     const zone = h(
         "div",
-        { class: "drop" },
+        { class: "drop", "data-needs": "order" },
         h("p", { class: "drop-title" }, t("firmware.drop")),
         h("p", { class: "quiet" }, t("firmware.or")),
         choose,

@@ -47,6 +47,19 @@ export const call = (method, path, body) =>
 /// Sends a file as it is.
 export const post = (path, file) => ask("POST", path, "application/octet-stream", file);
 
+/// What is no JSON: whether the answer is a good one, and its text.
+export async function plain(address) {
+    let answer;
+    try {
+        answer = await fetch(address);
+        const text = await answer.text();
+        if (answer.status === 401) onUnauthorized();
+        return { ok: answer.ok, text };
+    } catch {
+        throw new Problem(0, t("error.unreachable"));
+    }
+}
+
 /// Asks for every page of a list; the answer is the first one with the entries of all.
 export async function callAll(path, list) {
     const answer = await call("GET", path);

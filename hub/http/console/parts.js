@@ -1,6 +1,6 @@
 // Pieces that several views show.
 
-import { download, h, setClass, setText } from "./dom.js";
+import { copy, download, h, setClass, setText } from "./dom.js";
 import { fullTime, has, number, t, time } from "./i18n.js";
 import { store } from "./store.js";
 
@@ -190,6 +190,19 @@ export function addresses() {
             ),
         h("p", { class: "hint" }, t("address.hint")),
     );
+}
+
+/// A text with a button that copies it.
+export function copyable(text, className, onCopy) {
+    const button = h("button", { type: "button", class: "small" }, t("action.copy"));
+    const said = h("span", { class: "off-screen", role: "status" });
+    button.addEventListener("click", async () => {
+        const done = await copy(text);
+        setText(button, done ? t("action.copied") : t("action.copy"));
+        setText(said, done ? t("action.copied") : t("action.copyFailed"));
+        onCopy?.();
+    });
+    return h("div", { class: `copyable ${className}` }, h("code", {}, text), button, said);
 }
 
 /// A table whose cells say what they are, also where the page is too narrow for columns.

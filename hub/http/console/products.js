@@ -29,7 +29,7 @@ function registrationPart(memory, product) {
     onPress(change, turn, problem.show);
     return part(
         t("registration.title"),
-        [h("p", { class: "hint" }, t("registration.hint")), state, secretLine, problem.node, h("div", { class: "form-foot" }, change)],
+        [h("p", { class: "hint" }, t("registration.hint")), state, secretLine, problem.node, h("div", { class: "form-foot", "data-needs": "administer" }, change)],
         async () => {
             const answer = await call("GET", path("products"));
             enabled = answer.products.find((one) => one.product_id === product)?.registration ?? false;
@@ -46,7 +46,7 @@ function configPart(memory, product) {
     const push = h("button", { type: "button" }, t("config.push"));
     const list = table(t("config.devices"), [[t("config.device"), "c-name"], [t("config.version"), "c-versions"], [t("config.told"), "c-when"]]);
     const facts = h("dl", { class: "facts" }, h("div", {}, h("dt", {}, t("config.version")), version), h("div", {}, h("dt", {}, t("config.state")), enabled), h("div", {}, h("dt", {}, t("service.changed")), h("dd", {}, when.node)));
-    const actions = h("div", { class: "form-foot" }, push, change);
+    const actions = h("div", { class: "form-foot", "data-needs": "order" }, push, change);
     let config = null;
     let edited = false;
     const show = (devices) => {
@@ -82,12 +82,13 @@ function configPart(memory, product) {
         memory.say(t("config.sent", { n: answer.sent }));
         await load();
     };
-    const form = textForm(t("config.text"), t("config.textHint"), t("config.publish"), async (text) => {
+    const publish = async (text) => {
         objectIn(text);
         const answer = await call("POST", path("configs", product), { payload: text });
         edited = false;
         await told(answer);
-    });
+    };
+    const form = textForm(t("config.text"), t("config.textHint"), t("config.publish"), publish, { shows: true });
     form.input.addEventListener("input", () => {
         edited = true;
     });
@@ -107,7 +108,9 @@ function broadcastPart(product) {
         const { devices, sent } = await call("POST", path("broadcasts"), { product_id: product, payload: { text } });
         setText(result, t("broadcast.sent", { n: sent, devices }));
     });
-    return part(t("broadcast.title"), [form.node, result]);
+    const node = part(t("broadcast.title"), [form.node, result]);
+    node.dataset.needs = "order";
+    return node;
 }
 
 export function productsView(memory) {

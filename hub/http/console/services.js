@@ -5,6 +5,7 @@ import { call, path, post } from "./hub.js";
 import { attempt, busy, field, h, onPress, problemBox, setText } from "./dom.js";
 import { exactSize, has, size, t } from "./i18n.js";
 import { cell, headCell, onlineMark, row, table, timeCell } from "./parts.js";
+import { may } from "./roles.js";
 
 /// A part that folds. `content` is filled by `load`, which is called with each opening, where there is something to ask for.
 export function part(title, content, load) {
@@ -22,10 +23,12 @@ export function part(title, content, load) {
     return node;
 }
 
-/// A form with one text and one button. `send(text)` may throw what is then said below the text.
-export function textForm(label, hint, action, send, { start = "", rows = 4 } = {}) {
+/// A form with one text and one button, for those with the role `needs`. `send(text)` may throw what is then said
+/// below the text. One that `shows` something is there for all, to be read.
+export function textForm(label, hint, action, send, { start = "", rows = 4, needs = "order", shows = false } = {}) {
     const text = field(label, h("textarea", { rows: String(rows), spellcheck: "false" }), { hint, wide: true });
     text.input.value = start;
+    text.input.readOnly = !may(needs);
     const submit = h("button", { type: "submit", class: "primary" }, action);
     const work = async () => {
         try {
@@ -39,6 +42,7 @@ export function textForm(label, hint, action, send, { start = "", rows = 4 } = {
         "form",
         {
             novalidate: true,
+            "data-needs": !shows && needs,
             on: {
                 submit: (event) => {
                     event.preventDefault();
@@ -47,7 +51,7 @@ export function textForm(label, hint, action, send, { start = "", rows = 4 } = {
             },
         },
         text.node,
-        h("div", { class: "form-foot" }, submit),
+        h("div", { class: "form-foot", "data-needs": needs }, submit),
     );
     return { node, input: text.input };
 }
@@ -127,7 +131,7 @@ function gatewayPart(memory, clientId) {
             ...devices.map((device) => {
                 const online = onlineMark();
                 online.set(device.online);
-                const unbind = h("button", { type: "button", class: "small danger", "aria-label": t("gateway.unbindLabel", { name: device.device_name }) }, t("gateway.unbind"));
+                const unbind = h("button", { type: "button", class: "small danger", "data-needs": "administer", "aria-label": t("gateway.unbindLabel", { name: device.device_name }) }, t("gateway.unbind"));
                 const drop = async () => {
                     await call("DELETE", path("gateways", clientId, "devices", device.client_id));
                     await load();
@@ -149,7 +153,7 @@ function gatewayPart(memory, clientId) {
             form.input.value = "";
             await load();
         },
-        { rows: 1 },
+        { rows: 1, needs: "administer" },
     );
     return part(t("gateway.title"), [list.node, none, form.node], load);
 }
@@ -210,7 +214,7 @@ function resourcePart(memory, clientId) {
         await load();
     };
     submit.addEventListener("click", () => busy(submit, send));
-    return part(t("resource.title"), [list.node, none, picker.node, h("div", { class: "form-foot" }, submit)], load);
+    return part(t("resource.title"), [list.node, none, h("div", { "data-needs": "order" }, picker.node, h("div", { class: "form-foot" }, submit))], load);
 }
 
 const LEVELS = ["off", "error", "warn", "info", "debug"];
@@ -218,7 +222,7 @@ const LEVELS = ["off", "error", "warn", "info", "debug"];
 const LINES = 500;
 
 function logPart(memory, clientId) {
-    const level = field(t("log.level"), h("select", {}, LEVELS.map((name, number) => h("option", { value: String(number) }, t(`log.${name}`)))), { hint: t("log.levelHint") });
+    const level = field(t("log.level"), h("select", { disabled: !may("order") }, LEVELS.map((name, number) => h("option", { value: String(number) }, t(`log.${name}`)))), { hint: t("log.levelHint") });
     const lines = h("pre", { class: "document log", tabindex: "0", "aria-label": t("log.title") });
     const none = h("p", { class: "empty-line" }, t("log.none"));
     const load = async () => {
@@ -242,10 +246,11 @@ function logPart(memory, clientId) {
         await load();
     };
     onPress(clear, forget, (text) => text && memory.say(text));
-    return part(t("log.title"), [level.node, lines, none, h("div", { class: "form-foot" }, clear)], load);
+    return part(t("log.title"), [level.node, lines, none, h("div", { class: "form-foot", "data-needs": "order" }, clear)], load);
 }
 
-/// The parts of one device.
-export function deviceServices(memory, clientId) {
-    return h("section", { class: "services" }, h("h2", {}, t("service.title")), shadowPart(memory, clientId), requestPart(clientId), gatewayPart(memory, clientId), resourcePart(memory, clientId), logPart(memory, clientId));
+/// The parts of one device; `others` stand last.
+export function deviceServices(memory, clientId, ...others) {
+    const parts = [shadowPart(memory, clientId), requestPart(clientId), gatewayPart(memory, clientId), resourcePart(memory, clientId), logPart(memory, clientId)];
+    return h("section", { class: "services" }, h("h2", {}, t("service.title")), parts, others);
 }

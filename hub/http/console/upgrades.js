@@ -93,7 +93,7 @@ export function upgradesView(memory) {
     const node = h(
         "div",
         {},
-        h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, t("upgrades.title")), h("a", { class: "button primary", href: "#/upgrades/new" }, t("upgrades.new"))),
+        h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, t("upgrades.title")), h("a", { class: "button primary", href: "#/upgrades/new", "data-needs": "order" }, t("upgrades.new"))),
         start,
         lists,
     );
@@ -143,8 +143,8 @@ export function upgradeView(memory, id) {
     memory.search ??= "";
     openJobs(id);
     const heading = h("h1", { tabindex: "-1" });
-    const stop = h("button", { type: "button", class: "danger", on: { click: () => busy(stop, cancel) } }, t("upgrade.stop"));
-    const again = h("button", { type: "button", on: { click: orderAgain } }, t("upgrade.again"));
+    const stop = h("button", { type: "button", class: "danger", "data-needs": "order", on: { click: () => busy(stop, cancel) } }, t("upgrade.stop"));
+    const again = h("button", { type: "button", "data-needs": "order", on: { click: orderAgain } }, t("upgrade.again"));
     const facts = h("dl", { class: "facts" });
     const progress = stack();
     const standing = h("p", { class: "note" }, t("upgrades.standingText"));

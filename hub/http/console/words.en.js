@@ -1,6 +1,10 @@
 // What the console says, in English.
 
+import { HUB } from "./words.hub.en.js";
+
 export const EN = {
+    ...HUB,
+
     "app.name": "IoT Hub",
     "app.skip": "Skip to content",
     "app.nav": "Main",
@@ -12,6 +16,7 @@ export const EN = {
     "nav.devices": "Devices",
     "nav.firmware": "Firmware",
     "nav.products": "Products",
+    "nav.hub": "Hub",
 
     "link.live": "Live",
     "link.lost": "Connection to the hub lost. Trying again… What you see may be out of date.",
@@ -33,12 +38,12 @@ export const EN = {
     "error.status": "The hub answered with status {status}.",
 
     "login.title": "Sign in",
-    "login.text": "This console needs the token the hub was started with.",
+    "login.text": "This console needs a token: yours, or the one the hub was started with.",
     "login.token": "Token",
     "login.submit": "Sign in",
     "login.missing": "Enter the token.",
-    "login.wrong": "This is not the hub's token.",
-    "login.hint": "It stands in the file given by --console-token-file, or in HUB_CONSOLE_TOKEN.",
+    "login.wrong": "The hub knows no such token.",
+    "login.hint": "Yours was shown when you were added; the hub's stands in the file given by --console-token-file, or in HUB_CONSOLE_TOKEN.",
 
     "state.waiting": "Waiting",
     "state.sent": "Sent",

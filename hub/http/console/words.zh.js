@@ -1,6 +1,10 @@
 // What the console says, in Chinese.
 
+import { HUB } from "./words.hub.zh.js";
+
 export const ZH = {
+    ...HUB,
+
     "app.name": "IoT Hub",
     "app.skip": "跳到正文",
     "app.nav": "主导航",
@@ -12,6 +16,7 @@ export const ZH = {
     "nav.devices": "设备",
     "nav.firmware": "固件",
     "nav.products": "产品",
+    "nav.hub": "Hub",
 
     "link.live": "实时",
     "link.lost": "与 Hub 的连接已断开，正在重连……页面内容可能不是最新的。",
@@ -33,12 +38,12 @@ export const ZH = {
     "error.status": "Hub 返回状态码 {status}。",
 
     "login.title": "登录",
-    "login.text": "访问此控制台需要启动 Hub 时设置的令牌。",
+    "login.text": "访问此控制台需要令牌：您自己的，或启动 Hub 时设置的。",
     "login.token": "令牌",
     "login.submit": "登录",
     "login.missing": "请输入令牌。",
-    "login.wrong": "令牌不正确。",
-    "login.hint": "令牌在 --console-token-file 指定的文件或环境变量 HUB_CONSOLE_TOKEN 中。",
+    "login.wrong": "Hub 不认识此令牌。",
+    "login.hint": "您的令牌在添加用户时显示过；Hub 的令牌在 --console-token-file 指定的文件或环境变量 HUB_CONSOLE_TOKEN 中。",
 
     "state.waiting": "待升级",
     "state.sent": "已下发",
