@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, mpsc, Notify};
 
 use crate::devices;
 use crate::events::{DeviceRow, Event};
+use crate::handed_out::HandedOut;
 use crate::metrics::Meter;
 use crate::model::{Change, Problem, ProblemKind, Scope};
 use crate::ota::{self, Outgoing};
@@ -64,6 +65,8 @@ pub struct Hub {
     /// Held from looking whether a job is unfinished until its command has gone out: a device hears the commands of
     /// several orders in the orders' sequence.
     pub(crate) sending: Mutex<()>,
+    /// Commands that somebody else's broker has not acknowledged yet.
+    pub(crate) handed_out: HandedOut,
     /// Rings when a device has answered a request.
     pub(crate) answers: Notify,
     /// Devices that a gateway has said are there, with the gateway: as long as its connection lasts.
@@ -106,6 +109,7 @@ impl Hub {
             swept: Mutex::default(),
             notifying: Mutex::default(),
             sending: Mutex::default(),
+            handed_out: HandedOut::default(),
             answers: Notify::new(),
             behind: Mutex::default(),
         }
@@ -113,8 +117,17 @@ impl Hub {
 
     /// Sends a message; false where it certainly reaches nobody.
     pub(crate) fn send(&self, message: Outgoing) -> bool {
+        self.send_message(message, None)
+    }
+
+    /// The same for the command of a job.
+    pub(crate) fn send_message(&self, message: Outgoing, job: Option<i64>) -> bool {
         let qos = if message.acknowledged { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-        let sent = self.downlink.send(Publish::new(message.topic, qos, message.payload));
+        let message = Publish::new(message.topic, qos, message.payload);
+        let sent = match job {
+            Some(job) => self.downlink.send_command(message, job),
+            None => self.downlink.send(message),
+        };
         if !sent && self.downlink.is_shared() {
             self.warn("the broker does not keep up: a message was dropped");
         }

@@ -21,6 +21,7 @@ pub mod events;
 pub mod firmware;
 pub mod folder;
 pub mod gateway;
+mod handed_out;
 pub mod hub;
 pub mod messaging;
 pub mod metrics;

@@ -15,6 +15,7 @@ use rumqttc::mqttbytes::v4::Publish;
 
 use crate::devices::Device;
 use crate::events::Event;
+use crate::handed_out::{due, SWEEP_AFTER_MS};
 use crate::hub::{now_ms, Hub};
 use crate::messaging;
 use crate::metrics::Count;
@@ -28,15 +29,12 @@ use crate::rights;
 
 /// What is kept of a text that a device may have made as long as it likes.
 const MAX_TEXT: usize = 256;
-/// How long a job must have waited before the sweep takes it: longer than its own hub needs.
-const SWEEP_AFTER_MS: u64 = 1000;
-/// On somebody else's broker, a device that says nothing is told again after so long, and so often in all.
-const REPEAT_AFTER_MS: u64 = 60_000;
-const REPEATS: u32 = 3;
 /// Devices that are told in one go.
 const BATCH: usize = 100;
-/// Jobs that are looked at in one go, or in one sweep of an own broker's.
+/// Jobs that are looked at in one sweep of an own broker's.
 const SWEEP: u64 = 5000;
+/// Jobs that are claimed in one go.
+const CLAIM: u64 = 1000;
 
 impl Uplink for Hub {
     fn device_message(&self, client_id: &str, message: &Publish) -> bool {
@@ -46,6 +44,10 @@ impl Uplink for Hub {
             return true;
         }
         false
+    }
+
+    fn broker_has(&self, jobs: &[i64]) {
+        self.told_by_broker(jobs);
     }
 
     fn warn(&self, text: &str) {
@@ -252,7 +254,8 @@ impl Hub {
                 }
             }
             let told = self.send_batch(batch, &firmware)?;
-            if !told.is_empty() {
+            // Somebody else's broker says itself when it has them.
+            if !told.is_empty() && !self.downlink.is_shared() {
                 self.store.set_sent(&told, now_ms())?;
             }
         }
@@ -283,7 +286,36 @@ impl Hub {
         }
         // Before the device can say anything about it.
         self.events.emit(&Event::Ordered { client_id: job.client_id.clone(), version: job.version.clone() });
-        self.send(command)
+        if self.downlink.is_shared() {
+            // Before the broker can acknowledge it.
+            self.handed_out.add(job.id, now_ms());
+        }
+        let sent = self.send_message(command, Some(job.id));
+        if !sent {
+            self.handed_out.remove(job.id);
+        }
+        sent
+    }
+
+    /// Somebody else's broker has the commands of these jobs.
+    fn told_by_broker(&self, jobs: &[i64]) {
+        let kept = self.store.set_sent(jobs, now_ms());
+        jobs.iter().for_each(|job| self.handed_out.remove(*job));
+        let told = kept.and_then(|()| match self.changes.receiver_count() {
+            0 => Ok(()),
+            _ => self.store.jobs(jobs).map(|jobs| self.notify_of_jobs(&jobs)),
+        });
+        if let Err(problem) = told {
+            self.warn(&problem.detail);
+        }
+    }
+
+    /// Says that the jobs whose commands are on their way are still this hub's.
+    fn keep_handed_out(&self, now: u64) -> Result<(), Problem> {
+        match self.handed_out.to_keep(now) {
+            jobs if jobs.is_empty() => Ok(()),
+            jobs => self.store.keep(&jobs, now),
+        }
     }
 
     /// Looks for jobs that nobody has told of: their device came without a report, or another hub left them behind.
@@ -295,17 +327,23 @@ impl Hub {
     }
 
     fn try_sweep(&self, now: u64) -> Result<(), Problem> {
-        let since = now.saturating_sub(SWEEP_AFTER_MS);
         if !self.downlink.is_shared() {
-            return self.sweep_own(since);
+            return self.sweep_own(now.saturating_sub(SWEEP_AFTER_MS));
         }
         // Every hub could tell these devices; one of them takes each job.
         loop {
-            let jobs = self.store.claim(since, now.saturating_sub(REPEAT_AFTER_MS), REPEATS, now, SWEEP)?;
+            // Many may take a while.
+            self.keep_handed_out(now.max(now_ms()))?;
+            if self.handed_out.is_full() {
+                return Ok(());
+            }
+            let mut jobs = self.store.claim(&due(now), now, CLAIM)?;
             self.events.add(Count::Claims, jobs.len() as u64);
             if jobs.is_empty() {
                 return Ok(());
             }
+            // What waits for the broker still need not go out twice.
+            jobs.retain(|job| !self.handed_out.has(job.id));
             self.send_commands(&jobs)?;
             self.notify_of_jobs(&jobs);
         }

@@ -12,7 +12,7 @@ use hub_core::model::{Firmware, Page, Scope};
 use hub_core::ota::message::Progress;
 use hub_core::ports::conformance;
 use hub_core::ports::logs::LogStore;
-use hub_core::ports::store::{NewOrder, Store};
+use hub_core::ports::store::{Due, NewOrder, Store};
 use hub_postgres::{open, Postgres};
 use hub_store::{plans, Records};
 use server::Server;
@@ -102,8 +102,9 @@ fn hubs_that_start_at_once_share_a_database() {
 
     // Each waiting job is taken by one of them.
     let upgrade = order(&one, firmware(&one), 5);
+    let due = Due { waiting: 5, taken: 0, told: 0, tries: 3 };
     let both: Vec<Vec<i64>> = std::thread::scope(|scope| {
-        let claims = [&one, &two].map(|store| scope.spawn(|| store.claim(5, 0, 3, 6, 9).expect("jobs")));
+        let claims = [&one, &two].map(|store| scope.spawn(|| store.claim(&due, 6, 9).expect("jobs")));
         claims.map(|claim| claim.join().expect("jobs").iter().map(|job| job.id).collect()).into()
     });
     let all: BTreeSet<i64> = both.iter().flatten().copied().collect();

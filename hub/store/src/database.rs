@@ -16,7 +16,7 @@ use hub_core::model::{
 };
 use hub_core::ota::message::Progress;
 use hub_core::ota::rules;
-use hub_core::ports::store::{Credential, NewOrder, Outcome, Store, Stored, Told, Touched, Waiting};
+use hub_core::ports::store::{Credential, Due, NewOrder, Outcome, Store, Stored, Told, Touched, Waiting};
 use hub_core::problems;
 use upgrades::NewUpgrade;
 
@@ -269,7 +269,7 @@ impl<E: Engine> Store for Records<E> {
                 return Ok((None, touched));
             };
             let (id, _) = upgrades::add_job(db, upgrade_id, client_id, Some(version), now)?;
-            let job = upgrades::job(db, id)?;
+            let job = upgrades::take(db, &[id], now)?.pop();
             job.iter().for_each(|job| touched.job(job));
             Ok((job, touched))
         })
@@ -301,8 +301,12 @@ impl<E: Engine> Store for Records<E> {
         self.engine.read(|db| upgrades::waiting(db, before, after, limit))
     }
 
-    fn claim(&self, before: u64, told_before: u64, tries: u32, now: u64, limit: u64) -> Outcome<Vec<Job>> {
-        self.engine.write(Writer::Hub, |db| upgrades::claim(db, before, told_before, tries, now, limit))
+    fn claim(&self, due: &Due, now: u64, limit: u64) -> Outcome<Vec<Job>> {
+        self.engine.write(Writer::Hub, |db| upgrades::claim(db, due, now, limit))
+    }
+
+    fn keep(&self, jobs: &[i64], now: u64) -> Outcome<()> {
+        self.engine.write(Writer::Hub, |db| upgrades::keep(db, jobs, now))
     }
 
     fn changes(&self, touched: &Touched) -> Outcome<Vec<Change>> {

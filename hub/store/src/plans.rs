@@ -9,7 +9,7 @@ use super::Records;
 use hub_core::messaging::model::ConfigDevice;
 use hub_core::model::{DeviceFilter, Page, Proof, Scope};
 use hub_core::ports::messaging::NewRrpc;
-use hub_core::ports::store::{Credential, NewOrder, Outcome, Store};
+use hub_core::ports::store::{Credential, Due, NewOrder, Outcome, Store};
 use hub_core::ports::tags::Tagged;
 
 /// How an engine is asked for a plan.
@@ -171,7 +171,8 @@ fn people(store: &dyn Store) -> Outcome<()> {
         let first = store.claim_first(id, 5, NOW)?;
         store.set_sent(&first.iter().map(|job| job.id).collect::<Vec<_>>(), NOW)?;
         store.waiting(NOW, (0, 0), 5)?;
-        store.claim(NOW, NOW, 3, NOW, 5)?;
+        let jobs = store.claim(&DUE, NOW, 5)?;
+        store.keep(&jobs.iter().map(|job| job.id).collect::<Vec<_>>(), NOW)?;
         store.upgrade(id)?;
         store.cancel_upgrade(id, NOW)?;
     }
@@ -193,6 +194,9 @@ fn people(store: &dyn Store) -> Outcome<()> {
     Ok(())
 }
 
+/// Everything that waits or was told.
+const DUE: Due = Due { waiting: NOW, taken: NOW, told: NOW, tries: 3 };
+
 /// What one device does, and what is done with it.
 fn one_device(store: &dyn Store) -> Outcome<()> {
     let (id, other, named) = ("P1d150000", "P1d150001", ["P1d150000".to_owned()]);
@@ -208,7 +212,7 @@ fn one_device(store: &dyn Store) -> Outcome<()> {
     };
     let (upgrade, touched) = store.add_order(&order, NOW)?;
     store.changes(&touched)?;
-    let jobs = store.claim(NOW, NOW, 3, NOW, 5)?;
+    let jobs = store.claim(&DUE, NOW, 5)?;
     store.set_sent(&jobs.iter().map(|job| job.id).collect::<Vec<_>>(), NOW)?;
     let (_, touched) = store.report_version(id, "P1", "1.0", NOW)?;
     store.changes(&touched)?;

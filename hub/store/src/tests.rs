@@ -12,7 +12,7 @@ use super::*;
 use hub_core::devices::{Device, Devices};
 use hub_core::model::{DeviceFilter, Firmware, Page, Problem, ProblemKind, Scope, State};
 use hub_core::ports::conformance;
-use hub_core::ports::store::{Store, Touched};
+use hub_core::ports::store::{Due, Store, Touched};
 use upgrades::NewUpgrade;
 
 struct Place {
@@ -234,7 +234,8 @@ fn a_later_job_ends_the_one_before() {
 
     change(&store, |db| upgrades::set_sent(db, &[later], 13));
     change(&store, |db| upgrades::set_sent(db, &[job], 13));
-    let claim = |told_before, tries| change(&store, |db| upgrades::claim(db, 0, told_before, tries, 13, 9));
+    let claim =
+        |told, tries| change(&store, |db| upgrades::claim(db, &Due { waiting: 0, taken: 0, told, tries }, 13, 9));
     assert!(claim(13, 1).is_empty());
     assert!(claim(12, 2).is_empty());
     assert_eq!(claim(13, 2).iter().map(|job| (job.id, job.updated_at)).collect::<Vec<_>>(), [(later, 13)]);

@@ -7,7 +7,7 @@ use super::reach::{end_of, Reached};
 use super::values::{json, nonsense, params, Param, Row};
 use hub_core::model::{Counts, Job, Page, Scope, Upgrade};
 use hub_core::ota::rules::Standing;
-use hub_core::ports::store::{Touched, Waiting, TOLD_ONE_BY_ONE};
+use hub_core::ports::store::{Due, Touched, Waiting, TOLD_ONE_BY_ONE};
 
 /// Columns and tables of [`job_row`].
 pub(super) const JOB: &str = "j.id, j.upgrade_id, j.client_id, j.from_version, f.version, j.state, j.percent,
@@ -32,11 +32,6 @@ pub(super) fn job_row(row: &mut Row) -> Work<Job> {
 
 fn jobs(db: &dyn Session, rest: &str, params: &[Param<'_>]) -> Work<Vec<Job>> {
     db.all(&format!("SELECT {JOB} {rest}"), params, job_row)
-}
-
-/// The job with this id.
-pub fn job(db: &dyn Session, id: i64) -> Work<Option<Job>> {
-    db.one(&format!("SELECT {JOB} WHERE j.id = ?1"), params![id], job_row)
 }
 
 /// The jobs with these ids, by id.
@@ -109,24 +104,25 @@ const WAITING: &str = "j.state = 'waiting' AND j.state IN ('waiting', 'sent')";
 const OPEN: &str = "state IN ('waiting', 'sent', 'downloading', 'burning')";
 const SENT: &str = "j.state = 'sent' AND j.state IN ('waiting', 'sent')";
 
-/// Takes so many jobs that wait since `before`, and so many of those told at `told_before` or earlier and fewer than `tries`
-/// times whose devices have not reported since.
-pub fn claim(db: &dyn Session, before: u64, told_before: u64, tries: u32, now: u64, limit: u64) -> Work<Vec<Job>> {
+/// Takes so many jobs that wait, and so many that were told.
+pub fn claim(db: &dyn Session, due: &Due, now: u64, limit: u64) -> Work<Vec<Job>> {
     let ids = |condition: &str, params: &[Param<'_>]| {
         let not_taken = db.dialect().not_taken;
         let sql = format!("SELECT j.id FROM jobs j WHERE {condition} ORDER BY j.updated_at, j.id LIMIT ?1 {not_taken}");
         db.all(&sql, params, |row| row.take::<i64>(0))
     };
-    let mut taken = ids(&format!("{WAITING} AND j.updated_at <= ?2"), params![limit, before])?;
+    // Those that a hub has taken have another time than that of their order.
+    let waiting = format!("{WAITING} AND j.updated_at <= ?2 AND (j.updated_at <= j.created_at OR j.updated_at <= ?3)");
+    let mut taken = ids(&waiting, params![limit, due.waiting, due.taken])?;
     let told = format!("{SENT} AND j.updated_at <= ?2 AND j.tries < ?3");
-    taken.extend(ids(&told, params![limit, told_before, tries])?);
+    taken.extend(ids(&told, params![limit, due.told, due.tries])?);
     take(db, &taken, now)
 }
 
 /// Takes so many jobs of an order that was just added.
 pub fn claim_first(db: &dyn Session, upgrade_id: i64, limit: u64, now: u64) -> Work<Vec<Job>> {
     let not_taken = db.dialect().not_taken;
-    // Those that another hub has taken have another time.
+    // As for `claim`.
     let sql = format!(
         "SELECT j.id FROM jobs j WHERE j.upgrade_id = ?1 AND j.state = 'waiting' AND j.updated_at <= j.created_at
          ORDER BY j.client_id LIMIT ?2 {not_taken}"
@@ -135,16 +131,29 @@ pub fn claim_first(db: &dyn Session, upgrade_id: i64, limit: u64, now: u64) -> W
     take(db, &taken, now)
 }
 
-fn take(db: &dyn Session, ids: &[i64], now: u64) -> Work<Vec<Job>> {
+/// Takes these jobs.
+pub fn take(db: &dyn Session, ids: &[i64], now: u64) -> Work<Vec<Job>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
+    mark(db, ids, "('waiting', 'sent')", now)?;
+    jobs_of(db, ids)
+}
+
+/// Keeps jobs that were taken, and that wait still, from other hubs for another while.
+pub fn keep(db: &dyn Session, ids: &[i64], now: u64) -> Work<()> {
+    mark(db, ids, "('waiting')", now)
+}
+
+/// Gives jobs in these states the time of one that is taken now.
+fn mark(db: &dyn Session, ids: &[i64], states: &str, now: u64) -> Work<()> {
     let sql = format!(
-        "UPDATE jobs SET updated_at = CASE WHEN created_at < ?2 THEN ?2 ELSE created_at + 1 END WHERE id IN {}",
+        "UPDATE jobs SET updated_at = CASE WHEN created_at < ?2 THEN ?2 ELSE created_at + 1 END
+         WHERE id IN {} AND state IN {states}",
         db.dialect().numbers
     );
     db.execute(&sql, params![&json(ids), now])?;
-    jobs_of(db, ids)
+    Ok(())
 }
 
 /// Adds a job that waits and returns its id. The device's unfinished one, if there is one, is called off and returned.

@@ -20,8 +20,10 @@ use brokers::Brokers;
 use common::console::Console;
 use common::{firmware, Desk, Hub, PATIENCE, PRODUCT};
 use device::{Counts, Device, Fleet, NEXT};
+use rustix::process::{kill_process, Pid, Signal};
 use serde_json::json;
 use server::Server;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
 /// Many devices report again less often, as each does in the field.
@@ -35,6 +37,24 @@ fn start(desk: &Desk, server: &Server, brokers: &Brokers) -> Hub {
     command.args(["run", "--json", "--state", "hubs", "--database", &server.url("public"), "--scheme", "http"]);
     command.args(["--coap", "off", "--coap-psk", "off", "--coap-cert", "off", "--broker", &brokers.url()]);
     Hub::launch(command)
+}
+
+/// Adds so many devices.
+fn enrol(server: &Server, devices: usize) {
+    server.sql(&format!(
+        "INSERT INTO devices (client_id, product_id, device_name) SELECT '{PRODUCT}' || name, '{PRODUCT}', name FROM
+         (SELECT 'd' || lpad(CAST(i AS TEXT), 5, '0') AS name FROM generate_series(0, {}) i) names; ANALYZE",
+        devices - 1
+    ));
+}
+
+/// Connects them.
+fn connect(fleet: &Arc<Fleet>, devices: usize) -> Runtime {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
+    for number in 0..devices {
+        runtime.spawn(Device::new(fleet.clone(), number).live());
+    }
+    runtime
 }
 
 /// kill -9; what it had in memory at most.
@@ -106,11 +126,7 @@ fn upgrade(desk: &Desk, mut brokers: Brokers, few: usize) {
     let patience = PATIENCE * 4 + again * 2;
     let server = Server::start();
     let (mut here, there) = (start(desk, &server, &brokers), start(desk, &server, &brokers));
-    server.sql(&format!(
-        "INSERT INTO devices (client_id, product_id, device_name) SELECT '{PRODUCT}' || name, '{PRODUCT}', name FROM
-         (SELECT 'd' || lpad(CAST(i AS TEXT), 5, '0') AS name FROM generate_series(0, {}) i) names; ANALYZE",
-        devices - 1
-    ));
+    enrol(&server, devices);
     let console = Console::of(&there);
     let firmware = console.upload(&format!("product_id={PRODUCT}&version={NEXT}"), &firmware()).good(201);
 
@@ -119,10 +135,7 @@ fn upgrade(desk: &Desk, mut brokers: Brokers, few: usize) {
     let (pause, may_end, counts) = (again / 20, Semaphore::new(0), Counts::default());
     let fleet = Arc::new(Fleet { addresses, tls, again, pause, may_end, counts });
     let counts = &fleet.counts;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
-    for number in 0..devices {
-        runtime.spawn(Device::new(fleet.clone(), number).live());
-    }
+    let _runtime = connect(&fleet, devices);
     let all = devices as u64;
     let storm = wait("devices that are there", patience, || counts.there.read(), all);
     println!("{devices} devices by {by} are there after {storm:.1?}: {} reports", counts.reports.read());
@@ -209,4 +222,38 @@ fn upgrade(desk: &Desk, mut brokers: Brokers, few: usize) {
     assert_eq!(counts.told_again(), BTreeMap::new(), "devices that were told again, how often");
     let jobs = "SELECT count(*) || ' ' || count(DISTINCT client_id) || ' ' || count(*) FILTER (WHERE state = 'done') FROM jobs";
     assert_eq!(server.sql(jobs).trim(), format!("{all} {all} {all}"));
+}
+
+#[test]
+fn what_a_killed_hub_had_not_told_another_one_tells_within_seconds() {
+    let devices = 200;
+    let (server, desk) = (Server::start(), Desk::with_devices(&[]));
+    let brokers = Brokers::mosquitto(&desk);
+    let (here, there) = (start(&desk, &server, &brokers), start(&desk, &server, &brokers));
+    enrol(&server, devices);
+    let firmware = Console::of(&there).upload(&format!("product_id={PRODUCT}&version={NEXT}"), &firmware()).good(201);
+    let (addresses, tls) = brokers.way(false);
+    // They only listen: nothing but a command brings one along.
+    let (again, may_end) = (Duration::from_secs(3600), Semaphore::new(devices));
+    let fleet = Arc::new(Fleet { addresses, tls, again, pause: PATIENCE / 100, may_end, counts: Counts::default() });
+    let _runtime = connect(&fleet, devices);
+    let (all, counts) = (devices as u64, &fleet.counts);
+    wait("devices that are there", PATIENCE, || counts.there.read(), all);
+
+    // The broker takes nothing, so most commands are in the hub's memory when it dies.
+    let broker = brokers.ids().first().and_then(|id| Pid::from_raw(i32::try_from(*id).ok()?)).expect("a process");
+    kill_process(broker, Signal::STOP).expect("stopped");
+    let order = json!({ "firmware_id": firmware["id"], "scope": "all" });
+    let order = Console::of(&here).post("/api/upgrades", &order).good(201);
+    kill(here);
+    let begin = Instant::now();
+    kill_process(broker, Signal::CONT).expect("going on");
+    let (console, upgrade) = (Console::of(&there), format!("/api/upgrades/{}", order["id"]));
+    let done = || console.get(&upgrade).good(200)["upgrade"]["counts"]["done"].as_u64().expect("a count");
+    // Less than the minute after which a silent device is told again.
+    wait("jobs done", PATIENCE, done, all);
+    println!("all done {:.1?} after the hub was killed; {} commands", begin.elapsed(), counts.commands.read());
+    assert_eq!(counts.told_again(), BTreeMap::new(), "devices that were told again, how often");
+    let jobs = "SELECT count(*) || ' ' || count(*) FILTER (WHERE state = 'done') FROM jobs";
+    assert_eq!(server.sql(jobs).trim(), format!("{all} {all}"));
 }

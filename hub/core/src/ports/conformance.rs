@@ -8,7 +8,7 @@ use std::any::Any;
 use super::figures::Orders;
 use super::messaging::NewRrpc;
 use super::resources::ResourceReport;
-use super::store::{Credential, NewOrder, Store, Touched};
+use super::store::{Credential, Due, NewOrder, Store, Touched};
 use crate::devices::Devices;
 use crate::messaging::model::{ConfigDevice, Payload, RrpcState};
 use crate::messaging::rrpc::Answer;
@@ -191,6 +191,10 @@ fn reports(store: &dyn Store) {
     store.add_device("P1c", "P1", "c", &mut key).expect("added");
     let (tell, _) = store.report_version("P1c", "P1", "1.0", 12).expect("kept");
     assert_eq!(tell.map(|job| job.upgrade_id), Some(upgrade));
+    // The hub that was told takes it.
+    let due = |taken| Due { waiting: 20, taken, told: 0, tries: 2 };
+    assert_eq!(store.claim(&due(12), 20, 9).expect("jobs"), []);
+    assert_eq!(store.claim(&due(13), 20, 9).expect("jobs").len(), 1);
 }
 
 fn claims(store: &dyn Store) {
@@ -201,16 +205,22 @@ fn claims(store: &dyn Store) {
     assert_eq!(all.iter().map(|job| job.client_id.as_str()).collect::<Vec<_>>(), ["P1a", "P1b"]);
     assert_eq!((waiting(5, (0, 0), 1), waiting(5, all[0].at, 9)), (all[..1].to_vec(), all[1..].to_vec()));
     let ids = |jobs: Result<Vec<Job>, Problem>| jobs.expect("jobs").iter().map(|job| job.id).collect::<Vec<_>>();
+    let due = |waiting, taken, told| Due { waiting, taken, told, tries: 2 };
     let first = ids(store.claim_first(upgrade, 1, 5));
     // Whoever comes next finds the other one, and who comes after that none.
-    let second = ids(store.claim(5, 0, 3, 6, 1));
+    let second = ids(store.claim(&due(9, 0, 0), 6, 1));
     assert_eq!((first.len(), second.len(), first == second), (1, 1, false));
-    assert_eq!((ids(store.claim_first(upgrade, 9, 6)), ids(store.claim(5, 0, 3, 6, 9))), (vec![], vec![]));
+    assert_eq!((ids(store.claim_first(upgrade, 9, 6)), ids(store.claim(&due(9, 5, 0), 6, 9))), (vec![], vec![]));
+    // Unless those who have them are dead.
+    store.keep(&first, 8).expect("kept");
+    assert_eq!(ids(store.claim(&due(9, 7, 0), 9, 9)), second);
+    assert_eq!(ids(store.claim(&due(9, 8, 0), 9, 9)), first);
     let both = [first, second].concat();
-    store.set_sent(&both, 7).expect("kept");
-    assert_eq!(ids(store.claim(0, 7, 2, 8, 9)).len(), 2);
-    store.set_sent(&both, 9).expect("kept");
-    assert!(ids(store.claim(0, 9, 2, 10, 9)).is_empty());
+    store.set_sent(&both, 10).expect("kept");
+    store.keep(&both, 20).expect("they wait no more");
+    assert_eq!(ids(store.claim(&due(20, 20, 10), 11, 9)).len(), 2);
+    store.set_sent(&both, 12).expect("kept");
+    assert!(ids(store.claim(&due(20, 20, 12), 13, 9)).is_empty());
 }
 
 /// Whom an order reaches is worked out by the database as it is by the rules.

@@ -27,6 +27,9 @@ pub trait Downlink: Send + Sync {
     /// Sends a message; false where it certainly reaches nobody.
     fn send(&self, message: Publish) -> bool;
 
+    /// Sends the command of a job. On a way that is shared, [`Uplink::broker_has`] says when it is there.
+    fn send_command(&self, message: Publish, job: i64) -> bool;
+
     /// Passes on what a device has published to the devices that have subscribed to it.
     fn pass_on(&self, message: &Publish);
 
@@ -79,6 +82,9 @@ pub trait Uplink: Send + Sync {
     /// A device has published a message. True: it has been dealt with, so it may be acknowledged. False: what it says
     /// could not be kept (the disk may be full), so the device must go on saying it.
     fn device_message(&self, client_id: &str, message: &Publish) -> bool;
+
+    /// Somebody else's broker has acknowledged the commands of these jobs.
+    fn broker_has(&self, jobs: &[i64]);
 
     /// Something a person should know.
     fn warn(&self, text: &str);

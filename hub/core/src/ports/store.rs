@@ -112,6 +112,19 @@ pub struct Waiting {
     pub client_id: String,
 }
 
+/// Which jobs a hub may take that shares the devices with others. All times are in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    /// Those that wait since then or longer.
+    pub waiting: u64,
+    /// Those that a hub took then or earlier, and that wait still: it is dead.
+    pub taken: u64,
+    /// Those told then or earlier whose devices have not reported since.
+    pub told: u64,
+    /// And fewer than so many times.
+    pub tries: u32,
+}
+
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
 pub trait Store:
     Figures + Gateways + Keys + Products + Shadows + MessagingStore + LogStore + ResourceStore + Users + Tags + Send + Sync
@@ -231,7 +244,7 @@ pub trait Store:
     /// Ends an order, and its jobs that have not begun.
     fn cancel_upgrade(&self, id: i64, now: u64) -> Outcome<(Upgrade, Touched)>;
 
-    /// A device reports the version it runs. Returns the job it must be told of now, if there is one.
+    /// A device reports the version it runs. Returns the job it must be told of now, if there is one; this hub has taken it.
     fn report_version(
         &self,
         client_id: &str,
@@ -250,9 +263,11 @@ pub trait Store:
     /// So many jobs that wait since `before` or longer, after this one, the longest first.
     fn waiting(&self, before: u64, after: (u64, i64), limit: u64) -> Outcome<Vec<Waiting>>;
 
-    /// Takes so many jobs that wait since `before`, and so many of those told at `told_before` or earlier and fewer than
-    /// `tries` times whose devices have not reported since. Other hubs do not find them for a while.
-    fn claim(&self, before: u64, told_before: u64, tries: u32, now: u64, limit: u64) -> Outcome<Vec<Job>>;
+    /// Takes so many jobs that wait, and so many that were told. Other hubs do not find them for a while.
+    fn claim(&self, due: &Due, now: u64, limit: u64) -> Outcome<Vec<Job>>;
+
+    /// Keeps jobs that this hub has taken, and that wait still, from the others for another while.
+    fn keep(&self, jobs: &[i64], now: u64) -> Outcome<()>;
 
     /// How the touched things are now, in the order watchers are told.
     fn changes(&self, touched: &Touched) -> Outcome<Vec<Change>>;

@@ -170,6 +170,10 @@ impl Downlink for Broker {
         self.publish(&message) > 0
     }
 
+    fn send_command(&self, message: Publish, _job: i64) -> bool {
+        self.send(message)
+    }
+
     fn pass_on(&self, message: &Publish) {
         self.publish(message);
     }

@@ -45,6 +45,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long the broker may take to grant the subscriptions at start.
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(10);
+/// How long acknowledged commands are gathered before the hub is told of them.
+const GATHER: Duration = Duration::from_millis(100);
 /// How often to look for hubs that came or ended.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
 /// After so long every hub has noticed that another one has ended.
@@ -59,22 +61,32 @@ const NO_PRODUCT: &str = "hub";
 /// The way to the devices.
 #[derive(Clone)]
 pub struct Client {
-    queue: mpsc::Sender<Publish>,
+    queue: mpsc::Sender<Message>,
     connected: Arc<AtomicBool>,
     /// The numbers of the hubs that serve, a bit each, where a data folder tells.
     members: Option<Arc<AtomicU64>>,
 }
 
+/// A message to a device, and the job whose command it is.
+struct Message {
+    publish: Publish,
+    job: Option<i64>,
+}
+
 impl Client {
     /// Puts a message into the queue. It is kept until the broker has acknowledged it. False where the queue is full.
-    pub fn publish(&self, message: Publish) -> bool {
-        self.queue.try_send(message).is_ok()
+    fn publish(&self, publish: Publish, job: Option<i64>) -> bool {
+        self.queue.try_send(Message { publish, job }).is_ok()
     }
 }
 
 impl Downlink for Client {
     fn send(&self, message: Publish) -> bool {
-        self.publish(message)
+        self.publish(message, None)
+    }
+
+    fn send_command(&self, message: Publish, job: i64) -> bool {
+        self.publish(message, Some(job))
     }
 
     /// The broker does that.
@@ -114,7 +126,7 @@ impl Downlink for Client {
 
 /// What goes to the broker, in this order.
 enum Outgoing {
-    Message(Publish),
+    Message(Message),
     /// Of a message that has been dealt with, behind what answers it.
     Ack(PubAck),
 }
@@ -133,10 +145,13 @@ pub struct Service {
     /// What came before the subscriptions were granted.
     early: Vec<Packet>,
     link: Link,
-    queue: mpsc::Receiver<Publish>,
+    queue: mpsc::Receiver<Message>,
     connected: Arc<AtomicBool>,
     outgoing: VecDeque<Outgoing>,
-    in_flight: VecDeque<Publish>,
+    in_flight: VecDeque<Message>,
+    /// Jobs whose commands the broker has acknowledged, until the hub is told of them together at this time.
+    taken: Vec<i64>,
+    tell_at: Instant,
     last_id: u16,
     ping_at: Instant,
     pinged: bool,
@@ -208,6 +223,8 @@ pub async fn connect(args: &BrokerOptions, data: Option<&Path>) -> Result<Option
         connected: client.connected.clone(),
         outgoing: VecDeque::new(),
         in_flight: VecDeque::new(),
+        taken: Vec::new(),
+        tell_at: Instant::now(),
         last_id: 0,
         ping_at: Instant::now() + KEEP_ALIVE,
         pinged: false,
@@ -268,7 +285,7 @@ impl Service {
     fn next_id(&mut self) -> u16 {
         loop {
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-            if !self.in_flight.iter().any(|message| message.pkid == self.last_id) {
+            if !self.in_flight.iter().any(|message| message.publish.pkid == self.last_id) {
                 return self.last_id;
             }
         }
@@ -289,7 +306,9 @@ impl Service {
         }
         let mut pause = FIRST_PAUSE;
         loop {
-            let Err(error) = self.talk(&*uplink, &mut pause).await else {
+            let outcome = self.talk(&*uplink, &mut pause).await;
+            self.tell_taken(&*uplink);
+            let Err(error) = outcome else {
                 return;
             };
             self.connected.store(false, Ordering::Relaxed);
@@ -312,7 +331,7 @@ impl Service {
                 }
             }
             for mut message in self.in_flight.drain(..).rev() {
-                message.dup = self.link.session_present;
+                message.publish.dup = self.link.session_present;
                 self.outgoing.push_front(Outgoing::Message(message));
             }
             self.pinged = false;
@@ -337,6 +356,7 @@ impl Service {
                     Some(message) => self.outgoing.push_back(Outgoing::Message(message)),
                     None => return Ok(()),
                 },
+                () = sleep_until(self.tell_at), if !self.taken.is_empty() => self.tell_taken(uplink),
                 () = sleep_until(self.ping_at) => {
                     if self.pinged {
                         return Err("it does not answer any more".to_owned());
@@ -357,21 +377,29 @@ impl Service {
         while let Some(item) = self.outgoing.pop_front() {
             match item {
                 Outgoing::Ack(ack) => self.link.queue(&Packet::PubAck(ack)),
-                Outgoing::Message(message) if message.qos == QoS::AtMostOnce => {
-                    self.link.queue(&Packet::Publish(message));
+                Outgoing::Message(message) if message.publish.qos == QoS::AtMostOnce => {
+                    self.link.queue(&Packet::Publish(message.publish));
                 }
                 Outgoing::Message(message) if self.in_flight.len() >= WINDOW => {
                     self.outgoing.push_front(Outgoing::Message(message));
                     return;
                 }
                 Outgoing::Message(mut message) => {
-                    if message.pkid == 0 {
-                        message.pkid = self.next_id();
+                    if message.publish.pkid == 0 {
+                        message.publish.pkid = self.next_id();
                     }
-                    self.link.queue(&Packet::Publish(message.clone()));
+                    self.link.queue(&Packet::Publish(message.publish.clone()));
                     self.in_flight.push_back(message);
                 }
             }
+        }
+    }
+
+    /// Tells the hub which commands the broker has.
+    fn tell_taken(&mut self, uplink: &dyn Uplink) {
+        if !self.taken.is_empty() {
+            uplink.broker_has(&self.taken);
+            self.taken.clear();
         }
     }
 
@@ -397,7 +425,18 @@ impl Service {
                     self.outgoing.push_back(Outgoing::Ack(PubAck::new(message.pkid)));
                 }
             }
-            Packet::PubAck(ack) => self.in_flight.retain(|message| message.pkid != ack.pkid),
+            Packet::PubAck(ack) => {
+                if let Some(at) = self.in_flight.iter().position(|message| message.publish.pkid == ack.pkid) {
+                    let job = self.in_flight.remove(at).and_then(|message| message.job);
+                    if self.taken.is_empty() {
+                        self.tell_at = Instant::now() + GATHER;
+                    }
+                    self.taken.extend(job);
+                    if self.taken.len() >= WINDOW {
+                        self.tell_taken(uplink);
+                    }
+                }
+            }
             Packet::SubAck(answer) => self.granted(&answer.return_codes)?,
             Packet::PingResp => self.pinged = false,
             _ => {}

@@ -114,27 +114,32 @@ async fn a_broker_that_shares_is_known_by_what_it_delivers() {
     }
 }
 
-/// Answers every report, and has dealt with it.
-struct Answering(Client);
+/// Answers every report, and has dealt with it; says which commands the broker has.
+struct Answering(Client, mpsc::UnboundedSender<Vec<i64>>);
 
 impl Uplink for Answering {
     fn device_message(&self, client_id: &str, message: &Publish) -> bool {
         assert_eq!((client_id, message.topic.as_str()), ("P1a", "$ota/report/P1/a"));
-        self.0.publish(self::message("the answer"))
+        self.0.send(self::message("the answer"))
+    }
+
+    fn broker_has(&self, jobs: &[i64]) {
+        self.1.send(jobs.to_vec()).expect("somebody who listens");
     }
 
     fn warn(&self, _text: &str) {}
 }
 
 /// A hub that the broker has taken.
-async fn start(listener: &TcpListener, mut args: BrokerOptions) -> (Client, Peer) {
+async fn start(listener: &TcpListener, mut args: BrokerOptions) -> (Client, Peer, mpsc::UnboundedReceiver<Vec<i64>>) {
     args.broker_group = Some("off".to_owned());
     let connected = tokio::spawn(async move { connect(&args, None).await });
     let mut peer = Peer::accept(listener).await;
     assert_eq!(peer.subscribe(GRANTED).await, filters(None));
     let (client, service) = connected.await.expect("no panic").expect("connected").expect("a broker");
-    tokio::spawn(service.serve(Arc::new(Answering(client.clone()))));
-    (client, peer)
+    let (sender, taken) = mpsc::unbounded_channel();
+    tokio::spawn(service.serve(Arc::new(Answering(client.clone(), sender))));
+    (client, peer, taken)
 }
 
 fn message(payload: &str) -> Publish {
@@ -144,28 +149,32 @@ fn message(payload: &str) -> Publish {
 #[tokio::test]
 async fn what_the_broker_has_not_acknowledged_goes_out_again() {
     let (listener, args) = listen().await;
-    let (client, mut peer) = start(&listener, args).await;
-    for payload in ["one", "two"] {
-        assert!(client.publish(message(payload)));
+    let (client, mut peer, mut taken) = start(&listener, args).await;
+    for (job, payload) in [(1, "one"), (2, "two")] {
+        assert!(client.send_command(message(payload), job));
     }
     let (one, two) = (peer.publish().await, peer.publish().await);
     peer.write(&Packet::PubAck(PubAck::new(one.pkid))).await;
     // Once this has been answered, the acknowledgement has been taken, too.
     peer.write(&Packet::Publish(Publish { pkid: 7, ..Publish::new("elsewhere", QoS::AtLeastOnce, "") })).await;
     assert_eq!(peer.read().await, Packet::PubAck(PubAck::new(7)));
+    assert_eq!(timeout(LIMIT, taken.recv()).await, Ok(Some(vec![1])));
     drop(peer);
     // Given while there is no connection.
-    assert!(client.publish(message("three")));
+    assert!(client.send(message("three")));
     let mut peer = Peer::accept(&listener).await;
     assert_eq!(peer.subscribe(GRANTED).await, filters(None), "subscriptions are made again");
-    assert_eq!(peer.publish().await.payload, two.payload);
+    let again = peer.publish().await;
+    assert_eq!(again.payload, two.payload);
     assert_eq!(peer.publish().await.payload, "three");
+    peer.write(&Packet::PubAck(PubAck::new(again.pkid))).await;
+    assert_eq!(timeout(LIMIT, taken.recv()).await, Ok(Some(vec![2])));
 }
 
 #[tokio::test]
 async fn a_report_is_acknowledged_behind_its_answer() {
     let (listener, args) = listen().await;
-    let (client, mut peer) = start(&listener, args).await;
+    let (client, mut peer, _taken) = start(&listener, args).await;
     let report = Publish { pkid: 9, ..Publish::new("$ota/report/P1/a", QoS::AtLeastOnce, "a report") };
     peer.write(&Packet::Publish(report)).await;
     assert_eq!(peer.publish().await.payload, "the answer");

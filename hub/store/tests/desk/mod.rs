@@ -16,7 +16,7 @@ use hub_core::folder::Folder;
 use hub_core::hub::{Hub, Parts};
 use hub_core::model::{AddFirmware, DeviceFilter, Firmware, OrderUpgrade, Page, ProblemKind, Scope, State, Upgrade};
 use hub_core::ports::store::{Outcome, Store};
-use hub_core::ports::{Events, Uplink};
+use hub_core::ports::{Downlink, Events, Uplink};
 use hub_core::site::Site;
 use hub_mqtt::broker::{Attachment, Broker};
 use hub_mqtt::tls::certs::Authority;
@@ -48,10 +48,16 @@ pub fn desk() -> Desk {
 
 /// A hub on the data in a folder.
 pub fn hub(folder: &TempDir, server: Option<&str>) -> (Hub, Arc<Database>, Arc<Broker>) {
+    let broker = Arc::new(Broker::default());
+    let (hub, store) = hub_on(folder, server, broker.clone());
+    (hub, store, broker)
+}
+
+/// The same with any way to the devices.
+pub fn hub_on(folder: &TempDir, server: Option<&str>, downlink: Arc<dyn Downlink>) -> (Hub, Arc<Database>) {
     let store = Arc::new(Database::open(&folder.path().join("hub.db"), false).expect("a database"));
     let firmware_folder = Folder::at(folder.path().join("firmware"));
     firmware_folder.tidy().expect("the firmware's folder");
-    let broker = Arc::new(Broker::default());
     let hub = Hub::new(Parts {
         events: Arc::new(Quiet),
         store: store.clone(),
@@ -65,12 +71,12 @@ pub fn hub(folder: &TempDir, server: Option<&str>) -> (Hub, Arc<Database>, Arc<B
             object_store: None,
         },
         certificates: Arc::new(Authority::open(folder.path()).expect("a CA")),
-        downlink: broker.clone(),
+        downlink,
         verdicts: mpsc::unbounded_channel().0,
         offer: None,
         awaited: Default::default(),
     });
-    (hub, store, broker)
+    (hub, store)
 }
 
 pub fn name(product_id: &str, version: &str) -> AddFirmware {
