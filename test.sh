@@ -224,9 +224,9 @@ faults() {
 
 # Everything about certificates once more with mbedTLS instead of rustls: ours, and the system's.
 tls() {
-    cargo test --locked -p iot-mbedtls --features certificates,dtls,gcm-by-ring,server || return
+    cargo test --locked -p iot-mbedtls --features certificates,curves-in-rust,dtls,gcm-by-ring,server || return
     local features
-    for features in tls-mbedtls,coap,gcm-by-ring tls-system tls-mbedtls,coap,auth-mode-cert,gcm-by-ring; do
+    for features in tls-mbedtls,coap,curves-in-rust,gcm-by-ring tls-system tls-mbedtls,coap,auth-mode-cert,curves-in-rust,gcm-by-ring; do
         cargo test --locked -p iot-platform-tls --no-default-features --features "$features" || return
     done
     for features in tls-mbedtls tls-system; do

@@ -35,7 +35,7 @@ const SMALL: &[&str] = &[
 ];
 
 /// Feature `certificates` needs these besides.
-const CERTIFICATES_FAST: &[&str] = &["bignum", "bignum_core", "chacha20", "ecp", "poly1305"];
+const CERTIFICATES_FAST: &[&str] = &["bignum", "bignum_core", "chacha20", "ecp_curves", "poly1305"];
 const CERTIFICATES_SMALL: &[&str] = &[
     "asn1parse",
     "asn1write",
@@ -44,7 +44,6 @@ const CERTIFICATES_SMALL: &[&str] = &[
     "chachapoly",
     "ecdh",
     "ecdsa",
-    "ecp_curves",
     "hkdf",
     "oid",
     "pk",
@@ -90,6 +89,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
         "c/shim.c",
         "c/shim.h",
         "c/client_hello.c",
+        "c/curves.c",
         "c/certificates.c",
         "c/signature.c",
         "c/dtls.c",
@@ -101,7 +101,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
     ] {
         println!("cargo:rerun-if-changed={path}");
     }
-    println!("cargo:rustc-check-cfg=cfg(gcm_by_ring, has_tls_1_3)");
+    println!("cargo:rustc-check-cfg=cfg(curves_in_rust, gcm_by_ring, has_tls_1_3)");
     let has = |feature: &str| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
     let (certificates, server, dtls) = (has("CERTIFICATES"), has("SERVER"), has("DTLS"));
     let mut own = vec!["shim"];
@@ -151,6 +151,13 @@ fn compile() -> Result<(), Box<dyn Error>> {
         defines.push("IOT_MBEDTLS_GCM_BY_RING");
         println!("cargo:rustc-cfg=gcm_by_ring");
     }
+    let mut own_fast = Vec::new();
+    if certificates && has("CURVES_IN_RUST") {
+        own_fast.push("curves");
+        println!("cargo:rustc-cfg=curves_in_rust");
+    } else if certificates {
+        fast.push("ecp");
+    }
     if server {
         small.push("ssl_tls12_server");
     }
@@ -169,7 +176,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
     };
     // The linker meets them in this order: the first asks for what the second has.
     build(&[files(Path::new("c"), &own), files(&library, &small)].concat(), "s", "iot_mbedtls");
-    build(&files(&library, &fast), "2", "iot_mbedtls_fast");
+    build(&[files(Path::new("c"), &own_fast), files(&library, &fast)].concat(), "2", "iot_mbedtls_fast");
     Ok(())
 }
 

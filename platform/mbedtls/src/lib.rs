@@ -40,6 +40,8 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "certificates")]
 mod certificates;
+#[cfg(curves_in_rust)] // build.rs
+mod curves;
 #[cfg(feature = "dtls")]
 pub mod dtls;
 #[cfg(gcm_by_ring)] // build.rs
@@ -115,6 +117,12 @@ impl Error {
     pub const PROTOCOL_VERSION: Self = Self(-0x6e80);
     /// A field has a value it must not have.
     pub const ILLEGAL_PARAMETER: Self = Self(-0x6600);
+    /// A public key is no point of its curve, or a bad one.
+    pub const BAD_PUBLIC_KEY: Self = Self(-0x4c80);
+    /// A message can't be parsed.
+    pub const DECODE_ERROR: Self = Self(-0x7300);
+    /// What the other side chose or sent does not go with what this side has.
+    pub const HANDSHAKE_FAILURE: Self = Self(-0x6e00);
     /// An argument, or a number that nobody knows.
     pub const BAD_INPUT: Self = Self(-0x7100);
     /// A handshake message is longer than [`MAX_MESSAGE`].
@@ -134,7 +142,7 @@ impl Error {
     /// The server sent no certificate.
     pub const NO_CERTIFICATE: Self = Self(-0x7480);
     /// The other side has not proved that it has the key of its certificate.
-    pub const NOT_PROVED: [Self; 4] = [Self(-0x4e00), Self(-0x4380), Self(-0x4100), Self(-0x6e00)];
+    pub const NOT_PROVED: [Self; 4] = [Self(-0x4e00), Self(-0x4380), Self(-0x4100), Self::HANDSHAKE_FAILURE];
     /// The other side has not answered in time, however often it was asked.
     #[cfg(feature = "dtls")]
     pub const TIMEOUT: Self = Self(-0x6800);

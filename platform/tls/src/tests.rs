@@ -50,10 +50,13 @@ impl Ca {
     }
 
     fn named(name: &str) -> Self {
+        Self::with_key(name, KeyPair::generate().unwrap())
+    }
+
+    fn with_key(name: &str, key: KeyPair) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
         Self { certificate: params.self_signed(&key).unwrap(), issuer: Issuer::new(params, key) }
     }
 
@@ -590,6 +593,7 @@ fn c_callers_get_errors_for_null_and_for_no_security() {
     }
 }
 
+mod curves;
 mod private;
 #[cfg(not(feature = "auth-mode-cert"))]
 mod psk;

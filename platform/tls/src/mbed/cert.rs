@@ -127,7 +127,10 @@ impl Words for CertWords {
             Error::PROTOCOL_VERSION => {
                 Failure::lasting("no TLS version in common: the server has neither TLS 1.2 nor 1.3")
             }
-            Error::ILLEGAL_PARAMETER | Error::BAD_INPUT => Failure::passing("the server breaks the rules of TLS"),
+            Error::ILLEGAL_PARAMETER | Error::BAD_INPUT | Error::BAD_PUBLIC_KEY | Error::DECODE_ERROR => {
+                Failure::passing("the server breaks the rules of TLS")
+            }
+            Error::HANDSHAKE_FAILURE => Failure::passing("the server and this device do not agree on how to speak TLS"),
             Error::INVALID_RECORD => Failure::passing("the server does not speak TLS, or sent damaged data"),
             _ => Failure::passing(error.to_string()),
         }
