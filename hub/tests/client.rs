@@ -263,6 +263,39 @@ fn orders_can_be_cancelled() {
 }
 
 #[test]
+fn a_roll_out_stops_is_resumed_and_begins_at_its_time() {
+    let (desk, hub) = start();
+    add_firmware(&desk);
+    let mut one = ready_device(&hub);
+    let staged = ["--stages", "10,100", "--stop-at-failures", "50", "--not-before", "2020-02-29T02:00", "--watch"];
+    let child = spawn(&desk, &[&["upgrade", "--firmware", "1", "--device", ONE][..], &staged].concat());
+    upgrade(&mut one, "fail", -4);
+    let (lines, code) = rest(child);
+    assert_eq!((lines.last().map(String::as_str), code), (Some("1 failed"), Some(1)));
+    hub.event("warning", |event| event["text"].as_str().is_some_and(|text| text.contains("upgrade 1 has stopped")));
+    let shown = good(&desk, &["upgrade", "show", "1"]);
+    assert!(
+        shown.contains("stage 1 of 2 (10 %), stopped ") && shown.contains(": failed on 1 of 1: 1 failed"),
+        "{shown}"
+    );
+    assert!(bad(&desk, 1, &["upgrade", "next", "1"]).contains("has stopped"));
+    assert!(!good(&desk, &["upgrade", "resume", "1"]).contains("stopped"));
+    assert!(bad(&desk, 1, &["upgrade", "resume", "1"]).contains("has not stopped"));
+
+    let later = ["--not-before", "2100-01-01T00:00:00Z", "--per-minute", "60", "--by-hand"];
+    good(&desk, &[&["upgrade", "--firmware", "1", "--device", ONE][..], &later].concat());
+    let shown = good(&desk, &["upgrade", "show", "2"]);
+    assert!(shown.contains("begins ") && shown.contains("waiting (held)"), "{shown}");
+    let roll_out = &good_json(&desk, &["upgrade", "show", "2"])["upgrade"]["roll_out"];
+    assert_eq!((&roll_out["stage"], &roll_out["plan"]["not_before"]), (&json!(0), &json!(4_102_444_800_000_u64)));
+    assert_eq!((&roll_out["plan"]["per_minute"], &roll_out["plan"]["by_hand"]), (&json!(60), &json!(true)));
+    assert!(good(&desk, &["upgrade", "next", "2"]).contains("stage 1 of 1 (100 %)"));
+    upgrade(&mut one, "done", 0);
+    assert_eq!(run(&desk, &["watch", "2"]).0, 0);
+    assert!(bad(&desk, 1, &["upgrade", "next", "2"]).contains("last stage"));
+}
+
+#[test]
 fn bad_orders_are_named() {
     let (desk, _hub) = start();
     add_firmware(&desk);
@@ -278,6 +311,10 @@ fn bad_orders_are_named() {
     assert!(order(2, &["--list", "list.txt", "--from", "1.0"]).contains("--from"));
     assert!(order(2, &["--all", "list"]).contains("--firmware"));
     assert!(bad(&desk, 1, &["upgrade", "--firmware", "9", "--all"]).contains("\"9\""));
+    assert!(order(1, &["--all", "--stages", "10,5,100"]).contains("`stages`"));
+    assert!(order(2, &["--all", "--stages", "ten"]).contains("--stages"));
+    assert!(order(2, &["--all", "--not-before", "tomorrow"]).contains("this is no time"));
+    assert!(order(2, &["--all", "--by-hand", "--advance-at", "50"]).contains("--by-hand"));
 }
 
 #[test]

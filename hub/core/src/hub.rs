@@ -60,6 +60,8 @@ pub struct Hub {
     pub(crate) seen: AtomicI64,
     /// Where the next sweep goes on.
     pub(crate) swept: Mutex<(u64, i64)>,
+    /// The same for the held jobs of each order.
+    pub(crate) rolled: Mutex<BTreeMap<i64, (u64, i64)>>,
     /// Held from looking how things are until watchers are told: what they hear last is the latest.
     pub(crate) notifying: Mutex<()>,
     /// Held from looking whether a job is unfinished until its command has gone out: a device hears the commands of
@@ -107,6 +109,7 @@ impl Hub {
             changes,
             seen,
             swept: Mutex::default(),
+            rolled: Mutex::default(),
             notifying: Mutex::default(),
             sending: Mutex::default(),
             handed_out: HandedOut::default(),
@@ -223,7 +226,8 @@ impl Hub {
         })?;
         let (firmware_id, from_versions) = (stored.firmware.id, &[]);
         let scope = Scope::Chosen;
-        let order = NewOrder { firmware_id, scope, from_versions, tag: None, named, whatever_they_run: true };
+        let order =
+            NewOrder { firmware_id, scope, from_versions, tag: None, named, whatever_they_run: true, plan: None };
         let upgrade = self.place(&stored, &order).map_err(|problem| problem.detail)?;
         if upgrade.counts.waiting > 0 {
             self.note(format!("told when they come, because they are not there: {}", upgrade.counts.waiting));

@@ -14,6 +14,7 @@ mod gateway;
 mod page;
 mod product;
 mod resource;
+mod roll_out;
 mod shadow;
 mod ssh;
 mod tag;
@@ -24,6 +25,7 @@ pub(crate) use page::paged;
 pub use page::{DeviceFilter, Page, Paged, PAGE};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use resource::{Direction, Resource, ResourceList, SendResource};
+pub use roll_out::{RollOut, RollOutPlan, Stopped};
 pub use shadow::{Desire, Shadow};
 pub use ssh::{OpenSsh, SshState, SshStatus, SshTunnel};
 pub use tag::{ChangeTags, RunningVersion, RunningVersionList, SetTags, Tag, TagList, TagsChanged};
@@ -138,6 +140,9 @@ pub struct Upgrade {
     pub created_at: u64,
     pub cancelled_at: Option<u64>,
     pub counts: Counts,
+    /// Not there for one that reaches its devices all at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll_out: Option<RollOut>,
 }
 
 /// How many jobs of an order are where.
@@ -193,6 +198,14 @@ pub struct Job {
     pub result_msg: Option<String>,
     pub created_at: u64,
     pub updated_at: u64,
+    /// The device must not be told yet: its stage or its turn has not come, or the order has stopped. Not there where that is
+    /// not so.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub held: bool,
+}
+
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 /// A firmware to be added; the file itself is the request's body.
@@ -247,6 +260,9 @@ pub struct OrderUpgrade {
     pub list: String,
     /// With scope `tagged`.
     pub tag: Option<String>,
+    /// Where it is not to reach all devices at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll_out: Option<RollOutPlan>,
 }
 
 /// What changed; the data of a server-sent event, whose name is `type`.

@@ -71,6 +71,31 @@ pub fn no_upgrade(id: i64) -> Problem {
     Problem::unknown(format!("There is no upgrade {id}.")).coded(ProblemCode::UpgradeUnknown, &[("id", &id)])
 }
 
+/// An order without stages.
+pub fn no_roll_out(id: i64) -> Problem {
+    Problem::conflict(format!("Upgrade {id} was ordered without a roll-out: it has reached all its devices."))
+}
+
+/// All stages have begun.
+pub fn no_next_stage(id: i64) -> Problem {
+    Problem::conflict(format!("The last stage of upgrade {id} has begun already."))
+}
+
+/// Nothing goes on before it is resumed.
+pub fn upgrade_stopped(id: i64) -> Problem {
+    Problem::conflict(format!("Upgrade {id} has stopped: resume it first, or cancel it."))
+}
+
+/// Nothing to resume.
+pub fn upgrade_not_stopped(id: i64) -> Problem {
+    Problem::conflict(format!("Upgrade {id} has not stopped."))
+}
+
+/// Nothing goes on any more.
+pub fn upgrade_cancelled(id: i64) -> Problem {
+    Problem::conflict(format!("Upgrade {id} was cancelled: give a new order."))
+}
+
 /// The name is taken.
 pub fn user_exists(name: &str) -> Problem {
     Problem::conflict(format!("There is already a user {name:?}: remove it first."))

@@ -4,6 +4,7 @@ mod access;
 mod exchange;
 mod gateway;
 mod resource;
+mod roll_out;
 mod shadow;
 
 use std::collections::btree_map::Entry;
@@ -268,9 +269,9 @@ impl Hub {
         let devices = self.store.find_devices(&client_ids)?;
         let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
         let _in_sequence = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        // A newer order may have taken the place of one, or somebody called it off.
+        // A newer order may have taken the place of one, somebody called it off, or its order stopped.
         let now = self.store.jobs(&ids)?;
-        let open: BTreeSet<i64> = now.iter().filter(|job| job.state.is_open()).map(|job| job.id).collect();
+        let open: BTreeSet<i64> = now.iter().filter(|job| job.state.is_open() && !job.held).map(|job| job.id).collect();
         let told = jobs.iter().filter(|job| {
             let stored = firmware.get(&job.upgrade_id).and_then(Option::as_ref);
             let command = devices.get(&job.client_id).zip(stored);
@@ -327,6 +328,7 @@ impl Hub {
     }
 
     fn try_sweep(&self, now: u64) -> Result<(), Problem> {
+        self.roll_on(now)?;
         if !self.downlink.is_shared() {
             return self.sweep_own(now.saturating_sub(SWEEP_AFTER_MS));
         }

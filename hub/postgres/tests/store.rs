@@ -8,10 +8,11 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use hub_core::devices::Devices;
-use hub_core::model::{Firmware, Page, Scope};
+use hub_core::model::{Firmware, Page, RollOutPlan, Scope};
 use hub_core::ota::message::Progress;
 use hub_core::ports::conformance;
 use hub_core::ports::logs::LogStore;
+use hub_core::ports::roll_outs::RollOuts;
 use hub_core::ports::store::{Due, NewOrder, Store};
 use hub_postgres::{open, Postgres};
 use hub_store::{plans, Records};
@@ -40,7 +41,15 @@ fn firmware(store: &dyn Store) -> i64 {
 
 fn order(store: &dyn Store, firmware_id: i64, now: u64) -> i64 {
     let scope = Scope::Chosen;
-    let order = NewOrder { firmware_id, scope, from_versions: &[], tag: None, named: None, whatever_they_run: true };
+    let order = NewOrder {
+        firmware_id,
+        scope,
+        from_versions: &[],
+        tag: None,
+        named: None,
+        whatever_they_run: true,
+        plan: None,
+    };
     store.add_order(&order, now).expect("an order").0
 }
 
@@ -110,6 +119,34 @@ fn hubs_that_start_at_once_share_a_database() {
     let all: BTreeSet<i64> = both.iter().flatten().copied().collect();
     assert_eq!((all.len(), both.iter().flatten().count()), (10, 10));
     assert_eq!(one.upgrade(upgrade).expect("order").counts.waiting, 10);
+}
+
+#[test]
+fn hubs_begin_a_stage_once_and_share_the_turns() {
+    let server = Server::start();
+    let (one, two) = (schema(&server, "staged"), open(&server.url("staged"), None).expect("a store"));
+    import(&one, 40);
+    let (firmware_id, scope) = (firmware(&one), Scope::Chosen);
+    let plan = RollOutPlan { stages: vec![50, 60, 100], per_minute: Some(600), ..RollOutPlan::default() };
+    let plan = Some(&plan);
+    let order =
+        NewOrder { firmware_id, scope, from_versions: &[], tag: None, named: None, whatever_they_run: true, plan };
+    let upgrade = one.add_order(&order, 5).expect("an order").0;
+    let both = |work: &(dyn Fn(&Records<Postgres>) -> usize + Sync)| -> usize {
+        std::thread::scope(|scope| {
+            let works = [&one, &two].map(|store| scope.spawn(move || work(store)));
+            works.map(|work| work.join().expect("an answer")).into_iter().sum()
+        })
+    };
+    both(&|store| store.roll_on(100_000).expect("an answer").going.len());
+    assert_eq!(one.upgrade(upgrade).expect("order").roll_out.map(|roll_out| roll_out.stage), Some(1));
+    for (now, turns) in [(100_000, 20), (100_001, 0)] {
+        let told = both(&|store| {
+            let ids: Vec<i64> = store.held(upgrade, (0, 0), 99).expect("jobs").iter().map(|job| job.at.1).collect();
+            store.let_go(upgrade, &ids, now).expect("jobs").len()
+        });
+        assert_eq!(told, turns, "at {now}");
+    }
 }
 
 /// Waits until a store has heard so much of others.

@@ -220,9 +220,46 @@ pub struct Order {
     /// Only devices that run one of these versions
     #[arg(long, value_name = "VERSION", num_args = 1.., conflicts_with = "list")]
     pub from: Vec<String>,
-    /// Watch the upgrade until it ends
+    #[command(flatten)]
+    pub roll_out: RollOut,
+    /// Watch the upgrade until it ends, or stops
     #[arg(long)]
     pub watch: bool,
+}
+
+/// How an order gets out that is not to reach all its devices at once.
+#[derive(Args)]
+#[command(next_help_heading = "Roll-out")]
+pub struct RollOut {
+    /// The order goes out in stages: so many of each hundred devices after each, the last one 100, such as 1,10,100
+    #[arg(long, value_name = "PERCENT,...", value_delimiter = ',')]
+    pub stages: Vec<u8>,
+    /// The next stage begins when so many of each hundred devices of those so far are done or have failed (default: 90)
+    #[arg(long, value_name = "PERCENT")]
+    pub advance_at: Option<u8>,
+    /// The next stage begins with hub upgrade next, not by itself
+    #[arg(long, conflicts_with = "advance_at")]
+    pub by_hand: bool,
+    /// Stop where so many of each hundred devices that are done or have failed have failed: of 10 at least, or when a stage ends
+    #[arg(long, value_name = "PERCENT")]
+    pub stop_at_failures: Option<u8>,
+    /// Begin at this time, such as 2026-12-01T02:00 (here) or 2026-12-01T02:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub not_before: Option<u64>,
+    /// Tell so many devices in any minute at most
+    #[arg(long, value_name = "DEVICES")]
+    pub per_minute: Option<u32>,
+}
+
+/// A time in UTC milliseconds, of a text in this machine's zone or with one.
+fn when(text: &str) -> Result<u64, String> {
+    let zoned = chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
+    let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"];
+    let here = forms.iter().find_map(|form| chrono::NaiveDateTime::parse_from_str(text, form).ok());
+    // An hour that comes twice is the first one.
+    let here = here.and_then(|time| time.and_local_timezone(chrono::Local).earliest()).map(|time| time.to_utc());
+    let time = zoned.or(here).ok_or("this is no time, such as 2026-12-01T02:00")?;
+    u64::try_from(time.timestamp_millis()).map_err(|_| "this was before 1970".to_owned())
 }
 
 /// Which devices an order is for.
@@ -249,6 +286,16 @@ pub enum UpgradeAction {
     List,
     /// Show an order with its devices.
     Show {
+        /// The order
+        id: i64,
+    },
+    /// Begin the next stage of an order.
+    Next {
+        /// The order
+        id: i64,
+    },
+    /// Let an order go on that has stopped, as if nothing had failed so far.
+    Resume {
         /// The order
         id: i64,
     },

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
-use hub_core::model::{Change, Counts, Job, Scope, State, Upgrade};
+use hub_core::model::{Change, Counts, Job, RollOut, Scope, State, Stopped, Upgrade};
 
 /// How often a device's progress makes a line where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
@@ -117,6 +117,9 @@ pub fn describe_job(job: &Job) -> String {
     if let (State::Downloading, Some(percent)) = (job.state, job.percent) {
         text.push_str(&format!(" {percent} %"));
     }
+    if job.held {
+        text.push_str(" (held)");
+    }
     if let (State::Failed, Some(code)) = (job.state, job.result_code) {
         let words = job.result_msg.as_deref().filter(|words| !words.is_empty());
         text.push_str(&format!(" ({code}{})", words.map(|words| format!(": {words}")).unwrap_or_default()));
@@ -137,14 +140,32 @@ pub fn describe_upgrade(upgrade: &Upgrade) -> String {
         versions => format!(" of {}", versions.join(", ")),
     };
     let end = upgrade.cancelled_at.map(|at| format!(", cancelled {}", output::time(at))).unwrap_or_default();
+    let roll_out = upgrade.roll_out.as_ref().filter(|_| upgrade.cancelled_at.is_none());
+    let roll_out = roll_out.map(describe_roll_out).unwrap_or_default();
     format!(
-        "upgrade {}: {} to {}, {devices}{from}, ordered {}{end}: {}",
+        "upgrade {}: {} to {}, {devices}{from}, ordered {}{roll_out}{end}: {}",
         upgrade.id,
         upgrade.firmware.product_id,
         upgrade.firmware.version,
         output::time(upgrade.created_at),
         describe_counts(&upgrade.counts)
     )
+}
+
+/// Where a roll-out stands.
+fn describe_roll_out(roll_out: &RollOut) -> String {
+    let RollOut { plan, stage, stopped, .. } = roll_out;
+    let reached = usize::try_from(*stage).ok().and_then(|stage| plan.stages.get(stage.checked_sub(1)?));
+    let mut text = match (reached, plan.not_before) {
+        (Some(percent), _) => format!(", stage {stage} of {} ({percent} %)", plan.stages.len()),
+        (None, Some(begin)) => format!(", begins {}", output::time(begin)),
+        (None, None) => String::new(),
+    };
+    if let Some(stopped) = stopped {
+        let Stopped { at, failed, ended } = stopped;
+        text.push_str(&format!(", stopped {}: failed on {failed} of {ended}", output::time(*at)));
+    }
+    text
 }
 
 fn describe_counts(counts: &Counts) -> String {

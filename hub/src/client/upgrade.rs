@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::display::{describe_job, describe_upgrade};
 use super::trouble::Trouble;
 use super::{firmware, output, watch};
-use hub_core::model::{OrderUpgrade, Scope, Upgrade, UpgradeJobs, UpgradeList};
+use hub_core::model::{OrderUpgrade, RollOutPlan, Scope, Upgrade, UpgradeJobs, UpgradeList};
 
 /// Carries the command out.
 pub fn run(args: &args::Upgrade) -> Result<ExitCode, Trouble> {
@@ -34,10 +34,9 @@ pub fn run(args: &args::Upgrade) -> Result<ExitCode, Trouble> {
                 found.jobs.iter().for_each(|job| output::line(&describe_job(job)));
             }
         }
-        (Some(UpgradeAction::Cancel { id }), _) => {
-            let upgrade: Upgrade = hub.post(&format!("/api/upgrades/{id}/cancel"), &())?;
-            show(json, &upgrade);
-        }
+        (Some(UpgradeAction::Next { id }), _) => change(&hub, *id, "next", json)?,
+        (Some(UpgradeAction::Resume { id }), _) => change(&hub, *id, "resume", json)?,
+        (Some(UpgradeAction::Cancel { id }), _) => change(&hub, *id, "cancel", json)?,
         (None, Some(firmware)) => {
             let upgrade: Upgrade = hub.post("/api/upgrades", &question(&hub, firmware, &args.order)?)?;
             if args.order.watch {
@@ -50,6 +49,12 @@ pub fn run(args: &args::Upgrade) -> Result<ExitCode, Trouble> {
         (None, None) => return Err(Trouble::failed("hub upgrade --help lists what can be done")),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn change(hub: &Connection, id: i64, how: &str, json: bool) -> Result<(), Trouble> {
+    let upgrade: Upgrade = hub.post(&format!("/api/upgrades/{id}/{how}"), &())?;
+    show(json, &upgrade);
+    Ok(())
 }
 
 fn show(json: bool, upgrade: &Upgrade) {
@@ -74,7 +79,22 @@ fn question(hub: &Connection, firmware: &str, order: &args::Order) -> Result<Ord
         devices: order.devices.device.clone(),
         list: list.unwrap_or_default(),
         tag: order.devices.tag.clone(),
+        roll_out: plan(&order.roll_out),
     })
+}
+
+/// The plan of a roll-out, where something is said of one.
+fn plan(given: &args::RollOut) -> Option<RollOutPlan> {
+    let usual = RollOutPlan::default();
+    let plan = RollOutPlan {
+        stages: if given.stages.is_empty() { usual.stages.clone() } else { given.stages.clone() },
+        by_hand: given.by_hand,
+        advance_at: given.advance_at.unwrap_or(usual.advance_at),
+        stop_at_failures: given.stop_at_failures,
+        not_before: given.not_before,
+        per_minute: given.per_minute,
+    };
+    (plan != usual).then_some(plan)
 }
 
 fn read_list(path: &Path) -> Result<String, Trouble> {

@@ -41,7 +41,8 @@ pub fn follow(hub: &Connection, only: Option<i64>, json: bool) -> Result<ExitCod
         if watched.ended() {
             let counts = watched.counts();
             display.end(&counts);
-            let good = counts.failed == 0 && counts.cancelled == 0;
+            let stopped = watched.orders.values().any(|(upgrade, _)| is_stopped(upgrade));
+            let good = counts.failed == 0 && counts.cancelled == 0 && !stopped;
             return Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
     }
@@ -77,8 +78,9 @@ impl Watched {
 
     fn upgrade(&mut self, upgrade: Upgrade, display: &mut Display) {
         let known = self.orders.get(&upgrade.id).map(|(known, _)| known);
-        // Counts are made from the jobs here; what else changes is that it was cancelled.
-        if known.is_none_or(|known| known.cancelled_at != upgrade.cancelled_at) {
+        // Counts are made from the jobs here; what else changes is that it was cancelled, and how far its roll-out is.
+        let state = |upgrade: &Upgrade| (upgrade.cancelled_at, upgrade.roll_out.clone());
+        if known.is_none_or(|known| state(known) != state(&upgrade)) {
             display.upgrade(&upgrade);
         }
         match self.orders.get_mut(&upgrade.id) {
@@ -100,6 +102,10 @@ impl Watched {
     /// Whether there was something to watch and nothing of it goes on.
     fn ended(&self) -> bool {
         let over = |(upgrade, jobs): &(Upgrade, BTreeMap<i64, Job>)| {
+            // Nobody else is told until somebody resumes it.
+            if is_stopped(upgrade) {
+                return true;
+            }
             // Devices may still come under a standing order.
             let none_to_come = !upgrade.scope.stands() || upgrade.cancelled_at.is_some() || !jobs.is_empty();
             let all_known = jobs.len() as u64 >= total(&upgrade.counts);
@@ -126,6 +132,10 @@ impl Watched {
 /// Whether more may come of an order.
 fn goes_on(upgrade: &Upgrade) -> bool {
     upgrade.cancelled_at.is_none() || upgrade.counts.waiting + upgrade.counts.running > 0
+}
+
+fn is_stopped(upgrade: &Upgrade) -> bool {
+    upgrade.roll_out.as_ref().is_some_and(|roll_out| roll_out.stopped.is_some())
 }
 
 fn total(counts: &Counts) -> u64 {

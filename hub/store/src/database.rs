@@ -6,6 +6,7 @@ use std::path::Path;
 use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
 use super::reach::Reached;
+use super::roll_outs::{self, Turn};
 use super::values::json;
 use super::{devices, firmware, gateway, shadow, tags, upgrades, Records};
 use hub_core::devices::{self as device_list, Devices};
@@ -15,6 +16,7 @@ use hub_core::model::{
     Upgrade,
 };
 use hub_core::ota::message::Progress;
+use hub_core::ota::roll_out::late_stage;
 use hub_core::ota::rules;
 use hub_core::ports::store::{Credential, Due, NewOrder, Outcome, Store, Stored, Told, Touched, Waiting};
 use hub_core::problems;
@@ -187,12 +189,12 @@ impl<E: Engine> Store for Records<E> {
     }
 
     fn upgrade(&self, id: i64) -> Outcome<Upgrade> {
-        self.engine.read(|db| known_upgrade(db, id))
+        self.engine.read(|db| upgrades::known(db, id))
     }
 
     fn upgrade_jobs(&self, id: i64, page: &Page) -> Outcome<(Upgrade, Vec<Job>)> {
         self.engine.read(|db| {
-            let upgrade = known_upgrade(db, id)?;
+            let upgrade = upgrades::known(db, id)?;
             let jobs = upgrades::upgrade_jobs(db, &upgrade, page)?;
             Ok((upgrade, jobs))
         })
@@ -210,7 +212,7 @@ impl<E: Engine> Store for Records<E> {
     }
 
     fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Touched)> {
-        let &NewOrder { firmware_id, scope, from_versions, tag, named, whatever_they_run } = order;
+        let &NewOrder { firmware_id, scope, from_versions, tag, named, whatever_they_run, plan } = order;
         let named = named.map(json);
         let from = (!from_versions.is_empty()).then(|| json(from_versions));
         self.engine.write(Writer::People, |db| {
@@ -219,9 +221,10 @@ impl<E: Engine> Store for Records<E> {
             let mut touched = Touched::default();
             let id = upgrades::add(db, &NewUpgrade { firmware_id, scope, from_versions, tag, again: false }, now)?;
             touched.upgrades.insert(id);
+            plan.map_or(Ok(()), |plan| roll_outs::add(db, id, plan))?;
             let but = (!whatever_they_run).then_some(version.as_str());
             let reached = Reached::by_order(db.dialect(), &product_id, (named.as_ref(), tag), from.as_ref(), but);
-            let jobs = upgrades::add_jobs(db, id, &reached, now, &mut touched)?;
+            let jobs = upgrades::add_jobs(db, id, &reached, plan, now, &mut touched)?;
             if jobs == 0 && !scope.stands() {
                 return Err(problems::nobody_reached(&version, from_versions).into());
             }
@@ -235,10 +238,10 @@ impl<E: Engine> Store for Records<E> {
 
     fn cancel_upgrade(&self, id: i64, now: u64) -> Outcome<(Upgrade, Touched)> {
         self.engine.write(Writer::People, |db| {
-            known_upgrade(db, id)?;
+            upgrades::known(db, id)?;
             let mut touched = Touched::default();
             upgrades::cancel(db, id, now, &mut touched)?;
-            Ok((known_upgrade(db, id)?, touched))
+            Ok((upgrades::known(db, id)?, touched))
         })
     }
 
@@ -257,21 +260,31 @@ impl<E: Engine> Store for Records<E> {
             let standing = upgrades::standing(db, product_id, client_id)?;
             let outcome = rules::on_version(version, latest.as_ref(), &standing);
             if let Some(job) = latest.filter(|_| outcome.done || outcome.tell) {
-                let (state, percent) = if outcome.done { (State::Done, Some(100)) } else { (State::Waiting, None) };
-                let job = Job { state, percent, result_code: None, result_msg: None, updated_at: now, ..job };
+                let turn = if outcome.tell { roll_outs::turn(db, job.id, now)? } else { Turn::Now };
+                let (state, percent) = match turn {
+                    _ if outcome.done => (State::Done, Some(100)),
+                    Turn::Never => (State::Cancelled, None),
+                    Turn::Now | Turn::Later => (State::Waiting, None),
+                };
+                let held = turn == Turn::Later;
+                let job = Job { state, percent, result_code: None, result_msg: None, updated_at: now, held, ..job };
                 upgrades::save_job(db, &job)?;
                 touched.job(&job);
                 if outcome.tell {
-                    return Ok((Some(job), touched));
+                    return Ok((Some(job).filter(|_| turn == Turn::Now), touched));
                 }
             }
-            let Some(upgrade_id) = outcome.begin else {
+            let Some(order) = standing.iter().find(|order| Some(order.upgrade_id) == outcome.begin) else {
                 return Ok((None, touched));
             };
-            let (id, _) = upgrades::add_job(db, upgrade_id, client_id, Some(version), now)?;
+            let stage = order.plan.as_ref().map(|plan| late_stage(plan, order.upgrade_id, client_id));
+            let (id, _) = upgrades::add_job(db, order.upgrade_id, client_id, Some(version), stage, now)?;
+            if stage.is_some() && roll_outs::turn(db, id, now)? == Turn::Now {
+                upgrades::release(db, &[id])?;
+            }
             let job = upgrades::take(db, &[id], now)?.pop();
             job.iter().for_each(|job| touched.job(job));
-            Ok((job, touched))
+            Ok((job.filter(|job| !job.held), touched))
         })
     }
 
@@ -346,10 +359,6 @@ fn known_device(db: &dyn Session, client_id: &str) -> Work<Device> {
 
 fn known_firmware(db: &dyn Session, id: i64) -> Work<Stored> {
     Ok(firmware::get(db, id)?.ok_or_else(|| problems::no_firmware(id))?)
-}
-
-fn known_upgrade(db: &dyn Session, id: i64) -> Work<Upgrade> {
-    Ok(upgrades::get(db, id)?.ok_or_else(|| problems::no_upgrade(id))?)
 }
 
 fn check_free(db: &dyn Session, product_id: &str, version: &str, file_name: &str) -> Work<()> {

@@ -38,6 +38,8 @@ pub mod plans;
 mod products;
 mod reach;
 mod resources;
+mod roll_outs;
+mod rolling;
 mod shadow;
 mod tags;
 mod upgrades;

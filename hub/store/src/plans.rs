@@ -7,7 +7,8 @@ use super::failed::Work;
 use super::values::{Param, Row};
 use super::Records;
 use hub_core::messaging::model::ConfigDevice;
-use hub_core::model::{DeviceFilter, Page, Proof, Scope};
+use hub_core::model::{DeviceFilter, Page, Proof, RollOutPlan, Scope};
+use hub_core::ota::message::Progress;
 use hub_core::ports::messaging::NewRrpc;
 use hub_core::ports::store::{Credential, Due, NewOrder, Outcome, Store};
 use hub_core::ports::tags::Tagged;
@@ -165,7 +166,7 @@ fn people(store: &dyn Store) -> Outcome<()> {
         (Scope::Tagged, &versions, Some("most"), None),
         (Scope::Chosen, &versions, None, Some(&named[..2])),
     ] {
-        let order = NewOrder { firmware_id: 2, scope, from_versions, tag, named, whatever_they_run: false };
+        let order = NewOrder { firmware_id: 2, scope, from_versions, tag, named, whatever_they_run: false, plan: None };
         let (id, touched) = store.add_order(&order, NOW)?;
         store.changes(&touched)?;
         let first = store.claim_first(id, 5, NOW)?;
@@ -176,6 +177,7 @@ fn people(store: &dyn Store) -> Outcome<()> {
         store.upgrade(id)?;
         store.cancel_upgrade(id, NOW)?;
     }
+    rolled_out(store)?;
     store.remove_firmware(2, NOW)?;
     store.set_remote_config("P2", Some("{}"), NOW)?;
     let told = |client_id: &String| ConfigDevice {
@@ -197,6 +199,40 @@ fn people(store: &dyn Store) -> Outcome<()> {
 /// Everything that waits or was told.
 const DUE: Due = Due { waiting: NOW, taken: NOW, told: NOW, tries: 3 };
 
+fn progress(state: &str) -> Progress {
+    let (version, state) = ("2.0".to_owned(), state.to_owned());
+    Progress { version, state, percent: Some(7), result_code: None, result_msg: None }
+}
+
+/// An order in stages, for more devices than are told at once.
+fn rolled_out(store: &dyn Store) -> Outcome<()> {
+    let plan = RollOutPlan {
+        stages: vec![1, 50, 100],
+        by_hand: true,
+        stop_at_failures: Some(1),
+        per_minute: Some(60_000),
+        ..RollOutPlan::default()
+    };
+    let scope = Scope::All;
+    let (from_versions, plan) = (&[][..], Some(&plan));
+    let order =
+        NewOrder { firmware_id: 2, scope, from_versions, tag: None, named: None, whatever_they_run: false, plan };
+    let (id, _) = store.add_order(&order, NOW)?;
+    store.roll_on(NOW)?;
+    store.next_stage(id, NOW)?;
+    let held = store.held(id, (0, 0), 50)?;
+    let ids: Vec<i64> = held.iter().map(|job| job.at.1).collect();
+    for job in store.let_go(id, &ids, NOW)? {
+        store.report_version(&job.client_id, "P2", "1.0", NOW)?;
+        store.report_progress(&job.client_id, &progress("fail"), NOW)?;
+    }
+    store.roll_on(NOW)?;
+    store.resume_upgrade(id)?;
+    store.upgrade(id)?;
+    store.cancel_upgrade(id, NOW)?;
+    Ok(())
+}
+
 /// What one device does, and what is done with it.
 fn one_device(store: &dyn Store) -> Outcome<()> {
     let (id, other, named) = ("P1d150000", "P1d150001", ["P1d150000".to_owned()]);
@@ -209,6 +245,7 @@ fn one_device(store: &dyn Store) -> Outcome<()> {
         tag: None,
         named: Some(&named),
         whatever_they_run: false,
+        plan: None,
     };
     let (upgrade, touched) = store.add_order(&order, NOW)?;
     store.changes(&touched)?;
@@ -216,14 +253,7 @@ fn one_device(store: &dyn Store) -> Outcome<()> {
     store.set_sent(&jobs.iter().map(|job| job.id).collect::<Vec<_>>(), NOW)?;
     let (_, touched) = store.report_version(id, "P1", "1.0", NOW)?;
     store.changes(&touched)?;
-    let progress = hub_core::ota::message::Progress {
-        version: "2.0".to_owned(),
-        state: "downloading".to_owned(),
-        percent: Some(7),
-        result_code: None,
-        result_msg: None,
-    };
-    store.report_progress(id, &progress, NOW)?;
+    store.report_progress(id, &progress("downloading"), NOW)?;
     store.open_jobs()?;
     store.orders()?;
     store.firmware_of_upgrade(upgrade)?;

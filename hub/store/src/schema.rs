@@ -222,4 +222,36 @@ ALTER TABLE upgrades ADD COLUMN tag TEXT;
 DROP INDEX upgrades_standing;
 CREATE INDEX upgrades_standing ON upgrades (firmware_id) WHERE scope IN ('all', 'tagged') AND cancelled_at IS NULL;
 ",
+    "
+-- Orders that do not reach their devices all at once.
+CREATE TABLE roll_outs (
+    upgrade_id INTEGER PRIMARY KEY REFERENCES upgrades (id),
+    -- As it was ordered, JSON.
+    plan TEXT NOT NULL,
+    -- How many have begun, and when the last one of them did.
+    stage INTEGER NOT NULL,
+    stage_at INTEGER,
+    -- When and at what it stopped.
+    stopped_at INTEGER,
+    stopped_failed INTEGER NOT NULL,
+    stopped_ended INTEGER NOT NULL,
+    -- Jobs from before somebody resumed it, which do not count.
+    forgiven_failed INTEGER NOT NULL,
+    forgiven_ended INTEGER NOT NULL,
+    -- When the next device may be told, in microseconds.
+    next_turn INTEGER NOT NULL,
+    -- Whether there may be something to do.
+    active INTEGER NOT NULL
+) STRICT;
+CREATE INDEX roll_outs_active ON roll_outs (upgrade_id) WHERE active = 1;
+-- From 0.
+ALTER TABLE jobs ADD COLUMN stage INTEGER NOT NULL DEFAULT 0;
+-- Its device must not be told yet.
+ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX jobs_held ON jobs (upgrade_id, stage, id) WHERE state IN ('waiting', 'sent') AND held = 1;
+DROP INDEX jobs_waiting;
+CREATE INDEX jobs_due ON jobs (updated_at) WHERE state IN ('waiting', 'sent') AND held = 0;
+DROP INDEX jobs_states;
+CREATE INDEX jobs_stages ON jobs (upgrade_id, state, stage);
+",
 ];

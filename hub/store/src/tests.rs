@@ -221,10 +221,10 @@ fn a_later_job_ends_the_one_before() {
     import(&store, &["a", "b"]);
     let firmware_id = firmware(&store, "2.0");
     let (one, two) = (order(&store, firmware_id, Scope::Chosen), order(&store, firmware_id, Scope::All));
-    let (job, former) = change(&store, |db| upgrades::add_job(db, one, "P1a", Some("1.0"), 11));
+    let (job, former) = change(&store, |db| upgrades::add_job(db, one, "P1a", Some("1.0"), None, 11));
     assert_eq!(former, None);
     assert_eq!(look(&store, |db| upgrades::needing(db, firmware_id)), Some(one));
-    let (later, former) = change(&store, |db| upgrades::add_job(db, two, "P1a", None, 12));
+    let (later, former) = change(&store, |db| upgrades::add_job(db, two, "P1a", None, None, 12));
     assert_eq!(former.map(|job| job.id), Some(job));
     let states: Vec<(i64, State)> = look(&store, |db| upgrades::device_jobs(db, "P1a", &Page::first()))
         .iter()
@@ -266,7 +266,7 @@ fn devices_come_with_their_latest_jobs() {
     let order = order(&store, firmware(&store, "2.0"), Scope::All);
     // One job of a device that is gone, and one of a device after all others.
     for id in ["P1a", "P1aa", "P1c", "P1a", "P1z"] {
-        change(&store, |db| upgrades::add_job(db, order, id, None, 11));
+        change(&store, |db| upgrades::add_job(db, order, id, None, None, 11));
     }
     let list = look(&store, |db| devices::list(db, &DeviceFilter::default(), &Page::first()));
     let seen: Vec<_> =

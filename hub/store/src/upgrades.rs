@@ -4,14 +4,17 @@ use super::engine::Session;
 use super::failed::Work;
 use super::firmware::{firmware_row, FIRMWARE};
 use super::reach::{end_of, Reached};
+use super::roll_outs::{plan, retire, roll_out_row, ROLL_OUT};
 use super::values::{json, nonsense, params, Param, Row};
-use hub_core::model::{Counts, Job, Page, Scope, Upgrade};
+use hub_core::model::{Counts, Job, Page, RollOutPlan, Scope, Upgrade};
 use hub_core::ota::rules::Standing;
 use hub_core::ports::store::{Due, Touched, Waiting, TOLD_ONE_BY_ONE};
+use hub_core::problems;
 
 /// Columns and tables of [`job_row`].
 pub(super) const JOB: &str = "j.id, j.upgrade_id, j.client_id, j.from_version, f.version, j.state, j.percent,
-    j.result_code, j.result_msg, j.created_at, j.updated_at
+    j.result_code, j.result_msg, j.created_at, j.updated_at,
+    CASE WHEN j.state IN ('waiting', 'sent') THEN j.held ELSE 0 END
     FROM jobs j JOIN upgrades u ON u.id = j.upgrade_id JOIN firmware f ON f.id = u.firmware_id";
 
 pub(super) fn job_row(row: &mut Row) -> Work<Job> {
@@ -27,6 +30,7 @@ pub(super) fn job_row(row: &mut Row) -> Work<Job> {
         result_msg: row.take(8)?,
         created_at: row.take(9)?,
         updated_at: row.take(10)?,
+        held: row.take(11)?,
     })
 }
 
@@ -100,9 +104,9 @@ pub fn waiting(db: &dyn Session, before: u64, after: (u64, i64), limit: u64) -> 
 
 /// The second half is the condition of an index, which not every engine concludes from the first. With an order by id alone
 /// SQLite would read the whole table.
-const WAITING: &str = "j.state = 'waiting' AND j.state IN ('waiting', 'sent')";
+const WAITING: &str = "j.state = 'waiting' AND j.state IN ('waiting', 'sent') AND j.held = 0";
 const OPEN: &str = "state IN ('waiting', 'sent', 'downloading', 'burning')";
-const SENT: &str = "j.state = 'sent' AND j.state IN ('waiting', 'sent')";
+const SENT: &str = "j.state = 'sent' AND j.state IN ('waiting', 'sent') AND j.held = 0";
 
 /// Takes so many jobs that wait, and so many that were told.
 pub fn claim(db: &dyn Session, due: &Due, now: u64, limit: u64) -> Work<Vec<Job>> {
@@ -124,8 +128,8 @@ pub fn claim_first(db: &dyn Session, upgrade_id: i64, limit: u64, now: u64) -> W
     let not_taken = db.dialect().not_taken;
     // As for `claim`.
     let sql = format!(
-        "SELECT j.id FROM jobs j WHERE j.upgrade_id = ?1 AND j.state = 'waiting' AND j.updated_at <= j.created_at
-         ORDER BY j.client_id LIMIT ?2 {not_taken}"
+        "SELECT j.id FROM jobs j WHERE j.upgrade_id = ?1 AND j.state = 'waiting' AND j.held = 0
+         AND j.updated_at <= j.created_at ORDER BY j.client_id LIMIT ?2 {not_taken}"
     );
     let taken = db.all(&sql, params![upgrade_id, limit], |row| row.take(0))?;
     take(db, &taken, now)
@@ -156,27 +160,32 @@ fn mark(db: &dyn Session, ids: &[i64], states: &str, now: u64) -> Work<()> {
     Ok(())
 }
 
-/// Adds a job that waits and returns its id. The device's unfinished one, if there is one, is called off and returned.
+/// Adds a job that waits and returns its id; one of a stage is held. The device's unfinished one, if there is one, is called off
+/// and returned.
 pub fn add_job(
     db: &dyn Session,
     upgrade_id: i64,
     client_id: &str,
     from_version: Option<&str>,
+    stage: Option<u32>,
     now: u64,
 ) -> Work<(i64, Option<Job>)> {
     let former = cancel_device(db, client_id, now)?;
-    let sql = "INSERT INTO jobs (upgrade_id, client_id, from_version, state, tries, created_at, updated_at)
-               VALUES (?1, ?2, ?3, 'waiting', 0, ?4, ?4) RETURNING id";
-    let id = db.insert(sql, params![upgrade_id, client_id, from_version, now])?;
+    let sql =
+        "INSERT INTO jobs (upgrade_id, client_id, from_version, state, tries, created_at, updated_at, stage, held)
+               VALUES (?1, ?2, ?3, 'waiting', 0, ?4, ?4, ?5, ?6) RETURNING id";
+    let (held, stage) = (stage.is_some(), stage.unwrap_or_default());
+    let id = db.insert(sql, params![upgrade_id, client_id, from_version, now, stage, held])?;
     Ok((id, former))
 }
 
 /// Adds a job that waits for each device that is reached, and returns how many these are. Their unfinished ones are called
-/// off; `touched` hears of all that.
+/// off; `touched` hears of all that. With a plan the jobs are held, and which are in which stage is drawn.
 pub fn add_jobs(
     db: &dyn Session,
     upgrade_id: i64,
     reached: &Reached<'_>,
+    plan: Option<&RollOutPlan>,
     now: u64,
     touched: &mut Touched,
 ) -> Work<u64> {
@@ -186,13 +195,32 @@ pub fn add_jobs(
     touched.jobs(&changing(db, &open, params)?);
     let sql = format!("UPDATE jobs SET state = 'cancelled', updated_at = ?{first} WHERE {open}");
     db.execute(&sql, &and(params, params![now]))?;
-    let sql = format!(
-        "INSERT INTO jobs (upgrade_id, client_id, from_version, state, tries, created_at, updated_at)
-         SELECT CAST(?{first} AS BIGINT), d.client_id, d.version, 'waiting', 0, CAST(?{second} AS BIGINT),
-             CAST(?{second} AS BIGINT)
-         FROM devices d WHERE {condition} ORDER BY d.client_id"
-    );
-    let added = db.execute(&sql, &and(params, params![upgrade_id, now]))?;
+    let added = |jobs: &str| {
+        format!(
+            "INSERT INTO jobs (upgrade_id, created_at, updated_at, state, tries, client_id, from_version, stage, held)
+             SELECT CAST(?{first} AS BIGINT), CAST(?{second} AS BIGINT), CAST(?{second} AS BIGINT), 'waiting', 0, {jobs}"
+        )
+    };
+    let added = match plan {
+        None => {
+            let sql =
+                added(&format!("d.client_id, d.version, 0, 0 FROM devices d WHERE {condition} ORDER BY d.client_id"));
+            db.execute(&sql, &and(params, params![upgrade_id, now]))?
+        }
+        Some(plan) => {
+            let stages = db.dialect().numbers_at(second + 1);
+            // A stage has at least the percentage that it was to have, so the first one has somebody.
+            let sql = added(&format!(
+                "drawn.client_id, drawn.version, (SELECT count(*) FROM {stages} AS stages
+                     WHERE (drawn.lot - 1) * 100 >= stages.value * drawn.devices), 1
+                 FROM (SELECT d.client_id, d.version, row_number() OVER (ORDER BY random()) AS lot,
+                           count(*) OVER () AS devices
+                       FROM devices d WHERE {condition}) AS drawn
+                 ORDER BY drawn.client_id"
+            ));
+            db.execute(&sql, &and(params, params![upgrade_id, now, &json(&plan.stages)]))?
+        }
+    };
     touched.jobs(&changing(db, "upgrade_id = ?1", params![upgrade_id])?);
     Ok(added)
 }
@@ -208,12 +236,19 @@ fn and<'a>(params: &[Param<'a>], more: &[Param<'a>]) -> Vec<Param<'a>> {
     [params, more].concat()
 }
 
+/// The devices of these jobs may be told of them.
+pub fn release(db: &dyn Session, ids: &[i64]) -> Work<()> {
+    let sql = format!("UPDATE jobs SET held = 0 WHERE id IN {}", db.dialect().numbers);
+    db.execute(&sql, params![&json(ids)])?;
+    Ok(())
+}
+
 /// Saves where a job stands.
 pub fn save_job(db: &dyn Session, job: &Job) -> Work<()> {
-    let sql = "UPDATE jobs SET state = ?2, percent = ?3, result_code = ?4, result_msg = ?5, updated_at = ?6
-               WHERE id = ?1";
-    let Job { id, state, percent, result_code, updated_at, .. } = *job;
-    db.execute(sql, params![id, state, percent, result_code, job.result_msg.as_deref(), updated_at])?;
+    let sql = "UPDATE jobs SET state = ?2, percent = ?3, result_code = ?4, result_msg = ?5, updated_at = ?6,
+               held = ?7 WHERE id = ?1";
+    let Job { id, state, percent, result_code, updated_at, held, .. } = *job;
+    db.execute(sql, params![id, state, percent, result_code, job.result_msg.as_deref(), updated_at, held])?;
     Ok(())
 }
 
@@ -241,6 +276,7 @@ pub fn cancel_device(db: &dyn Session, client_id: &str, now: u64) -> Work<Option
 pub fn cancel(db: &dyn Session, id: i64, now: u64, touched: &mut Touched) -> Work<()> {
     let sql = "UPDATE upgrades SET cancelled_at = ?2 WHERE id = ?1 AND cancelled_at IS NULL";
     db.execute(sql, params![id, now])?;
+    retire(db, id)?;
     touched.upgrades.insert(id);
     let ended = "upgrade_id = ?1 AND state IN ('waiting', 'sent')";
     touched.jobs(&changing(db, ended, params![id])?);
@@ -281,7 +317,8 @@ fn upgrade_row(row: &mut Row) -> Work<Upgrade> {
             cancelled: row.take(9)?,
         },
         tag: row.take(10)?,
-        firmware: firmware_row(row, 11)?,
+        roll_out: roll_out_row(row, 11)?,
+        firmware: firmware_row(row, 17)?,
     })
 }
 
@@ -295,8 +332,8 @@ fn upgrade_columns() -> String {
     let counts =
         groups.map(|group| format!("(SELECT count(*) FROM jobs j WHERE j.upgrade_id = u.id AND j.state IN ({group}))"));
     format!(
-        "SELECT u.id, u.scope, u.from_versions, u.created_at, u.cancelled_at, {}, u.tag, {FIRMWARE}
-         FROM upgrades u JOIN firmware f ON f.id = u.firmware_id",
+        "SELECT u.id, u.scope, u.from_versions, u.created_at, u.cancelled_at, {}, u.tag, {ROLL_OUT}, {FIRMWARE}
+         FROM upgrades u JOIN firmware f ON f.id = u.firmware_id LEFT JOIN roll_outs r ON r.upgrade_id = u.id",
         counts.join(", ")
     )
 }
@@ -304,6 +341,11 @@ fn upgrade_columns() -> String {
 /// One order.
 pub fn get(db: &dyn Session, id: i64) -> Work<Option<Upgrade>> {
     db.one(&format!("{} WHERE u.id = ?1", upgrade_columns()), params![id], upgrade_row)
+}
+
+/// An order that must be there.
+pub fn known(db: &dyn Session, id: i64) -> Work<Upgrade> {
+    Ok(get(db, id)?.ok_or_else(|| problems::no_upgrade(id))?)
 }
 
 /// Orders, newest first.
@@ -325,8 +367,8 @@ const STANDING: &str = "u.scope IN ('all', 'tagged') AND u.cancelled_at IS NULL"
 pub fn standing(db: &dyn Session, product_id: &str, client_id: &str) -> Work<Vec<Standing>> {
     let sql = format!(
         "SELECT u.id, f.version, u.from_versions, u.again,
-             EXISTS (SELECT 1 FROM jobs j WHERE j.upgrade_id = u.id AND j.client_id = ?2)
-         FROM upgrades u JOIN firmware f ON f.id = u.firmware_id
+             EXISTS (SELECT 1 FROM jobs j WHERE j.upgrade_id = u.id AND j.client_id = ?2), r.plan
+         FROM upgrades u JOIN firmware f ON f.id = u.firmware_id LEFT JOIN roll_outs r ON r.upgrade_id = u.id
          WHERE f.product_id = ?1 AND {STANDING} AND (u.tag IS NULL
              OR EXISTS (SELECT 1 FROM device_tags t WHERE t.client_id = ?2 AND t.tag = u.tag))
          ORDER BY u.id DESC"
@@ -338,6 +380,7 @@ pub fn standing(db: &dyn Session, product_id: &str, client_id: &str) -> Work<Vec
             from_versions: versions(row, 2)?,
             again: row.take(3)?,
             had_job: row.take(4)?,
+            plan: plan(row, 5)?,
         })
     })
 }

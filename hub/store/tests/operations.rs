@@ -8,7 +8,9 @@ use tokio::sync::broadcast;
 
 use hub_core::firmware::Measured;
 use hub_core::hub::now_ms;
-use hub_core::model::{AddDevice, AddFirmware, Change, Counts, OrderUpgrade, Page, ProblemKind, Proof, Scope, State};
+use hub_core::model::{
+    AddDevice, AddFirmware, Change, Counts, OrderUpgrade, Page, ProblemKind, Proof, RollOutPlan, Scope, State,
+};
 use hub_core::operations::Upload;
 use hub_core::ports::store::{Store, Stored};
 use hub_core::ports::Uplink;
@@ -235,6 +237,8 @@ fn orders_that_make_no_sense_are_turned_down() {
         r#""P1q", "P2x""#,
     );
     refused(give(OrderUpgrade { list: "a\n\nq\n".to_owned(), ..of(Scope::Listed) }), invalid, r#"line 3: "q""#);
+    let endless = RollOutPlan { stages: vec![10, 50], ..RollOutPlan::default() };
+    refused(give(OrderUpgrade { roll_out: Some(endless), ..of(Scope::All) }), invalid, "`stages`");
     desk.version("a", "2.0");
     refused(give(OrderUpgrade { devices: names(&["P1a"]), ..of(Scope::Chosen) }), conflict, "runs 2.0 already");
     let from = OrderUpgrade { devices: names(&["P1a"]), from_versions: names(&["1.0"]), ..of(Scope::Chosen) };

@@ -5,7 +5,7 @@
 pub mod console;
 pub mod mosquitto;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
@@ -197,10 +197,15 @@ impl<S: Read + Write> Client<S> {
     }
 
     pub fn send(&mut self, packet: &Packet) {
+        self.try_send(packet).expect("send");
+    }
+
+    /// Sends where the hub may have gone.
+    pub fn try_send(&mut self, packet: &Packet) -> io::Result<()> {
         let mut output = BytesMut::new();
         packet.write(&mut output, usize::MAX).expect("packet");
-        self.stream.write_all(&output).expect("send");
-        self.stream.flush().expect("flush");
+        self.stream.write_all(&output)?;
+        self.stream.flush()
     }
 
     /// The next packet, `None` where the hub closed the connection instead.

@@ -6,14 +6,14 @@ use super::tags::check as check_tags;
 use crate::firmware::check_version;
 use crate::hub::{now_ms, Hub};
 use crate::model::*;
-use crate::ota::rules;
+use crate::ota::{roll_out, rules};
 use crate::ports::store::{NewOrder, Outcome, Stored};
 
 /// Devices that are told while whoever orders waits; the sweep tells the others.
 const TOLD_AT_ONCE: u64 = 1000;
 
 impl Hub {
-    /// Gives an order. Devices that are there are told at once, the others when they come.
+    /// Gives an order. Devices that are there are told at once, the others when they come; with a roll-out, when their turn comes.
     pub fn order_upgrade(&self, what: OrderUpgrade) -> Outcome<Upgrade> {
         check(&what)?;
         let stored = self.store.firmware(what.firmware_id)?;
@@ -28,6 +28,7 @@ impl Hub {
             tag: what.tag.as_deref(),
             named: named.as_deref(),
             whatever_they_run: false,
+            plan: what.roll_out.as_ref(),
         };
         self.place(&stored, &order)
     }
@@ -42,8 +43,10 @@ impl Hub {
             .coded(ProblemCode::FirmwareServerOff, &[]));
         }
         let (id, touched) = self.store.add_order(order, now)?;
-        let jobs = self.store.claim_first(id, TOLD_AT_ONCE, now_ms())?;
-        self.send_commands(&jobs)?;
+        if order.plan.is_none() {
+            let jobs = self.store.claim_first(id, TOLD_AT_ONCE, now_ms())?;
+            self.send_commands(&jobs)?;
+        }
         self.notify(&touched);
         self.store.upgrade(id)
     }
@@ -76,6 +79,20 @@ impl Hub {
         self.notify(&touched);
         Ok(upgrade)
     }
+
+    /// Begins an order's next stage. The sweep tells its devices.
+    pub fn next_stage(&self, id: i64) -> Outcome<Upgrade> {
+        let (upgrade, touched) = self.store.next_stage(id, now_ms())?;
+        self.notify(&touched);
+        Ok(upgrade)
+    }
+
+    /// Lets an order that has stopped go on, as if nothing had failed so far.
+    pub fn resume_upgrade(&self, id: i64) -> Outcome<Upgrade> {
+        let (upgrade, touched) = self.store.resume_upgrade(id)?;
+        self.notify(&touched);
+        Ok(upgrade)
+    }
 }
 
 /// Whether an order's fields go together.
@@ -99,6 +116,9 @@ fn check(what: &OrderUpgrade) -> Outcome<()> {
     }
     if what.scope == Scope::Chosen && what.devices.is_empty() {
         return Err(Problem::invalid("No device is chosen."));
+    }
+    if let Some(plan) = &what.roll_out {
+        roll_out::check(plan).map_err(Problem::invalid)?;
     }
     for version in &what.from_versions {
         check_version(version).map_err(|what| Problem::invalid(format!("`from_versions`: {what}: {version:?}.")))?;

@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod message;
+pub mod roll_out;
 pub mod rules;
 
 /// A message to send.

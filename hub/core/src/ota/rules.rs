@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::message::Progress;
-use crate::model::{Job, Scope, State};
+use crate::model::{Job, RollOutPlan, Scope, State};
 
 /// An order that stands, as it concerns one device.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Standing {
     pub again: bool,
     /// The device already had a job of it.
     pub had_job: bool,
+    /// How it gets out, where not to all at once.
+    pub plan: Option<RollOutPlan>,
 }
 
 /// Whether an order to upgrade to `version` reaches a device that runs `running`, as far as versions go.
@@ -90,6 +92,7 @@ pub fn on_progress(report: &Progress, latest: &Job, now: u64) -> Option<Job> {
         result_code: report.result_code.filter(|_| failed),
         result_msg: report.result_msg.clone().filter(|_| failed),
         updated_at: now,
+        held: false,
         ..latest.clone()
     })
 }
@@ -157,12 +160,13 @@ mod tests {
             result_msg: None,
             created_at: 1,
             updated_at: 1,
+            held: false,
         }
     }
 
     fn order(upgrade_id: i64, version: &str, from_versions: &[&str]) -> Standing {
         let from_versions = from_versions.iter().map(|version| (*version).to_owned()).collect();
-        Standing { upgrade_id, version: version.to_owned(), from_versions, again: false, had_job: false }
+        Standing { upgrade_id, version: version.to_owned(), from_versions, again: false, had_job: false, plan: None }
     }
 
     fn begins(version: &str, standing: &[Standing]) -> Option<i64> {

@@ -1,5 +1,6 @@
 //! What every store must do, whatever is behind it.
 
+mod roll_outs;
 mod tags;
 mod users;
 
@@ -31,6 +32,10 @@ pub fn check(open: &mut dyn FnMut() -> Opened) {
         orders,
         reports,
         claims,
+        roll_outs::stages,
+        roll_outs::stops,
+        roll_outs::turns,
+        roll_outs::late,
         reach,
         pages,
         shadows,
@@ -81,7 +86,15 @@ fn a_firmware(version: &str) -> Firmware {
 }
 
 fn order(store: &dyn Store, firmware_id: i64, scope: Scope, now: u64) -> i64 {
-    let order = NewOrder { firmware_id, scope, from_versions: &[], tag: None, named: None, whatever_they_run: true };
+    let order = NewOrder {
+        firmware_id,
+        scope,
+        from_versions: &[],
+        tag: None,
+        named: None,
+        whatever_they_run: true,
+        plan: None,
+    };
     store.add_order(&order, now).expect("ordered").0
 }
 
@@ -154,7 +167,15 @@ fn orders(store: &dyn Store) {
     assert_eq!(states(store, first), [State::Cancelled; 2]);
     assert_eq!(states(store, second), [State::Waiting; 2]);
     let (firmware_id, scope) = (firmware + 1, Scope::All);
-    let gone = NewOrder { firmware_id, scope, from_versions: &[], tag: None, named: None, whatever_they_run: false };
+    let gone = NewOrder {
+        firmware_id,
+        scope,
+        from_versions: &[],
+        tag: None,
+        named: None,
+        whatever_they_run: false,
+        plan: None,
+    };
     assert_eq!(code(store.add_order(&gone, 7)), Some(ProblemCode::FirmwareUnknown));
     assert_eq!(store.upgrades(&Page::first()).map(|upgrades| upgrades.len()), Ok(2));
     let (upgrade, touched) = store.cancel_upgrade(second, 8).expect("cancelled");
@@ -243,7 +264,8 @@ fn reach(store: &dyn Store) {
         (Scope::Chosen, &versions, Some(&named)),
         (Scope::Listed, &[], Some(&named)),
     ] {
-        let order = NewOrder { firmware_id, scope, from_versions, tag: None, named, whatever_they_run: false };
+        let order =
+            NewOrder { firmware_id, scope, from_versions, tag: None, named, whatever_they_run: false, plan: None };
         let (upgrade, _) = store.add_order(&order, 5).expect("ordered");
         let (_, jobs) = store.upgrade_jobs(upgrade, &Page::first()).expect("jobs");
         let reached: Vec<(&str, Option<&str>)> =
@@ -264,6 +286,7 @@ fn reach(store: &dyn Store) {
         tag: None,
         named: Some(&there),
         whatever_they_run: false,
+        plan: None,
     };
     assert!(store.add_order(&order, 6).is_err_and(|problem| problem.kind == ProblemKind::Conflict));
     assert_eq!(store.upgrades(&Page::first()), Ok(before));

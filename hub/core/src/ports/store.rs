@@ -2,23 +2,28 @@
 //!
 //! What a rule says about a report is worked out inside the transaction, so that two hubs on one store agree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::figures::Figures;
 use super::gateways::Gateways;
 use super::keys::Keys;
 use super::products::Products;
+use super::roll_outs::RollOuts;
 use super::shadows::Shadows;
 use super::tags::Tags;
 use crate::devices::{self, Devices};
 use crate::firmware::Measured;
-use crate::model::{AddFirmware, Change, Device, DeviceFilter, Firmware, Job, Page, Problem, Proof, Scope, Upgrade};
+use crate::model::{
+    AddFirmware, Change, Device, DeviceFilter, Firmware, Job, Page, Problem, Proof, RollOutPlan, Scope, Upgrade,
+};
 use crate::ota::message::Progress;
 use crate::ports::logs::LogStore;
 use crate::ports::messaging::MessagingStore;
 use crate::ports::resources::ResourceStore;
 use crate::ports::users::Users;
+
+pub use super::jobs::{Touched, Waiting, TOLD_ONE_BY_ONE};
 
 /// What a transaction comes to.
 pub type Outcome<T> = Result<T, Problem>;
@@ -45,48 +50,6 @@ pub enum Credential {
 /// A device as the command `devices` shows it: client id, version, state and percentage.
 pub type Told = (String, Option<String>, Option<String>, Option<u8>);
 
-/// What a transaction has changed, by id: what watchers are told of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Touched {
-    /// Client ids.
-    pub devices: BTreeSet<String>,
-    /// Jobs of orders.
-    pub jobs: BTreeSet<i64>,
-    /// Orders.
-    pub upgrades: BTreeSet<i64>,
-    /// Client ids of gateways.
-    pub gateways: BTreeSet<String>,
-    /// Client ids of shadows.
-    pub shadows: BTreeSet<String>,
-    /// More than is worth telling of one by one.
-    pub many: bool,
-}
-
-/// Jobs of one transaction that watchers are told of one by one.
-pub const TOLD_ONE_BY_ONE: usize = 1000;
-
-impl Touched {
-    /// A job has changed, and so its order's counts.
-    pub fn job(&mut self, job: &Job) {
-        self.jobs.insert(job.id);
-        self.upgrades.insert(job.upgrade_id);
-    }
-
-    /// These jobs of an order have changed, or more than these.
-    pub fn jobs(&mut self, jobs: &[(i64, i64)]) {
-        self.many |= jobs.len() > TOLD_ONE_BY_ONE;
-        for &(id, upgrade_id) in jobs {
-            self.jobs.insert(id);
-            self.upgrades.insert(upgrade_id);
-        }
-    }
-
-    /// Whether watchers had better ask for everything again.
-    pub fn is_much(&self) -> bool {
-        self.many || self.jobs.len() > TOLD_ONE_BY_ONE
-    }
-}
-
 /// An order to be kept.
 pub struct NewOrder<'a> {
     /// What devices are upgraded to.
@@ -101,15 +64,8 @@ pub struct NewOrder<'a> {
     pub named: Option<&'a [String]>,
     /// Also devices that run the version already.
     pub whatever_they_run: bool,
-}
-
-/// A job that waits, as far as it must be known to find out whether its device is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// Since when, and the job's id: where the next page goes on.
-    pub at: (u64, i64),
-    /// Whose it is.
-    pub client_id: String,
+    /// How it gets out, where not to all at once.
+    pub plan: Option<&'a RollOutPlan>,
 }
 
 /// Which jobs a hub may take that shares the devices with others. All times are in milliseconds.
@@ -127,7 +83,19 @@ pub struct Due {
 
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
 pub trait Store:
-    Figures + Gateways + Keys + Products + Shadows + MessagingStore + LogStore + ResourceStore + Users + Tags + Send + Sync
+    Figures
+    + Gateways
+    + Keys
+    + Products
+    + RollOuts
+    + Shadows
+    + MessagingStore
+    + LogStore
+    + ResourceStore
+    + Users
+    + Tags
+    + Send
+    + Sync
 {
     /// Adds the devices of a list to those that are there, with the tags that it gives them.
     fn import(&self, devices: &Devices) -> Outcome<()>;

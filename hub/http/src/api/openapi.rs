@@ -51,6 +51,8 @@ use hub_core::model::Change;
         upgrades::order,
         upgrades::show,
         upgrades::cancel,
+        upgrades::next,
+        upgrades::resume,
         messages::broadcast,
         messages::rrpc,
         messages::rrpcs,

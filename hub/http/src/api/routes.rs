@@ -94,6 +94,8 @@ pub fn operations() -> Vec<(Method, &'static str, Need, Handlers)> {
         (Method::POST, "/api/upgrades", ORDER, post(upgrades::order)),
         (Method::GET, "/api/upgrades/{id}", VIEW, get(upgrades::show)),
         (Method::POST, "/api/upgrades/{id}/cancel", ORDER, post(upgrades::cancel)),
+        (Method::POST, "/api/upgrades/{id}/next", ORDER, post(upgrades::next)),
+        (Method::POST, "/api/upgrades/{id}/resume", ORDER, post(upgrades::resume)),
         (Method::POST, "/api/broadcasts", ORDER, post(messages::broadcast)),
         (Method::POST, "/api/devices/{client_id}/rrpc", ORDER, post(messages::rrpc)),
         (Method::GET, "/api/devices/{client_id}/rrpc", VIEW, get(messages::rrpcs)),

@@ -22,7 +22,7 @@ pub async fn list(
     Ok(axum::Json(console.ask(move |hub| hub.upgrade_list(&page)).await?))
 }
 
-/// Orders an upgrade. Devices that are there are told at once, the others when they come.
+/// Orders an upgrade. Devices that are there are told at once, the others when they come; with a roll-out, when their turn comes.
 #[utoipa::path(post, path = "/api/upgrades", operation_id = "order_upgrade", request_body = OrderUpgrade,
     responses((status = 201, body = Upgrade)))]
 pub async fn order(
@@ -44,6 +44,20 @@ pub async fn show(
     Query(page): Query<Page>,
 ) -> Result<axum::Json<UpgradeJobs>, Failure> {
     Ok(axum::Json(console.ask(move |hub| hub.upgrade_jobs(id, &page)).await?))
+}
+
+/// Begins the next stage of an order, whatever has become of the stages before.
+#[utoipa::path(post, path = "/api/upgrades/{id}/next", operation_id = "next_stage", params(("id" = i64, Path)),
+    responses((status = 200, body = Upgrade)))]
+pub async fn next(State(console): State<Arc<Console>>, Path(id): Path<i64>) -> Result<axum::Json<Upgrade>, Failure> {
+    Ok(axum::Json(console.ask(move |hub| hub.next_stage(id)).await?))
+}
+
+/// Lets an order that has stopped go on. The failures so far do not count any more.
+#[utoipa::path(post, path = "/api/upgrades/{id}/resume", operation_id = "resume_upgrade", params(("id" = i64, Path)),
+    responses((status = 200, body = Upgrade)))]
+pub async fn resume(State(console): State<Arc<Console>>, Path(id): Path<i64>) -> Result<axum::Json<Upgrade>, Failure> {
+    Ok(axum::Json(console.ask(move |hub| hub.resume_upgrade(id)).await?))
 }
 
 /// Calls off what has not begun: jobs that wait end, jobs that run go on.

@@ -91,6 +91,7 @@ pub fn order(firmware: &Firmware, scope: Scope) -> OrderUpgrade {
         devices: Vec::new(),
         list: String::new(),
         tag: None,
+        roll_out: None,
     }
 }
 

@@ -89,6 +89,7 @@ pub fn tag_orders(store: &dyn Store) {
         tag: Some(tag),
         named: None,
         whatever_they_run: false,
+        plan: None,
     };
     store.set_tags("P1a", &texts(&["x"])).expect("kept");
     let (upgrade, _) = store.add_order(&order("x"), 5).expect("ordered");
