@@ -8,6 +8,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use super::common::mosquitto::Mosquitto;
@@ -48,6 +49,15 @@ impl Brokers {
             (secure, Some(connector(&ca_file)))
         } else {
             (plain, None)
+        }
+    }
+
+    /// How many devices may be connecting at a time. RabbitMQ notes each subscription in transactions of all nodes: of 10,000
+    /// devices at once most have given up before it is their turn.
+    pub fn entrance(&self) -> usize {
+        match self {
+            Brokers::Mosquitto { .. } => Semaphore::MAX_PERMITS,
+            Brokers::RabbitMq(_) => 64,
         }
     }
 

@@ -78,6 +78,8 @@ pub struct Fleet {
     /// A device that waits for so long reports its version once more, as after a restart of its own: a command may have gone
     /// with the hub that was killed.
     pub again: Duration,
+    /// How many may be connecting at a time, as what stands before the broker sees to.
+    pub entrance: Semaphore,
     /// Between two attempts of a device to connect.
     pub pause: Duration,
     /// How many devices may end their upgrade; the others wait in the middle of it.
@@ -138,12 +140,18 @@ impl Device {
         self.report_version();
         loop {
             // As devices do where the broker's queue was full, or its node has gone.
-            while !matches!(timeout(CONNECT_LIMIT, self.connect()).await, Ok(Ok(()))) {
+            while !self.is_let_in().await {
                 sleep(self.fleet.pause).await;
             }
             self.counts().connections.add();
             let _ = self.talk().await;
         }
+    }
+
+    async fn is_let_in(&mut self) -> bool {
+        let fleet = self.fleet.clone();
+        let _turn = fleet.entrance.acquire().await.expect("never closed");
+        matches!(timeout(CONNECT_LIMIT, self.connect()).await, Ok(Ok(())))
     }
 
     async fn connect(&mut self) -> io::Result<()> {

@@ -48,6 +48,13 @@ fn enrol(server: &Server, devices: usize) {
     ));
 }
 
+/// What they know, before anybody may end his upgrade.
+fn fleet(brokers: &Brokers, tls: bool, again: Duration, pause: Duration) -> Arc<Fleet> {
+    let (addresses, tls) = brokers.way(tls);
+    let (entrance, may_end) = (Semaphore::new(brokers.entrance()), Semaphore::new(0));
+    Arc::new(Fleet { addresses, tls, entrance, again, pause, may_end, counts: Counts::default() })
+}
+
 /// Connects them.
 fn connect(fleet: &Arc<Fleet>, devices: usize) -> Runtime {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
@@ -130,10 +137,9 @@ fn upgrade(desk: &Desk, mut brokers: Brokers, few: usize) {
     let console = Console::of(&there);
     let firmware = console.upload(&format!("product_id={PRODUCT}&version={NEXT}"), &firmware()).good(201);
 
-    let (addresses, tls) = brokers.way(std::env::var("FLEET_TLS").is_ok_and(|text| text == "1"));
-    let by = if tls.is_some() { "TLS" } else { "plain MQTT" };
-    let (pause, may_end, counts) = (again / 20, Semaphore::new(0), Counts::default());
-    let fleet = Arc::new(Fleet { addresses, tls, again, pause, may_end, counts });
+    let tls = std::env::var("FLEET_TLS").is_ok_and(|text| text == "1");
+    let by = if tls { "TLS" } else { "plain MQTT" };
+    let fleet = fleet(&brokers, tls, again, again / 20);
     let counts = &fleet.counts;
     let _runtime = connect(&fleet, devices);
     let all = devices as u64;
@@ -232,10 +238,9 @@ fn what_a_killed_hub_had_not_told_another_one_tells_within_seconds() {
     let (here, there) = (start(&desk, &server, &brokers), start(&desk, &server, &brokers));
     enrol(&server, devices);
     let firmware = Console::of(&there).upload(&format!("product_id={PRODUCT}&version={NEXT}"), &firmware()).good(201);
-    let (addresses, tls) = brokers.way(false);
     // They only listen: nothing but a command brings one along.
-    let (again, may_end) = (Duration::from_secs(3600), Semaphore::new(devices));
-    let fleet = Arc::new(Fleet { addresses, tls, again, pause: PATIENCE / 100, may_end, counts: Counts::default() });
+    let fleet = fleet(&brokers, false, Duration::from_secs(3600), PATIENCE / 100);
+    fleet.may_end.add_permits(devices);
     let _runtime = connect(&fleet, devices);
     let (all, counts) = (devices as u64, &fleet.counts);
     wait("devices that are there", PATIENCE, || counts.there.read(), all);

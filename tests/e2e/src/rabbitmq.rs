@@ -14,6 +14,9 @@ const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 const PLUGINS: &str = "[rabbitmq_mqtt,rabbitmq_web_mqtt,rabbitmq_auth_backend_http].\n";
 
+/// How many times [`crate::LIMIT`] a node may take to start.
+const STARTUP_LIMITS: usize = 3;
+
 /// What becomes of the sessions of devices, which end with their connections, when their node is lost. Those that hubs keep are
 /// replicated in any case (`mqtt.durable_queue_type`).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,8 @@ cluster_formation.peer_discovery_backend = classic_config
 mqtt.durable_queue_type = quorum
 mqtt.prefetch = 1000
 mqtt.tcp_listen_options.backlog = 4096
+mqtt.tcp_listen_options.sndbuf = 16384
+mqtt.tcp_listen_options.recbuf = 16384
 mqtt.login_timeout = 60000
 ssl_handshake_timeout = 60000
 log.connection.level = warning
@@ -109,7 +114,9 @@ impl RabbitMq {
         for (number, ports) in (1..).zip(&ports) {
             let node = setup.launch(number, ports);
             // One after the other: what keeps the client ids takes one new node at a time.
-            node.wait_for(&["server startup complete"]);
+            let is_up = || node.lines().find(0, |line| line.contains("Server startup complete")).is_some();
+            // Half a minute of work where others work, too.
+            assert!((0..STARTUP_LIMITS).any(|_| is_up()), "RabbitMQ does not start");
             nodes.push(node);
         }
         let balancer = Balancer::start(ports.iter().map(|ports| ports.mqtt.address()).collect());
