@@ -6,7 +6,8 @@ use hub_fault::Faults;
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StdinCommand {
-    Devices,
+    /// Those after this client id.
+    Devices(String),
     Upgrade(String),
     UpgradeAll,
     Send(String, String),
@@ -20,7 +21,7 @@ pub enum StdinCommand {
 impl StdinCommand {
     /// What `help` says.
     pub const HELP: &'static str = "\
-devices                       list the devices
+devices [<client_id>]         list 1000 devices: the first, or those after one
 upgrade <client_id>|all       order the upgrade
 send <client_id> <payload>    publish a payload on the device's update topic
 drop <client_id>              cut the device's connection
@@ -36,7 +37,8 @@ quit                          end the hub";
         let usage = |text: &str| Err(format!("usage: {text}"));
         Some(match (word, argument) {
             ("", _) => return None,
-            ("devices", "") => Ok(StdinCommand::Devices),
+            ("devices", after) if !after.contains(' ') => Ok(StdinCommand::Devices(after.to_owned())),
+            ("devices", _) => usage("devices [<client_id>]"),
             ("upgrade", "all") => Ok(StdinCommand::UpgradeAll),
             ("upgrade", id) if !id.is_empty() => Ok(StdinCommand::Upgrade(id.to_owned())),
             ("upgrade", _) => usage("upgrade <client_id>|all"),
@@ -59,7 +61,7 @@ quit                          end the hub";
 /// Carries a command out (but `Quit`, which is the caller's).
 pub fn carry_out(hub: &Hub, faults: &Faults, command: StdinCommand) {
     let outcome = match command {
-        StdinCommand::Devices => hub.list(),
+        StdinCommand::Devices(after) => hub.list(&after),
         StdinCommand::UpgradeAll => hub.upgrade_all(),
         StdinCommand::Upgrade(client_id) => hub.upgrade_one(&client_id),
         StdinCommand::Send(client_id, payload) => hub.send_raw(&client_id, payload),
@@ -88,7 +90,8 @@ mod tests {
     #[test]
     fn reads_commands() {
         let parse = |line: &str| StdinCommand::parse(line).and_then(Result::ok);
-        assert_eq!(parse("devices\n"), Some(StdinCommand::Devices));
+        assert_eq!(parse("devices\n"), Some(StdinCommand::Devices(String::new())));
+        assert_eq!(parse("devices P1dev1"), Some(StdinCommand::Devices("P1dev1".to_owned())));
         assert_eq!(parse(" upgrade all "), Some(StdinCommand::UpgradeAll));
         assert_eq!(parse("upgrade P1dev1"), Some(StdinCommand::Upgrade("P1dev1".to_owned())));
         let payload = r#"{"a": "b  c"} "#;
@@ -104,7 +107,7 @@ mod tests {
 
     #[test]
     fn complains() {
-        for line in ["upgrade", "send P1dev1", "send", "drop", "fault", "fly", "devices now"] {
+        for line in ["upgrade", "send P1dev1", "send", "drop", "fault", "fly", "devices from now"] {
             assert!(matches!(StdinCommand::parse(line), Some(Err(_))), "{line}");
         }
     }

@@ -256,7 +256,10 @@ fn describe(event: &Event) -> Vec<String> {
             one(format!("{method} {path}{range}: {status}{reason}, {bytes} bytes{cut}"))
         }
         Event::Fault { rule } => one(format!("fault {rule}")),
-        Event::Devices { devices } => devices.iter().map(describe_device).collect(),
+        Event::Devices { devices, next } => {
+            let more = next.iter().map(|next| format!("there are more: devices {next}"));
+            devices.iter().map(describe_device).chain(more).collect()
+        }
         Event::Warning { client_id, text } => match client_id {
             Some(client_id) => one(format!("{client_id}: {text}")),
             None => one(text.clone()),

@@ -270,6 +270,36 @@ fn lists_come_in_pages() {
         }
     }
     console.get("/api/upgrades?after=x").refusal(400);
+    let count = |path: &str, list: &str| console.get(path).good(200)[list].as_array().map(Vec::len);
+    assert_eq!(count("/api/upgrades?active=true", "upgrades"), Some(1));
+    assert_eq!(count("/api/upgrades?active=false", "upgrades"), Some(1));
+    assert_eq!(count(&format!("{jobs}?state=waiting,sent"), "jobs"), Some(2));
+    assert_eq!(count(&format!("{jobs}?state=done"), "jobs"), Some(0));
+    assert!(console.get(&format!("{jobs}?state=lost")).refusal(400).contains("lost"));
+}
+
+#[test]
+fn whom_an_order_would_reach_is_told_before() {
+    let (_desk, hub, console) = start(&["--state", "state"]);
+    let id = add_firmware(&console, "2.0")["id"].clone();
+    let _there = report(&hub, "one", "1.0");
+    let _done = report(&hub, "two", "2.0");
+    let reach = |order: Value| console.post("/api/upgrades/reach", &order);
+    let of = |[devices, online, replaced, left_out, unknown]: [u64; 5], names: &[&str]| {
+        json!({ "devices": devices, "online": online, "replaced": replaced, "left_out": left_out, "unknown": unknown,
+            "unknown_names": names })
+    };
+    let all = json!({ "firmware_id": id, "scope": "all" });
+    assert_eq!(reach(all.clone()).good(200), of([2, 1, 0, 0, 0], &[]));
+    let list = json!({ "firmware_id": id, "scope": "listed", "list": "one\ntwo\nnobody\n" });
+    assert_eq!(reach(list).good(200), of([1, 1, 0, 1, 1], &["nobody"]));
+    assert!(reach(json!({ "firmware_id": id, "scope": "chosen" })).refusal(400).contains("No device"));
+    assert_eq!(console.get("/api/upgrades").good(200)["upgrades"], json!([]), "nothing is ordered");
+    console.post("/api/upgrades", &all).good(201);
+    assert_eq!(reach(all).good(200), of([2, 1, 2, 0, 0], &[]));
+    // Nor is it anything to be noted.
+    let noted = console.get("/api/audit").good(200).to_string();
+    assert!(noted.contains("POST /api/upgrades") && !noted.contains("reach"), "{noted}");
 }
 
 #[test]

@@ -110,6 +110,8 @@ fn a_device_is_bound_goes_online_and_leaves() {
         { "client_id": TWO, "product_id": PRODUCT, "device_name": "two", "online": true },
     ] }] });
     assert_eq!(console.get("/api/gateways").good(200), expected);
+    let behind = console.get(&format!("/api/gateways/{ONE}/devices")).good(200);
+    assert_eq!(behind["devices"], expected["gateways"][0]["devices"]);
     assert_eq!(one.ask("offline", entry("two")), 0);
     assert_eq!(online(), false);
 
@@ -335,4 +337,25 @@ fn the_command_line_binds_and_lists() {
     assert_eq!(run(&["unbind", ONE]).0, Some(2));
     assert_eq!(run(&["unbind", ONE, "--all", "--json"]).0, Some(0));
     assert_eq!(common::json(run(&["--json"]).1.as_bytes()), json!({ "gateways": [] }));
+}
+
+#[test]
+fn gateways_come_in_pages_of_their_devices() {
+    let (_desk, _hub, console) = start();
+    for device in [TWO, CERT] {
+        console.post(&format!("/api/gateways/{ONE}/devices"), &json!({ "client_id": device })).good(200);
+    }
+    let bound = |page: &Value| -> Vec<String> {
+        let gateways = page["gateways"].as_array().expect("gateways");
+        let devices = gateways.iter().flat_map(|one| one["devices"].as_array().expect("devices"));
+        devices.map(|device| device["client_id"].as_str().expect("an id").to_owned()).collect()
+    };
+    let first = console.get("/api/gateways?limit=1").good(200);
+    let next = format!("{ONE}/{CERT}");
+    assert_eq!((bound(&first), &first["next"]), (vec![CERT.to_owned()], &json!(next)));
+    let rest = console.get(&format!("/api/gateways?limit=1&after={next}")).good(200);
+    assert_eq!((bound(&rest), &rest["next"]), (vec![TWO.to_owned()], &Value::Null));
+    let behind = console.get(&format!("/api/gateways/{ONE}/devices?limit=1&search=tw")).good(200);
+    assert_eq!((&behind["devices"][0]["client_id"], &behind["next"]), (&json!(TWO), &Value::Null));
+    console.get("/api/gateways/nothing/devices").refusal(404);
 }

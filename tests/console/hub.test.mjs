@@ -200,6 +200,8 @@ test("each role finds what it may use, and nothing else", async (context) => {
         for (const [route, needed] of places) {
             await page.goto(`${hub.url}/#/${route}`);
             await shown(page.getByRole("heading", { level: 1 }));
+            // What is told of a device or an order is asked for first.
+            if (/^(devices|upgrades)\//.test(route)) await shown(page.locator(".facts").first());
             for (const summary of await page.locator("details.service:visible > summary").all()) await summary.click();
             for (const [need, names] of Object.entries(needed)) {
                 for (const name of names) {

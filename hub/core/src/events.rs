@@ -259,6 +259,9 @@ pub enum Event {
     },
     Devices {
         devices: Vec<DeviceRow>,
+        /// There are more, after this client id.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
     },
     /// A device, a broker or a person did something that makes no sense.
     Warning {

@@ -14,7 +14,7 @@ use crate::devices;
 use crate::events::{DeviceRow, Event};
 use crate::handed_out::HandedOut;
 use crate::metrics::Meter;
-use crate::model::{Change, Problem, ProblemKind, Scope};
+use crate::model::{Change, Page, Problem, ProblemKind, Scope, PAGE};
 use crate::ota::{self, Outgoing};
 use crate::ports::store::{NewOrder, Outcome, Store, Stored};
 use crate::ports::{Certificates, Downlink, Events, Verdict};
@@ -285,12 +285,13 @@ impl Hub {
         self.downlink.cut(client_id)
     }
 
-    /// Tells of every device.
+    /// Tells of a page of the devices, those after this client id.
     ///
     /// # Errors
     /// What is wrong with the store.
-    pub fn list(&self) -> Result<(), String> {
-        let told = self.store.told().map_err(|problem| problem.detail)?;
+    pub fn list(&self, after: &str) -> Result<(), String> {
+        let mut told = self.store.told(after, PAGE + 1).map_err(|problem| problem.detail)?;
+        let next = Page::first().cut(&mut told, |(client_id, ..)| client_id.clone());
         let devices = told
             .into_iter()
             .map(|(client_id, version, state, percent)| DeviceRow {
@@ -301,7 +302,7 @@ impl Hub {
                 percent,
             })
             .collect();
-        self.events.emit(&Event::Devices { devices });
+        self.events.emit(&Event::Devices { devices, next });
         Ok(())
     }
 }

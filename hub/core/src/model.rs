@@ -20,9 +20,9 @@ mod ssh;
 mod tag;
 mod user;
 
-pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice};
+pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice, SubDeviceList};
 pub(crate) use page::paged;
-pub use page::{DeviceFilter, Page, Paged, PAGE};
+pub use page::{DeviceFilter, JobFilter, Page, Paged, UpgradeFilter, PAGE};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use resource::{Direction, Resource, ResourceList, SendResource};
 pub use roll_out::{RollOut, RollOutPlan, Stopped};
@@ -263,6 +263,22 @@ pub struct OrderUpgrade {
     /// Where it is not to reach all devices at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roll_out: Option<RollOutPlan>,
+}
+
+/// Whom an order would reach now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reach {
+    pub devices: u64,
+    /// How many of them are there; `null` where they are more than a thousand, or another broker keeps the connections.
+    pub online: Option<u64>,
+    /// How many of them have an unfinished upgrade, which the order would replace.
+    pub replaced: u64,
+    /// How many of those that it names are not reached, for what they run.
+    pub left_out: u64,
+    /// How many names are of no device of the product; the order would be refused.
+    pub unknown: u64,
+    /// Some of these names.
+    pub unknown_names: Vec<String>,
 }
 
 /// What changed; the data of a server-sent event, whose name is `type`.

@@ -146,11 +146,15 @@ function readOut(text) {
     announcer.replaceChildren(h("p", {}, text));
 }
 
+/// Of the device or the order that is looked at, the product is known.
+const shownName = (clientId) =>
+    nameOf(clientId, store.devices.get(clientId)?.product_id ?? store.device?.product_id ?? store.upgrade?.firmware.product_id);
+
 function announce() {
     const [first] = results;
     let text;
     if (results.length === 1 && first.state !== "cancelled") {
-        text = t(`say.${first.state}`, { name: nameOf(first.client_id), version: first.version, reason: reasonOf(first) });
+        text = t(`say.${first.state}`, { name: shownName(first.client_id), version: first.version, reason: reasonOf(first) });
     } else {
         const count = (state) => results.filter((job) => job.state === state).length;
         text = t("say.many", { done: count("done"), failed: count("failed"), cancelled: count("cancelled") });
@@ -164,7 +168,10 @@ watchStore(() => {
     showControls();
     if (view) view.update();
     else if (store.loaded) mount(memory);
-}, result);
+}, result, (problem) => {
+    // Who is there is asked for elsewhere.
+    if (problem.status !== 401 && link !== "lost") say(problem.message);
+});
 
 // ---- Events ----
 

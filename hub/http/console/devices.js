@@ -1,16 +1,20 @@
 // The devices, one device, and what is told of a device only once.
 
-import { call, path } from "./hub.js";
+import { call, path, plain } from "./hub.js";
 import { busy, dialog, download, field, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
+import { figuresOf } from "./health.js";
 import { t } from "./i18n.js";
-import { addresses, bar, cell, copyable, headCell, jobRow, jobTable, NAME, onlineMark, onlineName, row, stateTag, table, timeCell } from "./parts.js";
+import { addresses, bar, cell, copyable, headCell, jobRow, jobTable, later, moreButton, NAME, onlineMark, row, stateTag, table, tagList, timeCell } from "./parts.js";
 import { deviceServices } from "./services.js";
-import { byText, openHistory, products, store } from "./store.js";
+import { changed, closeDevice, openDevice, openDevices, products, store, take } from "./store.js";
+import { changeTags, editTags } from "./tags.js";
 import { tunnelPart } from "./tunnel.js";
 
-function deviceRow() {
+function deviceRow(selected, select) {
+    const pick = h("input", { type: "checkbox" });
     const link = h("a");
     const product = h("span", { class: "product" });
+    const tags = tagList();
     const online = onlineMark();
     const version = h("span");
     const reported = timeCell("when");
@@ -19,18 +23,25 @@ function deviceRow() {
     const progress = bar((job) => t("upgrade.progressOf", { name: job.client_id }));
     const latest = cell("c-latest", state.node, target, progress.node);
     const node = row(
-        headCell("c-name", link, product),
+        cell("c-pick", pick),
+        headCell("c-name", link, product, tags.node),
         cell("c-online", online.node),
         cell("c-version", version),
         cell("c-when", reported.node),
         latest,
     );
+    let clientId;
+    pick.addEventListener("change", () => select(clientId, pick.checked));
     return {
         node,
         update(device) {
+            clientId = device.client_id;
+            pick.checked = selected.has(clientId);
+            pick.setAttribute("aria-label", t("devices.select", { name: device.device_name }));
             setText(link, device.device_name);
             link.href = `#/devices/${encodeURIComponent(device.client_id)}`;
             setText(product, device.product_id);
+            tags.set(device.tags);
             online.set(device.online);
             setText(version, device.version ?? t("devices.noVersion"));
             setClass(version, device.version === null ? "quiet" : "");
@@ -50,45 +61,62 @@ function deviceRow() {
     };
 }
 
-/// What is filtered stays so while the page is open.
-const filters = { search: "", version: "", online: "" };
+/// What is filtered stays so while the page is open. Of a version, what stands before it tells it from the others.
+const filters = { search: "", product: "", tag: "", version: "" };
+const NOTHING = { ...filters };
 
-function select(label, name, changed) {
+/// Of more products than these, tags and versions are offered of a chosen one only.
+const FEW = 8;
+
+function select(label, name, choose) {
     const node = h("select", { "aria-label": label });
     node.addEventListener("change", () => {
         filters[name] = node.value;
-        changed();
+        choose();
     });
     let shown = "";
     return {
         node,
         set(options) {
-            const now = JSON.stringify(options);
+            // What is chosen stays, also where there is nothing of it any more.
+            const chosen = filters[name];
+            const all = options.some(([value]) => value === chosen) ? options : [...options, [chosen, chosen.replace(/^=/, "")]];
+            const now = JSON.stringify(all);
             if (now !== shown) {
                 shown = now;
-                node.replaceChildren(...options.map(([value, text]) => h("option", { value }, text)));
+                node.replaceChildren(...all.map(([value, text]) => h("option", { value }, text)));
             }
-            node.value = filters[name];
-            if (node.selectedIndex < 0) {
-                filters[name] = "";
-                node.value = "";
-            }
+            node.value = chosen;
         },
     };
 }
 
 export function devicesView(memory) {
+    const selected = new Set();
     const search = h("input", { type: "search", "aria-label": t("devices.search"), placeholder: t("devices.search"), autocomplete: "off" });
     search.value = filters.search;
+    const typed = later(filtered);
     search.addEventListener("input", () => {
         filters.search = search.value;
+        typed();
+    });
+    const product = select(t("device.product"), "product", () => {
+        offer();
         filtered();
     });
+    const tag = select(t("tags.of"), "tag", filtered);
     const version = select(t("devices.version"), "version", filtered);
-    const online = select(t("devices.online"), "online", filtered);
+    for (const { node: list } of [tag, version]) list.addEventListener("focus", offer);
     // Read out when somebody filters, not whenever a device comes or goes.
     const count = h("span", { class: "quiet tally" });
+    const pickAll = h("input", { type: "checkbox", "aria-label": t("devices.selectAll") });
+    pickAll.addEventListener("change", () => {
+        for (const device of store.devices.entries()) choose(device.client_id, pickAll.checked);
+        rows.forget();
+        update();
+    });
     const list = table(t("devices.table"), [
+        [pickAll, "c-pick"],
         [t("devices.name"), "c-name"],
         [t("devices.online"), "c-online"],
         [t("devices.version"), "c-version"],
@@ -96,66 +124,104 @@ export function devicesView(memory) {
         [t("devices.latest"), "c-latest"],
     ]);
     list.node.classList.add("devices");
-    const rows = new Rows(list.body, deviceRow);
+    const choose = (clientId, on) => (on ? selected.add(clientId) : selected.delete(clientId));
+    const rows = new Rows(list.body, () =>
+        deviceRow(selected, (clientId, on) => {
+            choose(clientId, on);
+            update();
+        }),
+    );
+    const label = h("button", { type: "button", "data-needs": "order", on: { click: tagSelected } });
+    const more = moreButton(store.devices, memory.say);
     const clear = h("button", { type: "button" }, t("action.clear"));
     clear.addEventListener("click", () => {
-        Object.assign(filters, { search: "", version: "", online: "" });
+        Object.assign(filters, NOTHING);
         search.value = "";
         filtered();
         search.focus();
     });
     const noMatch = h("p", { class: "empty-line" }, t("devices.noMatch"), " ", clear);
     const where = h("details", { class: "how" }, h("summary", {}, t("devices.how")));
-    const content = h("div", {}, h("div", { class: "toolbar" }, search, version.node, online.node, count), list.node, noMatch, where);
+    const content = h("div", {}, h("div", { class: "toolbar" }, search, product.node, tag.node, version.node, label, count), list.node, more.node, noMatch, where);
     const empty = h("section", { class: "empty" });
     const add = h("button", { type: "button", class: "primary", "data-needs": "administer", on: { click: () => addDevice(memory) } }, t("devices.add"));
     const node = h("div", {}, h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, t("devices.title")), add), empty, content);
     let told = null;
+    let online;
+    let [tags, versions] = [[], []];
 
-    function filtered() {
+    const isFiltered = () => Object.values(filters).some((value) => value !== "");
+
+    function ask() {
+        return openDevices({
+            product: filters.product || undefined,
+            tag: filters.tag || undefined,
+            version: filters.version ? filters.version.slice(1) : undefined,
+            search: filters.search.trim(),
+        });
+    }
+
+    async function filtered() {
+        selected.clear();
+        await ask();
         update();
         memory.announce(count.textContent);
     }
 
+    /// What can be filtered by, and how many are there.
+    async function offer() {
+        const all = filters.product ? [filters.product] : products();
+        const first = (one, what) => call("GET", path("products", one, what)).then((answer) => answer[what]);
+        const of = async (what, name) => {
+            const found = all.length > FEW ? [] : await Promise.all(all.map((one) => first(one, what)));
+            return [...new Set(found.flat().map((one) => one[name]))].sort();
+        };
+        try {
+            const [figures, words, running] = await Promise.all([plain("metrics"), of("tags", "tag"), of("versions", "version")]);
+            online = figures.ok ? figuresOf(figures.text).get("hub_devices_online") : undefined;
+            [tags, versions] = [words, running];
+        } catch {
+            // The list itself says what is wrong.
+        }
+        changed();
+    }
+
+    async function tagSelected() {
+        const done = await changeTags([...selected]);
+        if (!done) return;
+        memory.say(t("tags.changed", { n: done.devices }));
+        selected.clear();
+        rows.forget();
+        await Promise.all([ask(), offer()]);
+    }
+
     function update() {
-        const all = store.devices.list();
+        const shown = store.devices.entries();
         if (told !== store.hub && store.hub) {
             told = store.hub;
             where.replaceChildren(where.firstChild, addresses());
             empty.replaceChildren(h("h2", {}, t("devices.empty")), h("p", {}, t("devices.emptyText")), addresses());
+            offer();
         }
-        content.hidden = all.length === 0;
-        empty.hidden = all.length > 0;
-        const versions = [...new Set(all.map((device) => device.version))];
-        const named = versions.filter((one) => one !== null).sort(byText);
-        version.set([
-            ["", t("devices.anyVersion")],
-            ...named.map((one) => [`=${one}`, one]),
-            ...(versions.includes(null) ? [["none", t("devices.noVersion")]] : []),
-        ]);
-        online.set([
-            ["", t("devices.anyOnline")],
-            ["yes", t("devices.onlineOnly")],
-            ["no", t("devices.offlineOnly")],
-        ]);
-        const wanted = filters.search.trim().toLowerCase();
-        const shown = all.filter(
-            (device) =>
-                (!wanted || device.device_name.toLowerCase().includes(wanted) || device.product_id.toLowerCase().includes(wanted)) &&
-                (!filters.version || filters.version === (device.version === null ? "none" : `=${device.version}`)) &&
-                (!filters.online || filters.online === onlineName(device.online)),
-        );
+        const isEmpty = shown.length === 0 && !isFiltered();
+        content.hidden = isEmpty;
+        empty.hidden = !isEmpty || !store.devices.loaded;
+        product.set([["", t("devices.anyProduct")], ...products().map((one) => [one, one])]);
+        tag.set([["", t("devices.anyTag")], ...tags.map((one) => [one, one])]);
+        version.set([["", t("devices.anyVersion")], ...versions.map((one) => [`=${one}`, one]), ["=", t("devices.noVersion")]]);
         rows.set(shown, (device) => device.client_id);
         list.node.hidden = shown.length === 0;
-        noMatch.hidden = shown.length > 0;
-        const there = all.filter((device) => device.online).length;
-        online.node.hidden = all.every((device) => device.online === null);
-        const parts = [t("devices.count", { n: all.length })];
-        if (all.some((device) => device.online !== null)) parts.push(t("devices.countOnline", { n: there }));
-        if (shown.length < all.length) parts.push(t("devices.countShown", { shown: shown.length, n: all.length }));
+        noMatch.hidden = shown.length > 0 || !store.devices.loaded;
+        more.update();
+        label.hidden = selected.size === 0;
+        setText(label, t("tags.change", { n: selected.size }));
+        pickAll.checked = shown.length > 0 && shown.every((device) => selected.has(device.client_id));
+        const parts = [t(store.devices.next === undefined ? "devices.count" : "devices.countFirst", { n: shown.length })];
+        if (online !== undefined && !isFiltered()) parts.push(t("devices.countOnline", { n: online }));
         setText(count, parts.join(" · "));
     }
-    return { title: t("devices.title"), node, update };
+    ask();
+    return { title: t("devices.title"), node, update, close: () => store.devices.close() };
 }
 
 /// A field for a product id that offers those the hub knows.
@@ -203,7 +269,7 @@ async function addDevice(memory) {
                 if (!text) return missing;
                 return NAME.test(text) && text.length <= max ? null : t("add.badName", { max });
             };
-            const known = store.devices.list().some((device) => device.product_id === asked.product_id && device.device_name === asked.device_name);
+            const known = store.devices.get(asked.product_id + asked.device_name)?.product_id === asked.product_id;
             product.show(checkName(asked.product_id, MAX_PRODUCT, t("add.missingProduct")));
             name.show(
                 checkName(asked.device_name, MAX_NAME, t("add.missingName")) ||
@@ -217,7 +283,7 @@ async function addDevice(memory) {
             }
             try {
                 const answer = await call("POST", "api/devices", asked);
-                store.devices.put(answer.device);
+                take({ type: "device", device: answer.device });
                 close(answer);
             } catch (error) {
                 problem.show(error.message);
@@ -316,7 +382,11 @@ function historyRow() {
 }
 
 export function deviceView(memory, clientId) {
-    openHistory(clientId);
+    let asking = true;
+    openDevice(clientId).finally(() => {
+        asking = false;
+        changed();
+    });
     const heading = h("h1", { tabindex: "-1" });
     const online = onlineMark();
     const renew = h("button", { type: "button", on: { click: renewDevice } });
@@ -325,8 +395,11 @@ export function deviceView(memory, clientId) {
     const reported = timeCell();
     const product = h("dd");
     const proof = h("dd");
+    const tags = tagList();
+    const edit = h("button", { type: "button", class: "small", "data-needs": "order", on: { click: changeThem } }, t("tags.edit"));
     const list = jobTable(t("device.history"), t("device.to"));
     const rows = new Rows(list.body, historyRow);
+    const more = moreButton(store.history, memory.say);
     const none = h("p", { class: "empty-line" }, t("device.noHistory"));
     const content = h(
         "div",
@@ -343,10 +416,12 @@ export function deviceView(memory, clientId) {
                 h("div", {}, h("dt", {}, t("device.product")), product),
                 h("div", {}, h("dt", {}, t("device.proof")), proof),
                 h("div", {}, h("dt", {}, t("device.clientId")), h("dd", {}, h("code", {}, clientId))),
+                h("div", {}, h("dt", {}, t("tags.of")), h("dd", {}, tags.node, edit)),
             ),
         ),
         h("h2", {}, t("device.history")),
         list.node,
+        more.node,
         none,
         deviceServices(memory, clientId, tunnelPart(clientId)),
     );
@@ -364,7 +439,7 @@ export function deviceView(memory, clientId) {
     const ask = (title, text, yes, work) => question(title, h("p", {}, text), { yes, no: t("action.cancel"), work });
 
     async function renewDevice() {
-        const { device_name: name } = store.devices.get(clientId);
+        const { device_name: name } = store.device;
         const done = await ask(t("device.renewTitle", { name }), t("device.renewText"), t("device.renewConfirm"), () =>
             call("POST", path("devices", clientId, "renew")),
         );
@@ -372,11 +447,10 @@ export function deviceView(memory, clientId) {
     }
 
     async function removeDevice() {
-        const { device_name: name } = store.devices.get(clientId);
+        const { device_name: name } = store.device;
         const done = await ask(t("device.removeTitle", { name }), t("device.removeText"), t("action.remove"), async () => {
             await call("DELETE", path("devices", clientId));
             leaving = true;
-            store.devices.remove(clientId);
         });
         if (done) {
             location.hash = "#/devices";
@@ -384,13 +458,20 @@ export function deviceView(memory, clientId) {
         }
     }
 
+    async function changeThem() {
+        const device = await editTags(store.device);
+        if (!device) return;
+        store.device = device;
+        update();
+    }
+
     function update() {
-        const device = store.devices.get(clientId);
+        const { device } = store;
         setText(heading, device?.device_name ?? clientId);
         content.hidden = !device;
         renew.hidden = !device;
         remove.hidden = !device;
-        gone.hidden = Boolean(device) || !store.loaded || leaving;
+        gone.hidden = Boolean(device) || asking || leaving;
         if (!device) return;
         online.set(device.online);
         setText(version, device.version ?? t("devices.noVersion"));
@@ -398,10 +479,12 @@ export function deviceView(memory, clientId) {
         setText(product, device.product_id);
         setText(proof, t(`device.${device.proof}`));
         setText(renew, t(device.proof === "certificate" ? "device.renewCertificate" : "device.renewSecret"));
-        const jobs = store.history.list();
+        tags.set(device.tags);
+        const jobs = store.history.entries();
         rows.set(jobs, (job) => job.id);
+        more.update();
         list.node.hidden = jobs.length === 0;
-        none.hidden = jobs.length > 0;
+        none.hidden = jobs.length > 0 || !store.history.loaded;
     }
-    return { title: t("devices.title"), node, update, close: () => openHistory(null) };
+    return { title: t("devices.title"), node, update, close: closeDevice };
 }

@@ -60,17 +60,22 @@ export async function plain(address) {
     }
 }
 
-/// Asks for every page of a list; the answer is the first one with the entries of all.
-export async function callAll(path, list) {
-    const answer = await call("GET", path);
-    const entries = answer[list];
-    let { next } = answer;
-    while (next !== undefined) {
-        const page = await call("GET", `${path}?${new URLSearchParams({ after: next })}`);
+/// An address with what is asked for; what is undefined is not.
+export function withQuery(path, query) {
+    const given = Object.entries(query).filter(([, value]) => value !== undefined);
+    return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
+}
+
+/// The entries of every page of a list.
+export async function callAll(path, list, query = {}) {
+    const entries = [];
+    let after;
+    do {
+        const page = await call("GET", withQuery(path, { ...query, after }));
         for (const entry of page[list]) entries.push(entry);
-        ({ next } = page);
-    }
-    return answer;
+        after = page.next;
+    } while (after !== undefined);
+    return entries;
 }
 
 /// Sends a firmware. `progress(sent, total)` is told how far it is; `signal` ends it early.

@@ -1,13 +1,16 @@
 // Ordering an upgrade: which firmware, which devices, how many that are, and the last question.
 
-import { call } from "./hub.js";
+import { call, callAll, path, withQuery } from "./hub.js";
 import { radio } from "./devices.js";
 import { busy, field, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
 import { list as listed, number, size, t } from "./i18n.js";
-import { changed, byText, FINISHED, store } from "./store.js";
+import { later, moreButton } from "./parts.js";
+import { byText, changed, putUpgrade, store } from "./store.js";
 
 const MAX_LIST = 4_000_000;
 const NAMES_SHOWN = 5;
+/// Devices that are offered at once.
+const PAGE = 100;
 
 /// The names of a list, as the hub reads it: one a line, the first of comma-separated columns, `#` begins a remark.
 export function namesIn(text) {
@@ -42,14 +45,18 @@ function pickRow(chosen, toggle) {
 }
 
 function initial(query) {
-    const devices = (query.get("devices") ?? "").split(",").filter(Boolean);
+    const again = Number(query.get("again")) || null;
     return {
         firmware: Number(query.get("firmware")) || null,
-        scope: devices.length ? "chosen" : "all",
+        /// Those that failed in this order are chosen.
+        again,
+        scope: again ? "chosen" : "all",
         anyVersion: true,
         versions: new Set(),
-        chosen: new Set(devices),
+        /// Client ids.
+        chosen: new Set(),
         search: "",
+        tag: "",
         list: "",
     };
 }
@@ -63,10 +70,11 @@ export function orderView(memory, query) {
         state.firmware = Number(firmware.value);
         state.versions.clear();
         state.chosen.clear();
+        state.tag = "";
         rows.forget();
         touched();
     });
-    const scopes = ["all", "chosen", "listed"].map((scope) => {
+    const scopes = ["all", "chosen", "listed", "tagged"].map((scope) => {
         const one = radio("scope", scope, t(`order.${scope}`), t(`order.${scope}Text`), state.scope === scope);
         one.input.addEventListener("change", () => {
             state.scope = scope;
@@ -82,6 +90,7 @@ export function orderView(memory, query) {
         input.addEventListener("change", () => {
             state.anyVersion = any.input.checked;
             touched();
+            tryTo(picked.open);
         });
     }
     const anyText = any.node.querySelector("strong");
@@ -93,6 +102,7 @@ export function orderView(memory, query) {
             if (input.checked) state.versions.add(version);
             else state.versions.delete(version);
             touched();
+            tryTo(picked.open);
         });
         return { node: h("li", {}, h("label", { class: "chip" }, input, h("span", {}, version), count)), update: (item) => setText(count, number(item.count)) };
     });
@@ -102,9 +112,10 @@ export function orderView(memory, query) {
     // Chosen devices.
     const search = h("input", { type: "search", "aria-label": t("order.search"), placeholder: t("order.search"), autocomplete: "off" });
     search.value = state.search;
+    const typed = later(() => tryTo(picked.open));
     search.addEventListener("input", () => {
         state.search = search.value;
-        update();
+        typed();
     });
     search.addEventListener("keydown", (event) => {
         // Enter in the search must not order.
@@ -116,20 +127,55 @@ export function orderView(memory, query) {
         else state.chosen.delete(clientId);
         touched();
     };
+    /// The devices that are offered: of the versions chosen, and whose names begin so.
+    const picked = {
+        shown: [],
+        next: undefined,
+        round: 0,
+        open: () => picked.ask([], [0, undefined]),
+        more: () => picked.ask(picked.shown, picked.next),
+        /// Of more versions than one, each has pages of its own: `place` is a version and what its page comes after.
+        async ask(shown, place) {
+            const round = (picked.round += 1);
+            const query = { product: target()?.product_id, search: state.search.trim(), limit: PAGE };
+            const versions = state.anyVersion ? [undefined] : [...state.versions].sort();
+            let [at, after] = place;
+            const found = [];
+            while (at < versions.length && found.length < PAGE) {
+                const answer = await call("GET", withQuery("api/devices", { ...query, version: versions[at], after }));
+                if (round !== picked.round) return;
+                found.push(...answer.devices);
+                after = answer.next;
+                if (after === undefined) at += 1;
+            }
+            picked.shown = [...shown, ...found];
+            picked.next = at < versions.length ? [at, after] : undefined;
+            update();
+        },
+    };
+    const more = moreButton(picked, memory.say);
     const rows = new Rows(picks, () => pickRow(state.chosen, toggle));
     const pickAll = h("button", { type: "button", class: "small" });
     const none = h("button", { type: "button", class: "small" }, t("order.clear"));
     const pickCount = h("span", { class: "quiet" });
-    let shown = [];
     const choose = (change) => {
         change();
         rows.forget();
         touched();
     };
-    pickAll.addEventListener("click", () => choose(() => shown.forEach((device) => state.chosen.add(device.client_id))));
+    pickAll.addEventListener("click", () => choose(() => offered().forEach((device) => state.chosen.add(device.client_id))));
     none.addEventListener("click", () => choose(() => state.chosen.clear()));
     const noMatch = h("p", { class: "quiet" }, t("order.noneMatch"));
-    const picker = h("div", { class: "picker" }, h("div", { class: "toolbar" }, search, pickAll, none, pickCount), picks, noMatch);
+    const picker = h("div", { class: "picker" }, h("div", { class: "toolbar" }, search, pickAll, none, pickCount), picks, more.node, noMatch);
+
+    // Devices with a tag.
+    const tags = h("select", { id: freshId("field") });
+    tags.addEventListener("change", () => {
+        state.tag = tags.value;
+        touched();
+    });
+    const noTags = h("p", { class: "quiet" }, t("order.noTags"));
+    const tagged = h("div", { class: "field" }, h("label", { for: tags.id }, t("order.tag")), tags, noTags);
 
     // Devices from a list.
     const text = h("textarea", { rows: "6", spellcheck: "false", autocapitalize: "off", autocomplete: "off" });
@@ -188,6 +234,7 @@ export function orderView(memory, query) {
         },
         h("div", { class: "field" }, h("label", { for: firmware.id }, t("order.firmware")), firmware),
         h("fieldset", { class: "choices scopes" }, h("legend", {}, t("order.who")), scopes.map(({ node }) => node)),
+        tagged,
         versions,
         picker,
         lists,
@@ -198,53 +245,92 @@ export function orderView(memory, query) {
     const node = h("div", {}, h("a", { class: "back", href: "#/upgrades" }, t("upgrades.title")), h("h1", { tabindex: "-1" }, t("order.title")), noFirmware, form);
 
     const target = () => store.firmware.get(state.firmware);
+    const tryTo = (ask) => ask().catch((error) => problem.show(error.message));
 
-    /// Who would get it now, and what stands against ordering.
-    function plan() {
-        const wanted = target();
-        const devices = store.devices.list().filter((device) => device.product_id === wanted.product_id);
-        const matches = (device) => (state.anyVersion ? device.version !== wanted.version : state.versions.has(device.version));
-        let reached = [];
-        let wrong = null;
-        let unknown = [];
-        let twice = 0;
-        let already = 0;
-        if (state.scope === "all") {
-            reached = devices.filter(matches);
-            if (!state.anyVersion && state.versions.size === 0) wrong = t("order.pickVersion");
-        } else if (state.scope === "chosen") {
-            reached = devices.filter((device) => state.chosen.has(device.client_id) && matches(device));
-            if (!state.anyVersion && state.versions.size === 0) wrong = t("order.pickVersion");
-            else if (reached.length === 0) wrong = t("order.pickDevice");
-        } else {
-            const byName = new Map(devices.map((device) => [device.device_name, device]));
-            const asked = namesIn(state.list);
-            const once = [...new Set(asked)];
-            twice = asked.length - once.length;
-            unknown = once.filter((name) => !byName.has(name));
-            const found = once.filter((name) => byName.has(name)).map((name) => byName.get(name));
-            reached = found.filter((device) => device.version !== wanted.version);
-            already = found.length - reached.length;
-            if (once.length === 0) wrong = t("order.listEmpty");
-            else if (unknown.length > 0) {
-                let some = listed(unknown.slice(0, NAMES_SHOWN));
-                if (unknown.length > NAMES_SHOWN) some = t("order.listMore", { names: some, n: unknown.length - NAMES_SHOWN });
-                wrong = t("order.listUnknown", { n: unknown.length, names: some, product: wanted.product_id });
-            } else if (reached.length === 0) wrong = t("order.listAlready", { version: wanted.version });
-        }
-        return { wanted, devices, reached, wrong, unknown, twice, already };
+    /// What the hub knows of the product: its versions and tags, with how many devices each.
+    let known = { product: null, versions: [], tags: [] };
+    async function offer() {
+        const product = target()?.product_id;
+        if (product === undefined) return;
+        known = { ...known, product };
+        const list = (what) => call("GET", path("products", product, what)).then((answer) => answer[what]);
+        const [versions, tagsThere] = await Promise.all([list("versions"), list("tags")]);
+        if (target()?.product_id !== product) return;
+        known = { product, versions, tags: tagsThere };
+        await picked.open();
     }
 
-    const standing = () => state.scope === "all";
+    /// What can be picked: one that runs the version already would not be reached.
+    const offered = () => picked.shown.filter((device) => !state.anyVersion || device.version !== target().version);
 
-    function details({ reached, wanted, twice, already }) {
-        const online = reached.filter((device) => device.online).length;
-        const offline = reached.filter((device) => device.online === false).length;
-        const replaced = reached.filter(({ job }) => job && !FINISHED.has(job.state)).length;
+    /// What stands against asking the hub at all.
+    function missing() {
+        if (state.scope === "listed") return namesIn(state.list).length === 0 ? t("order.listEmpty") : null;
+        if (!state.anyVersion && state.versions.size === 0) return t("order.pickVersion");
+        if (state.scope === "tagged" && !state.tag) return t("order.pickTag");
+        if (state.scope === "chosen" && state.chosen.size === 0) return t("order.pickDevice");
+        return null;
+    }
+
+    /// The order as the hub takes it.
+    function order() {
+        const asked = { firmware_id: target().id, scope: state.scope, from_versions: [], devices: [], list: "" };
+        if (state.scope !== "listed" && !state.anyVersion) asked.from_versions = [...state.versions];
+        if (state.scope === "chosen") asked.devices = [...state.chosen];
+        if (state.scope === "listed") asked.list = state.list;
+        if (state.scope === "tagged") asked.tag = state.tag;
+        return asked;
+    }
+
+    /// Whom it would reach now, as the hub has worked it out; null: that is not known, or something is missing.
+    let reached = null;
+    let round = 0;
+    async function work() {
+        const mine = (round += 1);
+        let answer = null;
+        let wrong = null;
+        if (target() && !missing()) {
+            try {
+                answer = await call("POST", path("upgrades", "reach"), order());
+            } catch (error) {
+                wrong = error.message;
+            }
+        }
+        if (mine !== round) return;
+        reached = answer;
+        problem.show(wrong);
+        update();
+    }
+    const workLater = later(work);
+
+    /// What is wrong with an order that the hub would reach so.
+    function wrongWith({ devices, left_out: already, unknown, unknown_names: some }) {
+        const { product_id: product, version } = target();
+        if (unknown > 0) {
+            let names = listed(some.slice(0, NAMES_SHOWN));
+            if (unknown > NAMES_SHOWN) names = t("order.listMore", { names, n: unknown - NAMES_SHOWN });
+            return t("order.listUnknown", { n: unknown, names, product });
+        }
+        if (state.scope === "listed" && devices === 0 && already > 0) return t("order.listAlready", { version });
+        return devices === 0 && !standing() ? t("order.reachNone") : null;
+    }
+
+    const standing = () => state.scope === "all" || state.scope === "tagged";
+
+    const namedTwice = () => {
+        if (state.scope !== "listed") return 0;
+        const names = namesIn(state.list);
+        return names.length - new Set(names).size;
+    };
+
+    function details({ devices, online, left_out: already, replaced }) {
+        const twice = namedTwice();
+        // Of very many devices the hub does not say who is there.
+        const [there, away] = online === null ? [0, 0] : [online, devices - online];
         return [
-            online > 0 && t("order.reachOnline", { n: online }),
-            offline > 0 && t("order.reachOffline", { n: offline }),
-            already > 0 && t("order.reachAlready", { n: already, version: wanted.version }),
+            there > 0 && t("order.reachOnline", { n: there }),
+            away > 0 && t("order.reachOffline", { n: away }),
+            already > 0 && state.scope === "listed" && t("order.reachAlready", { n: already, version: target().version }),
             replaced > 0 && t("order.reachReplaces", { n: replaced }),
             twice > 0 && t("order.listTwice", { n: twice }),
             standing() && t("order.reachLater"),
@@ -252,41 +338,37 @@ export function orderView(memory, query) {
     }
 
     async function confirm() {
-        const planned = plan();
         problem.show(null);
-        if (planned.wrong) {
+        let wrong = missing();
+        if (!wrong) {
+            await work();
+            // What the hub has refused stands there.
+            if (!reached) return;
+            wrong = wrongWith(reached);
+        }
+        if (wrong) {
             if (state.scope === "listed") {
-                names.show(planned.wrong);
+                names.show(wrong);
                 text.focus();
-            } else problem.show(planned.wrong);
+            } else problem.show(wrong);
             return;
         }
-        const { wanted, reached } = planned;
-        const count = reached.length;
-        if (count === 0 && !standing()) {
-            problem.show(t("order.reachNone"));
-            return;
-        }
+        const wanted = target();
+        const count = reached.devices;
         const title = count ? t("order.confirmTitle", { n: count, version: wanted.version }) : t("order.confirmNone", { version: wanted.version });
         const content = [
             h("p", {}, `${wanted.product_id} · ${wanted.version}${wanted.name ? ` · ${wanted.name}` : ""} (${size(wanted.size)})`),
-            h("ul", { class: "plain" }, details(planned).map((line) => h("li", {}, line))),
+            h("ul", { class: "plain" }, details(reached).map((line) => h("li", {}, line))),
         ];
         const given = await question(title, content, {
             yes: count ? t("order.confirm", { n: count }) : t("order.confirmStanding"),
             no: t("action.back"),
-            work: () => {
-                const asked = { firmware_id: wanted.id, scope: state.scope, from_versions: [], devices: [], list: "" };
-                if (state.scope !== "listed" && !state.anyVersion) asked.from_versions = [...state.versions];
-                if (state.scope === "chosen") asked.devices = reached.map((device) => device.client_id);
-                if (state.scope === "listed") asked.list = state.list;
-                return call("POST", "api/upgrades", asked);
-            },
+            work: () => call("POST", "api/upgrades", order()),
             danger: false,
             ready: true,
         });
         if (given) {
-            store.upgrades.put(given.answer);
+            putUpgrade(given.answer);
             memory.order = undefined;
             memory.say(t("order.given"));
             location.hash = `#/upgrades/${given.answer.id}`;
@@ -299,7 +381,10 @@ export function orderView(memory, query) {
     function touched() {
         problem.show(null);
         names.show(null);
+        reached = null;
+        round += 1;
         update();
+        workLater();
     }
 
     function update() {
@@ -315,16 +400,17 @@ export function orderView(memory, query) {
         }
         firmware.value = state.firmware;
 
-        const planned = plan();
-        const { wanted, devices, reached } = planned;
+        const wanted = target();
+        if (known.product !== wanted.product_id) {
+            tryTo(offer);
+            workLater();
+        }
         versions.hidden = state.scope === "listed";
         picker.hidden = state.scope !== "chosen";
         lists.hidden = state.scope !== "listed";
+        tagged.hidden = state.scope !== "tagged";
 
-        const counts = new Map();
-        for (const { version } of devices) {
-            if (version !== null && version !== wanted.version) counts.set(version, (counts.get(version) ?? 0) + 1);
-        }
+        const counts = new Map(known.versions.filter(({ version }) => version !== wanted.version).map(({ version, devices }) => [version, devices]));
         // A version that is ticked stays, also when its last device has left it.
         for (const version of state.versions) counts.set(version, counts.get(version) ?? 0);
         setText(anyText, t("order.anyVersion", { version: wanted.version }));
@@ -334,30 +420,45 @@ export function orderView(memory, query) {
         );
         versionList.hidden = state.anyVersion;
         noVersions.hidden = state.anyVersion || counts.size > 0;
+        tellTags();
 
         if (state.scope === "chosen") {
-            const search = state.search.trim().toLowerCase();
-            shown = devices.filter(
-                (device) =>
-                    (state.anyVersion ? device.version !== wanted.version : state.versions.has(device.version)) &&
-                    (!search || device.device_name.toLowerCase().includes(search)),
-            );
+            const shown = offered();
             rows.set(shown, (device) => device.client_id);
+            more.update();
             noMatch.hidden = shown.length > 0;
             picks.hidden = shown.length === 0;
             setText(pickAll, t("order.selectShown", { n: shown.length }));
-            setText(pickCount, t("order.selected", { n: reached.length }));
+            setText(pickCount, t("order.selected", { n: state.chosen.size }));
         }
-        if (state.scope === "listed" && planned.unknown.length > 0) names.show(planned.wrong);
-        setText(
-            reach,
-            devices.length === 0
-                ? t("order.noDevices", { n: 0, product: wanted.product_id })
-                : reached.length
-                  ? t("order.reach", { n: reached.length })
-                  : t(standing() ? "order.reachNoneNow" : "order.reachNone"),
-        );
-        setText(reachMore, details(planned).join(" · "));
+        const wrong = reached && wrongWith(reached);
+        if (state.scope === "listed" && wrong) names.show(wrong);
+        setText(reach, reached === null ? "" : reached.devices ? t("order.reach", { n: reached.devices }) : t(standing() ? "order.reachNoneNow" : "order.reachNone"));
+        setText(reachMore, reached === null ? "" : details(reached).join(" · "));
+    }
+
+    let tagOptions = "";
+    function tellTags() {
+        const now = [["", t("order.pickTag")], ...known.tags.map(({ tag, devices }) => [tag, `${tag} (${number(devices)})`])];
+        if (JSON.stringify(now) !== tagOptions) {
+            tagOptions = JSON.stringify(now);
+            tags.replaceChildren(...now.map(([value, label]) => h("option", { value }, label)));
+        }
+        tags.value = state.tag;
+        noTags.hidden = known.tags.length > 0;
+    }
+
+    /// Those that failed in an order are chosen once they are known.
+    async function chooseFailed(id) {
+        const failed = await callAll(path("upgrades", id), "jobs", { state: "failed" });
+        for (const job of failed) state.chosen.add(job.client_id);
+        rows.forget();
+        touched();
+    }
+    if (state.again) {
+        const { again } = state;
+        tryTo(() => chooseFailed(again));
+        state.again = null;
     }
     changed();
     return { title: t("order.title"), node, update };

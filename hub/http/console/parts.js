@@ -1,6 +1,6 @@
 // Pieces that several views show.
 
-import { copy, download, h, setClass, setText } from "./dom.js";
+import { copy, download, h, onPress, setClass, setText } from "./dom.js";
 import { fullTime, has, number, t, time } from "./i18n.js";
 import { store } from "./store.js";
 
@@ -139,22 +139,6 @@ export function figures() {
     };
 }
 
-/// How far the running devices of each order are on average, from what each device's latest job says.
-export function averages() {
-    const sums = new Map();
-    for (const { job } of store.devices.items.values()) {
-        if (!job || !["sent", "downloading", "burning"].includes(job.state)) continue;
-        const sum = sums.get(job.upgrade_id) ?? { total: 0, count: 0 };
-        sum.total += percentOf(job);
-        sum.count += 1;
-        sums.set(job.upgrade_id, sum);
-    }
-    return (id) => {
-        const sum = sums.get(id);
-        return sum ? sum.total / sum.count : 0;
-    };
-}
-
 /// What an order is for, in words.
 export function scopeText(upgrade) {
     const scope = t(`scope.${upgrade.scope}`, { tag: upgrade.tag });
@@ -165,8 +149,44 @@ export function scopeText(upgrade) {
     return `${scope} · ${from}`;
 }
 
-/// A name of the device that people know: the product is said elsewhere.
-export const nameOf = (clientId) => store.devices.get(clientId)?.device_name ?? clientId;
+/// A name of the device that people know, where its product is: a client id is the product's id and the name.
+export const nameOf = (clientId, product = "") => (clientId.startsWith(product) ? clientId.slice(product.length) : clientId);
+
+/// Asks for the next page of a list, where there is one. `pages` may be of the store, or have `next` and `more` as these do.
+export function moreButton(pages, tell) {
+    const node = h("button", { type: "button" }, t("action.more"));
+    onPress(node, () => pages.more(), (text) => text && tell(text));
+    return {
+        node: h("p", { class: "more" }, node),
+        update() {
+            node.hidden = pages.next === undefined;
+        },
+    };
+}
+
+/// Does something when somebody has stopped typing for a moment.
+export function later(work, ms = 250) {
+    let timer;
+    return () => {
+        clearTimeout(timer);
+        timer = setTimeout(work, ms);
+    };
+}
+
+/// The tags of a device, each as a mark of its own.
+export function tagList() {
+    const node = h("span", { class: "tags" });
+    let before = "";
+    return {
+        node,
+        set(tags) {
+            const now = tags.join(" ");
+            if (now === before) return;
+            before = now;
+            node.replaceChildren(...tags.map((tag) => h("span", { class: "tag-word" }, tag)));
+        },
+    };
+}
 
 const ADDRESSES = ["mqtt_psk", "mqtt_cert", "mqtt", "coap_psk", "coap_cert", "coap", "http", "https"];
 

@@ -1,11 +1,11 @@
 // The products: whether their devices may register, their configuration, and messages to all of their devices.
 
-import { call, path } from "./hub.js";
+import { call, path, withQuery } from "./hub.js";
 import { h, onPress, problemBox, Rows, setText } from "./dom.js";
 import { t } from "./i18n.js";
-import { cell, headCell, nameOf, row, table, timeCell } from "./parts.js";
+import { cell, headCell, moreButton, nameOf, row, table, timeCell } from "./parts.js";
 import { objectIn, part, textForm } from "./services.js";
-import { products } from "./store.js";
+import { PAGE, products } from "./store.js";
 
 function registrationPart(memory, product) {
     const state = h("p");
@@ -49,34 +49,45 @@ function configPart(memory, product) {
     const actions = h("div", { class: "form-foot", "data-needs": "order" }, push, change);
     let config = null;
     let edited = false;
-    const show = (devices) => {
+    const pages = { next: undefined, more: () => ask(pages.next) };
+    const more = moreButton(pages, memory.say);
+    const show = () => {
         facts.hidden = config === null;
         actions.hidden = config === null;
-        list.node.hidden = !devices?.length;
+        list.node.hidden = list.body.childElementCount === 0;
+        more.update();
         if (config === null) return;
         setText(version, String(config.version));
         setText(enabled, t(config.enabled ? "config.on" : "config.off"));
         setText(change, t(config.enabled ? "config.switchOff" : "config.switchOn"));
         when.set(config.changed_at);
         if (!edited && config.payload !== null) form.input.value = JSON.stringify(JSON.parse(config.payload), null, 2);
-        list.body.replaceChildren(
-            ...(devices ?? []).map((device) => {
+    };
+    const ask = async (after) => {
+        const answer = await call("GET", withQuery(path("configs", product), { limit: PAGE, after }));
+        ({ config } = answer);
+        pages.next = answer.next;
+        if (after === undefined) list.body.replaceChildren();
+        list.body.append(
+            ...answer.devices.map((device) => {
                 const told = timeCell("when");
                 told.set(device.at);
-                return row(headCell("c-name", nameOf(device.client_id)), cell("c-versions", device.version === null ? "–" : String(device.version)), cell("c-when", told.node));
+                return row(headCell("c-name", nameOf(device.client_id, product)), cell("c-versions", device.version === null ? "–" : String(device.version)), cell("c-when", told.node));
             }),
         );
+        show();
     };
     const load = async () => {
-        let devices = [];
         try {
-            ({ config, devices } = await call("GET", path("configs", product)));
+            await ask();
         } catch (error) {
             // There is none yet.
             if (error.status !== 404) throw error;
             config = null;
+            pages.next = undefined;
+            list.body.replaceChildren();
+            show();
         }
-        show(devices);
     };
     const told = async (answer) => {
         memory.say(t("config.sent", { n: answer.sent }));
@@ -99,7 +110,7 @@ function configPart(memory, product) {
         await load();
     };
     onPress(change, turn, problem.show);
-    return part(t("config.title"), [facts, form.node, actions, problem.node, list.node], load);
+    return part(t("config.title"), [facts, form.node, actions, problem.node, list.node, more.node], load);
 }
 
 function broadcastPart(product) {

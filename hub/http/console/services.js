@@ -1,11 +1,12 @@
 // What a device does besides upgrades: its shadow, requests to it, the devices behind it, files for it and from it, its log. Each part asks the hub
 // when it is opened, and again when somebody wants to know how it is now.
 
-import { call, path, post } from "./hub.js";
+import { call, path, post, withQuery } from "./hub.js";
 import { attempt, busy, field, h, onPress, problemBox, setText } from "./dom.js";
 import { exactSize, has, size, t } from "./i18n.js";
-import { cell, headCell, onlineMark, row, table, timeCell } from "./parts.js";
+import { cell, headCell, moreButton, onlineMark, row, table, timeCell } from "./parts.js";
 import { may } from "./roles.js";
+import { PAGE } from "./store.js";
 
 /// A part that folds. `content` is filled by `load`, which is called with each opening, where there is something to ask for.
 export function part(title, content, load) {
@@ -124,11 +125,14 @@ function requestPart(clientId) {
 function gatewayPart(memory, clientId) {
     const list = table(t("gateway.title"), [[t("gateway.device"), "c-name"], [t("devices.online"), "c-state"], ["", "c-actions"]]);
     const none = h("p", { class: "empty-line" }, t("gateway.none"));
-    const load = async () => {
-        const { gateways } = await call("GET", path("gateways"));
-        const devices = gateways.find((gateway) => gateway.client_id === clientId)?.devices ?? [];
-        list.body.replaceChildren(
-            ...devices.map((device) => {
+    const pages = { next: undefined, more: () => show(pages.next) };
+    const more = moreButton(pages, memory.say);
+    const load = () => show();
+    const show = async (after) => {
+        const answer = await call("GET", withQuery(path("gateways", clientId, "devices"), { limit: PAGE, after }));
+        if (after === undefined) list.body.replaceChildren();
+        list.body.append(
+            ...answer.devices.map((device) => {
                 const online = onlineMark();
                 online.set(device.online);
                 const unbind = h("button", { type: "button", class: "small danger", "data-needs": "administer", "aria-label": t("gateway.unbindLabel", { name: device.device_name }) }, t("gateway.unbind"));
@@ -141,8 +145,10 @@ function gatewayPart(memory, clientId) {
                 return row(headCell("c-name", name), cell("c-state", online.node), cell("c-actions", unbind));
             }),
         );
-        list.node.hidden = devices.length === 0;
-        none.hidden = devices.length > 0;
+        pages.next = answer.next;
+        more.update();
+        list.node.hidden = list.body.childElementCount === 0;
+        none.hidden = !list.node.hidden;
     };
     const form = textForm(
         t("gateway.bindLabel"),
@@ -155,7 +161,7 @@ function gatewayPart(memory, clientId) {
         },
         { rows: 1, needs: "administer" },
     );
-    return part(t("gateway.title"), [list.node, none, form.node], load);
+    return part(t("gateway.title"), [list.node, more.node, none, form.node], load);
 }
 
 /// How a file's way went: what the device said last, and why it failed.

@@ -1,14 +1,74 @@
-// What the hub said last: lists, kept up to date by its events.
+// What the hub said last: pages of its lists as far as they are shown, kept up to date by its events.
 
-import { call, callAll, path } from "./hub.js";
+import { call, path, withQuery } from "./hub.js";
 
-/// Items by key, in an order that is worked out only when members come or go.
-class Collection {
-    constructor(keyOf, compare) {
-        this.keyOf = keyOf;
-        this.compare = compare;
+const natural = new Intl.Collator("en", { numeric: true }).compare;
+export const byText = natural;
+const newest = (a, b) => b.id - a.id;
+/// In the hub's order: pages follow each other by it.
+const byClientId = (a, b) => (a.client_id === b.client_id ? 0 : a.client_id < b.client_id ? -1 : 1);
+
+/// Entries that are asked for at once.
+export const PAGE = 200;
+/// The most that the hub gives at once.
+const MOST = 1000;
+
+/// The first entries of a list of the hub's, in order. What it has altogether, only the hub knows.
+class Pages {
+    constructor(list, keyOf, compare) {
+        Object.assign(this, { list, keyOf, compare });
+        this.close();
+    }
+
+    /// From now on, this list: the entries that `matches`, of which the hub has the same idea by `query`. What is shown of the same
+    /// list stays until the hub has answered.
+    want(from, query, matches) {
+        if (this.wanted?.from !== from) this.close();
+        this.wanted = { from, query, matches };
+        this.next = undefined;
+        this.loaded = false;
+    }
+
+    /// The same, and asks for its first page.
+    open(from, query, matches) {
+        this.want(from, query, matches);
+        return ask(() => this.reload());
+    }
+
+    close() {
+        this.wanted = null;
         this.items = new Map();
         this.order = null;
+        this.next = undefined;
+        this.loaded = false;
+    }
+
+    /// Asks for what is shown again. Another list may have been opened when the answer comes: that one counts.
+    async reload() {
+        const { wanted } = this;
+        if (!wanted) return null;
+        const shown = this.loaded ? Math.ceil(this.items.size / PAGE) * PAGE : 0;
+        const limit = Math.min(MOST, Math.max(PAGE, shown));
+        const answer = await call("GET", withQuery(wanted.from, { ...wanted.query, limit }));
+        if (this.wanted !== wanted) return null;
+        this.items = new Map();
+        this.take(answer);
+        return answer;
+    }
+
+    more() {
+        const { wanted, next } = this;
+        return load(async () => {
+            const answer = await call("GET", withQuery(wanted.from, { ...wanted.query, limit: PAGE, after: next }));
+            if (this.wanted === wanted && this.next === next) this.take(answer);
+        });
+    }
+
+    take(answer) {
+        for (const item of answer[this.list]) this.items.set(this.keyOf(item), item);
+        this.next = answer.next;
+        this.order = null;
+        this.loaded = true;
     }
 
     get size() {
@@ -19,9 +79,18 @@ class Collection {
         return this.items.get(key);
     }
 
+    /// How an entry is now: it stays, comes or goes. Behind the last one it belongs to a page that nobody has asked for.
     put(item) {
         const key = this.keyOf(item);
-        if (!this.items.has(key)) this.order = null;
+        if (!this.wanted?.matches(item)) {
+            this.remove(key);
+            return;
+        }
+        if (!this.items.has(key)) {
+            const last = this.entries().at(-1);
+            if (this.next !== undefined && last && this.compare(item, last) > 0) return;
+            this.order = null;
+        }
         this.items.set(key, item);
     }
 
@@ -29,42 +98,64 @@ class Collection {
         if (this.items.delete(key)) this.order = null;
     }
 
-    replace(items) {
-        this.items = new Map(items.map((item) => [this.keyOf(item), item]));
-        this.order = null;
-    }
-
-    list() {
+    entries() {
         this.order ??= [...this.items.values()].sort(this.compare).map(this.keyOf);
         return this.order.map((key) => this.items.get(key));
     }
 }
 
-const natural = new Intl.Collator("en", { numeric: true }).compare;
-export const byText = natural;
-const newest = (a, b) => b.id - a.id;
+/// The firmware, all of it: people make it, one by one.
+const firmware = new Map();
+let firmwareOrder = null;
 
 export const store = {
     /// False until the first answer: until then, nothing is known to be empty.
     loaded: false,
     hub: null,
-    firmware: new Collection((item) => item.id, newest),
-    devices: new Collection((item) => item.client_id, (a, b) => natural(a.client_id, b.client_id)),
-    upgrades: new Collection((item) => item.id, newest),
-    /// Jobs of the order that is looked at.
-    jobs: new Collection((item) => item.id, (a, b) => natural(a.client_id, b.client_id) || a.id - b.id),
-    jobsOf: null,
-    /// The jobs of the device that is looked at.
-    history: new Collection((item) => item.id, newest),
-    historyOf: null,
+    /// Whether there is any device.
+    anyDevice: false,
+    firmware: {
+        get size() {
+            return firmware.size;
+        },
+        get: (id) => firmware.get(id),
+        list: () => (firmwareOrder ??= [...firmware.values()].sort(newest)),
+        put(item) {
+            firmware.set(item.id, item);
+            firmwareOrder = null;
+        },
+        remove(id) {
+            firmware.delete(id);
+            firmwareOrder = null;
+        },
+    },
+    devices: new Pages("devices", (item) => item.client_id, byClientId),
+    /// The device that is looked at.
+    device: null,
+    deviceId: null,
+    /// The jobs of that device.
+    history: new Pages("jobs", (item) => item.id, newest),
+    /// Orders that may still do something, and those of the past.
+    active: new Pages("upgrades", (item) => item.id, newest),
+    past: new Pages("upgrades", (item) => item.id, newest),
+    /// The order that is looked at.
+    upgrade: null,
+    upgradeId: null,
+    /// The jobs of that order.
+    jobs: new Pages("jobs", (item) => item.id, (a, b) => byClientId(a, b) || a.id - b.id),
 };
+
+const LISTS = [store.devices, store.history, store.active, store.past, store.jobs];
 
 let tell = () => {};
 let ended = () => {};
-/// `action` runs once per frame at most, after changes; `jobEnded(job)` for each job that came to its end.
-export function watchStore(action, jobEnded) {
+let failed = () => {};
+/// `action` runs once per frame at most, after changes; `jobEnded(job)` for each shown job that came to its end;
+/// `listFailed(problem)` where the hub did not give a list.
+export function watchStore(action, jobEnded, listFailed) {
     tell = action;
     ended = jobEnded;
+    failed = listFailed;
 }
 
 const PAUSE_MS = 100;
@@ -101,13 +192,17 @@ function apply(change) {
             store.firmware.remove(change.id);
             break;
         case "device":
+            store.anyDevice = true;
+            if (store.hub && !store.hub.products.includes(change.device.product_id)) store.hub.products.push(change.device.product_id);
             store.devices.put(change.device);
+            if (change.device.client_id === store.deviceId) store.device = change.device;
             break;
         case "device_removed":
             store.devices.remove(change.client_id);
+            if (change.client_id === store.deviceId) store.device = null;
             break;
         case "upgrade":
-            store.upgrades.put(change.upgrade);
+            putUpgrade(change.upgrade);
             break;
         case "job":
             applyJob(change.job);
@@ -115,13 +210,19 @@ function apply(change) {
     }
 }
 
+export function putUpgrade(upgrade) {
+    store.active.put(upgrade);
+    store.past.put(upgrade);
+    if (upgrade.id === store.upgradeId) store.upgrade = upgrade;
+}
+
 function applyJob(job) {
     const device = store.devices.get(job.client_id);
-    const before = device?.job;
+    const before = store.jobs.get(job.id) ?? store.history.get(job.id) ?? device?.job;
     if (FINISHED.has(job.state) && before?.id === job.id && !FINISHED.has(before.state)) ended(job);
-    if (device && (!before || job.id >= before.id)) store.devices.put({ ...device, job });
-    if (job.upgrade_id === store.jobsOf) store.jobs.put(job);
-    if (job.client_id === store.historyOf) store.history.put(job);
+    if (device && (!device.job || job.id >= device.job.id)) store.devices.put({ ...device, job });
+    store.jobs.put(job);
+    store.history.put(job);
 }
 
 export function take(change) {
@@ -144,66 +245,103 @@ async function load(work) {
     }
 }
 
-/// Asks for everything again.
+/// The same where nobody waits for it.
+const ask = (work) => load(work).catch(failed);
+
+/// Asks again for everything that is shown.
 export function reload() {
     return load(async () => {
-        const [hub, firmware, devices, upgrades] = await Promise.all([
+        const [hub, all, some] = await Promise.all([
             call("GET", "api/hub"),
             call("GET", "api/firmware"),
-            callAll("api/devices", "devices"),
-            callAll("api/upgrades", "upgrades"),
-            store.jobsOf === null ? null : loadJobs(store.jobsOf),
-            store.historyOf === null ? null : loadHistory(store.historyOf),
+            call("GET", withQuery("api/devices", { limit: 1 })),
+            loadDevice(),
+            loadJobs(),
+            ...LISTS.filter((list) => list !== store.jobs && list !== store.history).map((list) => list.reload()),
         ]);
         store.hub = hub;
-        store.firmware.replace(firmware.firmware);
-        store.devices.replace(devices.devices);
-        store.upgrades.replace(upgrades.upgrades);
+        store.anyDevice = some.devices.length > 0;
+        firmware.clear();
+        firmwareOrder = null;
+        for (const one of all.firmware) firmware.set(one.id, one);
         store.loaded = true;
     });
 }
 
-async function loadJobs(id) {
-    let answer = null;
+/// What is not there is nothing to complain of: the page says so.
+async function found(asking, ...missing) {
     try {
-        answer = await callAll(path("upgrades", id), "jobs");
+        return await asking;
     } catch (problem) {
-        // 400: what stands in the page's address is no number.
-        if (![400, 404].includes(problem.status)) throw problem;
+        if (!missing.includes(problem.status)) throw problem;
+        return null;
     }
-    if (store.jobsOf !== id) return;
-    store.jobs.replace(answer?.jobs ?? []);
-    if (answer) store.upgrades.put(answer.upgrade);
 }
 
-async function loadHistory(clientId) {
-    let answer = null;
-    try {
-        answer = await callAll(path("devices", clientId, "jobs"), "jobs");
-    } catch (problem) {
-        if (problem.status !== 404) throw problem;
-    }
-    if (store.historyOf === clientId) store.history.replace(answer?.jobs ?? []);
+async function loadJobs() {
+    const id = store.upgradeId;
+    // 400: what stands in the page's address is no number.
+    const answer = await found(store.jobs.reload(), 400, 404);
+    if (store.upgradeId === id && answer) store.upgrade = answer.upgrade;
 }
 
-/// From now on, the jobs of this order (or of none).
-export function openJobs(id) {
-    store.jobsOf = id;
-    store.jobs.replace([]);
-    return id === null ? Promise.resolve() : load(() => loadJobs(id));
+async function loadDevice() {
+    const clientId = store.deviceId;
+    if (clientId === null) return;
+    const [device] = await Promise.all([found(call("GET", path("devices", clientId)), 404), found(store.history.reload(), 404)]);
+    if (store.deviceId === clientId) store.device = device;
 }
 
-/// From now on, the jobs of this device (or of none).
-export function openHistory(clientId) {
-    store.historyOf = clientId;
-    store.history.replace([]);
-    return clientId === null ? Promise.resolve() : load(() => loadHistory(clientId));
+/// Where a job stands, for the filter: what runs is one group.
+export const groupOf = (job) => (job.state === "waiting" || FINISHED.has(job.state) ? job.state : "running");
+const RUNNING = "sent,downloading,burning";
+
+/// From now on, this order with its jobs of a group (or all) whose devices begin so.
+export function openJobs(id, group, search) {
+    if (store.upgradeId !== id) store.upgrade = null;
+    store.upgradeId = id;
+    const query = { state: group === "all" ? undefined : group === "running" ? RUNNING : group, search };
+    const begins = (job) => beginsSo(job.client_id, store.upgrade?.firmware.product_id ?? "", search);
+    store.jobs.want(path("upgrades", id), query, (job) => job.upgrade_id === id && (group === "all" || groupOf(job) === group) && begins(job));
+    return ask(loadJobs);
+}
+
+/// As the hub searches: for the beginning of a client id or of a device name.
+const beginsSo = (clientId, product, search) => clientId.startsWith(search) || clientId.startsWith(product + search);
+
+export function closeJobs() {
+    store.upgradeId = null;
+    store.upgrade = null;
+    store.jobs.close();
+}
+
+/// From now on, this device with its jobs.
+export function openDevice(clientId) {
+    store.deviceId = clientId;
+    store.device = store.devices.get(clientId) ?? null;
+    store.history.want(path("devices", clientId, "jobs"), {}, (job) => job.client_id === clientId);
+    return ask(loadDevice);
+}
+
+export function closeDevice() {
+    store.deviceId = null;
+    store.device = null;
+    store.history.close();
+}
+
+/// From now on, the devices of a filter: `product`, `tag` and `version` where they are given, and the beginning of a name.
+export function openDevices({ product, tag, version, search }) {
+    const matches = (device) =>
+        (product === undefined || device.product_id === product) &&
+        (tag === undefined || device.tags.includes(tag)) &&
+        (version === undefined || (device.version ?? "") === version) &&
+        beginsSo(device.client_id, device.product_id, search);
+    return store.devices.open("api/devices", { product, tag, version, search }, matches);
 }
 
 /// Product ids that the hub knows in any way.
 export function products() {
     const all = new Set(store.hub?.products ?? []);
-    for (const device of store.devices.items.values()) all.add(device.product_id);
-    for (const firmware of store.firmware.items.values()) all.add(firmware.product_id);
+    for (const one of firmware.values()) all.add(one.product_id);
     return [...all].sort(natural);
 }

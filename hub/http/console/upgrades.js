@@ -1,10 +1,10 @@
 // The orders, and one order with its devices.
 
-import { call, path } from "./hub.js";
+import { call, path, withQuery } from "./hub.js";
 import { busy, h, question, Rows, setText } from "./dom.js";
 import { number, t } from "./i18n.js";
-import { addresses, averages, figures, isActive, jobRow, jobTable, nameOf, percentOf, scopeText, stack, stands, table, timeCell, totalOf } from "./parts.js";
-import { FINISHED, openJobs, store } from "./store.js";
+import { addresses, figures, isActive, jobRow, jobTable, later, moreButton, nameOf, percentOf, scopeText, stack, stands, timeCell, totalOf } from "./parts.js";
+import { changed, closeJobs, groupOf, openJobs, putUpgrade, store } from "./store.js";
 
 function card() {
     const version = h("strong");
@@ -25,9 +25,7 @@ function card() {
         progress.node,
         h("div", { class: "card-foot" }, done, counts.node),
     );
-    let upgrade;
     const update = (item) => {
-        upgrade = item;
         link.href = `#/upgrades/${item.id}`;
         setText(version, item.firmware.version);
         setText(product, item.firmware.product_id);
@@ -40,7 +38,7 @@ function card() {
         counts.set(item.counts);
         progress.set(item.counts, 0);
     };
-    return { node, update, advance: (average) => progress.set(upgrade.counts, average(upgrade.id)) };
+    return { node, update };
 }
 
 function firstSteps() {
@@ -59,7 +57,7 @@ function firstSteps() {
         h(
             "ol",
             { class: "steps" },
-            step(1, t("upgrades.step1"), t("upgrades.step1Text"), "#/devices", store.devices.size > 0),
+            step(1, t("upgrades.step1"), t("upgrades.step1Text"), "#/devices", store.anyDevice),
             step(2, t("upgrades.step2"), t("upgrades.step2Text"), "#/firmware", store.firmware.size > 0),
             step(3, t("upgrades.step3"), t("upgrades.step3Text"), "#/upgrades/new", false),
         ),
@@ -68,26 +66,19 @@ function firstSteps() {
     );
 }
 
-const PAGE = 50;
-
 export function upgradesView(memory) {
-    memory.shown ??= PAGE;
+    const isPast = (upgrade) => !isActive(upgrade);
+    store.active.open("api/upgrades", { active: true }, isActive);
+    store.past.open("api/upgrades", { active: false }, isPast);
     const active = h("ul", { class: "cards" });
     const history = h("ul", { class: "cards" });
     const activeRows = new Rows(active, card);
     const historyRows = new Rows(history, card);
     const none = h("p", { class: "quiet" }, t("upgrades.noneActive"));
-    const more = h("button", {
-        type: "button",
-        on: {
-            click: () => {
-                memory.shown += PAGE;
-                update();
-            },
-        },
-    });
-    const past = h("section", {}, h("h2", {}, t("upgrades.history")), history, h("p", {}, more));
-    const lists = h("div", {}, h("section", {}, h("h2", {}, t("upgrades.active")), none, active), past);
+    const moreActive = moreButton(store.active, memory.say);
+    const morePast = moreButton(store.past, memory.say);
+    const past = h("section", {}, h("h2", {}, t("upgrades.history")), history, morePast.node);
+    const lists = h("div", {}, h("section", {}, h("h2", {}, t("upgrades.active")), none, active, moreActive.node), past);
     const start = h("div");
     let startShows = "";
     const node = h(
@@ -99,39 +90,39 @@ export function upgradesView(memory) {
     );
 
     function update() {
-        const all = store.upgrades.list();
-        lists.hidden = all.length === 0;
-        start.hidden = all.length > 0;
-        const begun = `${all.length} ${store.devices.size > 0} ${store.firmware.size > 0}`;
-        if (all.length === 0 && startShows !== begun) {
+        const isKnown = store.active.loaded && store.past.loaded;
+        const [now, old] = [store.active.entries(), store.past.entries()];
+        const isEmpty = now.length + old.length === 0;
+        lists.hidden = isEmpty;
+        start.hidden = !isEmpty || !isKnown;
+        const begun = `${isEmpty} ${store.anyDevice} ${store.firmware.size > 0}`;
+        if (isEmpty && startShows !== begun) {
             startShows = begun;
             start.replaceChildren(firstSteps());
         }
-        const now = all.filter(isActive);
-        const old = all.filter((upgrade) => !isActive(upgrade));
         activeRows.set(now, (upgrade) => upgrade.id);
-        historyRows.set(old.slice(0, memory.shown), (upgrade) => upgrade.id);
-        const average = averages();
-        for (const one of activeRows.rows.values()) one.advance(average);
+        historyRows.set(old, (upgrade) => upgrade.id);
+        moreActive.update();
+        morePast.update();
         none.hidden = now.length > 0;
         past.hidden = old.length === 0;
-        const rest = Math.min(PAGE, old.length - memory.shown);
-        more.hidden = rest <= 0;
-        setText(more, t("upgrades.more", { n: rest }));
     }
-    return { title: t("upgrades.title"), node, update };
+    const close = () => {
+        store.active.close();
+        store.past.close();
+    };
+    return { title: t("upgrades.title"), node, update, close };
 }
 
-/// Where a job stands, for the filter: what runs is one group.
-const groupOf = (job) => (job.state === "waiting" || FINISHED.has(job.state) ? job.state : "running");
 const GROUPS = ["all", "waiting", "running", "done", "failed", "cancelled"];
 
 function deviceRow() {
     const from = h("span");
     const to = h("span");
     const arrow = h("span", { class: "arrow", "aria-hidden": "true" }, " → ");
-    return jobRow([from, arrow, to], (job) => nameOf(job.client_id), (job, name) => {
-        setText(name, nameOf(job.client_id));
+    const label = (job) => nameOf(job.client_id, store.upgrade?.firmware.product_id);
+    return jobRow([from, arrow, to], label, (job, name) => {
+        setText(name, label(job));
         name.href = `#/devices/${encodeURIComponent(job.client_id)}`;
         setText(from, job.from_version ?? "?");
         setText(to, job.version);
@@ -141,7 +132,16 @@ function deviceRow() {
 export function upgradeView(memory, id) {
     memory.group ??= "all";
     memory.search ??= "";
-    openJobs(id);
+    let asking = true;
+    const ask = () => openJobs(id, memory.group, memory.search.trim());
+    const searched = later(async () => {
+        await ask();
+        memory.announce(none.hidden ? t("devices.count", { n: store.jobs.size }) : none.textContent);
+    });
+    ask().finally(() => {
+        asking = false;
+        changed();
+    });
     const heading = h("h1", { tabindex: "-1" });
     const stop = h("button", { type: "button", class: "danger", "data-needs": "order", on: { click: () => busy(stop, cancel) } }, t("upgrade.stop"));
     const again = h("button", { type: "button", "data-needs": "order", on: { click: orderAgain } }, t("upgrade.again"));
@@ -152,14 +152,14 @@ export function upgradeView(memory, id) {
     search.value = memory.search;
     search.addEventListener("input", () => {
         memory.search = search.value;
-        update();
-        memory.announce(none.hidden ? t("devices.count", { n: list.body.childElementCount }) : none.textContent);
+        searched();
     });
     const groups = new Map(
         GROUPS.map((group) => {
             const count = h("span", { class: "count" });
             const choose = () => {
                 memory.group = group;
+                ask();
                 update();
             };
             const button = h("button", { type: "button", class: `filter ${group}`, on: { click: choose } }, t(`state.${group}`), count);
@@ -168,6 +168,7 @@ export function upgradeView(memory, id) {
     );
     const list = jobTable(t("upgrade.table"), t("upgrade.device"));
     const rows = new Rows(list.body, deviceRow);
+    const more = moreButton(store.jobs, memory.say);
     const none = h("p", { class: "empty-line" });
     const content = h(
         "div",
@@ -180,6 +181,7 @@ export function upgradeView(memory, id) {
             search,
         ),
         list.node,
+        more.node,
         none,
     );
     const gone = h("p", { class: "empty-line" }, t("upgrade.gone"));
@@ -210,19 +212,24 @@ export function upgradeView(memory, id) {
         );
     }
 
-    const failedDevices = () => store.jobs.list().filter((job) => job.state === "failed").map((job) => job.client_id);
-
     function orderAgain() {
-        const upgrade = store.upgrades.get(id);
-        location.hash = `#/upgrades/new?${new URLSearchParams({ firmware: upgrade.firmware.id, devices: failedDevices().join(",") })}`;
+        location.hash = `#/upgrades/new?${new URLSearchParams({ firmware: store.upgrade.firmware.id, again: id })}`;
     }
 
-    const notStarted = () => store.jobs.list().filter((job) => job.state === "waiting" || job.state === "sent").length;
+    /// Those that were told and have not begun, as far as a page of the hub's goes.
+    const told = async () => (await call("GET", withQuery(path("upgrades", id), { state: "sent" }))).jobs.length;
 
     async function cancel() {
-        const upgrade = store.upgrades.get(id);
-        const waiting = notStarted();
-        const running = store.jobs.list().length - waiting - store.jobs.list().filter((job) => FINISHED.has(job.state)).length;
+        const { upgrade } = store;
+        let sent;
+        try {
+            sent = await told();
+        } catch (error) {
+            memory.say(error.message);
+            return;
+        }
+        const waiting = upgrade.counts.waiting + sent;
+        const running = upgrade.counts.running - sent;
         const effects = h(
             "ul",
             { class: "plain" },
@@ -233,7 +240,7 @@ export function upgradeView(memory, id) {
         const stopped = await question(t("upgrade.stopTitle"), effects, {
             yes: t("upgrade.stopConfirm"),
             no: t("upgrade.stopKeep"),
-            work: async () => store.upgrades.put(await call("POST", path("upgrades", id, "cancel"))),
+            work: async () => putUpgrade(await call("POST", path("upgrades", id, "cancel"))),
             ready: true,
         });
         if (stopped) {
@@ -243,9 +250,9 @@ export function upgradeView(memory, id) {
     }
 
     function update() {
-        const upgrade = store.upgrades.get(id);
+        const { upgrade } = store;
         content.hidden = !upgrade;
-        gone.hidden = Boolean(upgrade) || !store.loaded;
+        gone.hidden = Boolean(upgrade) || asking;
         stop.hidden = true;
         again.hidden = true;
         if (!upgrade) return;
@@ -253,31 +260,22 @@ export function upgradeView(memory, id) {
         tellFacts(upgrade);
         const open = stands(upgrade);
         standing.hidden = !open;
-        const jobs = store.jobs.list();
-        const counts = { all: jobs.length, waiting: 0, running: 0, done: 0, failed: 0, cancelled: 0 };
-        let sum = 0;
-        for (const job of jobs) {
-            const group = groupOf(job);
-            counts[group] += 1;
-            if (group === "running") sum += percentOf(job);
-        }
-        progress.set(counts, sum / Math.max(1, counts.running));
-        stop.hidden = upgrade.cancelled_at !== null || !(open || notStarted() > 0);
+        const jobs = store.jobs.entries();
+        const counts = { all: totalOf(upgrade.counts), ...upgrade.counts };
+        const running = jobs.filter((job) => groupOf(job) === "running");
+        progress.set(counts, running.reduce((sum, job) => sum + percentOf(job), 0) / Math.max(1, running.length));
+        stop.hidden = upgrade.cancelled_at !== null || !isActive(upgrade);
         again.hidden = isActive(upgrade) || counts.failed === 0 || !store.firmware.get(upgrade.firmware.id);
         for (const [group, { button, count }] of groups) {
             setText(count, number(counts[group]));
             button.hidden = group !== "all" && counts[group] === 0 && memory.group !== group;
             button.setAttribute("aria-pressed", String(memory.group === group));
         }
-        const wanted = memory.search.trim().toLowerCase();
-        const shown = jobs.filter(
-            (job) =>
-                (memory.group === "all" || groupOf(job) === memory.group) && (!wanted || nameOf(job.client_id).toLowerCase().includes(wanted)),
-        );
-        rows.set(shown, (job) => job.id);
-        list.node.hidden = shown.length === 0;
-        none.hidden = shown.length > 0;
-        setText(none, jobs.length > 0 ? t("upgrade.noMatch") : open ? t("upgrade.noneStanding") : t("upgrade.none"));
+        rows.set(jobs, (job) => job.id);
+        more.update();
+        list.node.hidden = jobs.length === 0;
+        none.hidden = jobs.length > 0 || !store.jobs.loaded;
+        setText(none, counts.all > 0 ? t("upgrade.noMatch") : open ? t("upgrade.noneStanding") : t("upgrade.none"));
     }
-    return { title: t("upgrades.title"), node, update, close: () => openJobs(null) };
+    return { title: t("upgrades.title"), node, update, close: closeJobs };
 }

@@ -233,7 +233,7 @@ fn a_server_that_is_started_again_loses_nothing_that_was_kept() {
         over.store(true, Ordering::Relaxed);
         reporters.into_iter().map(|reporter| reporter.join().expect("a reporter")).collect()
     });
-    let (_, jobs) = store.upgrade_jobs(upgrade, &Page::first()).expect("jobs");
+    let (_, jobs) = store.upgrade_jobs(upgrade, &[], &Page::first()).expect("jobs");
     for (job, kept) in jobs.iter().zip(kept) {
         // What went with the server unacknowledged may have been kept all the same.
         let found = job.percent.unwrap_or_default();

@@ -48,7 +48,7 @@ fn told(json: bool, gateway: &str, text: &str) {
 }
 
 fn list(hub: &Connection, json: bool) -> Result<(), Trouble> {
-    let list: GatewayList = hub.get("/api/gateways")?;
+    let list: GatewayList = hub.whole("/api/gateways")?;
     if json {
         output::json(&list);
         return Ok(());

@@ -13,12 +13,12 @@ use hub_core::devices::{self as device_list, Devices};
 use hub_core::firmware::{file_name, Measured};
 use hub_core::model::{
     AddFirmware, Change, Device, DeviceFilter, Firmware, Job, Page, Problem, ProblemKind, Proof, Scope, Shadow, State,
-    Upgrade,
+    Upgrade, UpgradeFilter,
 };
 use hub_core::ota::message::Progress;
 use hub_core::ota::roll_out::late_stage;
 use hub_core::ota::rules;
-use hub_core::ports::store::{Credential, Due, NewOrder, Outcome, Store, Stored, Told, Touched, Waiting};
+use hub_core::ports::store::{Credential, Due, NewOrder, Outcome, Reachable, Store, Stored, Told, Touched, Waiting};
 use hub_core::problems;
 use upgrades::NewUpgrade;
 
@@ -71,8 +71,8 @@ impl<E: Engine> Store for Records<E> {
         self.engine.read(devices::products)
     }
 
-    fn told(&self) -> Outcome<Vec<Told>> {
-        self.engine.read(devices::told)
+    fn told(&self, after: &str, limit: u64) -> Outcome<Vec<Told>> {
+        self.engine.read(|db| devices::told(db, after, limit))
     }
 
     fn add_device(
@@ -184,18 +184,18 @@ impl<E: Engine> Store for Records<E> {
         self.engine.read(|db| known_firmware(db, id))
     }
 
-    fn upgrades(&self, page: &Page) -> Outcome<Vec<Upgrade>> {
-        self.engine.read(|db| upgrades::list(db, page))
+    fn upgrades(&self, filter: &UpgradeFilter, page: &Page) -> Outcome<Vec<Upgrade>> {
+        self.engine.read(|db| upgrades::list(db, filter, page))
     }
 
     fn upgrade(&self, id: i64) -> Outcome<Upgrade> {
         self.engine.read(|db| upgrades::known(db, id))
     }
 
-    fn upgrade_jobs(&self, id: i64, page: &Page) -> Outcome<(Upgrade, Vec<Job>)> {
+    fn upgrade_jobs(&self, id: i64, states: &[State], page: &Page) -> Outcome<(Upgrade, Vec<Job>)> {
         self.engine.read(|db| {
             let upgrade = upgrades::known(db, id)?;
-            let jobs = upgrades::upgrade_jobs(db, &upgrade, page)?;
+            let jobs = upgrades::upgrade_jobs(db, &upgrade, states, page)?;
             Ok((upgrade, jobs))
         })
     }
@@ -229,6 +229,19 @@ impl<E: Engine> Store for Records<E> {
                 return Err(problems::nobody_reached(&version, from_versions).into());
             }
             Ok((id, touched))
+        })
+    }
+
+    fn reach(&self, order: &NewOrder<'_>, some: u64) -> Outcome<Reachable> {
+        let &NewOrder { firmware_id, from_versions, tag, named, whatever_they_run, .. } = order;
+        let named = named.map(json);
+        let from = (!from_versions.is_empty()).then(|| json(from_versions));
+        self.engine.read(|db| {
+            let Firmware { product_id, version, .. } = known_firmware(db, firmware_id)?.firmware;
+            let but = (!whatever_they_run).then_some(version.as_str());
+            let reached = Reached::by_order(db.dialect(), &product_id, (named.as_ref(), tag), from.as_ref(), but);
+            let devices = reached.count(db)?;
+            Ok(Reachable { devices, replaced: upgrades::count_open(db, &reached)?, some: reached.some(db, some)? })
         })
     }
 

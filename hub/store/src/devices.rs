@@ -246,8 +246,8 @@ pub fn set_state(db: &dyn Session, client_id: &str, state: &str, percent: Option
     Ok(())
 }
 
-/// What each device told last, in order of client id.
-pub fn told(db: &dyn Session) -> Work<Vec<Told>> {
-    let sql = "SELECT client_id, version, state, percent FROM devices ORDER BY client_id";
-    db.all(sql, &[], |row| Ok((row.take(0)?, row.take(1)?, row.take(2)?, row.take(3)?)))
+/// What so many devices told last, in order of client id, after this one.
+pub fn told(db: &dyn Session, after: &str, limit: u64) -> Work<Vec<Told>> {
+    let sql = "SELECT client_id, version, state, percent FROM devices WHERE client_id > ?1 ORDER BY client_id LIMIT ?2";
+    db.all(sql, params![after, limit], |row| Ok((row.take(0)?, row.take(1)?, row.take(2)?, row.take(3)?)))
 }

@@ -2,16 +2,31 @@
 
 use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
+use super::reach::end_of;
 use super::values::{params, Row};
 use super::{devices, Records};
-use hub_core::model::{Gateway, SubDevice};
+use hub_core::model::{Gateway, Page, SubDevice};
 use hub_core::ports::gateways::Gateways;
 use hub_core::ports::store::Outcome;
 use hub_core::problems;
 
 impl<E: Engine> Gateways for Records<E> {
-    fn gateways(&self) -> Outcome<Vec<Gateway>> {
-        self.engine.read(|db| list(db))
+    fn gateways(&self, after: (&str, &str), search: &str, limit: u64) -> Outcome<Vec<Gateway>> {
+        self.engine.read(|db| list(db, after, search, limit))
+    }
+
+    fn gateway_devices(&self, gateway: &str, page: &Page) -> Outcome<Vec<SubDevice>> {
+        self.engine.read(|db| {
+            devices::find(db, gateway)?.ok_or_else(|| problems::no_device(gateway))?;
+            let sql = format!(
+                "SELECT {BOUND} WHERE b.gateway = ?1 AND b.client_id > ?2
+                 AND (substr(b.client_id, 1, length(CAST(?3 AS TEXT))) = CAST(?3 AS TEXT)
+                     OR substr(d.device_name, 1, length(CAST(?3 AS TEXT))) = CAST(?3 AS TEXT))
+                 ORDER BY b.client_id LIMIT ?4"
+            );
+            let after = page.after.as_deref().unwrap_or_default();
+            db.all(&sql, params![gateway, after, &page.search, page.limit], |row| Ok(bound_row(row)?.1))
+        })
     }
 
     fn gateway(&self, client_id: &str) -> Outcome<Gateway> {
@@ -80,9 +95,14 @@ pub fn get(db: &dyn Session, client_id: &str) -> Work<Option<Gateway>> {
     Ok(Some(Gateway { client_id: client_id.to_owned(), online: None, devices }))
 }
 
-fn list(db: &dyn Session) -> Work<Vec<Gateway>> {
+fn list(db: &dyn Session, after: (&str, &str), search: &str, limit: u64) -> Work<Vec<Gateway>> {
+    let sql = format!(
+        "SELECT {BOUND} WHERE b.gateway >= ?1 AND (b.gateway > ?1 OR b.client_id > ?2)
+         AND b.gateway >= ?3 AND b.gateway < ?4 ORDER BY b.gateway, b.client_id LIMIT ?5"
+    );
     let mut gateways: Vec<Gateway> = Vec::new();
-    for (client_id, device) in db.all(&format!("SELECT {BOUND} ORDER BY b.gateway, b.client_id"), &[], bound_row)? {
+    let end = end_of(search);
+    for (client_id, device) in db.all(&sql, params![after.0, after.1, search, &end, limit], bound_row)? {
         match gateways.last_mut() {
             Some(last) if last.client_id == client_id => last.devices.push(device),
             _ => gateways.push(Gateway { client_id, online: None, devices: vec![device] }),

@@ -7,7 +7,7 @@ use super::failed::Work;
 use super::values::{Param, Row};
 use super::Records;
 use hub_core::messaging::model::ConfigDevice;
-use hub_core::model::{DeviceFilter, Page, Proof, RollOutPlan, Scope};
+use hub_core::model::{DeviceFilter, Page, Proof, RollOutPlan, Scope, State, UpgradeFilter};
 use hub_core::ota::message::Progress;
 use hub_core::ports::messaging::NewRrpc;
 use hub_core::ports::store::{Credential, Due, NewOrder, Outcome, Store};
@@ -148,12 +148,14 @@ fn people(store: &dyn Store) -> Outcome<()> {
     store.product_devices("P1", "P1d150000", 5)?;
     store.device_count("P2")?;
     for page in [page(None, ""), page(Some("50"), ""), page(None, "2."), page(None, "P1")] {
-        store.upgrades(&page)?;
+        store.upgrades(&UpgradeFilter::default(), &page)?;
+        store.upgrades(&UpgradeFilter { active: Some(true) }, &page)?;
     }
-    let (_, jobs) = store.upgrade_jobs(50, &page(None, ""))?;
+    let (_, jobs) = store.upgrade_jobs(50, &[], &page(None, ""))?;
     let last = jobs.last().map(|job| job.id.to_string());
     for page in [page(last.as_deref(), ""), page(None, "d15"), page(None, "P1d15")] {
-        store.upgrade_jobs(50, &page)?;
+        store.upgrade_jobs(50, &[], &page)?;
+        store.upgrade_jobs(50, &[State::Sent, State::Failed], &page)?;
     }
     store.device_jobs("P1d150000", &page(None, "2"))?;
     let named = ["P2d11".to_owned(), "P2d12".to_owned(), "P1d150000".to_owned()];
@@ -167,6 +169,7 @@ fn people(store: &dyn Store) -> Outcome<()> {
         (Scope::Chosen, &versions, None, Some(&named[..2])),
     ] {
         let order = NewOrder { firmware_id: 2, scope, from_versions, tag, named, whatever_they_run: false, plan: None };
+        store.reach(&order, 5)?;
         let (id, touched) = store.add_order(&order, NOW)?;
         store.changes(&touched)?;
         let first = store.claim_first(id, 5, NOW)?;
@@ -189,7 +192,9 @@ fn people(store: &dyn Store) -> Outcome<()> {
     };
     store.note_remote_config("P2", &named[..2].iter().map(told).collect::<Vec<_>>())?;
     store.remote_config_devices("P2", &page(None, "d"))?;
-    store.gateways()?;
+    store.gateways(("", ""), "", 5)?;
+    store.gateway_devices("P1d150000", &page(None, "d"))?;
+    store.told("P1d150000", 5)?;
     store.change_tags(Tagged::Named(&named), &["new".to_owned()], &["most".to_owned()], 5)?;
     let few = DeviceFilter { product: Some("P2".to_owned()), tag: Some("new".to_owned()), version: None };
     store.change_tags(Tagged::Found(&few, "d"), &[], &["new".to_owned()], 5)?;

@@ -1,6 +1,7 @@
 //! Which devices something is about, for statements on them and on their jobs.
 
-use super::engine::Dialect;
+use super::engine::{Dialect, Session};
+use super::failed::Work;
 use super::values::Param;
 use hub_core::model::DeviceFilter;
 
@@ -97,6 +98,20 @@ impl<'a> Reached<'a> {
                 " AND d.client_id IN (SELECT t.client_id FROM device_tags t WHERE t.product_id = ?1 AND t.tag = ?{at})"
             );
         }
+    }
+
+    /// How many these are.
+    pub fn count(&self, db: &dyn Session) -> Work<u64> {
+        let sql = format!("SELECT count(*) FROM devices d WHERE {}", self.condition);
+        Ok(db.one(&sql, &self.params, |row| row.take(0))?.unwrap_or_default())
+    }
+
+    /// The client ids of so many of them.
+    pub fn some(&self, db: &dyn Session, limit: u64) -> Work<Vec<String>> {
+        let mut limited = self.clone();
+        let limit = limited.also(limit);
+        let sql = format!("SELECT d.client_id FROM devices d WHERE {} LIMIT ?{limit}", self.condition);
+        db.all(&sql, &limited.params, |row| row.take(0))
     }
 
     /// One more parameter; returns its number.

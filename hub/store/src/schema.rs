@@ -254,4 +254,8 @@ CREATE INDEX jobs_due ON jobs (updated_at) WHERE state IN ('waiting', 'sent') AN
 DROP INDEX jobs_states;
 CREATE INDEX jobs_stages ON jobs (upgrade_id, state, stage);
 ",
+    "
+-- An order's jobs in a state, in order of client id.
+CREATE INDEX jobs_states ON jobs (upgrade_id, state, client_id);
+",
 ];

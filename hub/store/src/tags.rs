@@ -36,7 +36,7 @@ impl<E: Engine> Tags for Records<E> {
                 }
                 Tagged::Found(filter, search) => Reached::found(filter, search),
             };
-            let found = some(db, &reached, named)?;
+            let found = reached.some(db, named)?;
             Ok((change(db, &reached, &json(add), &json(remove))?, found))
         })
     }
@@ -89,8 +89,7 @@ pub fn set(db: &dyn Session, client_id: &str, tags: &[String]) -> Work<()> {
 /// `add` and `remove` are JSON arrays that have no tag in common. Returns how many devices are reached.
 fn change(db: &dyn Session, reached: &Reached<'_>, add: &str, remove: &str) -> Work<u64> {
     let condition = &reached.condition;
-    let count = format!("SELECT count(*) FROM devices d WHERE {condition}");
-    let count = db.one(&count, &reached.params, |row| row.take(0))?.unwrap_or_default();
+    let count = reached.count(db)?;
     // What is taken away comes last: it may be what the devices are found by.
     give(db, reached, add)?;
     let mut full = reached.clone();
@@ -140,12 +139,4 @@ fn take(db: &dyn Session, reached: &Reached<'_>, tags: &str) -> Work<()> {
     db.execute("DELETE FROM tags WHERE devices = 0", &[])?;
     db.execute(&format!("DELETE FROM device_tags WHERE tag IN {texts} AND {those}"), &reached.params)?;
     Ok(())
-}
-
-/// The client ids of so many of the devices.
-fn some(db: &dyn Session, reached: &Reached<'_>, limit: u64) -> Work<Vec<String>> {
-    let mut limited = reached.clone();
-    let limit = limited.also(limit);
-    let sql = format!("SELECT d.client_id FROM devices d WHERE {} LIMIT ?{limit}", reached.condition);
-    db.all(&sql, &limited.params, |row| row.take(0))
 }

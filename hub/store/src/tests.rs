@@ -10,7 +10,7 @@ use super::engine::{Session, Writer};
 use super::failed::{Failed, Work};
 use super::*;
 use hub_core::devices::{Device, Devices};
-use hub_core::model::{DeviceFilter, Firmware, Page, Problem, ProblemKind, Scope, State};
+use hub_core::model::{DeviceFilter, Firmware, Page, Problem, ProblemKind, Scope, State, UpgradeFilter};
 use hub_core::ports::conformance;
 use hub_core::ports::store::{Due, Store, Touched};
 use upgrades::NewUpgrade;
@@ -240,8 +240,10 @@ fn a_later_job_ends_the_one_before() {
     assert!(claim(12, 2).is_empty());
     assert_eq!(claim(13, 2).iter().map(|job| (job.id, job.updated_at)).collect::<Vec<_>>(), [(later, 13)]);
 
-    let counts: Vec<_> =
-        look(&store, |db| upgrades::list(db, &Page::first())).iter().map(|order| (order.id, order.counts)).collect();
+    let counts: Vec<_> = look(&store, |db| upgrades::list(db, &UpgradeFilter::default(), &Page::first()))
+        .iter()
+        .map(|order| (order.id, order.counts))
+        .collect();
     let of = |id| look(&store, |db| upgrades::get(db, id)).expect("order").counts;
     assert_eq!(counts, [(two, of(two)), (one, of(one))]);
     assert_eq!((of(two).running, of(one).cancelled), (1, 1));

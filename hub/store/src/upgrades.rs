@@ -6,7 +6,7 @@ use super::firmware::{firmware_row, FIRMWARE};
 use super::reach::{end_of, Reached};
 use super::roll_outs::{plan, retire, roll_out_row, ROLL_OUT};
 use super::values::{json, nonsense, params, Param, Row};
-use hub_core::model::{Counts, Job, Page, RollOutPlan, Scope, Upgrade};
+use hub_core::model::{Counts, Job, Page, RollOutPlan, Scope, State, Upgrade, UpgradeFilter};
 use hub_core::ota::rules::Standing;
 use hub_core::ports::store::{Due, Touched, Waiting, TOLD_ONE_BY_ONE};
 use hub_core::problems;
@@ -61,8 +61,8 @@ fn begins(column: &str) -> String {
     format!("substr({column}, 1, length(CAST(?3 AS TEXT))) = CAST(?3 AS TEXT)")
 }
 
-/// Jobs of an order, by client id.
-pub fn upgrade_jobs(db: &dyn Session, upgrade: &Upgrade, page: &Page) -> Work<Vec<Job>> {
+/// Jobs of an order that are in one of these states, by client id; no states: in any.
+pub fn upgrade_jobs(db: &dyn Session, upgrade: &Upgrade, states: &[State], page: &Page) -> Work<Vec<Job>> {
     let after = match page.after_id()? {
         Some(id) => match jobs_of(db, &[id])?.pop() {
             Some(job) => (job.client_id, job.id),
@@ -71,7 +71,8 @@ pub fn upgrade_jobs(db: &dyn Session, upgrade: &Upgrade, page: &Page) -> Work<Ve
         None => (String::new(), 0),
     };
     let rest = "WHERE j.upgrade_id = ?1 AND j.client_id >= ?2 AND (j.client_id > ?2 OR j.id > ?3)
-                AND j.client_id < ?4 ORDER BY j.client_id, j.id LIMIT ?5";
+                AND j.client_id < ?4";
+    let states = if states.is_empty() { vec![None] } else { states.iter().copied().map(Some).collect() };
     // A client id is the product's id and the name.
     let mut begins = vec![format!("{}{}", upgrade.firmware.product_id, page.search)];
     if !page.search.is_empty() {
@@ -82,8 +83,13 @@ pub fn upgrade_jobs(db: &dyn Session, upgrade: &Upgrade, page: &Page) -> Work<Ve
         let end = end_of(begin);
         // Every job has an id above 0.
         let (from, id) = if *begin > after.0 { (begin, 0) } else { (&after.0, after.1) };
-        let params = params![upgrade.id, from, id, &end, page.limit];
-        found.extend(jobs(db, rest, params)?);
+        // Each state's are in order of client id in the index.
+        for state in &states {
+            let mut params = params![upgrade.id, from, id, &end, page.limit].to_vec();
+            params.extend(state.map(Param::from));
+            let state = if state.is_some() { "AND j.state = ?6" } else { "" };
+            found.extend(jobs(db, &format!("{rest} {state} ORDER BY j.client_id, j.id LIMIT ?5"), &params)?);
+        }
     }
     found.sort_by(|one, other| (&one.client_id, one.id).cmp(&(&other.client_id, other.id)));
     found.dedup_by_key(|job| job.id);
@@ -225,6 +231,15 @@ pub fn add_jobs(
     Ok(added)
 }
 
+/// How many unfinished jobs these devices have.
+pub fn count_open(db: &dyn Session, reached: &Reached<'_>) -> Work<u64> {
+    let sql = format!(
+        "SELECT count(*) FROM jobs WHERE {OPEN} AND client_id IN (SELECT d.client_id FROM devices d WHERE {})",
+        reached.condition
+    );
+    Ok(db.one(&sql, &reached.params, |row| row.take(0))?.unwrap_or_default())
+}
+
 /// Id and order of the jobs of a condition, and of one more than watchers are told of at most.
 fn changing(db: &dyn Session, condition: &str, params: &[Param<'_>]) -> Work<Vec<(i64, i64)>> {
     let sql = format!("SELECT id, upgrade_id FROM jobs WHERE {condition} LIMIT ?{}", params.len() + 1);
@@ -349,9 +364,14 @@ pub fn known(db: &dyn Session, id: i64) -> Work<Upgrade> {
 }
 
 /// Orders, newest first.
-pub fn list(db: &dyn Session, page: &Page) -> Work<Vec<Upgrade>> {
+pub fn list(db: &dyn Session, filter: &UpgradeFilter, page: &Page) -> Work<Vec<Upgrade>> {
+    let active = match filter.active {
+        Some(true) => format!(" AND ({ACTIVE})"),
+        Some(false) => format!(" AND NOT ({ACTIVE})"),
+        None => String::new(),
+    };
     let sql = format!(
-        "{} WHERE u.id < ?1 AND ({} OR {}) ORDER BY u.id DESC LIMIT ?2",
+        "{} WHERE u.id < ?1 AND ({} OR {}){active} ORDER BY u.id DESC LIMIT ?2",
         upgrade_columns(),
         begins("f.product_id"),
         begins("f.version")
@@ -359,6 +379,10 @@ pub fn list(db: &dyn Session, page: &Page) -> Work<Vec<Upgrade>> {
     let before = page.after_id()?.unwrap_or(i64::MAX);
     db.all(&sql, params![before, page.limit, &page.search], upgrade_row)
 }
+
+/// Orders `u` that may still do something.
+const ACTIVE: &str = "u.scope IN ('all', 'tagged') AND u.cancelled_at IS NULL OR EXISTS (SELECT 1 FROM jobs j
+    WHERE j.upgrade_id = u.id AND j.state IN ('waiting', 'sent', 'downloading', 'burning'))";
 
 /// Orders `u` that stand: the condition of an index.
 const STANDING: &str = "u.scope IN ('all', 'tagged') AND u.cancelled_at IS NULL";

@@ -9,7 +9,8 @@ use tokio::sync::broadcast;
 use hub_core::firmware::Measured;
 use hub_core::hub::now_ms;
 use hub_core::model::{
-    AddDevice, AddFirmware, Change, Counts, OrderUpgrade, Page, ProblemKind, Proof, RollOutPlan, Scope, State,
+    AddDevice, AddFirmware, Change, Counts, JobFilter, OrderUpgrade, Page, ProblemKind, Proof, RollOutPlan, Scope,
+    State, UpgradeFilter,
 };
 use hub_core::operations::Upload;
 use hub_core::ports::store::{Store, Stored};
@@ -110,7 +111,12 @@ fn firmware_in_use_stays() {
     refused(desk.hub.remove_firmware(firmware.id), ProblemKind::Unknown, "no firmware 1");
     refused(desk.hub.order_upgrade(order(&firmware, Scope::All)), ProblemKind::Unknown, "no firmware 1");
     assert_eq!(
-        desk.hub.upgrade_list(&Page::first()).expect("list").upgrades.first().map(|order| order.firmware.clone()),
+        desk.hub
+            .upgrade_list(&UpgradeFilter::default(), &Page::first())
+            .expect("list")
+            .upgrades
+            .first()
+            .map(|order| order.firmware.clone()),
         Some(firmware)
     );
     desk.firmware("2.0");
@@ -210,7 +216,7 @@ fn a_newer_order_replaces_and_a_cancelled_one_ends() {
     desk.progress("a", "burning", "3.0");
     assert_eq!(desk.state("a"), Some(State::Burning));
     refused(desk.hub.cancel_upgrade(99), ProblemKind::Unknown, "no upgrade 99");
-    refused(desk.hub.upgrade_jobs(99, &Page::first()), ProblemKind::Unknown, "no upgrade 99");
+    refused(desk.hub.upgrade_jobs(99, &JobFilter::default(), &Page::first()), ProblemKind::Unknown, "no upgrade 99");
 }
 
 #[test]
@@ -243,7 +249,7 @@ fn orders_that_make_no_sense_are_turned_down() {
     refused(give(OrderUpgrade { devices: names(&["P1a"]), ..of(Scope::Chosen) }), conflict, "runs 2.0 already");
     let from = OrderUpgrade { devices: names(&["P1a"]), from_versions: names(&["1.0"]), ..of(Scope::Chosen) };
     refused(give(from), conflict, r#""1.0""#);
-    assert!(desk.hub.upgrade_list(&Page::first()).expect("list").upgrades.is_empty());
+    assert!(desk.hub.upgrade_list(&UpgradeFilter::default(), &Page::first()).expect("list").upgrades.is_empty());
 
     let folder = tempfile::tempdir().expect("temporary folder");
     let off = Desk::open(folder, None);
@@ -398,7 +404,7 @@ fn the_command_line_offers_a_file_where_it_lies() {
     assert_eq!(first.iter().map(|stored| stored.firmware.product_id.as_str()).collect::<Vec<_>>(), ["P1", "P2"]);
     assert_eq!(desk.in_firmware_folder(), [] as [&str; 0]);
     put("2.0", true).expect("the same offer");
-    assert_eq!(desk.hub.upgrade_list(&Page::first()).expect("orders").upgrades.len(), 2);
+    assert_eq!(desk.hub.upgrade_list(&UpgradeFilter::default(), &Page::first()).expect("orders").upgrades.len(), 2);
 
     // This order takes a device again and again.
     let mut a = desk.connect("a");
@@ -416,7 +422,7 @@ fn the_command_line_offers_a_file_where_it_lies() {
     assert_eq!(commands(&mut a), ["3.0"]);
     let standing = desk
         .hub
-        .upgrade_list(&Page::first())
+        .upgrade_list(&UpgradeFilter::default(), &Page::first())
         .expect("orders")
         .upgrades
         .into_iter()

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Paged;
+
 /// A device that others are bound to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Gateway {
@@ -26,8 +28,38 @@ pub struct SubDevice {
 /// Every device that others are bound to.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GatewayList {
-    /// In order of client id.
+    /// In order of client id. The devices of one may go on on the next page.
     pub gateways: Vec<Gateway>,
+    /// For `after` of the next page; not there on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Paged for GatewayList {
+    fn next(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
+    fn join(&mut self, following: Self) {
+        let mut rest = following.gateways.into_iter().peekable();
+        if let Some(last) = self.gateways.last_mut() {
+            while let Some(more) = rest.next_if(|gateway| gateway.client_id == last.client_id) {
+                last.devices.extend(more.devices);
+            }
+        }
+        self.gateways.extend(rest);
+        self.next = following.next;
+    }
+}
+
+/// Devices behind a gateway.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SubDeviceList {
+    /// In order of client id.
+    pub devices: Vec<SubDevice>,
+    /// For `after` of the next page; not there on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A device to be bound, without its signature.

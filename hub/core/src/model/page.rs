@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceList, JobList, Problem, UpgradeJobs, UpgradeList};
+use super::{DeviceList, JobList, Problem, State, UpgradeJobs, UpgradeList};
 
 /// The most entries of a page, and as many where nobody says how many.
 pub const PAGE: u64 = 1000;
@@ -72,6 +72,34 @@ impl DeviceFilter {
     /// Whether it leaves any out.
     pub fn is_any(&self) -> bool {
         *self != DeviceFilter::default()
+    }
+}
+
+/// Which orders a list is to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UpgradeFilter {
+    /// Only those that may still do something: that have unfinished jobs, or stand; or only the others.
+    pub active: Option<bool>,
+}
+
+/// Which jobs of an order are to be shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct JobFilter {
+    /// Only those in one of these states, with commas between them.
+    #[serde(default)]
+    pub state: String,
+}
+
+impl JobFilter {
+    /// The states; none: all.
+    pub fn states(&self) -> Result<Vec<State>, Problem> {
+        let read = |name: &str| {
+            let state = serde_json::from_value(name.into());
+            state.map_err(|_| Problem::invalid(format!("`state`: jobs are never {name:?}.")))
+        };
+        self.state.split(',').filter(|name| !name.is_empty()).map(read).collect()
     }
 }
 

@@ -7,17 +7,39 @@ use crate::devices::Device;
 use crate::events::Event;
 use crate::gateway::{message, result};
 use crate::hub::Hub;
-use crate::model::{Gateway, Problem, SearchDevices};
+use crate::model::{Gateway, GatewayList, Page, Problem, SearchDevices, SubDeviceList};
 use crate::ota::Outgoing;
 use crate::ports::store::{Outcome, Touched};
 use crate::problems;
 
 impl Hub {
-    /// Every device that others are bound to.
-    pub fn gateway_list(&self) -> Outcome<Vec<Gateway>> {
-        let mut gateways = self.store.gateways()?;
+    /// Devices that others are bound to, with these: a page counts the latter.
+    pub fn gateway_list(&self, page: &Page) -> Outcome<GatewayList> {
+        let after = page.after.as_deref().unwrap_or_default();
+        let after = after.split_once('/').unwrap_or((after, ""));
+        let mut gateways = self.store.gateways(after, &page.search, page.and_one()?.limit)?;
+        let bound: u64 = gateways.iter().map(|gateway| gateway.devices.len() as u64).sum();
+        let mut next = None;
+        if bound > page.limit {
+            if let Some(last) = gateways.last_mut() {
+                last.devices.pop();
+            }
+            gateways.retain(|gateway| !gateway.devices.is_empty());
+            let last = gateways.last().and_then(|gateway| Some((gateway, gateway.devices.last()?)));
+            next = last.map(|(gateway, device)| format!("{}/{}", gateway.client_id, device.client_id));
+        }
         gateways.iter_mut().for_each(|gateway| self.fill_in(gateway));
-        Ok(gateways)
+        Ok(GatewayList { gateways, next })
+    }
+
+    /// Devices behind a gateway.
+    pub fn gateway_devices(&self, gateway: &str, page: &Page) -> Outcome<SubDeviceList> {
+        let mut devices = self.store.gateway_devices(gateway, &page.and_one()?)?;
+        let next = page.cut(&mut devices, |device| device.client_id.clone());
+        for device in &mut devices {
+            device.online = self.is_online(&device.client_id);
+        }
+        Ok(SubDeviceList { devices, next })
     }
 
     /// Binds a device to a gateway without its signature, and tells the gateway.

@@ -72,15 +72,15 @@ impl Hub {
     }
 
     /// Orders, newest first: also the history.
-    pub fn upgrade_list(&self, page: &Page) -> Outcome<UpgradeList> {
-        let mut upgrades = self.store.upgrades(&page.and_one()?)?;
+    pub fn upgrade_list(&self, filter: &UpgradeFilter, page: &Page) -> Outcome<UpgradeList> {
+        let mut upgrades = self.store.upgrades(filter, &page.and_one()?)?;
         let next = page.cut(&mut upgrades, |upgrade| upgrade.id.to_string());
         Ok(UpgradeList { upgrades, next })
     }
 
     /// An order with jobs of it, in order of client id.
-    pub fn upgrade_jobs(&self, id: i64, page: &Page) -> Outcome<UpgradeJobs> {
-        let (upgrade, mut jobs) = self.store.upgrade_jobs(id, &page.and_one()?)?;
+    pub fn upgrade_jobs(&self, id: i64, filter: &JobFilter, page: &Page) -> Outcome<UpgradeJobs> {
+        let (upgrade, mut jobs) = self.store.upgrade_jobs(id, &filter.states()?, &page.and_one()?)?;
         let next = page.cut(&mut jobs, |job| job.id.to_string());
         Ok(UpgradeJobs { upgrade, jobs, next })
     }

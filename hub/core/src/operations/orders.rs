@@ -7,10 +7,12 @@ use crate::firmware::check_version;
 use crate::hub::{now_ms, Hub};
 use crate::model::*;
 use crate::ota::{roll_out, rules};
-use crate::ports::store::{NewOrder, Outcome, Stored};
+use crate::ports::store::{NewOrder, Outcome, Reachable, Stored};
 
 /// Devices that are told while whoever orders waits; the sweep tells the others.
 const TOLD_AT_ONCE: u64 = 1000;
+/// Unknown names that an answer has at most.
+const NAMED: usize = 20;
 
 impl Hub {
     /// Gives an order. Devices that are there are told at once, the others when they come; with a roll-out, when their turn comes.
@@ -33,6 +35,38 @@ impl Hub {
         self.place(&stored, &order)
     }
 
+    /// Whom an order would reach, if it were given now.
+    pub fn reach(&self, what: &OrderUpgrade) -> Outcome<Reach> {
+        check(what)?;
+        let Firmware { id: firmware_id, product_id, .. } = self.store.firmware(what.firmware_id)?.firmware;
+        let named = client_ids(what, &product_id)?;
+        let unknown = named.as_deref().map(|named| self.store.unknown_devices(&product_id, named)).transpose()?;
+        let unknown = unknown.unwrap_or_default();
+        let order = NewOrder {
+            firmware_id,
+            scope: what.scope,
+            from_versions: &what.from_versions,
+            tag: what.tag.as_deref(),
+            named: named.as_deref(),
+            whatever_they_run: false,
+            plan: None,
+        };
+        let Reachable { devices, replaced, some } = self.store.reach(&order, TOLD_AT_ONCE)?;
+        let there = |online: u64, id: &String| Some(online + u64::from(self.is_online(id)?));
+        let is_all = devices == some.len() as u64;
+        let online = if is_all { some.iter().try_fold(0, there) } else { None };
+        let known = named.map_or(devices, |named| (named.len() - unknown.len()) as u64);
+        let name = |id: &String| id.strip_prefix(&product_id).unwrap_or(id).to_owned();
+        Ok(Reach {
+            devices,
+            online,
+            replaced,
+            left_out: known.saturating_sub(devices),
+            unknown: unknown.len() as u64,
+            unknown_names: unknown.iter().take(NAMED).map(name).collect(),
+        })
+    }
+
     /// Gives an order for a firmware.
     pub(crate) fn place(&self, stored: &Stored, order: &NewOrder<'_>) -> Outcome<Upgrade> {
         let now = now_ms();
@@ -51,12 +85,10 @@ impl Hub {
         self.store.upgrade(id)
     }
 
-    /// The client ids that an order names, in order and each once; `None` where it names none.
+    /// The client ids that an order names, which must be known; `None` where it names none.
     fn named(&self, what: &OrderUpgrade, product_id: &str) -> Outcome<Option<Vec<String>>> {
-        let named: Vec<String> = match what.scope {
-            Scope::All | Scope::Tagged => return Ok(None),
-            Scope::Chosen => what.devices.iter().cloned().collect::<BTreeSet<String>>().into_iter().collect(),
-            Scope::Listed => rules::read_list(&what.list, product_id).map_err(Problem::invalid)?,
+        let Some(named) = client_ids(what, product_id)? else {
+            return Ok(None);
         };
         let unknown = self.store.unknown_devices(product_id, &named)?;
         if unknown.is_empty() {
@@ -93,6 +125,15 @@ impl Hub {
         self.notify(&touched);
         Ok(upgrade)
     }
+}
+
+/// The client ids that an order names, in order and each once; `None` where it names none.
+fn client_ids(what: &OrderUpgrade, product_id: &str) -> Outcome<Option<Vec<String>>> {
+    Ok(Some(match what.scope {
+        Scope::All | Scope::Tagged => return Ok(None),
+        Scope::Chosen => what.devices.iter().cloned().collect::<BTreeSet<String>>().into_iter().collect(),
+        Scope::Listed => rules::read_list(&what.list, product_id).map_err(Problem::invalid)?,
+    }))
 }
 
 /// Whether an order's fields go together.

@@ -1,5 +1,6 @@
 //! What every store must do, whatever is behind it.
 
+mod gateways;
 mod roll_outs;
 mod tags;
 mod users;
@@ -14,8 +15,8 @@ use crate::devices::Devices;
 use crate::messaging::model::{ConfigDevice, Payload, RrpcState};
 use crate::messaging::rrpc::Answer;
 use crate::model::{
-    AddFirmware, Change, DeviceFilter, Direction, Firmware, Gateway, Job, Page, Problem, ProblemCode, ProblemKind,
-    Product, Proof, Resource, Scope, Signature, State,
+    AddFirmware, Change, DeviceFilter, Direction, Firmware, Job, Page, Problem, ProblemCode, ProblemKind, Product,
+    Proof, Resource, Scope, Signature, State, UpgradeFilter,
 };
 use crate::ota::message::Progress;
 use crate::ota::rules::reaches;
@@ -40,7 +41,7 @@ pub fn check(open: &mut dyn FnMut() -> Opened) {
         pages,
         shadows,
         products,
-        gateways,
+        gateways::gateways,
         requests,
         configs,
         logs,
@@ -103,12 +104,15 @@ fn code<T>(outcome: Result<T, Problem>) -> Option<ProblemCode> {
 }
 
 fn states(store: &dyn Store, upgrade: i64) -> Vec<State> {
-    let (_, jobs) = store.upgrade_jobs(upgrade, &Page::first()).expect("jobs");
+    let (_, jobs) = store.upgrade_jobs(upgrade, &[], &Page::first()).expect("jobs");
     jobs.iter().map(|job| job.state).collect()
 }
 
 fn devices(store: &dyn Store) {
     assert_eq!(store.client_ids().as_deref(), Ok(&["P1a".to_owned(), "P1b".to_owned()][..]));
+    let told =
+        |after, limit| store.told(after, limit).expect("devices").into_iter().map(|told| told.0).collect::<Vec<_>>();
+    assert_eq!((told("", 1), told("P1a", 9)), (vec!["P1a".to_owned()], vec!["P1b".to_owned()]));
     let added = store.add_device("P1c", "P1", "c", &mut key).expect("added");
     assert_eq!((added.client_id.as_str(), added.proof), ("P1c", Proof::Secret));
     let mut asked = false;
@@ -177,7 +181,17 @@ fn orders(store: &dyn Store) {
         plan: None,
     };
     assert_eq!(code(store.add_order(&gone, 7)), Some(ProblemCode::FirmwareUnknown));
-    assert_eq!(store.upgrades(&Page::first()).map(|upgrades| upgrades.len()), Ok(2));
+    assert_eq!(store.upgrades(&UpgradeFilter::default(), &Page::first()).map(|upgrades| upgrades.len()), Ok(2));
+    let in_state = |states: &[State], page: &Page| {
+        let (_, jobs) = store.upgrade_jobs(second, states, page).expect("jobs");
+        jobs.into_iter().map(|job| job.client_id).collect::<Vec<_>>()
+    };
+    store.report_progress("P1a", &report("downloading"), 7).expect("kept");
+    assert_eq!(in_state(&[State::Waiting], &Page::first()), ["P1b"]);
+    assert_eq!(in_state(&[State::Sent, State::Downloading], &Page::first()), ["P1a"]);
+    assert_eq!(in_state(&[State::Downloading, State::Waiting], &Page { limit: 1, ..Page::first() }), ["P1a"]);
+    assert_eq!(in_state(&[State::Failed], &Page::first()), [""; 0]);
+    store.report_version("P1a", "P1", "1.0", 7).expect("kept");
     let (upgrade, touched) = store.cancel_upgrade(second, 8).expect("cancelled");
     assert_eq!((upgrade.counts.cancelled, touched.jobs.len()), (2, 2));
     assert_eq!(code(store.cancel_upgrade(second + 1, 9)), Some(ProblemCode::UpgradeUnknown));
@@ -267,7 +281,7 @@ fn reach(store: &dyn Store) {
         let order =
             NewOrder { firmware_id, scope, from_versions, tag: None, named, whatever_they_run: false, plan: None };
         let (upgrade, _) = store.add_order(&order, 5).expect("ordered");
-        let (_, jobs) = store.upgrade_jobs(upgrade, &Page::first()).expect("jobs");
+        let (_, jobs) = store.upgrade_jobs(upgrade, &[], &Page::first()).expect("jobs");
         let reached: Vec<(&str, Option<&str>)> =
             jobs.iter().map(|job| (job.client_id.as_str(), job.from_version.as_deref())).collect();
         let is_named = |id: &str| named.is_none_or(|named| named.iter().any(|name| name == id));
@@ -277,7 +291,7 @@ fn reach(store: &dyn Store) {
             .collect::<Vec<_>>();
         assert_eq!(reached, wanted, "{scope:?} {from_versions:?}");
     }
-    let before = store.upgrades(&Page::first()).expect("orders");
+    let before = store.upgrades(&UpgradeFilter::default(), &Page::first()).expect("orders");
     let there = ["P1d".to_owned()];
     let order = NewOrder {
         firmware_id,
@@ -289,7 +303,7 @@ fn reach(store: &dyn Store) {
         plan: None,
     };
     assert!(store.add_order(&order, 6).is_err_and(|problem| problem.kind == ProblemKind::Conflict));
-    assert_eq!(store.upgrades(&Page::first()), Ok(before));
+    assert_eq!(store.upgrades(&UpgradeFilter::default(), &Page::first()), Ok(before));
     assert_eq!(store.unknown_devices("P1", &named), Ok(vec!["P1none".to_owned(), "P2a".to_owned()]));
     assert_eq!(store.device_products(), Ok(vec!["P1".to_owned(), "P2".to_owned()]));
     assert_eq!(store.device_count("P1"), Ok(4));
@@ -325,7 +339,7 @@ fn pages(store: &dyn Store) {
     assert_eq!((devices(page(None, "%", 9)), devices(page(None, "A", 9))), (vec![], vec![]));
 
     let orders = |page: Page| {
-        let orders = store.upgrades(&page).expect("orders");
+        let orders = store.upgrades(&UpgradeFilter::default(), &page).expect("orders");
         orders.into_iter().map(|order| (order.id, order.counts.waiting, order.counts.cancelled)).collect::<Vec<_>>()
     };
     assert_eq!(orders(page(None, "", 9)), [(second, 2, 0), (first, 0, 2)]);
@@ -334,7 +348,7 @@ fn pages(store: &dyn Store) {
     let count = |search| orders(page(None, search, 9)).len();
     assert_eq!((count("P1"), count("2."), count("1")), (2, 2, 0));
 
-    let jobs = |page: Page| store.upgrade_jobs(second, &page).expect("jobs").1;
+    let jobs = |page: Page| store.upgrade_jobs(second, &[], &page).expect("jobs").1;
     let both = jobs(page(None, "", 9));
     let after = both[0].id.to_string();
     assert_eq!(
@@ -463,39 +477,6 @@ fn configs(store: &dyn Store) {
     store.note_remote_config("P1", &[told("P1b", Some(1), 0, 6), one.clone()]).expect("kept");
     assert_eq!(store.remote_config_devices("P1", &Page::first()), Ok(vec![one, told("P1b", Some(1), 0, 6)]));
     assert_eq!(store.remote_config_devices("P0", &Page::first()), Ok(Vec::new()));
-}
-
-fn gateways(store: &dyn Store) {
-    store.add_device("P1c", "P1", "c", &mut key).expect("added");
-    assert_eq!(store.bind("P1a", "P1c"), Ok(None));
-    assert_eq!(store.bind("P1a", "P1b"), Ok(None));
-    for gateway in ["P1a", "P1c"] {
-        assert_eq!(store.bind(gateway, "P1b"), Ok(Some("P1a".to_owned())));
-    }
-    assert_eq!(code(store.bind("P1x", "P1a")), Some(ProblemCode::DeviceUnknown));
-    assert_eq!(code(store.bind("P1a", "P1x")), Some(ProblemCode::DeviceUnknown));
-    assert_eq!(store.gateway_of("P1b"), Ok(Some("P1a".to_owned())));
-    assert_eq!(store.gateway_of("P1a"), Ok(None));
-    let bound = |gateway: &Gateway| gateway.devices.iter().map(|device| device.client_id.clone()).collect::<Vec<_>>();
-    let gateway = store.gateway("P1a").expect("a gateway");
-    assert_eq!((gateway.client_id.as_str(), bound(&gateway)), ("P1a", vec!["P1b".to_owned(), "P1c".to_owned()]));
-    assert_eq!(store.gateways(), Ok(vec![gateway.clone()]));
-    assert_eq!(store.gateway("P1b").map(|gateway| gateway.devices), Ok(Vec::new()));
-    assert_eq!(code(store.gateway("P1x")), Some(ProblemCode::DeviceUnknown));
-
-    assert_eq!(store.unbind("P1b", "P1c"), Ok(false));
-    assert_eq!(store.unbind("P1a", "P1c"), Ok(true));
-    assert_eq!(store.unbind("P1a", "P1c"), Ok(false));
-    assert_eq!(store.bind("P1a", "P1c"), Ok(None));
-    assert_eq!(store.unbind_all("P1a"), Ok(gateway));
-    assert_eq!(store.gateways(), Ok(Vec::new()));
-    // What is removed is bound no more, as a device and as a gateway.
-    for (gateway, device) in [("P1a", "P1b"), ("P1b", "P1c")] {
-        assert_eq!(store.bind(gateway, device), Ok(None));
-    }
-    store.remove_device("P1b", 9).expect("removed");
-    assert_eq!(store.gateways(), Ok(Vec::new()));
-    assert_eq!(store.gateway_of("P1c"), Ok(None));
 }
 
 fn keys(store: &dyn Store) {

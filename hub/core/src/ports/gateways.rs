@@ -1,13 +1,17 @@
 //! What the hub needs of a store for gateways.
 
-use crate::model::{Gateway, Problem};
+use crate::model::{Gateway, Page, Problem, SubDevice};
 
 type Outcome<T> = Result<T, Problem>;
 
 /// Which device is bound to which gateway; a device to one at most. Each method is one whole transaction.
 pub trait Gateways {
-    /// Every gateway that has devices, with them, in order of client id; but for whether anything is there.
-    fn gateways(&self) -> Outcome<Vec<Gateway>>;
+    /// So many devices with their gateways, in order of the gateway's and their own client ids, after a device of a gateway;
+    /// but for whether anything is there. A search is for the beginning of the gateway's client id.
+    fn gateways(&self, after: (&str, &str), search: &str, limit: u64) -> Outcome<Vec<Gateway>>;
+
+    /// Devices that are bound to a gateway, in order of client id, but for whether they are there.
+    fn gateway_devices(&self, gateway: &str, page: &Page) -> Outcome<Vec<SubDevice>>;
 
     /// A device as a gateway, with the devices that are bound to it, in order of client id.
     fn gateway(&self, client_id: &str) -> Outcome<Gateway>;

@@ -15,7 +15,8 @@ use super::tags::Tags;
 use crate::devices::{self, Devices};
 use crate::firmware::Measured;
 use crate::model::{
-    AddFirmware, Change, Device, DeviceFilter, Firmware, Job, Page, Problem, Proof, RollOutPlan, Scope, Upgrade,
+    AddFirmware, Change, Device, DeviceFilter, Firmware, Job, Page, Problem, Proof, RollOutPlan, Scope, State, Upgrade,
+    UpgradeFilter,
 };
 use crate::ota::message::Progress;
 use crate::ports::logs::LogStore;
@@ -66,6 +67,17 @@ pub struct NewOrder<'a> {
     pub whatever_they_run: bool,
     /// How it gets out, where not to all at once.
     pub plan: Option<&'a RollOutPlan>,
+}
+
+/// Whom an order would reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reachable {
+    /// How many devices.
+    pub devices: u64,
+    /// How many unfinished jobs of theirs would be called off.
+    pub replaced: u64,
+    /// Client ids of some of them.
+    pub some: Vec<String>,
 }
 
 /// Which jobs a hub may take that shares the devices with others. All times are in milliseconds.
@@ -127,8 +139,8 @@ pub trait Store:
     /// The products there are devices of.
     fn device_products(&self) -> Outcome<Vec<String>>;
 
-    /// What each device told last, in order of client id.
-    fn told(&self) -> Outcome<Vec<Told>>;
+    /// What so many devices told last, in order of client id, after this one.
+    fn told(&self, after: &str, limit: u64) -> Outcome<Vec<Told>>;
 
     /// Adds a device with what `make` makes; `make` is not called where the client id is taken.
     fn add_device(
@@ -188,13 +200,13 @@ pub trait Store:
     fn firmware(&self, id: i64) -> Outcome<Stored>;
 
     /// Orders, newest first.
-    fn upgrades(&self, page: &Page) -> Outcome<Vec<Upgrade>>;
+    fn upgrades(&self, filter: &UpgradeFilter, page: &Page) -> Outcome<Vec<Upgrade>>;
 
     /// An order.
     fn upgrade(&self, id: i64) -> Outcome<Upgrade>;
 
-    /// An order with jobs of it, by client id.
-    fn upgrade_jobs(&self, id: i64, page: &Page) -> Outcome<(Upgrade, Vec<Job>)>;
+    /// An order with jobs of it that are in one of these states, by client id; no states: in any.
+    fn upgrade_jobs(&self, id: i64, states: &[State], page: &Page) -> Outcome<(Upgrade, Vec<Job>)>;
 
     /// The jobs a device had, newest first.
     fn device_jobs(&self, client_id: &str, page: &Page) -> Outcome<Vec<Job>>;
@@ -205,6 +217,9 @@ pub trait Store:
     /// Keeps an order with a waiting job for each device that it reaches; their unfinished jobs are called off. An order that
     /// reaches none is refused, unless it stands. Returns its id.
     fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Touched)>;
+
+    /// Whom an order would reach, with the client ids of so many of them.
+    fn reach(&self, order: &NewOrder<'_>, some: u64) -> Outcome<Reachable>;
 
     /// Takes so many jobs of an order that was just added, as [`Store::claim`] does.
     fn claim_first(&self, upgrade_id: i64, limit: u64, now: u64) -> Outcome<Vec<Job>>;

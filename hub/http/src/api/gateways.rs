@@ -5,16 +5,30 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::extract::{Json, Path};
+use super::extract::{Json, Path, Query};
 use super::failure::Failure;
 use super::Console;
-use hub_core::model::{BindDevice, Gateway, GatewayList, SearchDevices};
+use hub_core::model::{BindDevice, Gateway, GatewayList, Page, SearchDevices, SubDeviceList};
 
-/// Every device that others are bound to, with them.
-#[utoipa::path(get, path = "/api/gateways", operation_id = "gateway_list", responses((status = 200, body = GatewayList)))]
-pub async fn list(State(console): State<Arc<Console>>) -> Result<axum::Json<GatewayList>, Failure> {
-    let gateways = console.ask(|hub| hub.gateway_list()).await?;
-    Ok(axum::Json(GatewayList { gateways }))
+/// A page of the devices that are bound to others, by these: the devices count. A search is for the gateway.
+#[utoipa::path(get, path = "/api/gateways", operation_id = "gateway_list", params(Page),
+    responses((status = 200, body = GatewayList)))]
+pub async fn list(
+    State(console): State<Arc<Console>>,
+    Query(page): Query<Page>,
+) -> Result<axum::Json<GatewayList>, Failure> {
+    Ok(axum::Json(console.ask(move |hub| hub.gateway_list(&page)).await?))
+}
+
+/// A page of the devices that are bound to a gateway.
+#[utoipa::path(get, path = "/api/gateways/{client_id}/devices", operation_id = "gateway_devices",
+    params(("client_id" = String, Path), Page), responses((status = 200, body = SubDeviceList)))]
+pub async fn devices(
+    State(console): State<Arc<Console>>,
+    Path(gateway): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<axum::Json<SubDeviceList>, Failure> {
+    Ok(axum::Json(console.ask(move |hub| hub.gateway_devices(&gateway, &page)).await?))
 }
 
 /// Binds a device to a gateway without its signature. The gateway is told.

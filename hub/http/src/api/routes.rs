@@ -34,6 +34,9 @@ const HEADERS: [(HeaderName, &str); 4] = [
 /// Where firmware is uploaded to.
 const FIRMWARE: &str = "/api/firmware";
 
+/// A question that is too long for an address; it changes nothing.
+const REACH: &str = "/api/upgrades/reach";
+
 /// The devices of a gateway.
 const GATEWAY: &str = "/api/gateways/{client_id}/devices";
 
@@ -84,6 +87,7 @@ pub fn operations() -> Vec<(Method, &'static str, Need, Handlers)> {
         (Method::POST, RESOURCES, ORDER, post(resources::send)),
         (Method::GET, "/api/resources/{id}", VIEW, get(resources::file)),
         (Method::GET, "/api/gateways", VIEW, get(gateways::list)),
+        (Method::GET, GATEWAY, VIEW, get(gateways::devices)),
         (Method::POST, GATEWAY, ADMINISTER, post(gateways::bind)),
         (Method::DELETE, GATEWAY, ADMINISTER, delete(gateways::unbind_all)),
         (Method::DELETE, "/api/gateways/{client_id}/devices/{device}", ADMINISTER, delete(gateways::unbind)),
@@ -92,6 +96,7 @@ pub fn operations() -> Vec<(Method, &'static str, Need, Handlers)> {
         (Method::POST, "/api/products/{product_id}/registration", ADMINISTER, post(products::set_registration)),
         (Method::GET, "/api/upgrades", VIEW, get(upgrades::list)),
         (Method::POST, "/api/upgrades", ORDER, post(upgrades::order)),
+        (Method::POST, REACH, ORDER, post(upgrades::reach)),
         (Method::GET, "/api/upgrades/{id}", VIEW, get(upgrades::show)),
         (Method::POST, "/api/upgrades/{id}/cancel", ORDER, post(upgrades::cancel)),
         (Method::POST, "/api/upgrades/{id}/next", ORDER, post(upgrades::next)),
@@ -191,7 +196,8 @@ async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next
     let streams = is_file && *method == Method::POST;
     let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let claimed = claim(&console.access, &request, need(method, matched, in_api));
-    let change = (!matches!(*method, Method::GET | Method::HEAD)).then(|| format!("{method} {}", request.uri()));
+    let asks = matches!(*method, Method::GET | Method::HEAD) || path == REACH;
+    let change = (!asks).then(|| format!("{method} {}", request.uri()));
     let admitted = match claimed {
         Ok(Some((claim, role))) => admit(&console, claim, role, change.as_ref()).await.map(Some),
         Ok(None) => Ok(None),

@@ -10,16 +10,19 @@ use super::audit::Said;
 use super::extract::{Json, Path, Query};
 use super::failure::Failure;
 use super::Console;
-use hub_core::model::{Firmware, OrderUpgrade, Page, Upgrade, UpgradeJobs, UpgradeList};
+use hub_core::model::{
+    Firmware, JobFilter, OrderUpgrade, Page, Reach, Upgrade, UpgradeFilter, UpgradeJobs, UpgradeList,
+};
 
 /// A page of the orders, also those of the past.
-#[utoipa::path(get, path = "/api/upgrades", operation_id = "upgrade_list", params(Page),
+#[utoipa::path(get, path = "/api/upgrades", operation_id = "upgrade_list", params(UpgradeFilter, Page),
     responses((status = 200, body = UpgradeList)))]
 pub async fn list(
     State(console): State<Arc<Console>>,
+    Query(filter): Query<UpgradeFilter>,
     Query(page): Query<Page>,
 ) -> Result<axum::Json<UpgradeList>, Failure> {
-    Ok(axum::Json(console.ask(move |hub| hub.upgrade_list(&page)).await?))
+    Ok(axum::Json(console.ask(move |hub| hub.upgrade_list(&filter, &page)).await?))
 }
 
 /// Orders an upgrade. Devices that are there are told at once, the others when they come; with a roll-out, when their turn comes.
@@ -35,15 +38,26 @@ pub async fn order(
     Ok((StatusCode::CREATED, Extension(said), axum::Json(upgrade)))
 }
 
+/// Whom an order would reach, if it were given now. Nothing is ordered.
+#[utoipa::path(post, path = "/api/upgrades/reach", operation_id = "reach", request_body = OrderUpgrade,
+    responses((status = 200, body = Reach)))]
+pub async fn reach(
+    State(console): State<Arc<Console>>,
+    Json(what): Json<OrderUpgrade>,
+) -> Result<axum::Json<Reach>, Failure> {
+    Ok(axum::Json(console.ask(move |hub| hub.reach(&what)).await?))
+}
+
 /// An order with a page of its jobs.
-#[utoipa::path(get, path = "/api/upgrades/{id}", operation_id = "upgrade_jobs", params(("id" = i64, Path), Page),
+#[utoipa::path(get, path = "/api/upgrades/{id}", operation_id = "upgrade_jobs", params(("id" = i64, Path), JobFilter, Page),
     responses((status = 200, body = UpgradeJobs)))]
 pub async fn show(
     State(console): State<Arc<Console>>,
     Path(id): Path<i64>,
+    Query(filter): Query<JobFilter>,
     Query(page): Query<Page>,
 ) -> Result<axum::Json<UpgradeJobs>, Failure> {
-    Ok(axum::Json(console.ask(move |hub| hub.upgrade_jobs(id, &page)).await?))
+    Ok(axum::Json(console.ask(move |hub| hub.upgrade_jobs(id, &filter, &page)).await?))
 }
 
 /// Begins the next stage of an order, whatever has become of the stages before.

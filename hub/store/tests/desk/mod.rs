@@ -14,7 +14,9 @@ use hub_core::devices::Devices;
 use hub_core::events::Event;
 use hub_core::folder::Folder;
 use hub_core::hub::{Hub, Parts};
-use hub_core::model::{AddFirmware, DeviceFilter, Firmware, OrderUpgrade, Page, ProblemKind, Scope, State, Upgrade};
+use hub_core::model::{
+    AddFirmware, DeviceFilter, Firmware, JobFilter, OrderUpgrade, Page, ProblemKind, Scope, State, Upgrade,
+};
 use hub_core::ports::store::{Outcome, Store};
 use hub_core::ports::{Downlink, Events, Uplink};
 use hub_core::site::Site;
@@ -134,7 +136,8 @@ impl Desk {
     }
 
     pub fn counts(&self, upgrade: &Upgrade) -> [u64; 5] {
-        let counts = self.hub.upgrade_jobs(upgrade.id, &Page::first()).expect("order").upgrade.counts;
+        let counts =
+            self.hub.upgrade_jobs(upgrade.id, &JobFilter::default(), &Page::first()).expect("order").upgrade.counts;
         [counts.waiting, counts.running, counts.done, counts.failed, counts.cancelled]
     }
 

@@ -48,7 +48,7 @@ fn tell(store: &dyn Store, upgrade: i64, now: u64) -> Vec<Job> {
 }
 
 fn jobs(store: &dyn Store, upgrade: i64) -> Vec<Job> {
-    store.upgrade_jobs(upgrade, &Page::first()).expect("jobs").1
+    store.upgrade_jobs(upgrade, &[], &Page::first()).expect("jobs").1
 }
 
 fn is_conflict<T>(outcome: Result<T, Problem>) -> bool {

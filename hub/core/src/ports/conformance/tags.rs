@@ -2,8 +2,8 @@
 
 use super::{add_firmware, code, key, states};
 use crate::devices::{Devices, MAX_TAGS};
-use crate::model::{DeviceFilter, Page, ProblemCode, RunningVersion, Scope, State, Tag};
-use crate::ports::store::{NewOrder, Store};
+use crate::model::{DeviceFilter, Page, ProblemCode, RunningVersion, Scope, State, Tag, UpgradeFilter};
+use crate::ports::store::{NewOrder, Reachable, Store};
 use crate::ports::tags::Tagged;
 
 fn texts(list: &[&str]) -> Vec<String> {
@@ -39,7 +39,7 @@ pub fn tags(store: &dyn Store) {
     // Of many: those that are named, or those that are found.
     let both = texts(&["P1a", "P1b"]);
     let (count, some) = store.change_tags(Tagged::Named(&both), &texts(&["y"]), &texts(&["x"]), 1).expect("kept");
-    assert_eq!((count, some), (2, texts(&["P1a"])));
+    assert_eq!((count, some.len()), (2, 1));
     assert_eq!((tags_of(store, "P1a"), tags_of(store, "P1b")), (texts(&["y", "工厂-1"]), texts(&["y"])));
     let unknown = store.change_tags(Tagged::Named(&texts(&["P1a", "P1x"])), &texts(&["z"]), &[], 0);
     assert_eq!((code(unknown), tags_of(store, "P1a").len()), (Some(ProblemCode::DeviceUnknown), 2));
@@ -92,8 +92,11 @@ pub fn tag_orders(store: &dyn Store) {
         plan: None,
     };
     store.set_tags("P1a", &texts(&["x"])).expect("kept");
+    let reachable = store.reach(&order("x"), 9).expect("worked out");
+    assert_eq!(reachable, Reachable { devices: 1, replaced: 0, some: texts(&["P1a"]) });
     let (upgrade, _) = store.add_order(&order("x"), 5).expect("ordered");
-    let jobs = store.upgrade_jobs(upgrade, &Page::first()).expect("jobs").1;
+    assert_eq!(store.reach(&order("x"), 0), Ok(Reachable { devices: 1, replaced: 1, some: Vec::new() }));
+    let jobs = store.upgrade_jobs(upgrade, &[], &Page::first()).expect("jobs").1;
     assert_eq!(jobs.iter().map(|job| job.client_id.as_str()).collect::<Vec<_>>(), ["P1a"]);
     let kept = store.upgrade(upgrade).expect("an order");
     assert_eq!((kept.scope, kept.tag.as_deref()), (Scope::Tagged, Some("x")));
@@ -108,6 +111,16 @@ pub fn tag_orders(store: &dyn Store) {
     assert_eq!(code(store.remove_firmware(firmware_id, 9)), Some(ProblemCode::FirmwareNeeded));
     store.cancel_upgrade(none, 10).expect("cancelled");
     assert_eq!(states(store, upgrade), [State::Cancelled; 2]);
+    let ids = |active| {
+        let orders = store.upgrades(&UpgradeFilter { active }, &Page::first()).expect("orders");
+        orders.into_iter().map(|order| order.id).collect::<Vec<_>>()
+    };
+    let (standing, _) = store.add_order(&order("nobody"), 11).expect("ordered");
+    assert_eq!(
+        (ids(None), ids(Some(true)), ids(Some(false))),
+        (vec![standing, none, upgrade], vec![standing], vec![none, upgrade])
+    );
+    store.cancel_upgrade(standing, 12).expect("cancelled");
     store.remove_firmware(firmware_id, 11).expect("removed");
 }
 
