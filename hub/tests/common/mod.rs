@@ -103,7 +103,12 @@ pub struct Hub {
 
 impl Hub {
     /// Starts a hub that writes JSON lines, and waits until it is ready.
-    pub fn launch(mut command: Command) -> Self {
+    pub fn launch(command: Command) -> Self {
+        Hub::launch_within(PATIENCE, command)
+    }
+
+    /// The same for one that may take longer.
+    pub fn launch_within(patience: Duration, mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("hub");
         let stdout = child.stdout.take().expect("stdout");
         let (sender, events) = mpsc::channel();
@@ -117,14 +122,18 @@ impl Hub {
         });
         let stdin = child.stdin.take();
         let mut hub = Hub { child, stdin, events, ready: Value::Null };
-        hub.ready = hub.event("ready", |_| true);
+        hub.ready = hub.event_within(patience, "ready", |_| true);
         hub
     }
 
     /// Waits for an event of this name that `wanted` likes; others are passed over.
     pub fn event(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.event_within(PATIENCE, name, wanted)
+    }
+
+    fn event_within(&self, patience: Duration, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
-            let event = self.events.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no event {name}"));
+            let event = self.events.recv_timeout(patience).unwrap_or_else(|_| panic!("no event {name}"));
             if event["event"] == name && wanted(&event) {
                 return event;
             }

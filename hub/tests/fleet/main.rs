@@ -36,7 +36,8 @@ fn start(desk: &Desk, server: &Server, brokers: &Brokers) -> Hub {
     let mut command = desk.command();
     command.args(["run", "--json", "--state", "hubs", "--database", &server.url("public"), "--scheme", "http"]);
     command.args(["--coap", "off", "--coap-psk", "off", "--coap-cert", "off", "--broker", &brokers.url()]);
-    Hub::launch(command)
+    // The broker has many devices to see to.
+    Hub::launch_within(PATIENCE * 4, command)
 }
 
 /// Adds so many devices.

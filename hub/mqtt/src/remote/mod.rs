@@ -43,8 +43,10 @@ const WINDOW: usize = 100;
 /// The pause before the first attempt to reach a broker that went away; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How long the broker may take to grant the subscriptions at start.
-const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the broker may take to grant the subscriptions at start. One to which many devices come at once is in no hurry.
+const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(60);
+/// How long it may say nothing to a shared subscription, before it counts as one that knows none.
+const PROBE_LIMIT: Duration = Duration::from_secs(10);
 /// How long acknowledged commands are gathered before the hub is told of them.
 const GATHER: Duration = Duration::from_millis(100);
 /// How often to look for hubs that came or ended.
@@ -546,7 +548,7 @@ async fn shares(address: &Address, client_id: &str) -> std::result::Result<bool,
     packet.pkid = 1;
     link.queue(&Packet::Subscribe(packet));
     link.flush().await?;
-    let mut end = Instant::now() + SUBSCRIBE_LIMIT;
+    let mut end = Instant::now() + PROBE_LIMIT;
     loop {
         match timeout_at(end, link.read()).await {
             Err(_) => return Ok(false),
