@@ -13,6 +13,7 @@ use hub_mqtt::broker::limit::Limits;
 use hub_mqtt::remote::BrokerOptions;
 use hyper::header::HeaderName;
 
+use crate::backup::{BackupArgs, RestoreArgs};
 use crate::cert::CertArgs;
 use crate::client;
 use crate::console_tls::ConsoleTls;
@@ -32,6 +33,10 @@ pub enum Action {
     Run(Box<RunArgs>),
     /// Make (or find) a client certificate for mutual TLS and print where it is.
     Cert(CertArgs),
+    /// Save what a hub keeps, while it runs or not: devices, orders, keys and firmware.
+    Backup(BackupArgs),
+    /// Make a data folder of a backup.
+    Restore(RestoreArgs),
     /// List the rules that --fault takes.
     Faults,
     /// Add, list and remove firmware of a running hub.

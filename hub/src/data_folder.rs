@@ -17,7 +17,11 @@ use hub_store::Database;
 /// Signs URLs.
 const SIGNING_KEY_FILE: &str = "signing.key";
 /// What hubs must have in common.
-const KEY_FILES: [&str; 3] = ["ca.key", "ca.pem", SIGNING_KEY_FILE];
+pub const KEY_FILES: [&str; 3] = ["ca.key", "ca.pem", SIGNING_KEY_FILE];
+/// Where the database is that is not elsewhere.
+pub const DATABASE_FILE: &str = "hub.db";
+/// Where uploaded firmware is.
+pub const FIRMWARE_FOLDER: &str = "firmware";
 /// Bytes in the key that signs URLs.
 const SIGNING_KEY: usize = 20;
 
@@ -38,9 +42,9 @@ impl Data {
         fs::create_dir_all(folder).context(|| format!("cannot make the folder {}", folder.display()))?;
         let store: Arc<dyn Store> = match database {
             Some(url) => connect(url)?,
-            None => Arc::new(Database::open(&folder.join("hub.db"), kept)?),
+            None => Arc::new(Database::open(&folder.join(DATABASE_FILE), kept)?),
         };
-        let firmware_folder = Folder::at(folder.join("firmware"));
+        let firmware_folder = Folder::at(folder.join(FIRMWARE_FOLDER));
         firmware_folder.tidy()?;
         // Of two hubs that start at once in an empty folder, one makes the keys and the other waits for them here.
         let mut keys = None;
@@ -59,13 +63,23 @@ impl Data {
 
 #[cfg(feature = "postgres")]
 fn connect(url: &str) -> Result<Arc<dyn Store>> {
-    let password = std::env::var("HUB_DATABASE_PASSWORD").ok();
-    Ok(Arc::new(hub_postgres::open(url, password.as_deref())?))
+    Ok(Arc::new(hub_postgres::open(url, password().as_deref())?))
+}
+
+/// The database's password, where it is not in its URL.
+#[cfg(feature = "postgres")]
+pub fn password() -> Option<String> {
+    std::env::var("HUB_DATABASE_PASSWORD").ok()
 }
 
 #[cfg(not(feature = "postgres"))]
 fn connect(_url: &str) -> Result<Arc<dyn Store>> {
-    Err(Fatal::new("--database: this hub was built without it (cargo feature `postgres`)"))
+    Err(without_postgres())
+}
+
+#[cfg(not(feature = "postgres"))]
+pub fn without_postgres() -> Fatal {
+    Fatal::new("--database: this hub was built without it (cargo feature `postgres`)")
 }
 
 /// The keys in a folder; those that are missing are made.

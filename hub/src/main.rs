@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backup;
 mod cert;
 mod cli;
 mod client;
@@ -24,6 +25,8 @@ fn main() -> ExitCode {
     let outcome = match cli::Cli::parse().action {
         cli::Action::Run(args) => run::run(args),
         cli::Action::Cert(args) => cert::run(&args),
+        cli::Action::Backup(args) => backup::back_up(&args),
+        cli::Action::Restore(args) => backup::restore(&args),
         cli::Action::Faults => {
             print!("{}", hub_fault::guide());
             Ok(ExitCode::SUCCESS)

@@ -64,3 +64,36 @@ fn an_order_outlives_the_server_and_the_hub_that_took_it() {
     let jobs = jobs();
     assert_eq!((jobs.as_array().map(Vec::len), &jobs[0]["state"]), (Some(1), &json!("done")), "{jobs}");
 }
+
+#[test]
+fn a_hub_moves_from_its_folder_to_a_database_and_back() {
+    let server = Server::start();
+    let (desk, url) = (Desk::with_devices(&["one"]), server.url("public"));
+    let run = |args: &[&str]| {
+        let output = desk.output(args);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    };
+    let mut hub = desk.start_plain(&["--state", "here", "--scheme", "http"]);
+    Console::of(&hub).upload(&format!("product_id={PRODUCT}&version=2.0"), b"firmware").good(201);
+    run(&["backup", "--state", "here", "--to", "first"]);
+    run(&["restore", "--from", "first", "--state", "there", "--database", &url]);
+    hub.child.kill().expect("killed");
+    assert!(!desk.path("there/hub.db").exists());
+    let known = |hub: &Hub| {
+        let console = Console::of(hub);
+        let firmware = console.get("/api/firmware").good(200)["firmware"][0].clone();
+        let devices = console.get("/api/devices").good(200)["devices"].clone();
+        (firmware, devices[0]["client_id"].clone(), std::fs::read(hub.text("ca_file")).expect("a CA"))
+    };
+    let there = start(&desk, &server, "there");
+    let moved = known(&there);
+    assert_eq!((&moved.0["version"], &moved.1), (&json!("2.0"), &json!(ONE)));
+    run(&["backup", "--state", "there", "--database", &url, "--to", "second"]);
+    drop(there);
+    run(&["restore", "--from", "second", "--state", "back"]);
+    let back = desk.start_plain(&["--state", "back", "--scheme", "http"]);
+    assert!(known(&back) == moved);
+    let again = desk.output(&["restore", "--from", "second", "--state", "never", "--database", &url]);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("restore into an empty one"), "{again:?}");
+    assert!(!desk.path("never").exists());
+}

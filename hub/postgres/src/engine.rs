@@ -9,6 +9,7 @@ use hub_core::ports::store::Outcome;
 use hub_core::random;
 use hub_store::engine::{Engine, Session, Writer};
 use hub_store::failed::{Failed, Work};
+use hub_store::schema::STEPS;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio_postgres::config::Host;
 use tokio_postgres::Config;
@@ -33,8 +34,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connects, and brings the tables up to date.
-    pub fn open(url: &str, password: Option<&str>) -> Result<Self> {
+    /// Connects, and does not look at the tables.
+    pub(super) fn connect(url: &str, password: Option<&str>) -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("postgres")
@@ -42,12 +43,21 @@ impl Postgres {
             .build()
             .context(|| "cannot start the database's thread".to_owned())?;
         let pool = Pool::new(url, password, runtime.handle().clone())?;
-        let what = format!("cannot use the database {}", place(pool.config()));
-        let changes = Arc::new(Changes::default());
-        let postgres = Postgres { pool, changes, runtime: Some(runtime) };
+        Ok(Postgres { pool, changes: Arc::new(Changes::default()), runtime: Some(runtime) })
+    }
+
+    /// Connects, and brings the tables up to date.
+    pub fn open(url: &str, password: Option<&str>) -> Result<Self> {
+        Postgres::open_as(url, password, STEPS)
+    }
+
+    /// The same for a hub that knows these steps, such as an earlier one.
+    pub fn open_as(url: &str, password: Option<&str>, steps: &[&str]) -> Result<Self> {
+        let postgres = Postgres::connect(url, password)?;
+        let what = postgres.cannot();
         let outcome = waiting(|| {
             let connection = postgres.pool.take()?;
-            let outcome = tables::prepare(&connection);
+            let outcome = tables::prepare(&connection, steps);
             postgres.pool.give(connection);
             outcome
         });
@@ -55,7 +65,7 @@ impl Postgres {
             Trouble::Later => Fatal::new(format!("{what}: a later version of the hub made its tables; use that one")),
             Trouble::Failed(failed) => Fatal::new(format!("{what}: {}", Problem::from(failed).detail)),
         })?;
-        let name: String = random::bytes(16)?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::encode(random::bytes(16)?);
         let listener = listener::listen(
             postgres.pool.config().clone(),
             postgres.pool.tls().clone(),
@@ -66,6 +76,21 @@ impl Postgres {
             runtime.spawn(listener);
         }
         Ok(postgres)
+    }
+
+    /// How an error begins that a person is told.
+    pub(super) fn cannot(&self) -> String {
+        format!("cannot use the database {}", place(self.pool.config()))
+    }
+
+    /// Does `work` on a connection, once.
+    pub(super) fn alone<T>(&self, work: impl FnOnce(&Connection) -> Work<T>) -> Outcome<T> {
+        waiting(|| {
+            let connection = self.pool.take()?;
+            let outcome = work(&connection);
+            self.pool.give(connection);
+            Ok(outcome?)
+        })
     }
 
     /// Does `work` on a connection; again, for a while, where nothing came of it but for the server.

@@ -20,8 +20,10 @@ mod pool;
 mod session;
 mod tables;
 mod tls;
+mod transfer;
 
 pub use engine::Postgres;
+pub use transfer::{load, save};
 
 use hub_core::error::Result;
 use hub_store::Records;

@@ -26,6 +26,7 @@ const DIALECT: Dialect = Dialect {
     not_taken: "FOR UPDATE SKIP LOCKED",
     numbers: "(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(?1 AS json)))",
     texts: "(SELECT value FROM json_array_elements_text(CAST(?1 AS json)))",
+    own_ids: "OVERRIDING SYSTEM VALUE",
 };
 
 /// A connection.

@@ -20,34 +20,42 @@ impl From<Failed> for Trouble {
     }
 }
 
-/// Brings the tables up to date.
-pub fn prepare(db: &Connection) -> Result<(), Trouble> {
+/// Brings the tables up to date: to the last of the steps that the hub knows.
+pub fn prepare(db: &Connection, known: &[&str]) -> Result<(), Trouble> {
     // Two hubs may start at once: the second one finds everything done.
     db.begin(Writer::People)?;
-    let outcome = steps(db).and_then(|()| Ok(db.commit()?));
+    let outcome = steps(db, known).and_then(|()| Ok(db.commit()?));
     if outcome.is_err() {
         db.rollback();
     }
     outcome
 }
 
-fn steps(db: &Connection) -> Result<(), Trouble> {
-    let known = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'hub_tables'";
-    if number(db, known)? == 0 {
+fn steps(db: &Connection, known: &[&str]) -> Result<(), Trouble> {
+    let there = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'hub_tables'";
+    if number(db, there)? == 0 {
         // One row: how many steps have been done.
         db.batch("CREATE TABLE hub_tables (version BIGINT NOT NULL); INSERT INTO hub_tables VALUES (0)")?;
     }
-    let done = number(db, "SELECT version FROM hub_tables")?;
-    let todo = usize::try_from(done).ok().and_then(|done| STEPS.get(done..)).ok_or(Trouble::Later)?;
+    let todo = usize::try_from(done(db)?).ok().and_then(|done| known.get(done..)).ok_or(Trouble::Later)?;
     if todo.is_empty() {
         return Ok(());
     }
     for sql in todo {
         db.batch(&types(sql))?;
     }
-    let version = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-    db.execute("UPDATE hub_tables SET version = ?1", &[Param::Integer(version)])?;
+    db.execute("UPDATE hub_tables SET version = ?1", &[Param::from(known.len() as u64)])?;
     Ok(())
+}
+
+/// How many steps have been done.
+fn done(db: &Connection) -> Work<i64> {
+    number(db, "SELECT version FROM hub_tables")
+}
+
+/// Whether the tables are those of this hub.
+pub fn are_own(db: &Connection) -> Work<bool> {
+    Ok(u64::try_from(done(db)?) == Ok(STEPS.len() as u64))
 }
 
 fn number(db: &dyn Session, sql: &str) -> Work<i64> {

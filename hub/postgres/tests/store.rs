@@ -3,6 +3,7 @@
 mod server;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -12,10 +13,15 @@ use hub_core::model::{Firmware, Page, RollOutPlan, Scope};
 use hub_core::ota::message::Progress;
 use hub_core::ports::conformance;
 use hub_core::ports::logs::LogStore;
+use hub_core::ports::messaging::{MessagingStore, NewRrpc};
 use hub_core::ports::roll_outs::RollOuts;
 use hub_core::ports::store::{Due, NewOrder, Store};
-use hub_postgres::{open, Postgres};
-use hub_store::{plans, Records};
+use hub_postgres::{load, open, save, Postgres};
+use hub_store::engine::Engine;
+use hub_store::schema::STEPS;
+use hub_store::sqlite::Sqlite;
+use hub_store::values::{Row, Value};
+use hub_store::{copy, plans, Database, Records};
 use server::Server;
 
 fn import(store: &dyn Store, devices: usize) -> Vec<String> {
@@ -147,6 +153,87 @@ fn hubs_begin_a_stage_once_and_share_the_turns() {
         });
         assert_eq!(told, turns, "at {now}");
     }
+}
+
+#[test]
+fn hubs_that_start_at_once_bring_an_earlier_hubs_database_up_to_date_while_that_one_goes_on() {
+    let server = Server::start();
+    server.sql("CREATE SCHEMA hubs");
+    let url = server.url("hubs");
+    let (_, before) = STEPS.split_last().expect("steps");
+    let earlier = Postgres::open_as(&url, None, before).expect("a database");
+    server.sql("INSERT INTO hubs.devices (client_id, product_id, device_name) VALUES ('P1a', 'P1', 'a')");
+    let version =
+        || earlier.read(|db| db.one("SELECT version FROM devices WHERE client_id = 'P1a'", &[], |row| row.take(0)));
+    assert_eq!(version(), Ok(Some(None::<String>)));
+    let start = Barrier::new(4);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                start.wait();
+                open(&url, None).expect("a store").report_version("P1a", "P1", "1.0", 7).expect("kept");
+            });
+        }
+    });
+    assert_eq!(server.sql("SELECT version FROM hubs.hub_tables").trim(), STEPS.len().to_string());
+    // By the statement that it has prepared.
+    assert_eq!(version(), Ok(Some(Some("1.0".to_owned()))));
+    let text = Postgres::open_as(&url, None, before).err().expect("must be refused").to_string();
+    assert!(text.contains("a later version of the hub made its tables"), "{text}");
+}
+
+/// Every row of a SQLite database, and which numbers its tables have given.
+fn everything(path: &Path) -> Vec<(String, Vec<Vec<Value>>)> {
+    let sqlite = Sqlite::open(path, false).expect("a database");
+    let all = sqlite.read(|db| {
+        let names = copy::tables(db)?.into_iter().map(|table| table.name).chain(["sqlite_sequence".to_owned()]);
+        let rows = |name: String| {
+            let rows = db.rows(&format!("SELECT * FROM {name} ORDER BY 1, 2"), &[])?;
+            Ok((name, rows.into_iter().map(|Row(values)| values).collect()))
+        };
+        names.map(rows).collect()
+    });
+    all.expect("rows")
+}
+
+#[test]
+fn what_is_kept_moves_from_one_database_to_the_other_and_back() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let [here, back] = ["here.db", "back.db"].map(|name| folder.path().join(name));
+    let server = Server::start();
+    server.sql("CREATE SCHEMA moved; CREATE SCHEMA earlier");
+    let url = server.url("moved");
+    {
+        let store = Database::open(&here, false).expect("a store");
+        // More than are in memory at a time.
+        import(&store, 1100);
+        order(&store, firmware(&store), 5);
+        store.report_version("P1d003", "P1", "1.0", 6).expect("kept");
+        store.add_log("P1d003", None, &["a line".to_owned(), String::new()], 7).expect("kept");
+        store.add_rrpc(&NewRrpc { client_id: "P1d003", request: &[0, 255, 7], timeout_ms: 1 }, 8).expect("kept");
+    }
+    load(&url, None, &here).expect("loaded");
+    assert!(load(&url, None, &here).expect_err("not twice").to_string().contains("restore into an empty one"));
+    save(&url, None, &back).expect("saved");
+    let (first, last) = (everything(&here), everything(&back));
+    assert_eq!(first.iter().find(|(name, _)| name == "jobs").map(|(_, rows)| rows.len()), Some(1100));
+    for ((name, rows), (other, again)) in first.iter().zip(&last) {
+        // Tables that never had a row are not in the sequence.
+        let given = |rows: &[Vec<Value>]| rows.iter().filter(|row| row.last() != Some(&Value::Integer(0))).count();
+        assert!(name == other && given(rows) == given(again) && (name == "sqlite_sequence" || rows == again), "{name}");
+    }
+    // No number is given twice.
+    for store in [
+        Box::new(open(&url, None).expect("a store")) as Box<dyn Store>,
+        Box::new(Database::open(&back, false).expect("a store")),
+    ] {
+        let next = store.add_rrpc(&NewRrpc { client_id: "P1d003", request: &[], timeout_ms: 1 }, 9);
+        assert_eq!(next, Ok(2));
+    }
+    drop(Postgres::open_as(&server.url("earlier"), None, &STEPS[..1]).expect("a database"));
+    let text =
+        save(&server.url("earlier"), None, &folder.path().join("no.db")).expect_err("must be refused").to_string();
+    assert!(text.contains("another version of the hub made its tables"), "{text}");
 }
 
 /// Waits until a store has heard so much of others.

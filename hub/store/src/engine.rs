@@ -27,6 +27,8 @@ pub struct Dialect {
     pub numbers: &'static str,
     /// The texts in the JSON array ?1.
     pub texts: &'static str,
+    /// Stands before VALUES where rows bring ids of their own.
+    pub own_ids: &'static str,
 }
 
 impl Dialect {

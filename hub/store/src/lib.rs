@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod copy;
 pub mod engine;
 pub mod failed;
 pub mod schema;

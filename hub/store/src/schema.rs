@@ -1,6 +1,7 @@
 //! The tables, and how a database of an earlier hub gets them. In SQLite's words; other engines have others for types.
 
-/// Each step takes a database from one version to the next; steps are only ever added.
+/// Each step takes a database from one version to the next; steps are only ever added. Hubs of the version before go on with
+/// the database meanwhile, so a step only adds.
 pub const STEPS: &[&str] = &[
     "
 CREATE TABLE devices (
@@ -259,3 +260,23 @@ CREATE INDEX jobs_stages ON jobs (upgrade_id, state, stage);
 CREATE INDEX jobs_states ON jobs (upgrade_id, state, client_id);
 ",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_hub_can_go_on_with_what_a_step_has_made() {
+        for sql in STEPS {
+            let lines: Vec<&str> = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+            for statement in lines.join(" ").split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+                // Without an index its statements are slower.
+                let harmless = ["CREATE TABLE ", "CREATE INDEX ", "CREATE UNIQUE INDEX ", "DROP INDEX "];
+                let column = statement.starts_with("ALTER TABLE ")
+                    && statement.contains(" ADD COLUMN ")
+                    && (!statement.contains(" NOT NULL") || statement.contains(" DEFAULT "));
+                assert!(column || harmless.iter().any(|word| statement.starts_with(word)), "{statement}");
+            }
+        }
+    }
+}

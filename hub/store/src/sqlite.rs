@@ -24,8 +24,12 @@ pub const APPLICATION_ID: i32 = 0x6875_6231;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One process changes something at a time, so nothing is ever being taken.
-const DIALECT: Dialect =
-    Dialect { not_taken: "", numbers: "(SELECT value FROM json_each(?1))", texts: "(SELECT value FROM json_each(?1))" };
+const DIALECT: Dialect = Dialect {
+    not_taken: "",
+    numbers: "(SELECT value FROM json_each(?1))",
+    texts: "(SELECT value FROM json_each(?1))",
+    own_ids: "",
+};
 
 /// The engine.
 pub struct Sqlite {
@@ -51,6 +55,20 @@ impl Sqlite {
             Trouble::Sqlite(error) => Fatal::new(format!("{}: {}", what(), in_words(&error))),
         };
         Sqlite::open_file(path, kept).map_err(explain)
+    }
+
+    /// Copies a database as it is at this moment, whoever uses it, to where nothing is.
+    pub fn snapshot(from: &Path, to: &Path) -> Result<()> {
+        let what = || format!("cannot copy the database {}", from.display());
+        // Opening it would make it.
+        fs::metadata(from).context(what)?;
+        let copy = || {
+            let db = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            db.busy_timeout(PATIENCE)?;
+            db.execute("VACUUM INTO ?1", [to.to_string_lossy()])
+        };
+        copy().map_err(|error| Fatal::new(format!("{}: {}", what(), in_words(&error))))?;
+        fs::set_permissions(to, Permissions::from_mode(0o600)).context(what)
     }
 
     fn open_file(path: &Path, kept: bool) -> std::result::Result<Self, Trouble> {

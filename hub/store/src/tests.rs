@@ -303,3 +303,31 @@ fn one_device_of_many_costs_what_one_of_few_does() {
     let explain = plans::Explain { prefix: "EXPLAIN QUERY PLAN", column: 3, scan: "SCAN", analyze: "" };
     assert_eq!(plans::whole_scans(engine, explain).expect("answers"), [] as [&str; 0]);
 }
+
+#[test]
+fn an_earlier_hubs_database_is_brought_up_to_date_while_it_is_in_use() {
+    let place = place();
+    let (_, before) = schema::STEPS.split_last().expect("steps");
+    let earlier = Connection::open(&place.path).expect("a database");
+    earlier.execute_batch(&before.concat()).expect("the steps");
+    earlier.pragma_update(None, "application_id", sqlite::APPLICATION_ID).expect("a pragma");
+    earlier.pragma_update(None, "user_version", before.len() as i64).expect("a pragma");
+    let mut add = earlier
+        .prepare("INSERT INTO devices (client_id, product_id, device_name) VALUES (?1 || ?2, ?1, ?2)")
+        .expect("a statement");
+    add.execute(["P1", "a"]).expect("a device");
+    let start = Barrier::new(3);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                start.wait();
+                open(&place.path);
+            });
+        }
+    });
+    // By the statement that it has prepared.
+    add.execute(["P1", "b"]).expect("another device");
+    assert_eq!(open(&place.path).client_ids().as_deref(), Ok(&["P1a".to_owned(), "P1b".to_owned()][..]));
+    let version: i64 = earlier.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a pragma");
+    assert_eq!(version, schema::STEPS.len() as i64);
+}

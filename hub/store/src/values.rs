@@ -16,6 +16,18 @@ pub enum Param<'a> {
     Blob(&'a [u8]),
 }
 
+impl<'a> Param<'a> {
+    /// A value as it came out of a column.
+    pub fn of(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Param::Null,
+            Value::Integer(number) => Param::Integer(*number),
+            Value::Text(text) => Param::Text(text),
+            Value::Blob(bytes) => Param::Blob(bytes),
+        }
+    }
+}
+
 /// What a row has in a column.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum Value {
