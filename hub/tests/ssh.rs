@@ -17,10 +17,16 @@ struct Tunnel(WebSocket<TcpStream>);
 
 impl Tunnel {
     fn begin(hub: &Hub) -> Tunnel {
+        Tunnel::try_begin(hub).expect("upgraded")
+    }
+
+    /// The error says why there is none.
+    fn try_begin(hub: &Hub) -> Result<Tunnel, String> {
         let mut request = "ws://localhost/ssh/device".into_client_request().expect("a request");
         request.headers_mut().insert("Sec-WebSocket-Protocol", format!("{PRODUCT}+one").parse().expect("a value"));
         let address = hub.text("http").strip_prefix("http://").expect("a URL");
-        Tunnel(tungstenite::client(request, tcp(address)).expect("upgraded").0)
+        let upgraded = tungstenite::client(request, tcp(address));
+        upgraded.map(|(socket, _)| Tunnel(socket)).map_err(|error| error.to_string())
     }
 
     fn say(&mut self, kind: u8, token: &str, payload: &str) {
@@ -135,4 +141,27 @@ fn a_device_that_does_not_listen_is_not_asked() {
     }
     // Nobody waits for it.
     assert_eq!(Console::of(&hub).get(&format!("/api/devices/{TWO}/ssh")).good(200)["state"], "none");
+}
+
+#[test]
+fn a_rule_spoils_one_tunnel_and_not_the_next() {
+    let desk = Desk::new();
+    for (rule, sees) in [
+        ("ssh:refuse#1", "reset by peer"),
+        ("ssh:status=404#1", "404"),
+        ("ssh:deny#1", NO),
+        ("ssh:cut=5#1", "without closing handshake"),
+        ("ssh:reset=0#1", "reset by peer"),
+    ] {
+        let hub = desk.start(&["--fault", rule]);
+        let seen = Tunnel::try_begin(&hub).and_then(|mut tunnel| {
+            tunnel.say(8, "ws-token-2", "who it is");
+            let said = tunnel.0.read().map_err(|error| error.to_string())?;
+            Ok(String::from_utf8_lossy(&said.into_data()).into_owned())
+        });
+        let seen = seen.unwrap_or_else(|why| why);
+        assert!(seen.contains(sees), "{rule}: {seen}");
+        assert_eq!(hub.event("fault", |_| true)["rule"], rule);
+        assert_eq!(Tunnel::begin(&hub).sign_in(SIGN), (9, "ws-token-2".to_owned(), NO.to_owned()), "{rule}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The hub misbehaves on purpose: `--fault RULE`. What rules there are stands in [`guide`].
 //!
-//! `rule` is the language; `http`, `register`, `mqtt`, `coap` and `connection` are the effects with their names; `packet` and `command` what
+//! `rule` is the language; `http`, `register`, `ssh`, `mqtt`, `coap` and `connection` are the effects with their names; `packet` and `command` what
 //! the broker may send; `stream` ends connections in other ways than closing them,
 //! `listener` is one that can go away.
 //!
@@ -29,6 +29,7 @@ pub mod noise;
 mod packet;
 mod register;
 mod rule;
+pub mod ssh;
 pub mod stream;
 pub mod websocket;
 
@@ -51,6 +52,7 @@ use listener::Interruption;
 use mqtt::{MqttEffect, MqttEvent, MqttRule};
 use register::RegisterRule;
 use rule::Written;
+use ssh::{OnTunnel, SshRule};
 use websocket::{OddFrame, OddUpgrade};
 
 /// Every rule in force. Any thread may call it.
@@ -83,6 +85,7 @@ pub struct Stage {
 struct Rules {
     http: Vec<Arc<HttpRule>>,
     register: Vec<Arc<RegisterRule>>,
+    ssh: Vec<Arc<SshRule>>,
     mqtt: Vec<Arc<MqttRule>>,
     coap: Vec<Arc<CoapRule>>,
 }
@@ -97,9 +100,10 @@ impl Faults {
         let understood = Written::parse(text).and_then(|rule| match rule.place {
             "http" => http::parse(text, &rule).map(|rule| self.rules().http.push(Arc::new(rule))),
             "register" => register::parse(text, &rule).map(|rule| self.rules().register.push(Arc::new(rule))),
+            "ssh" => ssh::parse(text, &rule).map(|rule| self.rules().ssh.push(Arc::new(rule))),
             "mqtt" => mqtt::parse(text, &rule).map(|rule| self.rules().mqtt.push(Arc::new(rule))),
             "coap" => coap::parse(text, &rule).map(|rule| self.rules().coap.push(Arc::new(rule))),
-            other => Err(format!("there is no place {other:?}; there are: http, register, mqtt, coap")),
+            other => Err(format!("there is no place {other:?}; there are: http, register, ssh, mqtt, coap")),
         });
         understood.map_err(|error| format!("bad fault rule {text:?}: {error}"))
     }
@@ -159,6 +163,12 @@ impl Faults {
     pub fn registration(&self) -> Vec<Twist> {
         let rules = self.rules().register.clone();
         self.due(&rules, &[()])
+    }
+
+    /// A device comes to make a tunnel.
+    pub fn tunnel(&self) -> Option<OnTunnel> {
+        let rules = self.rules().ssh.clone();
+        self.due(&rules, &[()]).into_iter().next()
     }
 
     /// A connection to the broker was accepted.
@@ -227,7 +237,7 @@ fn effect_of(example: &str) -> &str {
 pub fn guide() -> String {
     let mut text = String::from(
         "A rule: PLACE:EFFECT[=VALUE][,OPTION=VALUE][@EVENT][#OCCASIONS]\n\
-         PLACE      http (both firmware servers), register (registration at them), mqtt (the broker) or coap (both CoAP servers)\n\
+         PLACE      http (both firmware servers), register (registration at them), ssh (tunnels), mqtt (the broker) or coap (both CoAP servers)\n\
          EVENT      mqtt: connection, packet, connect, subscribe, unsubscribe, publish, puback, pingreq, disconnect;\n\
          \x20          a report of version, downloading, burning, done, fail; a message or an order to a device;\n\
          \x20          a broadcast, a request (RRPC), a config or a log level to a device; its answer, or that it asks;\n\
@@ -239,6 +249,7 @@ pub fn guide() -> String {
         ("On a connection (mqtt: or http:)", connection::GUIDE),
         ("In an answer of a firmware server; bytes count in the file, from 0", http::GUIDE),
         ("In the reply to a device that registers", register::GUIDE),
+        ("In a tunnel to a device's SSH server", ssh::GUIDE),
         ("In MQTT", mqtt::GUIDE),
         ("In CoAP", coap::GUIDE),
         ("Kinds of send= in MQTT besides the following", packet::NUMBERED),
@@ -277,8 +288,9 @@ mod tests {
     #[test]
     fn every_example_of_the_guide_is_a_rule() {
         let faults = Faults::default();
-        for (example, _) in
-            [connection::GUIDE, http::GUIDE, register::GUIDE, mqtt::GUIDE, coap::GUIDE].into_iter().flatten()
+        for (example, _) in [connection::GUIDE, http::GUIDE, register::GUIDE, ssh::GUIDE, mqtt::GUIDE, coap::GUIDE]
+            .into_iter()
+            .flatten()
         {
             assert_eq!(faults.add(example), Ok(()), "{example}");
         }
@@ -300,8 +312,9 @@ mod tests {
     #[test]
     fn the_readme_tells_of_every_effect() {
         let readme = include_str!("../../README.md");
-        for (example, _) in
-            [connection::GUIDE, http::GUIDE, register::GUIDE, mqtt::GUIDE, coap::GUIDE].into_iter().flatten()
+        for (example, _) in [connection::GUIDE, http::GUIDE, register::GUIDE, ssh::GUIDE, mqtt::GUIDE, coap::GUIDE]
+            .into_iter()
+            .flatten()
         {
             assert!(readme.contains(&format!("`{}", effect_of(example))), "{example}");
         }
@@ -309,7 +322,7 @@ mod tests {
 
     #[test]
     fn bad_rules_are_told_what_there_is() {
-        assert!(error("smtp:cut=1").contains("there are: http, register, mqtt, coap"));
+        assert!(error("smtp:cut=1").contains("there are: http, register, ssh, mqtt, coap"));
         assert!(error("coap:burn").contains("other-token") && error("coap:silent@lunch").contains("response"));
         assert!(error("http:burn").contains("there are:") && error("http:burn").contains("cut-head"));
         assert!(error("mqtt:burn").contains("refuse-subscription"));
@@ -373,6 +386,13 @@ mod tests {
             "register:code=65536",
             "register:code=1005,why=x",
             "register:key=wrong@request",
+            "ssh:burn",
+            "ssh:cut",
+            "ssh:cut=1,for=2",
+            "ssh:status=101",
+            "ssh:status=600",
+            "ssh:deny=1",
+            "ssh:refuse@connection",
             "cut=1",
             "",
         ] {
@@ -401,6 +421,28 @@ mod tests {
             assert!(faults.registration().is_empty(), "{rule}");
             faults.clear();
             assert!(!faults.touches_answers(), "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_tunnel_goes_wrong_as_the_rules_say() {
+        use ssh::Ending;
+        let faults = Faults::default();
+        for (rule, effect) in [
+            ("ssh:refuse", OnTunnel::Refuse),
+            ("ssh:status=503", OnTunnel::Status(503)),
+            ("ssh:deny", OnTunnel::Deny),
+            ("ssh:cut=7", OnTunnel::Before(7, Ending::Cut)),
+            ("ssh:reset=7", OnTunnel::Before(7, Ending::Reset)),
+            ("ssh:stall=0", OnTunnel::Before(0, Ending::Stall)),
+            ("ssh:garbage=7", OnTunnel::Before(7, Ending::Garbage)),
+        ] {
+            faults.add(&format!("{rule}#2")).expect(rule);
+            assert_eq!((faults.tunnel(), faults.tunnel(), faults.tunnel()), (None, Some(effect), None), "{rule}");
+            // Answers are as good as ever.
+            assert!(!faults.touches_answers(), "{rule}");
+            faults.clear();
+            assert_eq!(faults.tunnel(), None);
         }
     }
 

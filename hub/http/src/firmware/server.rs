@@ -1,7 +1,7 @@
 //! HTTP/1.1 over TCP and TLS.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Response, Uri};
+use hyper::{HeaderMap, Response, StatusCode, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -25,6 +25,7 @@ use super::posts::{self, Post};
 use crate::ssh::{self, Tunnels};
 use hub_core::hub::Hub;
 use hub_fault::listener::InterruptibleListener;
+use hub_fault::ssh::OnTunnel;
 use hub_fault::stream::{play, Handle};
 use hub_fault::Faults;
 
@@ -77,17 +78,17 @@ async fn serve<S>(side: &Side, stream: S, handle: Handle)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Side { hub, faults, tunnels } = side;
+    let Side { hub, faults, .. } = side;
     if faults.touches_answers() {
         return faulty::serve(hub, faults, stream, handle).await;
     }
-    drop(handle);
+    let handle = &Arc::new(handle);
     let service = service_fn(|request| async move {
-        Ok::<_, Infallible>(if ssh::wants(&request) {
-            begin_tunnel(hub, tunnels, request)
+        if ssh::wants(&request) {
+            begin_tunnel(side, request, handle)
         } else {
-            answer(hub, request).await
-        })
+            Ok(answer(hub, request).await)
+        }
     });
     // A connection that breaks is told of by the event of the request it broke.
     let _ = http1::Builder::new()
@@ -100,7 +101,14 @@ where
 }
 
 /// The answer to a device that begins a tunnel.
-fn begin_tunnel(hub: &Arc<Hub>, tunnels: &Arc<Tunnels>, request: hyper::Request<Incoming>) -> Response<Answer> {
+///
+/// # Errors
+/// A fault rule has the connection reset.
+fn begin_tunnel(
+    Side { hub, faults, tunnels }: &Side,
+    request: hyper::Request<Incoming>,
+    handle: &Arc<Handle>,
+) -> io::Result<Response<Answer>> {
     let asked = Request {
         method: request.method().to_string(),
         target: request.uri().path().to_owned(),
@@ -111,12 +119,21 @@ fn begin_tunnel(hub: &Arc<Hub>, tunnels: &Arc<Tunnels>, request: hyper::Request<
         signed: Vec::new(),
         body: Vec::new(),
     };
-    let (status, headers) = ssh::upgrade(hub, tunnels, request);
+    let (status, headers) = match faults.tunnel() {
+        Some(OnTunnel::Refuse) => {
+            handle.reset();
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Some(OnTunnel::Status(code)) => {
+            (StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE), HeaderMap::new())
+        }
+        fault => ssh::upgrade(hub, tunnels, request, fault, handle.clone()),
+    };
     let ticket = Ticket::new(hub.clone(), event(&asked, status.as_u16(), None), 0);
     let mut response = Response::new(Answer::text("", ticket));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    response
+    Ok(response)
 }
 
 async fn answer(hub: &Arc<Hub>, request: hyper::Request<Incoming>) -> Response<Answer> {

@@ -1,6 +1,7 @@
 //! SSH tunnels: a port of this machine through which each connection reaches a device's SSH server. [`Tunnels`] knows who has
-//! asked for one, [`upgrade()`] begins one where a device comes for it, and `tunnel.rs` carries its sessions.
+//! asked for one, [`upgrade()`] begins one where a device comes for it, and `tunnel.rs` carries its sessions. `spoiled.rs` ends its connection where a fault rule says so.
 
+mod spoiled;
 mod tunnel;
 mod upgrade;
 

@@ -38,8 +38,8 @@ fn locked(sessions: &Sessions) -> MutexGuard<'_, BTreeMap<String, Sender<Vec<u8>
     sessions.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Serves a device until its connection ends.
-pub async fn serve<S>(hub: Arc<Hub>, tunnels: Arc<Tunnels>, socket: WebSocketStream<S>)
+/// Serves a device until its connection ends. One that `is_denied` is not believed.
+pub async fn serve<S>(hub: Arc<Hub>, tunnels: Arc<Tunnels>, socket: WebSocketStream<S>, is_denied: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -56,6 +56,7 @@ where
         Err(why) => (String::new(), Err(why)),
     };
     let client_id = match client_id {
+        Ok(_) if is_denied => return refuse(&mut sink, &token).await,
         Ok(client_id) => client_id,
         Err(why) => {
             hub.warn(&format!("SSH tunnel refused: {why}"));

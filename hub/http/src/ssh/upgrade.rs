@@ -10,9 +10,12 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::WebSocketStream;
 
+use super::spoiled::Spoiled;
 use super::{tunnel, Tunnels};
 use hub_core::hub::Hub;
 use hub_core::ssh::PATH;
+use hub_fault::ssh::OnTunnel;
+use hub_fault::stream::Handle;
 
 /// Whether a request is a device's that begins a tunnel.
 pub fn wants(request: &Request<Incoming>) -> bool {
@@ -20,8 +23,15 @@ pub fn wants(request: &Request<Incoming>) -> bool {
     request.uri().path() == PATH && request.headers().get(UPGRADE).is_some_and(is_websocket)
 }
 
-/// Upgrades the connection once the answer is out. Returns status and headers of that.
-pub fn upgrade(hub: &Arc<Hub>, tunnels: &Arc<Tunnels>, request: Request<Incoming>) -> (StatusCode, HeaderMap) {
+/// Upgrades the connection once the answer is out. Returns status and headers of that. `fault` is what goes wrong on purpose,
+/// `handle` the TCP connection below.
+pub fn upgrade(
+    hub: &Arc<Hub>,
+    tunnels: &Arc<Tunnels>,
+    request: Request<Incoming>,
+    fault: Option<OnTunnel>,
+    handle: Arc<Handle>,
+) -> (StatusCode, HeaderMap) {
     let mut headers = HeaderMap::new();
     let Some(accept) = request.headers().get(SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes())) else {
         return (StatusCode::BAD_REQUEST, headers);
@@ -37,8 +47,13 @@ pub fn upgrade(hub: &Arc<Hub>, tunnels: &Arc<Tunnels>, request: Request<Incoming
     tokio::spawn(async move {
         // A device that goes before the answer is out will come again.
         let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
-        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-        tunnel::serve(hub, tunnels, socket).await;
+        let end = match fault {
+            Some(OnTunnel::Before(byte, ending)) => Some((byte, ending)),
+            _ => None,
+        };
+        let stream = Spoiled::new(TokioIo::new(upgraded), end, handle);
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+        tunnel::serve(hub, tunnels, socket, fault == Some(OnTunnel::Deny)).await;
     });
     (StatusCode::SWITCHING_PROTOCOLS, headers)
 }
