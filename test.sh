@@ -138,7 +138,7 @@ build_modes() {
     [ -n "$modes_built" ] && return
     build_mode key -DIOT_BUILD_BENCH=ON && build_mode notls -DFEATURE_AUTH_WITH_NOTLS=ON && build_mode cert -DFEATURE_AUTH_MODE=CERT &&
         build_log &&
-        build_samples coap -DFEATURE_OTA_SIGNAL_CHANNEL=COAP &&
+        build_samples coap -DIOT_ABI=3.3 -DFEATURE_WEBSOCKET_MQTT=ON -DFEATURE_OTA_SIGNAL_CHANNEL=COAP &&
         build_samples websocket -DIOT_ABI=3.3 -DFEATURE_WEBSOCKET_MQTT=ON -DFEATURE_AUTH_WITH_NOTLS=ON -DFEATURE_LOG_UPLOAD_ENABLED=ON &&
         build_samples websocket-cert -DIOT_ABI=3.3 -DFEATURE_WEBSOCKET_MQTT=ON -DFEATURE_AUTH_MODE=CERT -DFEATURE_LOG_UPLOAD_ENABLED=ON &&
         build_mode abi33 -DIOT_ABI=3.3 &&

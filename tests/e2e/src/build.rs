@@ -15,7 +15,7 @@ pub enum Build {
     Cert,
     /// As `NoTls`, with CoAP, and lines of the log are uploaded.
     LogUpload,
-    /// As `Key`, with CoAP, which announces upgrades.
+    /// As `Key`, of the 3.3 interface: CoAP announces upgrades, and MQTT goes through WebSocket.
     Coap,
     /// As `NoTls`, of the 3.3 interface: MQTT over WebSocket, and lines of the log are uploaded.
     WebSocket,

@@ -48,7 +48,7 @@ pub use mosquitto::Mosquitto;
 pub use nginx::Nginx;
 pub use object_store::ObjectStore;
 pub use openssh::OpenSsh;
-pub use pki::{Authority, Identity, Validity};
+pub use pki::{openssl, Authority, Identity, Validity};
 pub use ports::ReservedPort;
 pub use process::{Finished, Process};
 pub use rabbitmq::{RabbitMq, Sessions};

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use rcgen::{
@@ -18,6 +19,13 @@ use crate::Build;
 
 /// A key that signs what devices sign since 3.3.0.
 pub(crate) const RSA_KEY: &str = include_str!("../../../platform/tls/src/signature/tests/pkcs8.pem");
+
+/// Runs openssl in `folder`.
+#[track_caller]
+pub fn openssl(folder: &Path, args: &str) {
+    let output = Command::new("openssl").args(args.split(' ')).current_dir(folder).output().expect("openssl");
+    assert!(output.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&output.stderr));
+}
 
 /// When a certificate is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,18 +4,14 @@
 use std::path::Path;
 use std::process::Command;
 
-use e2e::{reports, Answer, Authority, Build, Desk, Firmware, Identity, Process, ReservedPort, Server, Validity};
+use e2e::{
+    openssl, reports, Answer, Authority, Build, Desk, Firmware, Identity, Process, ReservedPort, Server, Validity,
+};
 use tempfile::TempDir;
 
 const SIZE: usize = 50_000;
 
 // ---- private_certificates ----
-
-/// Runs openssl in `folder`.
-fn openssl(folder: &Path, args: &str) {
-    let output = Command::new("openssl").args(args.split(' ')).current_dir(folder).output().expect("openssl");
-    assert!(output.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&output.stderr));
-}
 
 const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost";
 

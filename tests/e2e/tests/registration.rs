@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use e2e::{each_row, Build, Desk, Device, Firmware, HubSetup, Sample};
+use e2e::{each_row, openssl, Build, Desk, Device, Firmware, HubSetup, Sample};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -94,9 +94,8 @@ fn nothing_is_sent_to_a_server_without_a_good_certificate() {
     }
 }
 
-/// A device in CERT mode: both files are there, the key for its owner only, and are good for the upgrade.
-#[test]
-fn a_device_registers_for_a_certificate_and_upgrades() {
+/// A desk whose device has no certificate of the hub's, and may register.
+fn certificate_desk(build: Build) -> Desk {
     let folder = TempDir::new().expect("a temporary folder");
     let home = folder.path().join("device");
     fs::create_dir(&home).expect("the device's folder");
@@ -106,20 +105,31 @@ fn a_device_registers_for_a_certificate_and_upgrades() {
     let setup = HubSetup::new(folder.path(), &device).firmware(&firmware);
     let hub = setup.args(&["--upgrade-on-report", "--scheme", "https"]).start();
     let ca_file = PathBuf::from(hub.ready("ca_file"));
-    let desk = Desk { hub, build: Build::Cert, device, firmware, home, ca_file, folder };
+    let desk = Desk { hub, build, device, firmware, home, ca_file, folder };
+    write_info(&desk, "YOUR_DEVICE_NAME");
+    switch_on(&desk);
+    desk
+}
+
+/// The device's file, which names its certificate and key after `owner`.
+fn write_info(desk: &Desk, owner: &str) {
     let info = json!({
         "auth_mode": "CERT",
         "productId": desk.device.product_id,
         "productSecret": PRODUCT_SECRET,
         "deviceName": desk.device.name,
         "cert_deviceinfo": {
-            "devCertFile": "YOUR_DEVICE_NAME_cert.crt",
-            "devPrivateKeyFile": "YOUR_DEVICE_NAME_private.key",
+            "devCertFile": format!("{owner}_cert.crt"),
+            "devPrivateKeyFile": format!("{owner}_private.key"),
         },
     });
     fs::write(desk.home.join("device_info.json"), info.to_string()).expect("the device's file");
-    switch_on(&desk);
+}
 
+/// A device in CERT mode: both files are there, the key for its owner only, and are good for the upgrade.
+#[test]
+fn a_device_registers_for_a_certificate_and_upgrades() {
+    let desk = certificate_desk(Build::Cert);
     let registered = registration_sample(&desk, "https").start().finish();
     assert_eq!(registered.code(), 0);
     registered.assert_says(&["the device is registered"]);
@@ -135,6 +145,37 @@ fn a_device_registers_for_a_certificate_and_upgrades() {
 }
 
 /// What a row of the table below ends in.
+/// dynreg.md section 5: a certificate that the device has made itself goes along, and is the one by which it comes in.
+#[test]
+fn a_device_registers_its_own_certificate_and_upgrades() {
+    let desk = certificate_desk(Build::WebSocketCert);
+    let (certs, name) = (desk.home.join("certs"), desk.device.name.as_str());
+    fs::create_dir(&certs).expect("the folder");
+    let make = |subject: &str| {
+        openssl(&certs, &format!("req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN={subject} -keyout {name}_private.key -out {name}_cert.crt"));
+    };
+    make("somebody");
+    let refused = registration_sample(&desk, "https").start().finish();
+    refused.assert_says(&["err|", "1010"]);
+
+    make(&desk.device.client_id());
+    let files = || {
+        [format!("{name}_cert.crt"), format!("{name}_private.key")]
+            .map(|file| fs::read(certs.join(file)).expect("a file"))
+    };
+    let own = files();
+    // As yet the hub does not know it.
+    write_info(&desk, name);
+    assert_ne!(desk.finish(&mut desk.program("mqtt_sample").args(&["-n", "1"]).start()).code(), 0);
+
+    write_info(&desk, "YOUR_DEVICE_NAME");
+    let registered = registration_sample(&desk, "https").start().finish();
+    registered.assert_says(&[REGISTERED]);
+    assert!(files() == own, "they are the device's own");
+    write_info(&desk, name);
+    desk.expect_upgrade(&mut desk.sample().start());
+}
+
 const REGISTERED: &str = "the device is registered";
 
 /// What a hub does wrong, and what the sample says of it.

@@ -1,12 +1,13 @@
 //! A person at the cloud on the device's SSH server, through a tunnel: the sample of the 3.3 interface, the hub, and OpenSSH at
 //! both ends (shadow.md section 9). `E2E_KEY_DIR` names a build with `IOT_ABI=3.3`; plain `cargo test` leaves these out.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use e2e::{Build, Desk, OpenSsh, Process, LIMIT};
+use e2e::{openssl, Build, Desk, Device, OpenSsh, Process, LIMIT};
 use serde_json::{json, Value};
 
 /// A desk whose device lets the cloud reach its SSH server.
@@ -18,7 +19,11 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        let desk = Desk::with_args(Build::Key, 1000, |_| Vec::new());
+        Scene::of(Build::Key)
+    }
+
+    fn of(build: Build) -> Scene {
+        let desk = Desk::with_args(build, 1000, |_| Vec::new());
         let server = OpenSsh::start(desk.folder.path());
         let device = Scene::device(&desk, &server);
         device.wait_for(&["the cloud may open an SSH tunnel"]);
@@ -102,6 +107,26 @@ fn a_command_and_ten_megabytes_each_way_at_once() {
     for state in ["asked for", "told up", "up"] {
         assert!(states.contains(&&json!(state)), "{states:?}");
     }
+    scene.end();
+}
+
+/// shadow.md section 9: by its key, which it reads anew for each tunnel.
+#[test]
+fn a_device_with_a_certificate_signs_in_with_its_rsa_key() {
+    let scene = Scene::of(Build::WebSocketCert);
+    assert_eq!(scene.run(scene.open(), "echo by RSA", Vec::new()), b"by RSA\n");
+    let right = Device::key_file(&scene.desk.home);
+    let kept = fs::read(&right).expect("the key");
+    openssl(&scene.desk.home, "genpkey -algorithm RSA -out certs/dev_private.key");
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| scene.desk.ask(&["ssh", &scene.desk.device.client_id()]));
+        scene.device.wait_for(&["the cloud refused the device's signature (-1)"]);
+        fs::write(&right, kept).expect("the key");
+        // Whoever waits for the first one learns that there is none.
+        let port = scene.open();
+        assert_eq!(asked.join().expect("no panic").code(), 1);
+        assert_eq!(scene.run(port, "echo by RSA again", Vec::new()), b"by RSA again\n");
+    });
     scene.end();
 }
 

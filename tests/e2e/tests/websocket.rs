@@ -1,4 +1,4 @@
-//! MQTT over WebSocket, without TLS and with certificates: the upgrade sample of the 3.3 interface against the hub, and
+//! MQTT over WebSocket, without TLS, with a pre-shared key and with certificates: the upgrade sample of the 3.3 interface against the hub, and
 //! against mosquitto's listeners for WebSocket (resource.md section 9).
 
 use e2e::{assert_good_run, reports, Answer, Build, Desk, Gate, Mosquitto, Server, Street};
@@ -30,6 +30,32 @@ fn an_upgrade_over_websocket_goes_through_a_cut() {
             assert_eq!(desk.hub.events_of("disconnected").last().map(|event| event["clean"] == true), Some(true));
         }
     }
+}
+
+/// KEY mode over TLS. This build's upgrades come by CoAP, so a sample without any shows it.
+#[test]
+fn messages_go_through_websocket_over_tls_with_a_pre_shared_key() {
+    // Bites on a frame of WebSocket only.
+    let pieces = "mqtt:frame=pieces#1";
+    let whole = desk(Build::Coap, &[pieces]);
+    assert_eq!(whole.finish(&mut whole.program("mqtt_sample").args(&["-n", "2"]).start()).code(), 0);
+    whole.hub.wait("fault", |event| event["rule"] == pieces);
+    assert_eq!(whole.hub.events_of("message").len(), 2);
+    assert_eq!(whole.hub.events_of("connected")[0]["listener"], "psk");
+
+    let cut = desk(Build::Coap, &["mqtt:frame=cut#4", "mqtt:websocket=forbidden#2"]);
+    let mut sample = cut.program("mqtt_sample").args(&["-n", "1000"]).start();
+    sample.wait_for(&["it answered 403, not 101"]);
+    sample.wait_for(&["MQTT connection is back"]);
+    let mark = sample.lines().mark();
+    sample.wait_from(mark, &["was acknowledged"]);
+    sample.terminate();
+    sample.finish();
+
+    whole.device.with_wrong_secret().write_info(&whole.home, whole.build);
+    let refused = whole.finish(&mut whole.program("mqtt_sample").args(&["-n", "1"]).start());
+    assert_ne!(refused.code(), 0);
+    refused.assert_says(&["err|"]);
 }
 
 /// log_upload.md section 8: by the secret, or by the private key, both checked by the hub.
