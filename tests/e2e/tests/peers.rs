@@ -1,6 +1,16 @@
-//! Programs that are not ours: mosquitto with pre-shared keys or mutual TLS, nginx over HTTPS.
+//! Programs that are not ours: mosquitto with pre-shared keys or mutual TLS, nginx over HTTPS, and before the hub's console.
 
-use e2e::{assert_good_run, reports, Build, Nginx, Street, Validity};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use e2e::{
+    assert_good_run, reports, Answer, Authority, Build, Device, HubSetup, Nginx, Server, Street, Validity, LIMIT,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tempfile::TempDir;
 
 /// What the C SDK's manual downloads.
 const SIZE: usize = 175_436;
@@ -33,4 +43,71 @@ fn mosquitto_and_nginx_with_loop_thread() {
 #[test]
 fn mosquitto_with_certificates_and_nginx() {
     upgrade(Build::Cert, &[]);
+}
+
+/// Asks the nginx at `url` for `path`, as a browser with this cookie does; `more` are further headers. Returns the answer.
+fn browse(url: &str, authority: &Authority, request: &str, cookie: &str, more: &str) -> String {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(authority.file()).expect("the CA")).expect("a root");
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let client = ClientConnection::new(Arc::new(config), "localhost".try_into().expect("a name")).expect("TLS");
+    let address = url.trim_start_matches("https://").trim_end_matches('/').to_owned();
+    let stream = TcpStream::connect(address.replace("localhost", "127.0.0.1")).expect("nginx");
+    stream.set_read_timeout(Some(LIMIT)).expect("a time limit");
+    let mut stream = StreamOwned::new(client, stream);
+    let head =
+        format!("{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nCookie: session={cookie}\r\n{more}\r\n");
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("the answer");
+    String::from_utf8(answer).expect("text")
+}
+
+/// nginx asks for each request who it is, as it asks a program that speaks OpenID Connect, and tells the hub.
+#[test]
+fn nginx_signs_people_in_at_the_console() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let device = Device::default();
+    let setup = HubSetup::new(folder.path(), &device).args(&["--console-users", "--console-proxy", "127.0.0.1"]);
+    let hub = setup.start();
+    for (name, role) in [("alice", "order"), ("victor", "view")] {
+        assert_eq!(setup.ask(&["user", "add", name, "--role", role, "--no-token"]).code(), 0);
+    }
+    let identities =
+        Server::http(|request| match request.header("Cookie").and_then(|cookie| cookie.strip_prefix("session=")) {
+            Some(name @ ("alice" | "victor" | "mallory")) => Answer::status(200).header("X-Identity", name),
+            _ => Answer::status(401),
+        });
+    let authority = Authority::new(folder.path());
+    let (console, who) = (hub.ready("console"), identities.url("/who"));
+    let more = format!(
+        "location / {{ auth_request /who; auth_request_set $who $upstream_http_x_identity; proxy_pass {console};\n\
+         proxy_set_header Host $http_host; proxy_set_header X-Forwarded-User $who; }}\n\
+         location = /who {{ internal; proxy_pass {who}; proxy_pass_request_body off; proxy_set_header Content-Length \"\"; }}"
+    );
+    let server = authority.server("localhost", Validity::Now);
+    let nginx = Nginx::start_with(folder.path(), folder.path(), &server, &more);
+    let url = nginx.url("");
+    let ask = |request: &str, cookie: &str, more: &str| browse(&url, &authority, request, cookie, more);
+
+    let page = ask("GET /", "alice", "");
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("<title>IoT Hub</title>"), "{page}");
+    let about = ask("GET /api/hub", "alice", "");
+    assert!(about.contains(r#""caller":{"name":"alice","role":"order"}"#), "{about}");
+    // Who is nobody at the identities never gets to the hub; who is no user there is refused.
+    assert!(ask("GET /api/hub", "nobody", "").starts_with("HTTP/1.1 401"));
+    assert!(ask("GET /api/hub", "mallory", "").starts_with("HTTP/1.1 403"));
+    // What a browser says of itself is put aside.
+    let forged = ask("GET /api/hub", "victor", "X-Forwarded-User: alice\r\n");
+    assert!(forged.contains(r#""caller":{"name":"victor","role":"view"}"#), "{forged}");
+    // Roles count, also on the way through; and so does where a page comes from.
+    let cancel = |cookie, origin: &str| {
+        ask("POST /api/upgrades/7/cancel", cookie, &format!("Origin: {origin}\r\nContent-Length: 0\r\n"))
+    };
+    let own = url.trim_end_matches('/');
+    assert!(cancel("victor", own).contains("role_lacking"), "{}", cancel("victor", own));
+    assert!(cancel("alice", own).starts_with("HTTP/1.1 404"), "{}", cancel("alice", own));
+    assert!(cancel("alice", "https://evil.example").starts_with("HTTP/1.1 403"));
+    let audit = setup.ask(&["audit", "--name", "victor"]);
+    audit.assert_says(&["victor", "POST /api/upgrades/7/cancel", "403"]);
 }
