@@ -5,6 +5,7 @@ import { radio } from "./devices.js";
 import { busy, field, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
 import { list as listed, number, size, t } from "./i18n.js";
 import { later, moreButton } from "./parts.js";
+import { initialRollOut, planLines, rollOutForm } from "./roll_out.js";
 import { byText, changed, putUpgrade, store } from "./store.js";
 
 const MAX_LIST = 4_000_000;
@@ -58,6 +59,7 @@ function initial(query) {
         search: "",
         tag: "",
         list: "",
+        rollOut: initialRollOut(),
     };
 }
 
@@ -216,6 +218,8 @@ export function orderView(memory, query) {
         }
     });
 
+    const rollOut = rollOutForm(state.rollOut, () => touched());
+
     const reach = h("strong");
     const reachMore = h("span", { class: "quiet" });
     const problem = problemBox();
@@ -238,6 +242,7 @@ export function orderView(memory, query) {
         versions,
         picker,
         lists,
+        rollOut.node,
         problem.node,
         h("div", { class: "order-foot" }, h("div", { class: "reach", role: "status" }, reach, reachMore), h("a", { class: "button", href: "#/upgrades" }, t("action.cancel")), next),
     );
@@ -327,9 +332,11 @@ export function orderView(memory, query) {
         const twice = namedTwice();
         // Of very many devices the hub does not say who is there.
         const [there, away] = online === null ? [0, 0] : [online, devices - online];
+        // With a roll-out each has its turn.
+        const staged = rollOut.plan();
         return [
-            there > 0 && t("order.reachOnline", { n: there }),
-            away > 0 && t("order.reachOffline", { n: away }),
+            !staged && there > 0 && t("order.reachOnline", { n: there }),
+            !staged && away > 0 && t("order.reachOffline", { n: away }),
             already > 0 && state.scope === "listed" && t("order.reachAlready", { n: already, version: target().version }),
             replaced > 0 && t("order.reachReplaces", { n: replaced }),
             twice > 0 && t("order.listTwice", { n: twice }),
@@ -353,17 +360,19 @@ export function orderView(memory, query) {
             } else problem.show(wrong);
             return;
         }
+        const staged = rollOut.plan({ tell: true });
+        if (staged === undefined) return;
         const wanted = target();
         const count = reached.devices;
         const title = count ? t("order.confirmTitle", { n: count, version: wanted.version }) : t("order.confirmNone", { version: wanted.version });
         const content = [
             h("p", {}, `${wanted.product_id} · ${wanted.version}${wanted.name ? ` · ${wanted.name}` : ""} (${size(wanted.size)})`),
-            h("ul", { class: "plain" }, details(reached).map((line) => h("li", {}, line))),
+            h("ul", { class: "plain" }, [...details(reached), ...(staged ? planLines(staged) : [])].map((line) => h("li", {}, line))),
         ];
         const given = await question(title, content, {
             yes: count ? t("order.confirm", { n: count }) : t("order.confirmStanding"),
             no: t("action.back"),
-            work: () => call("POST", "api/upgrades", order()),
+            work: () => call("POST", "api/upgrades", staged ? { ...order(), roll_out: staged } : order()),
             danger: false,
             ready: true,
         });
@@ -400,6 +409,7 @@ export function orderView(memory, query) {
         }
         firmware.value = state.firmware;
 
+        rollOut.update();
         const wanted = target();
         if (known.product !== wanted.product_id) {
             tryTo(offer);

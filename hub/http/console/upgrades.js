@@ -4,6 +4,7 @@ import { call, path, withQuery } from "./hub.js";
 import { busy, h, question, Rows, setText } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { addresses, figures, isActive, jobRow, jobTable, later, moreButton, nameOf, percentOf, scopeText, stack, stands, timeCell, totalOf } from "./parts.js";
+import { pillText, planLines, rollOutControls, stageText } from "./roll_out.js";
 import { changed, closeJobs, groupOf, openJobs, putUpgrade, store } from "./store.js";
 
 function card() {
@@ -14,13 +15,14 @@ function card() {
     const scope = h("span");
     const when = timeCell("when");
     const standing = h("span", { class: "pill", title: t("upgrades.standingText") }, t("upgrades.standing"));
+    const stage = h("span", { class: "pill" });
     const progress = stack();
     const done = h("span", { class: "done-of" });
     const counts = figures();
     const node = h(
         "li",
         { class: "card" },
-        h("div", { class: "card-head" }, link, product, name, standing, when.node),
+        h("div", { class: "card-head" }, link, product, name, standing, stage, when.node),
         h("p", { class: "quiet" }, scope),
         progress.node,
         h("div", { class: "card-foot" }, done, counts.node),
@@ -33,6 +35,8 @@ function card() {
         setText(scope, scopeText(item));
         when.set(item.created_at);
         standing.hidden = !stands(item);
+        setText(stage, pillText(item));
+        stage.hidden = stage.textContent === "";
         const total = totalOf(item.counts);
         setText(done, total ? t("upgrades.progress", { done: item.counts.done, total }) : t("upgrades.nobody"));
         counts.set(item.counts);
@@ -145,6 +149,11 @@ export function upgradeView(memory, id) {
     const heading = h("h1", { tabindex: "-1" });
     const stop = h("button", { type: "button", class: "danger", "data-needs": "order", on: { click: () => busy(stop, cancel) } }, t("upgrade.stop"));
     const again = h("button", { type: "button", "data-needs": "order", on: { click: orderAgain } }, t("upgrade.again"));
+    const rollOut = rollOutControls(id, (upgrade, text) => {
+        putUpgrade(upgrade);
+        memory.say(text);
+        update();
+    });
     const facts = h("dl", { class: "facts" });
     const progress = stack();
     const standing = h("p", { class: "note" }, t("upgrades.standingText"));
@@ -173,6 +182,7 @@ export function upgradeView(memory, id) {
     const content = h(
         "div",
         {},
+        rollOut.stopped,
         h("div", { class: "panel" }, facts, progress.node, standing),
         h(
             "div",
@@ -189,7 +199,7 @@ export function upgradeView(memory, id) {
         "div",
         {},
         h("a", { class: "back", href: "#/upgrades" }, t("upgrades.title")),
-        h("div", { class: "page-head" }, heading, h("div", { class: "actions" }, again, stop)),
+        h("div", { class: "page-head" }, heading, h("div", { class: "actions" }, again, rollOut.buttons, stop)),
         content,
         gone,
     );
@@ -197,8 +207,10 @@ export function upgradeView(memory, id) {
     const fact = (label, ...value) => h("div", {}, h("dt", {}, label), h("dd", {}, value));
     let factsOf;
     function tellFacts(upgrade) {
-        if (factsOf === upgrade.cancelled_at) return;
-        factsOf = upgrade.cancelled_at;
+        const known = JSON.stringify([upgrade.cancelled_at, upgrade.roll_out]);
+        if (factsOf === known) return;
+        factsOf = known;
+        const stage = stageText(upgrade);
         const when = timeCell();
         when.set(upgrade.created_at);
         const ended = timeCell();
@@ -208,6 +220,8 @@ export function upgradeView(memory, id) {
             fact(t("upgrade.product"), upgrade.firmware.product_id),
             fact(t("upgrade.target"), scopeText(upgrade)),
             fact(t("upgrade.time"), when.node),
+            ...(upgrade.roll_out ? [fact(t("rollOut.title"), planLines(upgrade.roll_out.plan).join(" · "))] : []),
+            ...(stage ? [fact(t("rollOut.stage"), stage)] : []),
             ...(upgrade.cancelled_at === null ? [] : [fact(t("state.cancelled"), ended.node)]),
         );
     }
@@ -255,6 +269,7 @@ export function upgradeView(memory, id) {
         gone.hidden = Boolean(upgrade) || asking;
         stop.hidden = true;
         again.hidden = true;
+        rollOut.update(upgrade);
         if (!upgrade) return;
         setText(heading, t("upgrade.title", { version: upgrade.firmware.version }));
         tellFacts(upgrade);
