@@ -32,11 +32,6 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// The integers in a JSON array that is this parameter.
-    pub fn numbers_at(&self, parameter: usize) -> String {
-        self.numbers.replace("?1", &format!("?{parameter}"))
-    }
-
     /// The texts in a JSON array that is this parameter.
     pub fn texts_at(&self, parameter: usize) -> String {
         self.texts.replace("?1", &format!("?{parameter}"))

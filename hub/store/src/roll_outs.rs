@@ -90,22 +90,19 @@ pub fn rolling(db: &dyn Session, condition: &str, params: &[Param<'_>]) -> Work<
 /// How far an order is whose first stages have begun, so many.
 pub fn tally(db: &dyn Session, upgrade_id: i64, begun: u32) -> Work<Tally> {
     // Each is looked up by itself: all in one would be counted by reading the whole table.
-    let count = |states: &str, stages: u32| -> Work<u64> {
+    let count = |states: &str| -> Work<(u64, u64)> {
         let sql = format!(
-            "SELECT count(*) FROM jobs j WHERE j.upgrade_id = ?1 AND j.state IN ({states}) AND j.stage < CAST(?2 AS BIGINT)"
+            "SELECT count(*), count(CASE WHEN j.stage < CAST(?2 AS BIGINT) THEN 1 END) FROM jobs j
+             WHERE j.upgrade_id = ?1 AND j.state IN ({states})"
         );
-        Ok(db.one(&sql, params![upgrade_id, stages], |row| row.take::<u64>(0))?.unwrap_or_default())
+        let counts = db.one(&sql, params![upgrade_id, begun], |row| Ok((row.take(0)?, row.take(1)?)))?;
+        Ok(counts.unwrap_or_default())
     };
-    let (unfinished, every) = ("'waiting', 'sent', 'downloading', 'burning'", u32::MAX);
-    let begun_ended = count("'done', 'failed'", begun)?;
-    let failed = count("'failed'", every)?;
-    Ok(Tally {
-        begun: count(unfinished, begun)? + begun_ended,
-        begun_ended,
-        open: count(unfinished, every)?,
-        ended: count("'done'", every)? + failed,
-        failed,
-    })
+    let (done, begun_done) = count("'done'")?;
+    let (failed, begun_failed) = count("'failed'")?;
+    let (open, begun_open) = count("'waiting', 'sent', 'downloading', 'burning'")?;
+    let begun_ended = begun_done + begun_failed;
+    Ok(Tally { begun: begun_open + begun_ended, begun_ended, open, ended: done + failed, failed })
 }
 
 /// Begins an order's next stage.

@@ -214,17 +214,18 @@ pub fn add_jobs(
             db.execute(&sql, &and(params, params![upgrade_id, now]))?
         }
         Some(plan) => {
-            let stages = db.dialect().numbers_at(second + 1);
             // A stage has at least the percentage that it was to have, so the first one has somebody.
+            let stages: String = (plan.stages.iter().enumerate())
+                .map(|(stage, percent)| format!(" WHEN drawn.lot * 100 < {percent} * drawn.devices THEN {stage}"))
+                .collect();
             let sql = added(&format!(
-                "drawn.client_id, drawn.version, (SELECT count(*) FROM {stages} AS stages
-                     WHERE (drawn.lot - 1) * 100 >= stages.value * drawn.devices), 1
-                 FROM (SELECT d.client_id, d.version, row_number() OVER (ORDER BY random()) AS lot,
+                "drawn.client_id, drawn.version, CASE{stages} END, 1
+                 FROM (SELECT d.client_id, d.version, row_number() OVER (ORDER BY random()) - 1 AS lot,
                            count(*) OVER () AS devices
                        FROM devices d WHERE {condition}) AS drawn
                  ORDER BY drawn.client_id"
             ));
-            db.execute(&sql, &and(params, params![upgrade_id, now, &json(&plan.stages)]))?
+            db.execute(&sql, &and(params, params![upgrade_id, now]))?
         }
     };
     touched.jobs(&changing(db, "upgrade_id = ?1", params![upgrade_id])?);
