@@ -100,30 +100,52 @@ fn write_point(point: &ProjectivePoint) -> Option<Point> {
 
 /// The sum of multiples, both at once: 256 doublings instead of 512.
 fn mul_add(scalars: &[Scalar; 2], points: &[ProjectivePoint; 2]) -> ProjectivePoint {
-    // Four bits of a scalar at a time.
-    let multiples = points.map(|point| {
-        let mut multiples = [ProjectivePoint::IDENTITY; 16];
+    let digits = scalars.each_ref().map(digits);
+    let odd_multiples = points.map(|point| {
+        let twice = point.double();
+        let mut multiples = [point; 8];
         for i in 1..multiples.len() {
-            multiples[i] = multiples[i - 1] + point;
+            multiples[i] = multiples[i - 1] + twice;
         }
         multiples
     });
-    let scalars = scalars.map(|scalar| scalar.to_repr());
     let mut sum = ProjectivePoint::IDENTITY;
-    for i in 0..LEN {
-        for shift in [4, 0] {
-            for _ in 0..4 {
-                sum = sum.double();
-            }
-            for (scalar, multiples) in scalars.iter().zip(&multiples) {
-                let bits = usize::from(scalar[i] >> shift & 15);
-                if bits > 0 {
-                    sum += &multiples[bits];
-                }
+    for i in (0..DIGITS).rev() {
+        sum = sum.double();
+        for (digits, multiples) in digits.iter().zip(&odd_multiples) {
+            let multiple = usize::from(digits[i].unsigned_abs() / 2);
+            match digits[i] {
+                0 => {}
+                1.. => sum += &multiples[multiple],
+                _ => sum -= &multiples[multiple],
             }
         }
     }
     sum
+}
+
+/// As many as a scalar has bits, and one that is carried.
+const DIGITS: usize = 8 * LEN + 1;
+
+/// The scalar as a sum of digits times powers of two, the lowest first. Each digit is 0 or odd, from -15 to 15, and of five
+/// in a row at most one is not 0.
+fn digits(scalar: &Scalar) -> [i8; DIGITS] {
+    let bytes = scalar.to_repr();
+    let bit = |i: usize| i < 8 * LEN && bytes[LEN - 1 - i / 8] >> (i % 8) & 1 == 1;
+    let mut digits = [0; DIGITS];
+    let mut is_carried = false;
+    let mut i = 0;
+    while i < DIGITS {
+        if bit(i) == is_carried {
+            i += 1;
+            continue;
+        }
+        let five = (0..5).map(|j| i8::from(bit(i + j)) << j).sum::<i8>() + i8::from(is_carried);
+        is_carried = five > 15;
+        digits[i] = if is_carried { five - 32 } else { five };
+        i += 5;
+    }
+    digits
 }
 
 #[cfg(test)]
