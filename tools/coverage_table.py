@@ -21,7 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ENGINE_GOAL = 95
 # Everything that takes bytes from outside apart: of these, all lines. A folder stands for all that is in it.
 PARSERS = [f"engine/src/{name}" for name in (
-    "coap/", "download/answer.rs", "endpoint.rs", "helpers/date.rs", "helpers/getopt.rs", "helpers/hex.rs",
+    "coap/", "download/answer.rs", "endpoint.rs", "helpers/base64.rs", "helpers/date.rs", "helpers/getopt.rs", "helpers/hex.rs",
     "helpers/json/", "helpers/number.rs", "helpers/pem.rs", "helpers/redact.rs", "http/", "mqtt/frame.rs", "mqtt/packet.rs",
     "services/gateway/message.rs", "services/gateway/notice.rs", "services/log_upload/answer.rs", "services/log_upload/form.rs", "services/log_upload/level.rs",
     "services/fields.rs", "services/ota/command.rs", "services/ota/message.rs", "services/registration/credentials.rs",

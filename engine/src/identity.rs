@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine;
-
-use crate::helpers::{hex, hmac_sha1};
+use crate::helpers::{base64, hex, hmac_sha1};
 use crate::region::Region;
 
 /// Application id of the C SDK, part of every user name.
@@ -145,7 +142,7 @@ pub fn decode_secret(secret: &str) -> Result<Vec<u8>, IdentityError> {
         return Err(IdentityError::SecretLength);
     }
     // At most 48 bytes, from 64 characters.
-    STANDARD.decode(secret).map_err(|_| IdentityError::SecretNotBase64)
+    base64::bytes(secret.as_bytes()).ok_or(IdentityError::SecretNotBase64)
 }
 
 /// MQTT password of KEY mode without TLS: hex of HMAC-SHA1 over the user name, then `;hmacsha1`.

@@ -1,5 +1,6 @@
 //! What the C SDK's helper functions do (behaviour.md sections 2 and 6): text and numbers, each file by itself.
 
+pub mod base64;
 pub mod date;
 pub mod getopt;
 pub mod hex;

@@ -1,7 +1,6 @@
 //! Certificates as people keep them in files (RFC 7468 and what is met besides).
 
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine;
+use super::base64;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
@@ -56,7 +55,7 @@ fn each(mut all: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// How many bytes [`append_all`] appends.
 #[must_use]
 pub fn size_of_all(der: &[u8]) -> usize {
-    let size = |len: usize| BEGIN.len() + END.len() + 2 + len.div_ceil(3) * 4 + len.div_ceil(LINE / 4 * 3);
+    let size = |len: usize| BEGIN.len() + END.len() + 2 + base64::size(len) + len.div_ceil(LINE / 4 * 3);
     each(der).map(|one| size(one.len())).sum()
 }
 
@@ -69,10 +68,7 @@ fn append(pem: &mut String, der: &[u8]) {
     pem.push_str(BEGIN);
     pem.push('\n');
     for bytes in der.chunks(LINE / 4 * 3) {
-        let mut line = [0; LINE];
-        // It always fits, and is ASCII.
-        let count = STANDARD.encode_slice(bytes, &mut line).unwrap_or_default();
-        pem.push_str(std::str::from_utf8(&line[..count]).unwrap_or_default());
+        base64::append(pem, bytes);
         pem.push('\n');
     }
     pem.push_str(END);
@@ -110,7 +106,7 @@ mod tests {
         let lines: Vec<&str> = pem.lines().collect();
         assert_eq!((lines[0], lines[lines.len() - 1]), (BEGIN, END));
         assert!(lines[1..lines.len() - 2].iter().all(|line| line.len() == LINE));
-        assert_eq!(STANDARD.decode(lines[1..lines.len() - 1].concat()).unwrap(), der);
+        assert_eq!(base64::bytes(lines[1..lines.len() - 1].concat().as_bytes()), Some(der));
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! User and password of a URL as an `Authorization: Basic` value (RFC 7617).
 
-use base64::prelude::{Engine, BASE64_STANDARD};
-
-use crate::helpers::hex;
+use crate::helpers::{base64, hex};
 
 /// Longest user and password together, as they stand in the URL.
 const MAX_USER_INFO: usize = 1024;
@@ -22,7 +20,7 @@ pub fn credentials(user_info: &str) -> Result<Option<String>, String> {
     if !user_info.contains(':') {
         decoded.push(b':');
     }
-    Ok(Some(format!("Basic {}", BASE64_STANDARD.encode(decoded))))
+    Ok(Some(format!("Basic {}", base64::text(&decoded))))
 }
 
 /// A `%` that begins no escape stands for itself.
@@ -64,7 +62,7 @@ mod tests {
             ("u:100%", "u:100%"),
             ("u:p@w", "u:p@w"),
         ] {
-            let expected = format!("Basic {}", BASE64_STANDARD.encode(plain));
+            let expected = format!("Basic {}", base64::text(plain.as_bytes()));
             assert_eq!(credentials(user_info), Ok(Some(expected)), "{user_info}");
         }
         assert_eq!(credentials("u:p%20w").unwrap().unwrap(), "Basic dTpwIHc=");

@@ -1,8 +1,7 @@
 //! The head of a request.
 
-use base64::prelude::{Engine, BASE64_STANDARD};
-
 use super::Url;
+use crate::helpers::base64;
 
 const USER_AGENT: &str = concat!("iot-sdk/", env!("CARGO_PKG_VERSION"));
 
@@ -51,7 +50,7 @@ pub fn put(url: &Url, md5: &[u8; 16], size: u32) -> Option<Vec<u8>> {
     let fields = format!(
         "Host: {}\r\nContent-MD5:{}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {size}\r\n\r\n",
         url.host_and_port(),
-        BASE64_STANDARD.encode(md5)
+        base64::text(md5)
     );
     let parts = ["PUT ", url.target(), " HTTP/1.1\r\n", &fields];
     let mut head = Vec::new();

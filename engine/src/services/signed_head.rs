@@ -1,10 +1,8 @@
 //! Requests to the servers of the C SDK 3.3.0, whose signature stands in the head (dynreg.md section 5, log_upload.md section 8).
 
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine;
 use sha1::{Digest, Sha1};
 
-use crate::helpers::{hex, hmac_sha1};
+use crate::helpers::{base64, hex, hmac_sha1};
 
 const BY_SECRET: &str = "hmacsha1";
 const BY_PRIVATE_KEY: &str = "rsa-sha256";
@@ -59,7 +57,7 @@ impl SignedHead<'_> {
         format!(
             "POST {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json;*/*\r\nX-TC-Algorithm: {algorithm}\r\n\
              X-TC-Timestamp: {seconds}\r\nX-TC-Nonce: {nonce}\r\nX-TC-Signature: {}\r\n",
-            STANDARD.encode(signature)
+            base64::text(signature)
         )
     }
 }

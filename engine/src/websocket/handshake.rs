@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine;
 use sha1::{Digest, Sha1};
 
+use crate::helpers::base64;
 use crate::http::head::{self, Head};
 
 /// Longest head of an answer that is taken, in bytes.
@@ -69,7 +68,7 @@ impl Handshake {
     /// The handshake, and the request to send. The server has to answer to the two random numbers.
     #[must_use]
     pub fn begin(target: &Target, random: [u64; 2]) -> (Self, Vec<u8>) {
-        let key = STANDARD.encode([random[0].to_be_bytes(), random[1].to_be_bytes()].concat());
+        let key = base64::text(&[random[0].to_be_bytes(), random[1].to_be_bytes()].concat());
         let Target { host, port, path, protocol } = target;
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         // Names in the spelling of the C SDK.
@@ -120,5 +119,5 @@ impl Handshake {
 /// What a server answers to `key`.
 #[must_use]
 pub fn accept(key: &str) -> String {
-    STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
+    base64::text(&Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }

@@ -1,10 +1,8 @@
 //! How a sub-device proves to the cloud that it may be bound (gateway.md section 1).
 
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine;
 use md5::{Digest, Md5};
 
-use crate::helpers::{hex, hmac_sha1};
+use crate::helpers::{base64, hex, hmac_sha1};
 use crate::identity::Identity;
 
 /// The key that a sub-device's certificate file gives: the hex digits of its MD5.
@@ -18,7 +16,7 @@ pub fn certificate_key(file: &[u8]) -> String {
 #[must_use]
 pub fn sign(key: &[u8], device: &Identity, random: u32, timestamp: u64) -> String {
     let text = format!("{}{};{random};{timestamp}", device.product_id(), device.device_name());
-    STANDARD.encode(hmac_sha1::code(key, &[text.as_bytes()]))
+    base64::text(&hmac_sha1::code(key, &[text.as_bytes()]))
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use aes::cipher::{BlockModeDecrypt, KeyIvInit};
 use aes::Aes128;
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine;
 use cbc::Decryptor;
 use zeroize::Zeroizing;
 
 use super::Failure;
+use crate::helpers::base64;
 
 const BLOCK: usize = 16;
 /// As the cloud has it: sixteen times the character 0.
@@ -16,7 +15,7 @@ const IV: [u8; BLOCK] = [b'0'; BLOCK];
 /// The plain text of `payload`, cut at `len` where it is that long. The bytes that fill the last block may stand behind it:
 /// a JSON reader stops before them.
 pub(super) fn decrypt(payload: &[u8], len: Option<usize>, product_secret: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let bytes = STANDARD.decode(payload).map_err(|_| Failure::Unusable("its payload is not base64"))?;
+    let bytes = base64::bytes(payload).ok_or(Failure::Unusable("its payload is not base64"))?;
     let mut plain = Zeroizing::new(bytes);
     if plain.is_empty() || plain.len() % BLOCK != 0 {
         return Err(Failure::Unusable("its payload is not made of whole blocks"));

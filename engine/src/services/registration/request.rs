@@ -1,10 +1,7 @@
 //! The request and its signature.
 
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine;
-
 use crate::helpers::json::quoted;
-use crate::helpers::{hex, hmac_sha1};
+use crate::helpers::{base64, hex, hmac_sha1};
 use crate::identity::Identity;
 use crate::services::signed_head::SignedHead;
 
@@ -66,5 +63,5 @@ impl Request {
 
 /// Base64 of the hex digits, not of the bytes, of HMAC-SHA1.
 fn signature(product_secret: &str, message: &str) -> String {
-    STANDARD.encode(hex::text(&hmac_sha1::code(product_secret.as_bytes(), &[message.as_bytes()])))
+    base64::text(hex::text(&hmac_sha1::code(product_secret.as_bytes(), &[message.as_bytes()])).as_bytes())
 }

@@ -1,11 +1,9 @@
 //! How a device shows the tunnel's server who it is (shadow.md section 9).
 
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine;
 use zeroize::Zeroizing;
 
-use crate::helpers::hmac_sha1;
 use crate::helpers::json::quoted;
+use crate::helpers::{base64, hmac_sha1};
 use crate::identity::Identity;
 
 /// What is signed, and then told.
@@ -40,7 +38,7 @@ impl SignIn {
     /// The frame's payload of a device with this secret, as decoded: it signs by the text that the secret is.
     #[must_use]
     pub fn by_secret(&self, key: &[u8]) -> String {
-        let secret = Zeroizing::new(STANDARD.encode(key));
+        let secret = Zeroizing::new(base64::text(key));
         self.payload("hmacsha1", &hmac_sha1::code(secret.as_bytes(), &[self.text().as_bytes()]))
     }
 
@@ -58,7 +56,7 @@ impl SignIn {
             quoted(self.device.device_name()),
             self.seconds,
             self.random,
-            STANDARD.encode(signature)
+            base64::text(signature)
         )
     }
 }
