@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # The Debian packages as a user has them: made for this machine, installed in a fresh Debian, used there; made for
-# armhf and arm64, unpacked, used by a cross compiler. And the recipes for Yocto and Buildroot, as far as they can be
-# tried.
+# armhf and arm64, unpacked, used by a cross compiler; and installed in a fresh Debian for each. And the recipes for
+# Yocto and Buildroot, as far as they can be tried.
 #
 #   tests/packages/run.sh            all
-#   tests/packages/run.sh PART...    some of: recipes install cross
+#   tests/packages/run.sh PART...    some of: recipes install cross install-armhf install-arm64
 #
-# Needs Debian on x86-64, and root for `install` (chroot). `cross` takes what tests/targets/run.sh armhf arm64 has built.
+# Needs Debian on x86-64, and root where packages are installed (debootstrap). `cross` takes what tests/targets/run.sh
+# armhf arm64 has built. `install-armhf` and `install-arm64` are not among all: their Debians are made under qemu, which
+# takes some minutes once.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tools/need.sh
@@ -89,12 +91,28 @@ cross() {
     cross_to arm64 aarch64-linux-gnu qemu-aarch64
 }
 
-# cross_to ARCHITECTURE PREFIX QEMU: as Debian calls it, the compiler without its -gcc, and what runs its programs.
+# packages_for ARCHITECTURE PREFIX QEMU: as Debian calls it, the compiler without its -gcc, and what runs its programs.
+packages_for() {
+    need cmake=cmake make=make "$2-gcc=gcc-$2" "$2-g++=g++-$2" "$3=qemu-user" pkg-config=pkg-config
+    RUSTC=$target/oldest/rust-$version/rustc packaging/debian.sh "$output/$1" -DCOMPILE_TOOLS="$2-gcc" \
+        -DCARGO="$target/oldest/rust-$version/cargo" -DCARGO_TARGET_DIR="$target/targets/build"
+}
+
+# link_with PLACE PREFIX [OPTION]: the sample with the shared library that lies beneath PLACE, into PLACE/with_shared.
+link_with() {
+    # shellcheck disable=SC2046
+    (
+        export PKG_CONFIG_SYSROOT_DIR=$1 PKG_CONFIG_LIBDIR=$1/usr/lib/$2/pkgconfig
+        cd "$1"
+        "$2-gcc" ${3:+"$3"} $(pkg-config --cflags libiot_sdk) "$source/c_examples/ota_mqtt_sample.c" \
+            $(pkg-config --libs libiot_sdk) -o with_shared
+    )
+}
+
+# cross_to: as packages_for.
 cross_to() {
     local architecture=$1 prefix=$2 qemu=$3 place=$output/$1/root
-    need cmake=cmake make=make "$prefix-gcc=gcc-$prefix" "$prefix-g++=g++-$prefix" "$qemu=qemu-user" pkg-config=pkg-config
-    RUSTC=$target/oldest/rust-$version/rustc packaging/debian.sh "$output/$architecture" -DCOMPILE_TOOLS="$prefix-gcc" \
-        -DCARGO="$target/oldest/rust-$version/cargo" -DCARGO_TARGET_DIR="$target/targets/build"
+    packages_for "$@"
     rm -rf "$place"
     mkdir -p "$place"
     local package
@@ -102,15 +120,71 @@ cross_to() {
         [ "$(dpkg-deb -f "$package" Architecture)" = "$architecture" ] || fail "$package is not for $architecture"
         dpkg-deb -x "$package" "$place"
     done
-    # shellcheck disable=SC2046
-    (
-        export PKG_CONFIG_SYSROOT_DIR=$place PKG_CONFIG_LIBDIR=$place/usr/lib/$prefix/pkgconfig
-        cd "$place"
-        "$prefix-gcc" $(pkg-config --cflags libiot_sdk) "$source/c_examples/ota_mqtt_sample.c" \
-            $(pkg-config --libs libiot_sdk) -o with_shared
-    )
+    link_with "$place" "$prefix"
     cargo build --locked -p hub
     upgrade "$target/debug/hub" "$qemu" -L "/usr/$prefix" -E "LD_LIBRARY_PATH=$place/usr/lib/$prefix" "$place/with_shared"
+}
+
+# in_foreign PLACE QEMU COMMAND...: in the Debian there, as root. The folder that this is called in is there, too.
+in_foreign() {
+    proot -0 -r "$1" -q "$2" -b /dev -b /proc -b "$PWD" -w "$PWD" "${@:3}"
+}
+
+# base_foreign ARCHITECTURE QEMU: Debian's smallest, in target/packages/base-ARCHITECTURE.
+base_foreign() {
+    local place=$target/packages/base-$1
+    [ -f "$place/.whole" ] && return
+    rm -rf "$place"
+    mkdir -p "$place"
+    debootstrap --arch="$1" --foreign --variant=minbase --include=libc6-dev bookworm "$place" >"$place.log" 2>&1 ||
+        fail "$(tail -n 5 "$place.log")"
+    # A link to this machine's may be there, which leads to itself inside.
+    [ ! -L "$place/proc" ] || { rm "$place/proc" && mkdir "$place/proc"; }
+    DEBOOTSTRAP_DIR=/debootstrap in_foreign "$place" "$2" /debootstrap/debootstrap --second-stage >"$place.log" 2>&1 ||
+        fail "$(tail -n 5 "$place.log")"
+    touch "$place/.whole"
+}
+
+# install_foreign: as packages_for.
+install_foreign() {
+    local architecture=$1 prefix=$2 qemu=$3 place=$output/root-$1 name
+    need debootstrap=debootstrap proot=proot "$qemu=qemu-user"
+    # Where processes can't be traced, as in some containers.
+    proot true 2>/dev/null || {
+        echo "skipped: proot runs nothing here, and without it no Debian for $architecture"
+        return
+    }
+    packages_for "$@"
+    base_foreign "$architecture" "$qemu"
+    rm -rf "$place"
+    cp -a "$target/packages/base-$architecture" "$place"
+    mkdir "$place/work"
+    cp "$output/$architecture"/deb/*.deb "$place/work"
+    # dpkg looks at what each needs.
+    in_foreign "$place" "$qemu" sh -c 'dpkg -i /work/*.deb' || fail "the packages can't be installed"
+    for name in libiot-sdk-dev libiot-sdk3; do
+        in_foreign "$place" "$qemu" dpkg -s "$name" | grep -qx "Architecture: $architecture" || fail "$name is not there"
+    done
+    # With its C library, too.
+    link_with "$place" "$prefix" "--sysroot=$place"
+    cargo build --locked -p hub
+    cat >"$output/program" <<END
+#!/bin/sh
+exec proot -0 -r "$place" -q "$qemu" -b /dev -b /proc -b "\$PWD" -w "\$PWD" /with_shared
+END
+    chmod +x "$output/program"
+    upgrade "$target/debug/hub" "$output/program" || fail "the program took no upgrade"
+    in_foreign "$place" "$qemu" dpkg -r libiot-sdk-dev libiot-sdk3 >/dev/null
+    [ -z "$(find "$place/usr" -name '*iot_sdk*' -o -name '*qcloud*')" ] || fail "something is left behind"
+    rm -rf "$place"
+}
+
+install-armhf() {
+    install_foreign armhf arm-linux-gnueabihf qemu-arm
+}
+
+install-arm64() {
+    install_foreign arm64 aarch64-linux-gnu qemu-aarch64
 }
 
 recipes() {
@@ -133,7 +207,7 @@ parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(recipes install cross)
 for part in "${parts[@]}"; do
     case $part in
-    recipes | install | cross) echo "-- packages, $part" && "$part" ;;
+    recipes | install | cross | install-armhf | install-arm64) echo "-- packages, $part" && "$part" ;;
     *) fail "there is no part $part" ;;
     esac
 done
