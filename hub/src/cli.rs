@@ -6,8 +6,10 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hub_core::guard::{self, Guard};
 use hub_http::api::Proxies;
 use hub_mqtt::broker::limit::Limits;
 use hub_mqtt::remote::BrokerOptions;
@@ -137,9 +139,9 @@ impl BrokerArgs {
     }
 }
 
-/// What one device may cost, at the hub's own broker.
+/// What one device may cost, at the hub's own broker; and one address, at the firmware and CoAP servers.
 #[derive(Args)]
-#[command(next_help_heading = "Limits for each device")]
+#[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
     /// Messages a second that are read of a device; what is more is read later (default: no limit)
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "broker")]
@@ -150,9 +152,22 @@ pub struct LimitArgs {
     /// How often a device may connect in a minute; else it is refused with CONNACK 3 (default: no limit)
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "broker")]
     pub device_connects: Option<u32>,
+    /// Requests a minute of one address that the firmware servers answer, what is more gets 429; and datagrams that the CoAP
+    /// servers take (default: no limit)
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub address_requests: Option<u32>,
+    /// Connections that one address may have to the firmware servers at a time (default: no limit)
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub address_connections: Option<u32>,
 }
 
 impl LimitArgs {
+    /// What keeps to those of an address.
+    pub fn guard(&self) -> Arc<Guard> {
+        let limits = guard::Limits { connections: self.address_connections, requests: self.address_requests };
+        Arc::new(Guard::new(limits))
+    }
+
     /// The same without the command line.
     pub fn limits(&self) -> Limits {
         Limits { messages: self.device_messages, bytes: self.device_bytes, connects: self.device_connects }

@@ -356,7 +356,8 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
             hub
         }
     };
-    let coap_side = coap::Side { hub: hub.clone(), faults: faults.clone() };
+    let (guard, tunnels) = (args.limits.guard(), Arc::new(Tunnels::default()));
+    let coap_side = coap::Side { hub: hub.clone(), faults: faults.clone(), guard: guard.clone() };
     if let Some((socket, _)) = coap_socket {
         tokio::spawn(coap::serve(coap_side.clone(), socket));
     }
@@ -366,8 +367,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     if let Some((socket, _)) = coap_cert_socket {
         tokio::spawn(coap::serve_certificates(coap_side, socket, coap_certificates));
     }
-    let tunnels = Arc::new(Tunnels::default());
-    let firmware_side = firmware::Side { hub: hub.clone(), faults: faults.clone(), tunnels: tunnels.clone() };
+    let firmware_side = firmware::Side::new(hub.clone(), faults.clone(), tunnels.clone(), guard);
     for (socket, tls) in [(http_socket, None), (https_socket, Some(server_tls))] {
         if let Some(socket) = socket {
             let socket = socket.interruptible(&faults.http_interruption)?;

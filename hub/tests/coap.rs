@@ -378,3 +378,18 @@ fn sessions_end_and_begin_as_rules_say() {
     assert_eq!(closed.ask("ABCDEFGHIJ/one/data", "0", b"x").code, 0x45);
     assert_eq!(closed.link.receive(), None);
 }
+
+#[test]
+fn what_an_address_sends_too_much_is_not_looked_at() {
+    let desk = Desk::new();
+    let hub = desk.start(&["--address-requests", "1"]);
+    let mut link = Link::plain(&hub);
+    for id in 1..=3 {
+        // A ping, which is answered by a reset (RFC 7252 section 4.3).
+        link.send(&[0x40, 0, 0, id]);
+    }
+    assert_eq!(link.receive(), Some(vec![0x70, 0, 0, 1]));
+    hub.event("warning", |event| event["text"] == "127.0.0.1 asks more than 1 times a minute: it is refused");
+    link.socket.set_read_timeout(Some(Duration::from_millis(1))).expect("time limit");
+    assert!(link.try_receive().is_none());
+}

@@ -124,3 +124,50 @@ fn a_file_that_is_not_what_it_was_is_named() {
     std::fs::remove_file(desk.path("firmware.bin")).expect("removed");
     refused("No such file");
 }
+
+#[test]
+fn an_address_that_asks_too_often_is_told_to_wait_and_a_person_once() {
+    let desk = Desk::new();
+    for scheme in ["http", "https"] {
+        let mut hub = desk.start(&["--scheme", scheme, "--address-requests", "1"]);
+        let url = hub.text("firmware_url").to_owned();
+        let statuses: Vec<u16> = (0..4).map(|_| get(&hub, &url, &[]).status().as_u16()).collect();
+        assert_eq!(statuses, [200, 429, 429, 429]);
+        let answer = get(&hub, &url, &[]);
+        let wait: u64 = header(&answer, "retry-after").parse().expect("seconds");
+        assert!((1..=61).contains(&wait), "{wait}");
+        hub.say("quit");
+        let (mut requests, mut warnings) = (0, Vec::new());
+        while let Some(event) = hub.next_event() {
+            requests += usize::from(event["event"] == "http");
+            warnings.extend((event["event"] == "warning").then(|| event["text"].to_string()));
+        }
+        assert_eq!((requests, warnings.len()), (1, 1), "{warnings:?}");
+        assert!(warnings[0].contains("127.0.0.1 asks more than 1 times a minute"), "{warnings:?}");
+    }
+}
+
+#[test]
+fn an_address_has_so_many_connections_to_the_firmware_servers() {
+    let desk = Desk::new();
+    let hub = desk.start(&["--address-connections", "2"]);
+    let place = hub.text("http").strip_prefix("http://").expect("a URL").to_owned();
+    let (mut first, _second) = (tcp(&place), tcp(&place));
+    let ask = |stream: &mut std::net::TcpStream| {
+        let mut answer = [0; 12];
+        // What is refused may be gone before it has asked.
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.read_exact(&mut answer).map(|()| String::from_utf8_lossy(&answer).into_owned())
+    };
+    assert_eq!(ask(&mut first).expect("an answer"), "HTTP/1.1 404");
+    let mut third = tcp(&place);
+    let mut answer = [0; 12];
+    third.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 429");
+    hub.event("warning", |event| event["text"].to_string().contains("127.0.0.1 has 2 connections"));
+    drop(first);
+    let until = std::time::Instant::now() + common::PATIENCE;
+    while ask(&mut tcp(&place)).ok().as_deref() != Some("HTTP/1.1 404") {
+        assert!(std::time::Instant::now() < until, "the place of a connection that ended");
+    }
+}

@@ -12,6 +12,7 @@ use tokio::time::{sleep, sleep_until};
 use zeroize::Zeroizing;
 
 use hub_core::events::{Event, Listener};
+use hub_core::guard::Guard;
 use hub_core::ports::{Admission, Received};
 use hub_core::random;
 use hub_fault::coap::{CoapEffect, CoapEvent};
@@ -36,6 +37,8 @@ pub struct Side {
     pub hub: Arc<dyn Admission>,
     /// How it misbehaves.
     pub faults: Arc<Faults>,
+    /// What one address may cost.
+    pub guard: Arc<Guard>,
 }
 
 /// The hub as one datagram's service sees it.
@@ -136,12 +139,23 @@ impl Wire {
         };
         match received {
             Ok(_) if self.loss.takes(&self.side.faults) => None,
+            Ok((_, peer)) if self.is_too_much(peer) => None,
             Ok((count, peer)) => Some((peer, self.buffer.get(..count).unwrap_or_default().to_vec())),
             Err(_) => {
                 sleep(PAUSE).await;
                 None
             }
         }
+    }
+
+    /// Whether a datagram is one too many of its address, which repeats it later and later.
+    fn is_too_much(&self, peer: SocketAddr) -> bool {
+        let (Side { hub, guard, .. }, now) = (&self.side, Instant::now().into());
+        let refused = guard.ask(peer.ip(), now).err();
+        if let Some((_, why)) = refused.as_ref().filter(|_| guard.tells(peer.ip(), now)) {
+            hub.warn(why);
+        }
+        refused.is_some()
     }
 
     async fn send(&mut self, peer: SocketAddr, datagram: &[u8]) {

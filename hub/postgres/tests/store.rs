@@ -334,6 +334,32 @@ fn a_server_that_is_started_again_loses_nothing_that_was_kept() {
 }
 
 #[test]
+fn whoever_waits_for_a_connection_gets_one_when_the_server_has_gone_and_come() {
+    let server = Server::start();
+    let store = schema(&server, "waited");
+    let ids = import(&store, 3);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Far more than there are connections. One that nobody wakes would give up, and say so.
+        let askers: Vec<_> = (0..64)
+            .map(|_| {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        assert_eq!(store.client_ids().as_ref(), Ok(&ids));
+                    }
+                })
+            })
+            .collect();
+        for how in ["immediate", "fast", "immediate"] {
+            server.restart(how);
+            assert_eq!(store.client_ids().as_ref(), Ok(&ids));
+        }
+        over.store(true, Ordering::Relaxed);
+        askers.into_iter().for_each(|asker| asker.join().expect("an answer each time"));
+    });
+}
+
+#[test]
 fn one_device_of_many_costs_what_one_of_few_does() {
     let server = Server::start();
     let engine = Postgres::open(&server.url("public"), None).expect("a database");

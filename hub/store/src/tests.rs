@@ -10,9 +10,10 @@ use super::engine::{Session, Writer};
 use super::failed::{Failed, Work};
 use super::*;
 use hub_core::devices::{Device, Devices};
-use hub_core::model::{DeviceFilter, Firmware, Page, Problem, ProblemKind, Scope, State, UpgradeFilter};
+use hub_core::model::{AuditEntry, DeviceFilter, Firmware, Page, Problem, ProblemKind, Scope, State, UpgradeFilter};
 use hub_core::ports::conformance;
 use hub_core::ports::store::{Due, Store, Touched};
+use hub_core::ports::users::Users;
 use upgrades::NewUpgrade;
 
 struct Place {
@@ -330,4 +331,17 @@ fn an_earlier_hubs_database_is_brought_up_to_date_while_it_is_in_use() {
     assert_eq!(open(&place.path).client_ids().as_deref(), Ok(&["P1a".to_owned(), "P1b".to_owned()][..]));
     let version: i64 = earlier.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a pragma");
     assert_eq!(version, schema::STEPS.len() as i64);
+}
+
+#[test]
+fn of_the_audit_log_the_newest_entries_stay() {
+    let place = place();
+    let store = open(&place.path);
+    let entry =
+        |at| AuditEntry { id: 0, at, name: "alice".to_owned(), request: String::new(), status: 200, detail: None };
+    for at in 1..=5 {
+        change(&store, |db| users::note(db, &entry(at), 3));
+    }
+    let kept = store.audit(None, None, 9).expect("entries");
+    assert_eq!(kept.iter().map(|entry| entry.at).collect::<Vec<_>>(), [5, 4, 3]);
 }

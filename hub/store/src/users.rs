@@ -1,6 +1,6 @@
 //! Those who use the console, and what they have done.
 
-use super::engine::{Engine, Writer};
+use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
 use super::values::{params, Row};
 use super::Records;
@@ -27,6 +27,15 @@ fn entry_row(row: &mut Row) -> Work<AuditEntry> {
         status: row.take(4)?,
         detail: row.take(5)?,
     })
+}
+
+/// Keeps an entry, and so many in all.
+pub(super) fn note(db: &dyn Session, entry: &AuditEntry, entries: i64) -> Work<()> {
+    let sql = "INSERT INTO audit (at, name, request, status, detail) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id";
+    let AuditEntry { at, name, request, status, detail, .. } = entry;
+    let id = db.insert(sql, params![*at, name, request, *status, detail.as_ref()])?;
+    db.execute("DELETE FROM audit WHERE id <= ?1", params![id - entries])?;
+    Ok(())
 }
 
 impl<E: Engine> Users for Records<E> {
@@ -71,13 +80,7 @@ impl<E: Engine> Users for Records<E> {
     }
 
     fn add_audit(&self, entry: &AuditEntry) -> Outcome<()> {
-        self.engine.write(Writer::Hub, |db| {
-            let sql = "INSERT INTO audit (at, name, request, status, detail) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id";
-            let AuditEntry { at, name, request, status, detail, .. } = entry;
-            let id = db.insert(sql, params![*at, name, request, *status, detail.as_ref()])?;
-            db.execute("DELETE FROM audit WHERE id <= ?1", params![id - ENTRIES])?;
-            Ok(())
-        })
+        self.engine.write(Writer::Hub, |db| note(db, entry, ENTRIES))
     }
 
     fn audit(&self, before: Option<i64>, name: Option<&str>, limit: u32) -> Outcome<Vec<AuditEntry>> {

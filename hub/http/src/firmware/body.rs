@@ -53,7 +53,8 @@ impl Drop for Ticket {
 pub struct Answer {
     source: Source,
     remaining: u64,
-    ticket: Ticket,
+    /// `None`: nobody is told.
+    ticket: Option<Ticket>,
 }
 
 enum Source {
@@ -63,12 +64,17 @@ enum Source {
 }
 
 impl Answer {
+    /// No body, and nobody is told of the request.
+    pub fn untold() -> Self {
+        Answer { source: Source::End, remaining: 0, ticket: None }
+    }
+
     /// A body in memory; empty for a HEAD request.
     pub fn text(text: impl Into<Bytes>, ticket: Ticket) -> Self {
         let text = text.into();
         let remaining = text.len() as u64;
         let source = if text.is_empty() { Source::End } else { Source::Text(text) };
-        Answer { source, remaining, ticket }
+        Answer { source, remaining, ticket: Some(ticket) }
     }
 
     /// `count` bytes of the file from `first` on.
@@ -79,7 +85,7 @@ impl Answer {
             file.seek(SeekFrom::Start(first))?;
             read_chunk(file, count.min(CHUNK))
         });
-        Answer { source: Source::Reading(read), remaining: count, ticket }
+        Answer { source: Source::Reading(read), remaining: count, ticket: Some(ticket) }
     }
 }
 
@@ -129,7 +135,9 @@ impl Body for Answer {
         };
         let count = chunk.len() as u64;
         self.remaining -= count.min(self.remaining);
-        self.ticket.add(count);
+        if let Some(ticket) = &mut self.ticket {
+            ticket.add(count);
+        }
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 

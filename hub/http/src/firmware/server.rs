@@ -2,20 +2,23 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::header::{HeaderName, HeaderValue, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE};
+use hyper::header::{
+    HeaderName, HeaderValue, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE, RETRY_AFTER,
+};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Response, StatusCode, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{timeout, Instant};
 use tokio_rustls::TlsAcceptor;
 
 use super::body::{Answer, Ticket};
@@ -23,6 +26,7 @@ use super::decision::{event, Request};
 use super::faulty;
 use super::posts::{self, Post};
 use crate::ssh::{self, Tunnels};
+use hub_core::guard::Guard;
 use hub_core::hub::Hub;
 use hub_fault::listener::InterruptibleListener;
 use hub_fault::ssh::OnTunnel;
@@ -32,28 +36,62 @@ use hub_fault::Faults;
 /// How long a TLS handshake, and the header of a request once begun, may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// What one gets that has too many connections already.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 /// What each connection needs.
 #[derive(Clone)]
 pub struct Side {
-    /// Answers.
-    pub hub: Arc<Hub>,
-    /// What goes wrong on purpose.
-    pub faults: Arc<Faults>,
-    /// Where devices begin tunnels.
-    pub tunnels: Arc<Tunnels>,
+    hub: Arc<Hub>,
+    faults: Arc<Faults>,
+    tunnels: Arc<Tunnels>,
+    guard: Arc<Guard>,
+}
+
+impl Side {
+    /// `hub` answers, unless `faults` have it go wrong; devices begin `tunnels`; `guard` knows what one address may cost.
+    pub fn new(hub: Arc<Hub>, faults: Arc<Faults>, tunnels: Arc<Tunnels>, guard: Arc<Guard>) -> Self {
+        Side { hub, faults, tunnels, guard }
+    }
+
+    /// Tells a person what an address does too much, now and then.
+    fn tell(&self, address: IpAddr, why: &str) {
+        if self.guard.tells(address, Instant::now()) {
+            self.hub.warn(why);
+        }
+    }
 }
 
 /// Serves for ever.
 pub async fn accept(side: Side, mut listener: InterruptibleListener, tls: Option<TlsAcceptor>) {
     loop {
         let stream = listener.accept().await;
-        tokio::spawn(begin(side.clone(), stream, tls.clone()));
+        let Ok(address) = stream.peer_addr().map(|address| address.ip()) else {
+            continue;
+        };
+        match side.guard.enter(address) {
+            Ok(seat) => {
+                let (side, tls) = (side.clone(), tls.clone());
+                tokio::spawn(async move {
+                    begin(side, stream, address, tls).await;
+                    drop(seat);
+                });
+            }
+            Err(why) => {
+                side.tell(address, &why);
+                if tls.is_none() {
+                    // As much as the socket takes at once: this one may cost nothing.
+                    let _ = stream.try_write(TOO_MANY);
+                }
+            }
+        }
     }
 }
 
-async fn begin(side: Side, stream: TcpStream, tls: Option<TlsAcceptor>) {
+async fn begin(side: Side, stream: TcpStream, address: IpAddr, tls: Option<TlsAcceptor>) {
     let faults = &side.faults;
     let (stream, tls) = match faults.http_connection() {
         None => (stream, tls),
@@ -64,26 +102,30 @@ async fn begin(side: Side, stream: TcpStream, tls: Option<TlsAcceptor>) {
     };
     let handle = Handle::of(&stream);
     match tls {
-        None => serve(&side, stream, handle).await,
+        None => serve(&side, stream, address, handle).await,
         Some(tls) => {
             // Whoever fails here (a port scan, a client that does not trust the CA) knows best why.
             if let Ok(Ok(stream)) = timeout(LIMIT, tls.accept(stream)).await {
-                serve(&side, stream, handle).await;
+                serve(&side, stream, address, handle).await;
             }
         }
     }
 }
 
-async fn serve<S>(side: &Side, stream: S, handle: Handle)
+async fn serve<S>(side: &Side, stream: S, address: IpAddr, handle: Handle)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Side { hub, faults, .. } = side;
+    let Side { hub, faults, guard, .. } = side;
     if faults.touches_answers() {
         return faulty::serve(hub, faults, stream, handle).await;
     }
     let handle = &Arc::new(handle);
     let service = service_fn(|request| async move {
+        if let Err((wait, why)) = guard.ask(address, Instant::now()) {
+            side.tell(address, &why);
+            return Ok(too_often(wait));
+        }
         if ssh::wants(&request) {
             begin_tunnel(side, request, handle)
         } else {
@@ -100,12 +142,21 @@ where
         .await;
 }
 
+/// The answer to one that asks too often.
+fn too_often(wait: Duration) -> Response<Answer> {
+    let mut response = Response::new(Answer::untold());
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
+    response
+}
+
 /// The answer to a device that begins a tunnel.
 ///
 /// # Errors
 /// A fault rule has the connection reset.
 fn begin_tunnel(
-    Side { hub, faults, tunnels }: &Side,
+    Side { hub, faults, tunnels, .. }: &Side,
     request: hyper::Request<Incoming>,
     handle: &Arc<Handle>,
 ) -> io::Result<Response<Answer>> {

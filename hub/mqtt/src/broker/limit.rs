@@ -1,11 +1,11 @@
 //! What one device may cost. What is too much is read later, so that nothing is lost; and who connects too often is turned
 //! away for a while.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use hub_core::rate::{Rate, Rates};
 
 /// Limits of each device; `None`: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,21 +20,6 @@ pub struct Limits {
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// So much in each period. What was not spent is there for one period more.
-#[derive(Clone, Copy)]
-struct Rate {
-    count: u32,
-    period: Duration,
-}
-
-impl Rate {
-    /// Spends so much, and says how long to wait after it. `paid` is when all that was spent is made up for.
-    fn spend(self, paid: &mut Instant, amount: u32, now: Instant) -> Duration {
-        *paid = (*paid).max(now) + self.period * amount / self.count.max(1);
-        paid.duration_since(now).saturating_sub(self.period)
-    }
-}
 
 /// How fast one connection may be read.
 pub(super) struct Pace {
@@ -75,19 +60,14 @@ impl Pace {
 #[derive(Default)]
 pub struct Limiter {
     limits: Limits,
-    connects: Mutex<Connects>,
-}
-
-#[derive(Default)]
-struct Connects {
-    paid: HashMap<String, Instant>,
-    swept: Option<Instant>,
+    connects: Option<(u32, Rates<String>)>,
 }
 
 impl Limiter {
     /// With these limits.
     pub fn new(limits: Limits) -> Self {
-        Limiter { limits, connects: Mutex::default() }
+        let rates = |count| (count, Rates::new(Rate { count, period: MINUTE }));
+        Limiter { limits, connects: limits.connects.map(rates) }
     }
 
     pub(super) fn pace(&self, now: Instant) -> Pace {
@@ -96,21 +76,9 @@ impl Limiter {
 
     /// Whether a device may connect now; else how often it may.
     pub(super) fn connect(&self, client_id: &str, now: Instant) -> Result<(), u32> {
-        let Some(count) = self.limits.connects else {
-            return Ok(());
-        };
-        let mut connects = self.connects.lock().unwrap_or_else(PoisonError::into_inner);
-        if connects.swept.is_none_or(|at| now.saturating_duration_since(at) >= MINUTE) {
-            connects.paid.retain(|_, paid| *paid > now);
-            connects.swept = Some(now);
-        }
-        let before = connects.paid.get(client_id).copied().unwrap_or(now);
-        let mut paid = before;
-        if !(Rate { count, period: MINUTE }.spend(&mut paid, 1, now).is_zero()) {
-            return Err(count);
-        }
-        connects.paid.insert(client_id.to_owned(), paid);
-        Ok(())
+        self.connects
+            .as_ref()
+            .map_or(Ok(()), |(count, rates)| rates.spend(client_id.to_owned(), now).map_err(|_| *count))
     }
 }
 
@@ -144,11 +112,6 @@ mod tests {
         // Being turned away costs nothing.
         assert!((0..9).all(|_| limiter.connect("a", now) == Err(3)));
         assert!(limiter.connect("b", now).is_ok());
-        assert!(limiter.connect("a", now + MINUTE / 3).is_ok());
-        assert!(limiter.connect("a", now + MINUTE / 3).is_err());
-        // Who has been quiet is forgotten.
-        assert!(limiter.connect("b", now + 3 * MINUTE).is_ok());
-        assert_eq!(limiter.connects.lock().expect("connects").paid.len(), 1);
         assert!((0..100).all(|_| Limiter::default().connect("a", now).is_ok()));
     }
 }
