@@ -31,7 +31,7 @@ impl<E: Engine> Store for Records<E> {
                     return Err(Problem::new(ProblemKind::Conflict, text).into());
                 }
             }
-            list.tags().try_for_each(|(client_id, given)| tags::set(db, client_id, given))
+            tags::set_all(db, list.tags())
         })
     }
 

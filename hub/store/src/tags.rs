@@ -1,5 +1,7 @@
 //! The devices' tags, and how many devices have each: to count them would cost all that have them.
 
+use std::collections::BTreeMap;
+
 use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
 use super::reach::{end_of, Reached};
@@ -79,11 +81,27 @@ fn listed<T>(
 /// Gives a device these tags and takes all others from it.
 pub fn set(db: &dyn Session, client_id: &str, tags: &[String]) -> Work<()> {
     devices::find(db, client_id)?.ok_or_else(|| problems::no_device(client_id))?;
+    set_all(db, [(client_id, tags)].into_iter())
+}
+
+/// Gives each of these devices its tags and takes all others from it. Those for which the same is to be done are changed
+/// together: a list may be long.
+pub fn set_all<'a>(db: &dyn Session, given: impl Iterator<Item = (&'a str, &'a [String])>) -> Work<()> {
     let sql = "SELECT tag FROM device_tags WHERE client_id = ?1";
-    let mut others = db.all(sql, params![client_id], |row| row.take::<String>(0))?;
-    others.retain(|tag| !tags.contains(tag));
-    let named = json(&[client_id]);
-    change(db, &Reached::named(db.dialect(), &named), &json(tags), &json(&others)).map(drop)
+    let mut groups = BTreeMap::<(Vec<String>, Vec<String>), Vec<&str>>::new();
+    for (client_id, tags) in given {
+        let there = db.all(sql, params![client_id], |row| row.take::<String>(0))?;
+        let lacking = |of: &[String], others: &[String]| -> Vec<String> {
+            of.iter().filter(|tag| !others.contains(tag)).cloned().collect()
+        };
+        groups.entry((lacking(tags, &there), lacking(&there, tags))).or_default().push(client_id);
+    }
+    for ((add, remove), client_ids) in groups.iter().filter(|((add, remove), _)| !add.is_empty() || !remove.is_empty())
+    {
+        let named = json(client_ids);
+        change(db, &Reached::named(db.dialect(), &named), &json(add), &json(remove))?;
+    }
+    Ok(())
 }
 
 /// `add` and `remove` are JSON arrays that have no tag in common. Returns how many devices are reached.
