@@ -105,8 +105,8 @@ export const pillText = (upgrade) =>
 /// The buttons of an order's page, and why it has stopped. `keep` gets the order as it is then, and a word for the user.
 export function rollOutControls(id, keep) {
     let known;
-    const next = h("button", { type: "button", on: { click: () => busy(next, begin) } }, t("rollOut.next"));
-    const resume = h("button", { type: "button", on: { click: () => busy(resume, goOn) } }, t("rollOut.resume"));
+    const next = h("button", { type: "button", "data-needs": "order", on: { click: () => busy(next, begin) } }, t("rollOut.next"));
+    const resume = h("button", { type: "button", "data-needs": "order", on: { click: () => busy(resume, goOn) } }, t("rollOut.resume"));
     const stopped = h("p", { class: "problem" });
 
     async function ask(what, values, danger) {
