@@ -334,13 +334,13 @@ fn a_server_that_is_started_again_loses_nothing_that_was_kept() {
 }
 
 #[test]
-fn whoever_waits_for_a_connection_gets_one_when_the_server_has_gone_and_come() {
+fn connections_that_broke_with_the_server_make_room_for_others() {
     let server = Server::start();
     let store = schema(&server, "waited");
     let ids = import(&store, 3);
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // Far more than there are connections. One that nobody wakes would give up, and say so.
+        // Far more than there are connections. Those that broke must make room for others, or who waits gives up and says so.
         let askers: Vec<_> = (0..64)
             .map(|_| {
                 scope.spawn(|| {
