@@ -241,7 +241,7 @@ fn check_free(option: &str, folder: &Path) -> Result<()> {
 
 /// A folder beside the one that it is to be.
 fn draft(folder: &Path, mode: u32) -> Result<TempDir> {
-    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent(folder);
     let what = || format!("cannot make a folder in {}", parent.display());
     let draft = tempfile::Builder::new()
         .prefix(DRAFT)
@@ -254,13 +254,20 @@ fn draft(folder: &Path, mode: u32) -> Result<TempDir> {
     Ok(draft)
 }
 
-/// Moves a draft to where it is to be. What is there is an empty folder, or nothing.
+/// Moves a draft to where it is to be, so that it is whole there after a power cut, too. What is there is an empty folder, or
+/// nothing.
 fn place(draft: TempDir, folder: &Path) -> Result<()> {
-    let moved =
-        File::open(draft.path()).and_then(|file| file.sync_all()).and_then(|()| fs::rename(draft.path(), folder));
+    let sync = |folder: &Path| File::open(folder).and_then(|file| file.sync_all());
+    let whole = FOLDERS.iter().try_for_each(|name| sync(&draft.path().join(name))).and_then(|()| sync(draft.path()));
+    let moved = whole.and_then(|()| fs::rename(draft.path(), folder)).and_then(|()| sync(parent(folder)));
     moved.context(|| format!("cannot make {}", folder.display()))?;
     let _ = draft.keep();
     Ok(())
+}
+
+/// The folder that a folder is in.
+fn parent(folder: &Path) -> &Path {
+    folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<(u64, String)> {
