@@ -461,6 +461,8 @@ pub enum ProblemCode {
     /// `id`
     FirmwareUnknown,
     HeaderBad,
+    /// `id`
+    LastStageBegun,
     /// `max`
     LogLevelBad,
     /// `md5` of the file
@@ -479,6 +481,8 @@ pub enum ProblemCode {
     /// `role` that is needed
     RoleLacking,
     /// `id`
+    RollOutMissing,
+    /// `id`
     RrpcUnknown,
     /// `max` bytes, decoded
     SecretBad,
@@ -494,6 +498,12 @@ pub enum ProblemCode {
     TagBad,
     /// `client_id`, and how many it may have at most: `max`
     TagsTooMany,
+    /// `id`
+    UpgradeCancelled,
+    /// `id`
+    UpgradeNotStopped,
+    /// `id`
+    UpgradeStopped,
     /// `id`
     UpgradeUnknown,
     /// `name`

@@ -74,26 +74,30 @@ pub fn no_upgrade(id: i64) -> Problem {
 /// An order without stages.
 pub fn no_roll_out(id: i64) -> Problem {
     Problem::conflict(format!("Upgrade {id} was ordered without a roll-out: it has reached all its devices."))
+        .coded(ProblemCode::RollOutMissing, &[("id", &id)])
 }
 
 /// All stages have begun.
 pub fn no_next_stage(id: i64) -> Problem {
     Problem::conflict(format!("The last stage of upgrade {id} has begun already."))
+        .coded(ProblemCode::LastStageBegun, &[("id", &id)])
 }
 
 /// Nothing goes on before it is resumed.
 pub fn upgrade_stopped(id: i64) -> Problem {
     Problem::conflict(format!("Upgrade {id} has stopped: resume it first, or cancel it."))
+        .coded(ProblemCode::UpgradeStopped, &[("id", &id)])
 }
 
 /// Nothing to resume.
 pub fn upgrade_not_stopped(id: i64) -> Problem {
-    Problem::conflict(format!("Upgrade {id} has not stopped."))
+    Problem::conflict(format!("Upgrade {id} has not stopped.")).coded(ProblemCode::UpgradeNotStopped, &[("id", &id)])
 }
 
 /// Nothing goes on any more.
 pub fn upgrade_cancelled(id: i64) -> Problem {
     Problem::conflict(format!("Upgrade {id} was cancelled: give a new order."))
+        .coded(ProblemCode::UpgradeCancelled, &[("id", &id)])
 }
 
 /// The name is taken.
