@@ -82,7 +82,7 @@ fn a_signature_of_another_ca_of_the_same_name_is_refused_whatever_its_kind() {
 }
 
 /// Says what is no public key instead of the one that it has made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Spoilt {
     group: &'static dyn SupportedKxGroup,
     said: &'static [u8],
@@ -115,7 +115,7 @@ impl ActiveKeyExchange for SpoiltExchange {
 }
 
 /// A tag and two equal coordinates, whatever their length, which are on none of the curves.
-static NOWHERE: [u8; 97] = {
+const NOWHERE: [u8; 97] = {
     let mut point = [1; 97];
     point[0] = 4;
     point
@@ -128,20 +128,19 @@ fn what_is_no_public_key_ends_the_handshake() {
         0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09,
         0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
     ];
-    let table: [(&dyn SupportedKxGroup, &[u8]); 7] = [
-        (X25519, &[0; 32]),
-        (X25519, &OF_ORDER_8),
-        (X25519, &[9; 31]),
-        (SECP256R1, &NOWHERE[..65]),
-        (SECP256R1, &[4; 33]),
-        (SECP256R1, &[0]),
-        (SECP384R1, &NOWHERE),
+    static TABLE: [Spoilt; 7] = [
+        Spoilt { group: X25519, said: &[0; 32] },
+        Spoilt { group: X25519, said: &OF_ORDER_8 },
+        Spoilt { group: X25519, said: &[9; 31] },
+        Spoilt { group: SECP256R1, said: NOWHERE.split_at(65).0 },
+        Spoilt { group: SECP256R1, said: &[4; 33] },
+        Spoilt { group: SECP256R1, said: &[0] },
+        Spoilt { group: SECP384R1, said: &NOWHERE },
     ];
     let ca = Ca::new();
     let identity = ca.issue(&["localhost"], false);
-    for (group, said) in table {
+    for spoilt in &TABLE {
         for &version in VERSIONS {
-            let spoilt: &'static Spoilt = Box::leak(Box::new(Spoilt { group, said }));
             let (port, server) = server_with(&identity, spoilt, version);
             let text = open(&ca.pem(), None, "localhost", port).err().unwrap().text;
             // mbedTLS has no closer word for it in TLS 1.3.
@@ -151,7 +150,7 @@ fn what_is_no_public_key_ends_the_handshake() {
                 }
                 _ => "the server breaks the rules of TLS",
             };
-            assert_eq!(text, format!("TLS handshake with localhost:{port} failed: {expected}"), "{group:?}");
+            assert_eq!(text, format!("TLS handshake with localhost:{port} failed: {expected}"), "{spoilt:?}");
             server.join().unwrap();
         }
     }
