@@ -72,6 +72,7 @@ lint() {
         tools/lint/shell.sh && tools/lint/c_format.sh || return
     cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings || return
     cargo clippy --locked --workspace --all-targets -- -D warnings || return
+    cargo clippy --locked -p hub --features postgres-tests --tests -- -D warnings || return
     local set
     for set in "${FEATURE_SETS[@]:1}"; do
         # shellcheck disable=SC2086

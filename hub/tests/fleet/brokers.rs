@@ -16,7 +16,7 @@ use super::common::Desk;
 
 pub enum Brokers {
     Mosquitto { broker: Mosquitto, ca_file: PathBuf },
-    RabbitMq(RabbitMq),
+    RabbitMq(Box<RabbitMq>),
 }
 
 impl Brokers {
@@ -26,7 +26,7 @@ impl Brokers {
     }
 
     pub fn cluster(desk: &Desk) -> Self {
-        Brokers::RabbitMq(RabbitMq::cluster(desk.folder.path(), Sessions::Single))
+        Brokers::RabbitMq(Box::new(RabbitMq::cluster(desk.folder.path(), Sessions::Single)))
     }
 
     /// Where hubs connect.

@@ -249,15 +249,16 @@ impl Device {
 
     async fn obey(&mut self, again: bool) -> io::Result<()> {
         self.counts().commands.add();
-        match (self.done, self.settled) {
-            (false, _) => {}
-            (true, _) if again => return Ok(self.counts().redelivered.add()),
-            (true, false) => return Ok(self.counts().crossed.add()),
-            (true, true) => {
+        if self.done {
+            if again {
+                self.counts().redelivered.add();
+            } else if self.settled {
                 let mut told = self.counts().told_again.lock().unwrap_or_else(PoisonError::into_inner);
                 *told.entry(self.name.clone()).or_default() += 1;
-                return Ok(());
+            } else {
+                self.counts().crossed.add();
             }
+            return Ok(());
         }
         for state in ["downloading", "burning"] {
             self.report_progress(state);
