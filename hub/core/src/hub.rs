@@ -224,10 +224,7 @@ impl Hub {
         let stored = found.map_err(|problem| problem.detail)?.ok_or_else(|| {
             format!("there is no firmware for product {product_id}: start the hub with --firmware and --version")
         })?;
-        let (firmware_id, from_versions) = (stored.firmware.id, &[]);
-        let scope = Scope::Chosen;
-        let order =
-            NewOrder { firmware_id, scope, from_versions, tag: None, named, whatever_they_run: true, plan: None };
+        let order = NewOrder { named, whatever_they_run: true, ..NewOrder::new(stored.firmware.id, Scope::Chosen) };
         let upgrade = self.place(&stored, &order).map_err(|problem| problem.detail)?;
         if upgrade.counts.waiting > 0 {
             self.note(format!("told when they come, because they are not there: {}", upgrade.counts.waiting));

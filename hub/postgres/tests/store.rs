@@ -46,16 +46,7 @@ fn firmware(store: &dyn Store) -> i64 {
 }
 
 fn order(store: &dyn Store, firmware_id: i64, now: u64) -> i64 {
-    let scope = Scope::Chosen;
-    let order = NewOrder {
-        firmware_id,
-        scope,
-        from_versions: &[],
-        tag: None,
-        named: None,
-        whatever_they_run: true,
-        plan: None,
-    };
+    let order = NewOrder { whatever_they_run: true, ..NewOrder::new(firmware_id, Scope::Chosen) };
     store.add_order(&order, now).expect("an order").0
 }
 
@@ -132,11 +123,8 @@ fn hubs_begin_a_stage_once_and_share_the_turns() {
     let server = Server::start();
     let (one, two) = (schema(&server, "staged"), open(&server.url("staged"), None).expect("a store"));
     import(&one, 40);
-    let (firmware_id, scope) = (firmware(&one), Scope::Chosen);
     let plan = RollOutPlan { stages: vec![50, 60, 100], per_minute: Some(600), ..RollOutPlan::default() };
-    let plan = Some(&plan);
-    let order =
-        NewOrder { firmware_id, scope, from_versions: &[], tag: None, named: None, whatever_they_run: true, plan };
+    let order = NewOrder { whatever_they_run: true, plan: Some(&plan), ..NewOrder::new(firmware(&one), Scope::Chosen) };
     let upgrade = one.add_order(&order, 5).expect("an order").0;
     let both = |work: &(dyn Fn(&Records<Postgres>) -> usize + Sync)| -> usize {
         std::thread::scope(|scope| {

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
-use super::reach::Reached;
+use super::reach::{Lists, Reached};
 use super::roll_outs::{self, Turn};
-use super::values::json;
 use super::{devices, firmware, gateway, shadow, tags, upgrades, Records};
 use hub_core::devices::{self as device_list, Devices};
 use hub_core::firmware::{file_name, Measured};
@@ -212,34 +211,29 @@ impl<E: Engine> Store for Records<E> {
     }
 
     fn add_order(&self, order: &NewOrder<'_>, now: u64) -> Outcome<(i64, Touched)> {
-        let &NewOrder { firmware_id, scope, from_versions, tag, named, whatever_they_run, plan } = order;
-        let named = named.map(json);
-        let from = (!from_versions.is_empty()).then(|| json(from_versions));
+        let &NewOrder { firmware_id, scope, from_versions, tag, plan, .. } = order;
+        let lists = Lists::of(order);
         self.engine.write(Writer::People, |db| {
             // It may have been removed a moment ago.
-            let Firmware { product_id, version, .. } = known_firmware(db, firmware_id)?.firmware;
+            let firmware = known_firmware(db, firmware_id)?.firmware;
             let mut touched = Touched::default();
             let id = upgrades::add(db, &NewUpgrade { firmware_id, scope, from_versions, tag, again: false }, now)?;
             touched.upgrades.insert(id);
             plan.map_or(Ok(()), |plan| roll_outs::add(db, id, plan))?;
-            let but = (!whatever_they_run).then_some(version.as_str());
-            let reached = Reached::by_order(db.dialect(), &product_id, (named.as_ref(), tag), from.as_ref(), but);
+            let reached = Reached::by_order(db.dialect(), &firmware, order, &lists);
             let jobs = upgrades::add_jobs(db, id, &reached, plan, now, &mut touched)?;
             if jobs == 0 && !scope.stands() {
-                return Err(problems::nobody_reached(&version, from_versions).into());
+                return Err(problems::nobody_reached(&firmware.version, from_versions).into());
             }
             Ok((id, touched))
         })
     }
 
     fn reach(&self, order: &NewOrder<'_>, some: u64) -> Outcome<Reachable> {
-        let &NewOrder { firmware_id, from_versions, tag, named, whatever_they_run, .. } = order;
-        let named = named.map(json);
-        let from = (!from_versions.is_empty()).then(|| json(from_versions));
+        let lists = Lists::of(order);
         self.engine.read(|db| {
-            let Firmware { product_id, version, .. } = known_firmware(db, firmware_id)?.firmware;
-            let but = (!whatever_they_run).then_some(version.as_str());
-            let reached = Reached::by_order(db.dialect(), &product_id, (named.as_ref(), tag), from.as_ref(), but);
+            let firmware = known_firmware(db, order.firmware_id)?.firmware;
+            let reached = Reached::by_order(db.dialect(), &firmware, order, &lists);
             let devices = reached.count(db)?;
             Ok(Reachable { devices, replaced: upgrades::count_open(db, &reached)?, some: reached.some(db, some)? })
         })

@@ -1,6 +1,7 @@
 //! What the store says of itself.
 
 use super::engine::Engine;
+use super::reach::OPEN;
 use super::values::{params, Row};
 use super::Records;
 use hub_core::model::State;
@@ -14,10 +15,10 @@ impl<E: Engine> Figures for Records<E> {
 
     fn open_jobs(&self) -> Outcome<Vec<(State, u64)>> {
         // The second half is the condition of an index, which not every engine concludes from the first.
-        let sql = "SELECT count(*) FROM jobs
-                   WHERE state = ?1 AND state IN ('waiting', 'sent', 'downloading', 'burning')";
+        let sql = format!("SELECT count(*) FROM jobs WHERE state = ?1 AND {OPEN}");
         self.engine.read(|db| {
-            let count = |state: State| Ok((state, db.one(sql, params![state], |row| row.take(0))?.unwrap_or_default()));
+            let count =
+                |state: State| Ok((state, db.one(&sql, params![state], |row| row.take(0))?.unwrap_or_default()));
             [State::Waiting, State::Sent, State::Downloading, State::Burning].into_iter().map(count).collect()
         })
     }

@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
-use super::reach::end_of;
+use super::reach::{begins_with, end_of};
 use super::values::{params, Row};
 use super::{devices, Records};
 use hub_core::model::{Gateway, Page, SubDevice};
@@ -20,9 +20,9 @@ impl<E: Engine> Gateways for Records<E> {
             devices::find(db, gateway)?.ok_or_else(|| problems::no_device(gateway))?;
             let sql = format!(
                 "SELECT {BOUND} WHERE b.gateway = ?1 AND b.client_id > ?2
-                 AND (substr(b.client_id, 1, length(CAST(?3 AS TEXT))) = CAST(?3 AS TEXT)
-                     OR substr(d.device_name, 1, length(CAST(?3 AS TEXT))) = CAST(?3 AS TEXT))
-                 ORDER BY b.client_id LIMIT ?4"
+                 AND ({} OR {}) ORDER BY b.client_id LIMIT ?4",
+                begins_with("b.client_id", 3),
+                begins_with("d.device_name", 3)
             );
             let after = page.after.as_deref().unwrap_or_default();
             db.all(&sql, params![gateway, after, &page.search, page.limit], |row| Ok(bound_row(row)?.1))

@@ -168,7 +168,7 @@ fn people(store: &dyn Store) -> Outcome<()> {
         (Scope::Tagged, &versions, Some("most"), None),
         (Scope::Chosen, &versions, None, Some(&named[..2])),
     ] {
-        let order = NewOrder { firmware_id: 2, scope, from_versions, tag, named, whatever_they_run: false, plan: None };
+        let order = NewOrder { from_versions, tag, named, ..NewOrder::new(2, scope) };
         store.reach(&order, 5)?;
         let (id, touched) = store.add_order(&order, NOW)?;
         store.changes(&touched)?;
@@ -218,10 +218,7 @@ fn rolled_out(store: &dyn Store) -> Outcome<()> {
         per_minute: Some(60_000),
         ..RollOutPlan::default()
     };
-    let scope = Scope::All;
-    let (from_versions, plan) = (&[][..], Some(&plan));
-    let order =
-        NewOrder { firmware_id: 2, scope, from_versions, tag: None, named: None, whatever_they_run: false, plan };
+    let order = NewOrder { plan: Some(&plan), ..NewOrder::new(2, Scope::All) };
     let (id, _) = store.add_order(&order, NOW)?;
     store.roll_on(NOW)?;
     store.next_stage(id, NOW)?;
@@ -243,15 +240,7 @@ fn one_device(store: &dyn Store) -> Outcome<()> {
     let (id, other, named) = ("P1d150000", "P1d150001", ["P1d150000".to_owned()]);
     store.find_device(id)?;
     store.device(id)?;
-    let order = NewOrder {
-        firmware_id: 1,
-        scope: Scope::Chosen,
-        from_versions: &[],
-        tag: None,
-        named: Some(&named),
-        whatever_they_run: false,
-        plan: None,
-    };
+    let order = NewOrder { named: Some(&named), ..NewOrder::new(1, Scope::Chosen) };
     let (upgrade, touched) = store.add_order(&order, NOW)?;
     store.changes(&touched)?;
     let jobs = store.claim(&DUE, NOW, 5)?;

@@ -2,8 +2,12 @@
 
 use super::engine::{Dialect, Session};
 use super::failed::Work;
-use super::values::Param;
-use hub_core::model::DeviceFilter;
+use super::values::{json, Param};
+use hub_core::model::{DeviceFilter, Firmware};
+use hub_core::ports::store::NewOrder;
+
+/// Unfinished jobs: the condition of two indices.
+pub const OPEN: &str = "state IN ('waiting', 'sent', 'downloading', 'burning')";
 
 /// What all texts that begin so come before: none has this character.
 pub fn end_of(begin: &str) -> String {
@@ -21,6 +25,24 @@ pub fn begins(product_id: &str, search: &str) -> Vec<String> {
         begins.push(search.to_owned());
     }
     begins
+}
+
+/// Whether a text begins as parameter `at` says, as a condition.
+pub fn begins_with(column: &str, at: usize) -> String {
+    format!("substr({column}, 1, length(CAST(?{at} AS TEXT))) = CAST(?{at} AS TEXT)")
+}
+
+/// The lists of an order, as JSON: client ids, and versions.
+pub struct Lists {
+    named: Option<String>,
+    from: Option<String>,
+}
+
+impl Lists {
+    pub fn of(order: &NewOrder<'_>) -> Self {
+        let from = order.from_versions;
+        Lists { named: order.named.map(json), from: (!from.is_empty()).then(|| json(from)) }
+    }
 }
 
 /// The devices that something is for, as a condition on `devices d`, and its parameters.
@@ -47,8 +69,8 @@ impl<'a> Reached<'a> {
         let mut reached = Reached::of_product(product_id);
         if !product_id.starts_with(search) {
             let at = reached.also(search);
-            let begin = |text: &str| format!("substr({text}, 1, length(CAST(?{at} AS TEXT))) = CAST(?{at} AS TEXT)");
-            reached.condition += &format!(" AND ({} OR {})", begin("d.client_id"), begin("d.device_name"));
+            let (id, name) = (begins_with("d.client_id", at), begins_with("d.device_name", at));
+            reached.condition += &format!(" AND ({id} OR {name})");
         }
         match filter.version.as_deref() {
             Some("") => reached.condition += " AND d.version IS NULL",
@@ -62,30 +84,20 @@ impl<'a> Reached<'a> {
         reached
     }
 
-    /// Those of a product that an order reaches. `named` and `from` are JSON arrays; `but` is a version that is not reached.
-    pub fn by_order(
-        dialect: &Dialect,
-        product_id: &'a str,
-        (named, tag): (Option<&'a String>, Option<&'a str>),
-        from: Option<&'a String>,
-        but: Option<&'a str>,
-    ) -> Self {
-        let mut reached = Reached::of_product(product_id);
-        if let Some(named) = named {
+    /// Those that an order for this firmware reaches, which has these `lists`.
+    pub fn by_order(dialect: &Dialect, firmware: &'a Firmware, order: &NewOrder<'a>, lists: &'a Lists) -> Self {
+        let mut reached = Reached::of_product(&firmware.product_id);
+        if let Some(named) = &lists.named {
             let texts = dialect.texts_at(reached.also(named));
             reached.condition += &format!(" AND d.client_id IN {texts}");
         }
-        reached.with_tag(tag);
-        match (from, but) {
-            (Some(from), _) => {
-                let texts = dialect.texts_at(reached.also(from));
-                reached.condition += &format!(" AND d.version IN {texts}");
-            }
-            (None, Some(but)) => {
-                let at = reached.also(but);
-                reached.condition += &format!(" AND (d.version IS NULL OR d.version <> ?{at})");
-            }
-            (None, None) => {}
+        reached.with_tag(order.tag);
+        if let Some(from) = &lists.from {
+            let texts = dialect.texts_at(reached.also(from));
+            reached.condition += &format!(" AND d.version IN {texts}");
+        } else if !order.whatever_they_run {
+            let at = reached.also(&firmware.version);
+            reached.condition += &format!(" AND (d.version IS NULL OR d.version <> ?{at})");
         }
         reached
     }

@@ -2,6 +2,7 @@
 
 use super::engine::Session;
 use super::failed::Work;
+use super::reach::OPEN;
 use super::values::{nonsense, params, Param, Row};
 use hub_core::model::{RollOut, RollOutPlan, Scope, Stopped};
 use hub_core::ota::roll_out::{is_due, step, Step, Tally, Turns};
@@ -90,17 +91,17 @@ pub fn rolling(db: &dyn Session, condition: &str, params: &[Param<'_>]) -> Work<
 /// How far an order is whose first stages have begun, so many.
 pub fn tally(db: &dyn Session, upgrade_id: i64, begun: u32) -> Work<Tally> {
     // Each is looked up by itself: all in one would be counted by reading the whole table.
-    let count = |states: &str| -> Work<(u64, u64)> {
+    let count = |condition: &str| -> Work<(u64, u64)> {
         let sql = format!(
             "SELECT count(*), count(CASE WHEN j.stage < CAST(?2 AS BIGINT) THEN 1 END) FROM jobs j
-             WHERE j.upgrade_id = ?1 AND j.state IN ({states})"
+             WHERE j.upgrade_id = ?1 AND j.{condition}"
         );
         let counts = db.one(&sql, params![upgrade_id, begun], |row| Ok((row.take(0)?, row.take(1)?)))?;
         Ok(counts.unwrap_or_default())
     };
-    let (done, begun_done) = count("'done'")?;
-    let (failed, begun_failed) = count("'failed'")?;
-    let (open, begun_open) = count("'waiting', 'sent', 'downloading', 'burning'")?;
+    let (done, begun_done) = count("state = 'done'")?;
+    let (failed, begun_failed) = count("state = 'failed'")?;
+    let (open, begun_open) = count(OPEN)?;
     let begun_ended = begun_done + begun_failed;
     Ok(Tally { begun: begun_open + begun_ended, begun_ended, open, ended: done + failed, failed })
 }

@@ -3,7 +3,7 @@
 use super::engine::Session;
 use super::failed::Work;
 use super::firmware::{firmware_row, FIRMWARE};
-use super::reach::{end_of, Reached};
+use super::reach::{begins, begins_with, end_of, Reached, OPEN};
 use super::roll_outs::{plan, retire, roll_out_row, ROLL_OUT};
 use super::values::{json, nonsense, params, Param, Row};
 use hub_core::model::{Counts, Job, Page, RollOutPlan, Scope, State, Upgrade, UpgradeFilter};
@@ -51,14 +51,10 @@ pub fn latest_job(db: &dyn Session, client_id: &str) -> Work<Option<Job>> {
 
 /// The jobs a device had, newest first.
 pub fn device_jobs(db: &dyn Session, client_id: &str, page: &Page) -> Work<Vec<Job>> {
-    let rest = format!("WHERE j.client_id = ?1 AND j.id < ?2 AND {} ORDER BY j.id DESC LIMIT ?4", begins("f.version"));
+    let begins = begins_with("f.version", 3);
+    let rest = format!("WHERE j.client_id = ?1 AND j.id < ?2 AND {begins} ORDER BY j.id DESC LIMIT ?4");
     let before = page.after_id()?.unwrap_or(i64::MAX);
     jobs(db, &rest, params![client_id, before, &page.search, page.limit])
-}
-
-/// Whether a text begins with parameter 3.
-fn begins(column: &str) -> String {
-    format!("substr({column}, 1, length(CAST(?3 AS TEXT))) = CAST(?3 AS TEXT)")
 }
 
 /// Jobs of an order that are in one of these states, by client id; no states: in any.
@@ -73,13 +69,8 @@ pub fn upgrade_jobs(db: &dyn Session, upgrade: &Upgrade, states: &[State], page:
     let rest = "WHERE j.upgrade_id = ?1 AND j.client_id >= ?2 AND (j.client_id > ?2 OR j.id > ?3)
                 AND j.client_id < ?4";
     let states = if states.is_empty() { vec![None] } else { states.iter().copied().map(Some).collect() };
-    // A client id is the product's id and the name.
-    let mut begins = vec![format!("{}{}", upgrade.firmware.product_id, page.search)];
-    if !page.search.is_empty() {
-        begins.push(page.search.clone());
-    }
     let mut found = Vec::new();
-    for begin in &begins {
+    for begin in &begins(&upgrade.firmware.product_id, &page.search) {
         let end = end_of(begin);
         // Every job has an id above 0.
         let (from, id) = if *begin > after.0 { (begin, 0) } else { (&after.0, after.1) };
@@ -111,7 +102,6 @@ pub fn waiting(db: &dyn Session, before: u64, after: (u64, i64), limit: u64) -> 
 /// The second half is the condition of an index, which not every engine concludes from the first. With an order by id alone
 /// SQLite would read the whole table.
 const WAITING: &str = "j.state = 'waiting' AND j.state IN ('waiting', 'sent') AND j.held = 0";
-const OPEN: &str = "state IN ('waiting', 'sent', 'downloading', 'burning')";
 const SENT: &str = "j.state = 'sent' AND j.state IN ('waiting', 'sent') AND j.held = 0";
 
 /// Takes so many jobs that wait, and so many that were told.
@@ -367,26 +357,27 @@ pub fn known(db: &dyn Session, id: i64) -> Work<Upgrade> {
 /// Orders, newest first.
 pub fn list(db: &dyn Session, filter: &UpgradeFilter, page: &Page) -> Work<Vec<Upgrade>> {
     let active = match filter.active {
-        Some(true) => format!(" AND ({ACTIVE})"),
-        Some(false) => format!(" AND NOT ({ACTIVE})"),
+        Some(true) => format!(" AND {}", active()),
+        Some(false) => format!(" AND NOT {}", active()),
         None => String::new(),
     };
     let sql = format!(
         "{} WHERE u.id < ?1 AND ({} OR {}){active} ORDER BY u.id DESC LIMIT ?2",
         upgrade_columns(),
-        begins("f.product_id"),
-        begins("f.version")
+        begins_with("f.product_id", 3),
+        begins_with("f.version", 3)
     );
     let before = page.after_id()?.unwrap_or(i64::MAX);
     db.all(&sql, params![before, page.limit, &page.search], upgrade_row)
 }
 
-/// Orders `u` that may still do something.
-const ACTIVE: &str = "u.scope IN ('all', 'tagged') AND u.cancelled_at IS NULL OR EXISTS (SELECT 1 FROM jobs j
-    WHERE j.upgrade_id = u.id AND j.state IN ('waiting', 'sent', 'downloading', 'burning'))";
-
 /// Orders `u` that stand: the condition of an index.
 const STANDING: &str = "u.scope IN ('all', 'tagged') AND u.cancelled_at IS NULL";
+
+/// Orders `u` that may still do something.
+fn active() -> String {
+    format!("({STANDING} OR EXISTS (SELECT 1 FROM jobs j WHERE j.upgrade_id = u.id AND j.{OPEN}))")
+}
 
 /// The orders that stand for a product, newest first, as they concern one of its devices.
 pub fn standing(db: &dyn Session, product_id: &str, client_id: &str) -> Work<Vec<Standing>> {
@@ -421,10 +412,6 @@ pub fn on_report(db: &dyn Session, product_id: &str) -> Work<Vec<(i64, i64)>> {
 
 /// An order that still needs a firmware: one that stands, or one with an unfinished job.
 pub fn needing(db: &dyn Session, firmware_id: i64) -> Work<Option<i64>> {
-    let sql = format!(
-        "SELECT u.id FROM upgrades u WHERE u.firmware_id = ?1 AND (({STANDING}) OR EXISTS (
-             SELECT 1 FROM jobs j WHERE j.upgrade_id = u.id AND j.state IN ('waiting', 'sent', 'downloading', 'burning')))
-         ORDER BY u.id LIMIT 1"
-    );
+    let sql = format!("SELECT u.id FROM upgrades u WHERE u.firmware_id = ?1 AND {} ORDER BY u.id LIMIT 1", active());
     db.one(&sql, params![firmware_id], |row| row.take(0))
 }

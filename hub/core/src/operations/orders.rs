@@ -23,34 +23,17 @@ impl Hub {
         if stored.path.is_none() {
             self.site.home(&stored.file_name)?.check(&stored.file_name, stored.firmware.size)?;
         }
-        let order = NewOrder {
-            firmware_id: stored.firmware.id,
-            scope: what.scope,
-            from_versions: &what.from_versions,
-            tag: what.tag.as_deref(),
-            named: named.as_deref(),
-            whatever_they_run: false,
-            plan: what.roll_out.as_ref(),
-        };
-        self.place(&stored, &order)
+        self.place(&stored, &new_order(&what, named.as_deref()))
     }
 
     /// Whom an order would reach, if it were given now.
     pub fn reach(&self, what: &OrderUpgrade) -> Outcome<Reach> {
         check(what)?;
-        let Firmware { id: firmware_id, product_id, .. } = self.store.firmware(what.firmware_id)?.firmware;
+        let Firmware { product_id, .. } = self.store.firmware(what.firmware_id)?.firmware;
         let named = client_ids(what, &product_id)?;
         let unknown = named.as_deref().map(|named| self.store.unknown_devices(&product_id, named)).transpose()?;
         let unknown = unknown.unwrap_or_default();
-        let order = NewOrder {
-            firmware_id,
-            scope: what.scope,
-            from_versions: &what.from_versions,
-            tag: what.tag.as_deref(),
-            named: named.as_deref(),
-            whatever_they_run: false,
-            plan: None,
-        };
+        let order = new_order(what, named.as_deref());
         let Reachable { devices, replaced, some } = self.store.reach(&order, TOLD_AT_ONCE)?;
         let there = |online: u64, id: &String| Some(online + u64::from(self.is_online(id)?));
         let is_all = devices == some.len() as u64;
@@ -124,6 +107,17 @@ impl Hub {
         let (upgrade, touched) = self.store.resume_upgrade(id)?;
         self.notify(&touched);
         Ok(upgrade)
+    }
+}
+
+/// What is asked for, as the store keeps it.
+fn new_order<'a>(what: &'a OrderUpgrade, named: Option<&'a [String]>) -> NewOrder<'a> {
+    NewOrder {
+        from_versions: &what.from_versions,
+        tag: what.tag.as_deref(),
+        named,
+        plan: what.roll_out.as_ref(),
+        ..NewOrder::new(what.firmware_id, what.scope)
     }
 }
 

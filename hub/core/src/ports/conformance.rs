@@ -87,15 +87,7 @@ fn a_firmware(version: &str) -> Firmware {
 }
 
 fn order(store: &dyn Store, firmware_id: i64, scope: Scope, now: u64) -> i64 {
-    let order = NewOrder {
-        firmware_id,
-        scope,
-        from_versions: &[],
-        tag: None,
-        named: None,
-        whatever_they_run: true,
-        plan: None,
-    };
+    let order = NewOrder { whatever_they_run: true, ..NewOrder::new(firmware_id, scope) };
     store.add_order(&order, now).expect("ordered").0
 }
 
@@ -170,16 +162,7 @@ fn orders(store: &dyn Store) {
     let second = order(store, firmware, Scope::Chosen, 6);
     assert_eq!(states(store, first), [State::Cancelled; 2]);
     assert_eq!(states(store, second), [State::Waiting; 2]);
-    let (firmware_id, scope) = (firmware + 1, Scope::All);
-    let gone = NewOrder {
-        firmware_id,
-        scope,
-        from_versions: &[],
-        tag: None,
-        named: None,
-        whatever_they_run: false,
-        plan: None,
-    };
+    let gone = NewOrder::new(firmware + 1, Scope::All);
     assert_eq!(code(store.add_order(&gone, 7)), Some(ProblemCode::FirmwareUnknown));
     assert_eq!(store.upgrades(&UpgradeFilter::default(), &Page::first()).map(|upgrades| upgrades.len()), Ok(2));
     let in_state = |states: &[State], page: &Page| {
@@ -278,8 +261,7 @@ fn reach(store: &dyn Store) {
         (Scope::Chosen, &versions, Some(&named)),
         (Scope::Listed, &[], Some(&named)),
     ] {
-        let order =
-            NewOrder { firmware_id, scope, from_versions, tag: None, named, whatever_they_run: false, plan: None };
+        let order = NewOrder { from_versions, named, ..NewOrder::new(firmware_id, scope) };
         let (upgrade, _) = store.add_order(&order, 5).expect("ordered");
         let (_, jobs) = store.upgrade_jobs(upgrade, &[], &Page::first()).expect("jobs");
         let reached: Vec<(&str, Option<&str>)> =
@@ -293,15 +275,7 @@ fn reach(store: &dyn Store) {
     }
     let before = store.upgrades(&UpgradeFilter::default(), &Page::first()).expect("orders");
     let there = ["P1d".to_owned()];
-    let order = NewOrder {
-        firmware_id,
-        scope: Scope::Chosen,
-        from_versions: &[],
-        tag: None,
-        named: Some(&there),
-        whatever_they_run: false,
-        plan: None,
-    };
+    let order = NewOrder { named: Some(&there), ..NewOrder::new(firmware_id, Scope::Chosen) };
     assert!(store.add_order(&order, 6).is_err_and(|problem| problem.kind == ProblemKind::Conflict));
     assert_eq!(store.upgrades(&UpgradeFilter::default(), &Page::first()), Ok(before));
     assert_eq!(store.unknown_devices("P1", &named), Ok(vec!["P1none".to_owned(), "P2a".to_owned()]));

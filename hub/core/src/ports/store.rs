@@ -69,6 +69,21 @@ pub struct NewOrder<'a> {
     pub plan: Option<&'a RollOutPlan>,
 }
 
+impl NewOrder<'_> {
+    /// For all devices of the product that do not run the version, at once.
+    pub fn new(firmware_id: i64, scope: Scope) -> Self {
+        NewOrder {
+            firmware_id,
+            scope,
+            from_versions: &[],
+            tag: None,
+            named: None,
+            whatever_they_run: false,
+            plan: None,
+        }
+    }
+}
+
 /// Whom an order would reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reachable {

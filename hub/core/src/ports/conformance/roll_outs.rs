@@ -27,8 +27,7 @@ fn order(store: &dyn Store, scope: Scope, named: Option<&[String]>, plan: &RollO
     let firmware_id = store.firmware_of_version("P1", "2.0").expect("answer").map(|stored| stored.firmware.id);
     let firmware_id = firmware_id.unwrap_or_else(|| add_firmware(store, "2.0"));
     let from_versions = &["1.0".to_owned()];
-    let order =
-        NewOrder { firmware_id, scope, from_versions, tag: None, named, whatever_they_run: false, plan: Some(plan) };
+    let order = NewOrder { from_versions, named, plan: Some(plan), ..NewOrder::new(firmware_id, scope) };
     store.add_order(&order, 5).expect("ordered").0
 }
 

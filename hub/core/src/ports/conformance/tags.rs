@@ -82,15 +82,7 @@ pub fn tags(store: &dyn Store) {
 /// An order for a tag is for the devices that have it, also for those that get it later.
 pub fn tag_orders(store: &dyn Store) {
     let firmware_id = add_firmware(store, "2.0");
-    let order = |tag| NewOrder {
-        firmware_id,
-        scope: Scope::Tagged,
-        from_versions: &[],
-        tag: Some(tag),
-        named: None,
-        whatever_they_run: false,
-        plan: None,
-    };
+    let order = |tag| NewOrder { tag: Some(tag), ..NewOrder::new(firmware_id, Scope::Tagged) };
     store.set_tags("P1a", &texts(&["x"])).expect("kept");
     let reachable = store.reach(&order("x"), 9).expect("worked out");
     assert_eq!(reachable, Reachable { devices: 1, replaced: 0, some: texts(&["P1a"]) });
