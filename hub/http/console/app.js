@@ -2,7 +2,7 @@
 
 import { auditView } from "./audit.js";
 import { call, whenUnauthorized } from "./hub.js";
-import { busy, field, h, problemBox, setText } from "./dom.js";
+import { busy, field, formFor, h, problemBox, setText } from "./dom.js";
 import { deviceView, devicesView } from "./devices.js";
 import { firmwareView } from "./firmware.js";
 import { healthView } from "./health.js";
@@ -311,18 +311,10 @@ function askToken() {
         mount({});
         listen();
     };
-    const form = h(
-        "form",
-        {
-            class: "login panel",
-            novalidate: true,
-            on: {
-                submit: (event) => {
-                    event.preventDefault();
-                    busy(submit, send);
-                },
-            },
-        },
+    const form = formFor(
+        submit,
+        send,
+        { class: "login panel" },
         h("h1", {}, t("login.title")),
         h("p", { class: "quiet" }, t("login.text")),
         token.node,

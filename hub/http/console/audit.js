@@ -1,7 +1,7 @@
 // The audit log: what was changed, by whom, and what came of it.
 
 import { call, path } from "./hub.js";
-import { attempt, busy, h, problemBox } from "./dom.js";
+import { attempt, h, onPress, problemBox } from "./dom.js";
 import { t } from "./i18n.js";
 import { cell, headCell, row, table, timeCell } from "./parts.js";
 import { may } from "./roles.js";
@@ -64,7 +64,7 @@ export function auditView() {
     });
     // What clears the field shows all again.
     search.addEventListener("search", begin);
-    more.addEventListener("click", () => busy(more, () => attempt(load, problem.show)));
+    onPress(more, load, problem.show);
     let asked = false;
     return {
         title: t("audit.title"),

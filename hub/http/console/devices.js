@@ -1,7 +1,7 @@
 // The devices, one device, and what is told of a device only once.
 
 import { call, path, plain } from "./hub.js";
-import { busy, dialog, download, field, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
+import { dialog, download, field, formFor, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
 import { figuresOf } from "./health.js";
 import { t } from "./i18n.js";
 import { addresses, bar, cell, copyable, headCell, jobRow, jobTable, later, moreButton, NAME, onlineMark, row, stateTag, table, tagList, timeCell } from "./parts.js";
@@ -289,17 +289,10 @@ async function addDevice(memory) {
                 problem.show(error.message);
             }
         };
-        return h(
-            "form",
-            {
-                novalidate: true,
-                on: {
-                    submit: (event) => {
-                        event.preventDefault();
-                        busy(submit, send);
-                    },
-                },
-            },
+        return formFor(
+            submit,
+            send,
+            {},
             product.node,
             name.node,
             h("fieldset", { class: "choices" }, h("legend", {}, t("add.proof")), bySecret.node, byCertificate.node),

@@ -135,6 +135,15 @@ export function onPress(button, work, tell) {
     button.addEventListener("click", () => busy(button, () => attempt(work, tell)));
 }
 
+/// A form whose `button` does `work`, once at a time.
+export function formFor(button, work, props, ...content) {
+    const submit = (event) => {
+        event.preventDefault();
+        busy(button, work);
+    };
+    return h("form", { novalidate: true, ...props, on: { submit } }, content);
+}
+
 /// A modal dialog. `build(close)` returns its content; the promise gets what `close` was called with.
 export function dialog(title, build, { steady } = {}) {
     return new Promise((resolve) => {

@@ -1,7 +1,7 @@
 // The firmware on offer, and how one gets there.
 
 import { call, path, upload } from "./hub.js";
-import { busy, copy, field, freshId, h, problemBox, question, Rows, setText } from "./dom.js";
+import { copy, field, formFor, freshId, h, problemBox, question, Rows, setText } from "./dom.js";
 import { exactSize, fullTime, size, t } from "./i18n.js";
 import { cell, headCell, row, table, timeCell } from "./parts.js";
 import { productField } from "./devices.js";
@@ -188,19 +188,10 @@ export function firmwareView(memory) {
             }
         };
         form.replaceChildren(
-            h(
-                "form",
-                {
-                    class: "panel upload-form",
-                    novalidate: true,
-                    "aria-label": t("firmware.upload"),
-                    on: {
-                        submit: (event) => {
-                            event.preventDefault();
-                            busy(submit, send);
-                        },
-                    },
-                },
+            formFor(
+                submit,
+                send,
+                { class: "panel upload-form", "aria-label": t("firmware.upload") },
                 h("p", { class: "file" }, h("strong", {}, file.name), h("span", { class: "quiet" }, size(file.size))),
                 h("div", { class: "fields" }, product.node, version.node, name.node),
                 bar,

@@ -2,7 +2,7 @@
 
 import { call, callAll, path, withQuery } from "./hub.js";
 import { radio } from "./devices.js";
-import { busy, field, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
+import { field, formFor, freshId, h, problemBox, question, Rows, setClass, setText } from "./dom.js";
 import { list as listed, number, size, t } from "./i18n.js";
 import { later, moreButton } from "./parts.js";
 import { initialRollOut, planLines, rollOutForm } from "./roll_out.js";
@@ -224,18 +224,10 @@ export function orderView(memory, query) {
     const reachMore = h("span", { class: "quiet" });
     const problem = problemBox();
     const next = h("button", { type: "submit", class: "primary" }, t("order.next"));
-    const form = h(
-        "form",
-        {
-            class: "order",
-            novalidate: true,
-            on: {
-                submit: (event) => {
-                    event.preventDefault();
-                    busy(next, confirm);
-                },
-            },
-        },
+    const form = formFor(
+        next,
+        confirm,
+        { class: "order" },
         h("div", { class: "field" }, h("label", { for: firmware.id }, t("order.firmware")), firmware),
         h("fieldset", { class: "choices scopes" }, h("legend", {}, t("order.who")), scopes.map(({ node }) => node)),
         tagged,

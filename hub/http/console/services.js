@@ -2,7 +2,7 @@
 // when it is opened, and again when somebody wants to know how it is now.
 
 import { call, path, post, withQuery } from "./hub.js";
-import { attempt, busy, field, h, onPress, problemBox, setText } from "./dom.js";
+import { attempt, busy, field, formFor, h, onPress, problemBox, setText } from "./dom.js";
 import { exactSize, has, size, t } from "./i18n.js";
 import { cell, headCell, moreButton, onlineMark, row, table, timeCell } from "./parts.js";
 import { may } from "./roles.js";
@@ -39,18 +39,10 @@ export function textForm(label, hint, action, send, { start = "", rows = 4, need
             text.input.focus();
         }
     };
-    const node = h(
-        "form",
-        {
-            novalidate: true,
-            "data-needs": !shows && needs,
-            on: {
-                submit: (event) => {
-                    event.preventDefault();
-                    busy(submit, work);
-                },
-            },
-        },
+    const node = formFor(
+        submit,
+        work,
+        { "data-needs": !shows && needs },
         text.node,
         h("div", { class: "form-foot", "data-needs": needs }, submit),
     );

@@ -1,7 +1,7 @@
 // Changing tags: of one device, and of those that were selected.
 
 import { call, path } from "./hub.js";
-import { busy, dialog, field, h, problemBox } from "./dom.js";
+import { attempt, dialog, field, formFor, h, problemBox } from "./dom.js";
 import { t } from "./i18n.js";
 
 /// Tags as somebody typed them.
@@ -18,22 +18,12 @@ function tagDialog(title, fields, send) {
     return dialog(title, (close) => {
         const problem = problemBox();
         const submit = h("button", { type: "submit", class: "primary" }, t("tags.submit"));
-        const work = async () => {
-            problem.show(null);
-            try {
-                close(await send());
-            } catch (error) {
-                problem.show(error.message);
-            }
-        };
-        const onSubmit = (event) => {
-            event.preventDefault();
-            busy(submit, work);
-        };
+        const work = () => attempt(async () => close(await send()), problem.show);
         fields[0].input.setAttribute("autofocus", "");
-        return h(
-            "form",
-            { novalidate: true, on: { submit: onSubmit } },
+        return formFor(
+            submit,
+            work,
+            {},
             fields.map(({ node }) => node),
             problem.node,
             h("div", { class: "dialog-foot" }, h("button", { type: "button", on: { click: () => close() } }, t("action.cancel")), submit),

@@ -1,7 +1,7 @@
 // Who may use the console, for those who look after it.
 
 import { call, path } from "./hub.js";
-import { attempt, busy, dialog, field, h, problemBox, question } from "./dom.js";
+import { attempt, dialog, field, formFor, h, problemBox, question } from "./dom.js";
 import { radio } from "./devices.js";
 import { t } from "./i18n.js";
 import { cell, copyable, headCell, row, table, timeCell } from "./parts.js";
@@ -124,17 +124,10 @@ function addForm(close) {
         const { input } = roles.find((one) => one.input.checked);
         await attempt(async () => close(await call("POST", path("users"), { name: wanted, role: input.value, token: byToken.input.checked })), problem.show);
     };
-    return h(
-        "form",
-        {
-            novalidate: true,
-            on: {
-                submit: (event) => {
-                    event.preventDefault();
-                    busy(submit, send);
-                },
-            },
-        },
+    return formFor(
+        submit,
+        send,
+        {},
         name.node,
         h("fieldset", { class: "choices" }, h("legend", {}, t("users.role")), roles.map((one) => one.node)),
         h("fieldset", { class: "choices" }, h("legend", {}, t("users.proof")), byToken.node, byProxy.node),
