@@ -10,6 +10,7 @@ mod server;
 
 mod brokers;
 mod device;
+mod roll_out;
 
 use std::collections::BTreeMap;
 use std::fs;
