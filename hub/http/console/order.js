@@ -340,6 +340,8 @@ export function orderView(memory, query) {
         problem.show(null);
         let wrong = missing();
         if (!wrong) {
+            // Another question on its way would make this one's answer stale.
+            workLater.cancel();
             await work();
             // What the hub has refused stands there.
             if (!reached) return;

@@ -164,13 +164,15 @@ export function moreButton(pages, tell) {
     };
 }
 
-/// Does something when somebody has stopped typing for a moment.
+/// Does something when somebody has stopped typing for a moment, unless `cancel` is called before.
 export function later(work, ms = 250) {
     let timer;
-    return () => {
-        clearTimeout(timer);
+    const begin = () => {
+        begin.cancel();
         timer = setTimeout(work, ms);
     };
+    begin.cancel = () => clearTimeout(timer);
+    return begin;
 }
 
 /// The tags of a device, each as a mark of its own.
