@@ -289,10 +289,21 @@ fn a_roll_out_stops_is_resumed_and_begins_at_its_time() {
     let roll_out = &good_json(&desk, &["upgrade", "show", "2"])["upgrade"]["roll_out"];
     assert_eq!((&roll_out["stage"], &roll_out["plan"]["not_before"]), (&json!(0), &json!(4_102_444_800_000_u64)));
     assert_eq!((&roll_out["plan"]["per_minute"], &roll_out["plan"]["by_hand"]), (&json!(60), &json!(true)));
+    assert!(good(&desk, &["upgrade", "stop", "2"]).contains(" by local: 1 waiting"));
+    assert!(bad(&desk, 1, &["upgrade", "stop", "2"]).contains("has stopped"));
+    assert!(bad(&desk, 1, &["upgrade", "next", "2"]).contains("has stopped"));
+    assert!(!good(&desk, &["upgrade", "resume", "2"]).contains("stopped"));
     assert!(good(&desk, &["upgrade", "next", "2"]).contains("stage 1 of 1 (100 %)"));
     upgrade(&mut one, "done", 0);
     assert_eq!(run(&desk, &["watch", "2"]).0, 0);
     assert!(bad(&desk, 1, &["upgrade", "next", "2"]).contains("last stage"));
+    assert!(bad(&desk, 1, &["upgrade", "stop", "2"]).contains("has ended"));
+
+    let nightly = ["--hours", "22:00-04:30", "--not-before", "2100-01-01T00:00:00Z"];
+    let order = good(&desk, &[&["upgrade", "--firmware", "1", "--all"][..], &nightly].concat());
+    assert!(order.contains(", 22:00-04:30 UTC only"), "{order}");
+    let plan = &good_json(&desk, &["upgrade", "show", "3"])["upgrade"]["roll_out"]["plan"];
+    assert_eq!(plan["hours"], json!({ "from": "22:00", "to": "04:30" }));
 }
 
 #[test]
@@ -314,6 +325,9 @@ fn bad_orders_are_named() {
     assert!(order(1, &["--all", "--stages", "10,5,100"]).contains("`stages`"));
     assert!(order(2, &["--all", "--stages", "ten"]).contains("--stages"));
     assert!(order(2, &["--all", "--not-before", "tomorrow"]).contains("this is no time"));
+    assert!(order(2, &["--all", "--hours", "2-5"]).contains("\"2\" is no time of the day"));
+    assert!(order(2, &["--all", "--hours", "02:00"]).contains("these are no hours"));
+    assert!(order(1, &["--all", "--hours", "02:00-02:00"]).contains("`hours`"));
     assert!(order(2, &["--all", "--by-hand", "--advance-at", "50"]).contains("--by-hand"));
 }
 

@@ -157,6 +157,24 @@ fn what_is_changed_is_noted_and_what_is_refused_by_role() {
 }
 
 #[test]
+fn who_stops_an_order_is_named() {
+    let (_desk, hub) = start(&[]);
+    let (root, alice, bob) = (with_token(&hub, TOKEN), add(&hub, "alice", "order"), add(&hub, "bob", "view"));
+    let device = json!({ "product_id": PRODUCT, "device_name": "new", "proof": "secret", "secret": common::SECRET });
+    root.post("/api/devices", &device).good(201);
+    let firmware = root.upload(&format!("product_id={PRODUCT}&version=2.0"), &common::firmware()).good(201);
+    let order = alice.post("/api/upgrades", &json!({ "firmware_id": firmware["id"], "scope": "all" })).good(201);
+    let stop = format!("/api/upgrades/{}/stop", order["id"]);
+    bob.post(&stop, &json!({})).refusal(403);
+    let stopped = alice.post(&stop, &json!({})).good(200)["roll_out"].clone();
+    assert_eq!((&stopped["stopped"]["by"], &stopped["stage"]), (&json!("alice"), &json!(1)));
+    assert!(alice.post(&stop, &json!({})).refusal(409).contains("has stopped"));
+    let noted: Vec<_> = entries(&root).iter().take(3).map(|entry| json!([entry["name"], entry["status"]])).collect();
+    assert_eq!(noted, [json!(["alice", 409]), json!(["alice", 200]), json!(["bob", 403])]);
+    assert_eq!(entries(&root)[1]["request"], format!("POST {stop}"));
+}
+
+#[test]
 fn a_hub_of_users_lets_nobody_in_without_a_token() {
     let desk = Desk::new();
     let hub = desk.start_plain(&["--state", "state", "--console-users", "--console", "0.0.0.0:0"]);

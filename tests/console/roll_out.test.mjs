@@ -35,6 +35,18 @@ for (const language of ["en", "zh"]) {
         await shown(await text("rollOut.stagesWrong"));
         await (await labelled(page, "rollOut.stages")).fill("25, 100");
         await (await labelled(page, "rollOut.rate")).fill("6000");
+        await (await labelled(page, "rollOut.advance")).fill("0");
+        await press("order.next");
+        await shown(await text("rollOut.advanceWrong"));
+        await (await labelled(page, "rollOut.advance")).fill("75");
+        // All day but for a minute that is not now.
+        const minute = new Date(Date.now() + 43_200_000).toISOString().slice(11, 16);
+        await (await labelled(page, "rollOut.from")).fill(minute);
+        await (await labelled(page, "rollOut.to")).fill(minute);
+        await press("order.next");
+        await shown(await text("rollOut.toWrong"));
+        const before = new Date(Date.now() + 43_140_000).toISOString().slice(11, 16);
+        await (await labelled(page, "rollOut.to")).fill(before);
         await contrasts(page);
         await page.setViewportSize(PHONE);
         await fits(page);
@@ -44,6 +56,8 @@ for (const language of ["en", "zh"]) {
         const dialog = page.getByRole("dialog");
         await shown(dialog.getByText(await say(page, "rollOut.stopsAt", { percent: 5 })));
         await shown(dialog.getByText(await say(page, "rollOut.perMinute", { n: 6000 })));
+        await shown(dialog.getByText(await say(page, "rollOut.nextByItself", { percent: 75 })));
+        await shown(dialog.getByText(await say(page, "rollOut.atHours", { from: minute, to: before })));
         await press("order.confirm", { n: NAMES.length });
 
         // One of four has failed, and nobody else was told.
@@ -64,6 +78,15 @@ for (const language of ["en", "zh"]) {
         await page.goto(`${hub.url}/#/upgrades/${id}`);
         await shown(page.getByRole("button", { name: await say(page, "state.done") }).filter({ hasText: "2" }));
         await shown(page.locator(".facts").getByText(await say(page, "rollOut.stageOf", { stage: 1, stages: 2, percent: 50 })));
+        await press("rollOut.stop");
+        await press("rollOut.stopConfirm");
+        await shown(page.locator(".problem").getByText("local"));
+        await contrasts(page);
+        await picture(page, `${language}-roll-out-stopped-by-hand`);
+        await (await button(page, "rollOut.next")).waitFor({ state: "hidden" });
+        await press("rollOut.resume");
+        await shown(dialog.getByText(await say(page, "rollOut.goOnText")));
+        await press("rollOut.resumeConfirm");
         await press("rollOut.next");
         await press("rollOut.nextConfirm");
         await shown(page.getByRole("button", { name: await say(page, "state.done") }).filter({ hasText: "4" }));

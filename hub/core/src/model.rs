@@ -25,7 +25,7 @@ pub(crate) use page::paged;
 pub use page::{DeviceFilter, JobFilter, Page, Paged, UpgradeFilter, PAGE};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use resource::{Direction, Resource, ResourceList, SendResource};
-pub use roll_out::{RollOut, RollOutPlan, Stopped};
+pub use roll_out::{Hours, RollOut, RollOutPlan, Stopped, TimeOfDay};
 pub use shadow::{Desire, Shadow};
 pub use ssh::{OpenSsh, SshState, SshStatus, SshTunnel};
 pub use tag::{ChangeTags, RunningVersion, RunningVersionList, SetTags, Tag, TagList, TagsChanged};
@@ -502,6 +502,8 @@ pub enum ProblemCode {
     UpgradeCancelled,
     /// `id`
     UpgradeNotStopped,
+    /// `id`
+    UpgradeOver,
     /// `id`
     UpgradeStopped,
     /// `id`

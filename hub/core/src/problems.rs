@@ -94,6 +94,12 @@ pub fn upgrade_not_stopped(id: i64) -> Problem {
     Problem::conflict(format!("Upgrade {id} has not stopped.")).coded(ProblemCode::UpgradeNotStopped, &[("id", &id)])
 }
 
+/// Nothing to stop.
+pub fn upgrade_over(id: i64) -> Problem {
+    Problem::conflict(format!("Upgrade {id} has ended: there is nobody whom it would still tell."))
+        .coded(ProblemCode::UpgradeOver, &[("id", &id)])
+}
+
 /// Nothing goes on any more.
 pub fn upgrade_cancelled(id: i64) -> Problem {
     Problem::conflict(format!("Upgrade {id} was cancelled: give a new order."))

@@ -8,10 +8,11 @@ import { part } from "./services.js";
 /// What the form offers for an order in stages.
 const STAGES = "1, 10, 100";
 const FAILURES = "5";
+const ADVANCE = "90";
 const MAX_STAGES = 20;
 const MAX_RATE = 100_000;
 
-export const initialRollOut = () => ({ how: "atOnce", stages: STAGES, failures: "", begin: "", rate: "" });
+export const initialRollOut = () => ({ how: "atOnce", stages: STAGES, advance: ADVANCE, failures: "", begin: "", from: "", to: "", rate: "" });
 
 /// A number from 1 to `max`; null where there is none, and undefined where it is another.
 function numberIn(text, max) {
@@ -34,6 +35,7 @@ export function planLines(plan) {
         staged && (plan.by_hand ? t("rollOut.nextByHand") : t("rollOut.nextByItself", { percent: plan.advance_at })),
         plan.stop_at_failures && t("rollOut.stopsAt", { percent: plan.stop_at_failures }),
         plan.not_before && t("rollOut.begins", { time: time(plan.not_before) }),
+        plan.hours && t("rollOut.atHours", plan.hours),
         plan.per_minute && t("rollOut.perMinute", { n: plan.per_minute }),
     ].filter(Boolean);
 }
@@ -44,8 +46,11 @@ export function rollOutForm(state, touched) {
     const fields = {
         how: field(t("rollOut.how"), h("select", {}, ways)),
         stages: field(t("rollOut.stages"), h("input", { autocomplete: "off", inputmode: "numeric" }), { hint: t("rollOut.stagesHint") }),
+        advance: field(t("rollOut.advance"), h("input", { autocomplete: "off", inputmode: "numeric" }), { hint: t("rollOut.advanceHint") }),
         failures: field(t("rollOut.failures"), h("input", { autocomplete: "off", inputmode: "numeric" }), { hint: t("rollOut.failuresHint") }),
         begin: field(t("rollOut.begin"), h("input", { type: "datetime-local" })),
+        from: field(t("rollOut.from"), h("input", { type: "time" })),
+        to: field(t("rollOut.to"), h("input", { type: "time" }), { hint: t("rollOut.hoursHint") }),
         rate: field(t("rollOut.rate"), h("input", { autocomplete: "off", inputmode: "numeric" })),
     };
     for (const [name, { input }] of Object.entries(fields)) {
@@ -65,8 +70,12 @@ export function rollOutForm(state, touched) {
         const staged = state.how !== "atOnce";
         const found = {
             stages: staged ? stagesIn(state.stages) : [100],
+            // Where the next stage begins by hand, it says nothing.
+            advance: state.how === "staged" ? numberIn(state.advance, 100) ?? undefined : Number(ADVANCE),
             failures: numberIn(state.failures, 100),
             begin: state.begin === "" ? null : new Date(state.begin).getTime(),
+            from: state.from === "" && state.to !== "" ? undefined : state.from,
+            to: state.from !== "" && (state.to === "" || state.to === state.from) ? undefined : state.to,
             rate: numberIn(state.rate, MAX_RATE),
         };
         const wrong = Object.keys(found).filter((name) => found[name] === undefined);
@@ -76,13 +85,15 @@ export function rollOutForm(state, touched) {
             fields[wrong[0]].input.focus();
         }
         if (wrong.length > 0) return undefined;
-        if (!staged && found.failures === null && found.begin === null && found.rate === null) return null;
-        const { stages, failures, begin, rate } = found;
-        return { stages, by_hand: state.how === "byHand", advance_at: 90, stop_at_failures: failures, not_before: begin, per_minute: rate };
+        const { stages, advance, failures, begin, from, to, rate } = found;
+        const hours = from === "" ? null : { from, to };
+        if (!staged && failures === null && begin === null && hours === null && rate === null) return null;
+        return { stages, by_hand: state.how === "byHand", advance_at: advance, stop_at_failures: failures, not_before: begin, hours, per_minute: rate };
     }
 
     function update() {
         fields.stages.node.hidden = state.how === "atOnce";
+        fields.advance.node.hidden = state.how !== "staged";
         const wanted = plan();
         const lines = wanted ? planLines(wanted) : [];
         setText(said, wanted === undefined ? "" : lines.length > 0 ? lines.join(" · ") : t("rollOut.atOnce"));
@@ -106,11 +117,12 @@ export const pillText = (upgrade) =>
 export function rollOutControls(id, keep) {
     let known;
     const next = h("button", { type: "button", "data-needs": "order", on: { click: () => busy(next, begin) } }, t("rollOut.next"));
+    const stop = h("button", { type: "button", "data-needs": "order", on: { click: () => busy(stop, halt) } }, t("rollOut.stop"));
     const resume = h("button", { type: "button", "data-needs": "order", on: { click: () => busy(resume, goOn) } }, t("rollOut.resume"));
     const stopped = h("p", { class: "problem" });
 
-    async function ask(what, values, danger) {
-        const given = await question(t(`rollOut.${what}Title`, values), h("p", {}, t(`rollOut.${what}Text`, values)), {
+    async function ask(what, values, danger, effect = t(`rollOut.${what}Text`, values)) {
+        const given = await question(t(`rollOut.${what}Title`, values), h("p", {}, effect), {
             yes: t(`rollOut.${what}Confirm`),
             no: t("action.back"),
             work: () => call("POST", path("upgrades", id, what)),
@@ -123,15 +135,22 @@ export function rollOutControls(id, keep) {
         const { plan, stage } = known;
         return ask("next", { stage: stage + 1, stages: plan.stages.length, percent: plan.stages[stage] }, false);
     };
-    const goOn = () => ask("resume", { failed: known.stopped.failed, n: known.stopped.ended }, true);
+    const halt = () => ask("stop", {}, true);
+    // What stopped by itself is resumed as if nothing had failed: that wants a thought.
+    const goOn = () => {
+        const { by, failed, ended } = known.stopped;
+        return by === null ? ask("resume", { failed, n: ended }, true) : ask("resume", {}, false, t("rollOut.goOnText"));
+    };
 
-    function update(upgrade) {
-        known = (upgrade?.cancelled_at === null && upgrade.roll_out) || null;
+    function update(upgrade, active) {
+        const here = upgrade?.cancelled_at === null;
+        known = (here && upgrade.roll_out) || null;
         const why = known?.stopped;
         next.hidden = !known || Boolean(why) || known.stage >= known.plan.stages.length;
+        stop.hidden = !here || Boolean(why) || !active;
         resume.hidden = !why;
         stopped.hidden = !why;
-        if (why) setText(stopped, t("rollOut.stopped", { time: time(why.at), failed: why.failed, n: why.ended }));
+        if (why) setText(stopped, why.by === null ? t("rollOut.stopped", { time: time(why.at), failed: why.failed, n: why.ended }) : t("rollOut.stoppedBy", { time: time(why.at), name: why.by }));
     }
-    return { buttons: [next, resume], stopped, update };
+    return { buttons: [next, stop, resume], stopped, update };
 }

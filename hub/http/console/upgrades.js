@@ -211,6 +211,7 @@ export function upgradeView(memory, id) {
         if (factsOf === known) return;
         factsOf = known;
         const stage = stageText(upgrade);
+        const plan = upgrade.roll_out ? planLines(upgrade.roll_out.plan) : [];
         const when = timeCell();
         when.set(upgrade.created_at);
         const ended = timeCell();
@@ -220,7 +221,7 @@ export function upgradeView(memory, id) {
             fact(t("upgrade.product"), upgrade.firmware.product_id),
             fact(t("upgrade.target"), scopeText(upgrade)),
             fact(t("upgrade.time"), when.node),
-            ...(upgrade.roll_out ? [fact(t("rollOut.title"), planLines(upgrade.roll_out.plan).join(" · "))] : []),
+            ...(plan.length > 0 ? [fact(t("rollOut.title"), plan.join(" · "))] : []),
             ...(stage ? [fact(t("rollOut.stage"), stage)] : []),
             ...(upgrade.cancelled_at === null ? [] : [fact(t("state.cancelled"), ended.node)]),
         );
@@ -269,7 +270,7 @@ export function upgradeView(memory, id) {
         gone.hidden = Boolean(upgrade) || asking;
         stop.hidden = true;
         again.hidden = true;
-        rollOut.update(upgrade);
+        rollOut.update(upgrade, Boolean(upgrade) && isActive(upgrade));
         if (!upgrade) return;
         setText(heading, t("upgrade.title", { version: upgrade.firmware.version }));
         tellFacts(upgrade);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use hub_core::model::Hours;
 
 /// Which hub is asked, and how the answer looks.
 #[derive(Args)]
@@ -249,6 +250,14 @@ pub struct RollOut {
     /// Tell so many devices in any minute at most
     #[arg(long, value_name = "DEVICES")]
     pub per_minute: Option<u32>,
+    /// Tell devices at these hours of each day only, UTC, such as 02:00-05:00 or 22:00-04:00
+    #[arg(long, value_name = "FROM-TO", value_parser = hours)]
+    pub hours: Option<Hours>,
+}
+
+fn hours(text: &str) -> Result<Hours, String> {
+    let (from, to) = text.split_once('-').ok_or("these are no hours, such as 02:00-05:00")?;
+    Ok(Hours { from: from.parse()?, to: to.parse()? })
 }
 
 /// A time in UTC milliseconds, of a text in this machine's zone or with one.
@@ -294,7 +303,12 @@ pub enum UpgradeAction {
         /// The order
         id: i64,
     },
-    /// Let an order go on that has stopped, as if nothing had failed so far.
+    /// Stop an order: nobody else is told until it is resumed, and what runs goes on.
+    Stop {
+        /// The order
+        id: i64,
+    },
+    /// Let an order go on that has stopped; where it had stopped by itself, as if nothing had failed so far.
     Resume {
         /// The order
         id: i64,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
-use hub_core::model::{Change, Counts, Job, RollOut, Scope, State, Stopped, Upgrade};
+use hub_core::model::{Change, Counts, Hours, Job, RollOut, Scope, State, Stopped, Upgrade};
 
 /// How often a device's progress makes a line where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
@@ -161,9 +161,12 @@ fn describe_roll_out(roll_out: &RollOut) -> String {
         (None, Some(begin)) => format!(", begins {}", output::time(begin)),
         (None, None) => String::new(),
     };
-    if let Some(stopped) = stopped {
-        let Stopped { at, failed, ended } = stopped;
-        text.push_str(&format!(", stopped {}: failed on {failed} of {ended}", output::time(*at)));
+    if let Some(Hours { from, to }) = plan.hours {
+        text.push_str(&format!(", {from}-{to} UTC only"));
+    }
+    if let Some(Stopped { at, by, failed, ended }) = stopped {
+        let why = by.as_ref().map_or_else(|| format!(": failed on {failed} of {ended}"), |by| format!(" by {by}"));
+        text.push_str(&format!(", stopped {}{why}", output::time(*at)));
     }
     text
 }

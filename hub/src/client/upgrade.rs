@@ -35,6 +35,7 @@ pub fn run(args: &args::Upgrade) -> Result<ExitCode, Trouble> {
             }
         }
         (Some(UpgradeAction::Next { id }), _) => change(&hub, *id, "next", json)?,
+        (Some(UpgradeAction::Stop { id }), _) => change(&hub, *id, "stop", json)?,
         (Some(UpgradeAction::Resume { id }), _) => change(&hub, *id, "resume", json)?,
         (Some(UpgradeAction::Cancel { id }), _) => change(&hub, *id, "cancel", json)?,
         (None, Some(firmware)) => {
@@ -93,6 +94,7 @@ fn plan(given: &args::RollOut) -> Option<RollOutPlan> {
         stop_at_failures: given.stop_at_failures,
         not_before: given.not_before,
         per_minute: given.per_minute,
+        hours: given.hours,
     };
     (plan != usual).then_some(plan)
 }

@@ -7,7 +7,7 @@ use super::failed::Work;
 use super::values::{Param, Row};
 use super::Records;
 use hub_core::messaging::model::ConfigDevice;
-use hub_core::model::{DeviceFilter, Page, Proof, RollOutPlan, Scope, State, UpgradeFilter};
+use hub_core::model::{DeviceFilter, Hours, Page, Proof, RollOutPlan, Scope, State, TimeOfDay, UpgradeFilter};
 use hub_core::ota::message::Progress;
 use hub_core::ports::messaging::NewRrpc;
 use hub_core::ports::store::{Credential, Due, NewOrder, Outcome, Store};
@@ -178,6 +178,7 @@ fn people(store: &dyn Store) -> Outcome<()> {
         let jobs = store.claim(&DUE, NOW, 5)?;
         store.keep(&jobs.iter().map(|job| job.id).collect::<Vec<_>>(), NOW)?;
         store.upgrade(id)?;
+        store.stop_upgrade(id, "somebody", NOW)?;
         store.cancel_upgrade(id, NOW)?;
     }
     rolled_out(store)?;
@@ -216,6 +217,7 @@ fn rolled_out(store: &dyn Store) -> Outcome<()> {
         by_hand: true,
         stop_at_failures: Some(1),
         per_minute: Some(60_000),
+        hours: TimeOfDay::of_minute(1439).zip(TimeOfDay::of_minute(1)).map(|(from, to)| Hours { from, to }),
         ..RollOutPlan::default()
     };
     let order = NewOrder { plan: Some(&plan), ..NewOrder::new(2, Scope::All) };
@@ -229,6 +231,11 @@ fn rolled_out(store: &dyn Store) -> Outcome<()> {
         store.report_progress(&job.client_id, &progress("fail"), NOW)?;
     }
     store.roll_on(NOW)?;
+    store.resume_upgrade(id)?;
+    // Its hours end, and begin.
+    store.roll_on(NOW + 60_000)?;
+    store.roll_on(NOW)?;
+    store.stop_upgrade(id, "somebody", NOW)?;
     store.resume_upgrade(id)?;
     store.upgrade(id)?;
     store.cancel_upgrade(id, NOW)?;

@@ -2,12 +2,14 @@
 
 use super::engine::{Engine, Session, Writer};
 use super::failed::Work;
-use super::roll_outs::{begin, retire, rolling, set_turns, some_roll_out, stop, tally, HELD, ROLL_OUT};
+use super::roll_outs::{
+    add, begin, close, retire, rolling, set_turns, some_roll_out, stop, tally, HELD, ROLL_OUT, ROLL_OUT_COLUMNS,
+};
 use super::upgrades::{known, release, take};
 use super::values::{json, params};
 use super::Records;
-use hub_core::model::{Job, RollOut, Upgrade};
-use hub_core::ota::roll_out::{is_last, Step, Turns};
+use hub_core::model::{Job, RollOut, RollOutPlan, Upgrade};
+use hub_core::ota::roll_out::{is_due, is_last, Step, Turns};
 use hub_core::ports::roll_outs::{Going, RollOuts, Rolled};
 use hub_core::ports::store::{Outcome, Touched, Waiting};
 use hub_core::problems;
@@ -31,7 +33,8 @@ impl<E: Engine> RollOuts for Records<E> {
                 match step {
                     Step::Stay => {}
                     Step::Begin => begin(db, id, now)?,
-                    Step::Stop => stop(db, &order, now)?,
+                    Step::Stop => stop(db, &order, None, now)?,
+                    Step::Close | Step::Open => close(db, id, step == Step::Close)?,
                     Step::Over => retire(db, id)?,
                 }
                 Ok(step)
@@ -46,7 +49,7 @@ impl<E: Engine> RollOuts for Records<E> {
         }
         rolled.going = orders
             .iter()
-            .filter(|order| order.roll_out.stage > 0)
+            .filter(|order| is_due(&order.roll_out, 0, now))
             .map(|order| Going {
                 upgrade_id: order.upgrade_id,
                 turns: order.turns(now).map_or(u64::MAX, |turns| turns.count()),
@@ -83,8 +86,9 @@ impl<E: Engine> RollOuts for Records<E> {
             let sql = format!(
                 "SELECT {ROLL_OUT}, r.next_turn FROM roll_outs r WHERE r.upgrade_id = ?1 AND r.active = 1 {not_taken}"
             );
-            let found = db.one(&sql, params![upgrade_id], |row| Ok((some_roll_out(row, 0)?, row.take(6)?)))?;
-            let Some((roll_out, next)) = found else {
+            let found =
+                db.one(&sql, params![upgrade_id], |row| Ok((some_roll_out(row, 0)?, row.take(ROLL_OUT_COLUMNS)?)))?;
+            let Some((roll_out, next)) = found.filter(|(roll_out, _)| is_due(roll_out, 0, now)) else {
                 return Ok(Vec::new());
             };
             let turns = roll_out.plan.per_minute.map(|per_minute| Turns::at(per_minute, next, now));
@@ -116,15 +120,37 @@ impl<E: Engine> RollOuts for Records<E> {
         })
     }
 
+    fn stop_upgrade(&self, id: i64, by: &str, now: u64) -> Outcome<(Upgrade, Touched)> {
+        self.change_order(id, |db, upgrade| {
+            if upgrade.roll_out.as_ref().is_some_and(|roll_out| roll_out.stopped.is_some()) {
+                return Err(problems::upgrade_stopped(id).into());
+            }
+            if !upgrade.scope.stands() && upgrade.counts.waiting + upgrade.counts.running == 0 {
+                return Err(problems::upgrade_over(id).into());
+            }
+            if upgrade.roll_out.is_none() {
+                // Its one stage began as it was ordered.
+                add(db, id, &RollOutPlan::default())?;
+                begin(db, id, upgrade.created_at)?;
+            }
+            let order = rolling(db, "r.upgrade_id = ?1", params![id])?.pop();
+            order.map_or(Ok(()), |order| stop(db, &order, Some(by), now))
+        })
+    }
+
     fn resume_upgrade(&self, id: i64) -> Outcome<(Upgrade, Touched)> {
         self.change_roll_out(id, |db, roll_out| {
             if roll_out.stopped.is_none() {
                 return Err(problems::upgrade_not_stopped(id).into());
             }
-            let tally = tally(db, id, roll_out.stage)?;
-            let sql = "UPDATE roll_outs SET stopped_at = NULL, forgiven_failed = ?2, forgiven_ended = ?3, active = 1
-                       WHERE upgrade_id = ?1";
-            db.execute(sql, params![id, tally.failed, tally.ended])?;
+            let sql = "UPDATE roll_outs SET stopped_at = NULL, stopped_by = NULL, active = 1 WHERE upgrade_id = ?1";
+            db.execute(sql, params![id])?;
+            // Whoever stops it has said nothing of failures.
+            if roll_out.stopped.as_ref().is_some_and(|stopped| stopped.by.is_none()) {
+                let tally = tally(db, id, roll_out.stage)?;
+                let sql = "UPDATE roll_outs SET forgiven_failed = ?2, forgiven_ended = ?3 WHERE upgrade_id = ?1";
+                db.execute(sql, params![id, tally.failed, tally.ended])?;
+            }
             Ok(())
         })
     }
@@ -137,13 +163,24 @@ impl<E: Engine> Records<E> {
         id: i64,
         change: impl Fn(&dyn Session, &RollOut) -> Work<()>,
     ) -> Outcome<(Upgrade, Touched)> {
+        self.change_order(id, |db, upgrade| {
+            let roll_out = upgrade.roll_out.as_ref().ok_or_else(|| problems::no_roll_out(id))?;
+            change(db, roll_out)
+        })
+    }
+
+    /// Changes an order that nobody has cancelled.
+    fn change_order(
+        &self,
+        id: i64,
+        change: impl Fn(&dyn Session, &Upgrade) -> Work<()>,
+    ) -> Outcome<(Upgrade, Touched)> {
         self.engine.write(Writer::People, |db| {
             let upgrade = known(db, id)?;
-            let roll_out = upgrade.roll_out.as_ref().ok_or_else(|| problems::no_roll_out(id))?;
             if upgrade.cancelled_at.is_some() {
                 return Err(problems::upgrade_cancelled(id).into());
             }
-            change(db, roll_out)?;
+            change(db, &upgrade)?;
             let mut touched = Touched::default();
             touched.upgrades.insert(id);
             Ok((known(db, id)?, touched))

@@ -259,6 +259,15 @@ CREATE INDEX jobs_stages ON jobs (upgrade_id, state, stage);
 -- An order's jobs in a state, in order of client id.
 CREATE INDEX jobs_states ON jobs (upgrade_id, state, client_id);
 ",
+    "
+-- Who stopped an order by hand.
+ALTER TABLE roll_outs ADD COLUMN stopped_by TEXT;
+-- The minutes of the day, UTC, between which its devices are told; not in the plan, which hubs of the version before read.
+ALTER TABLE roll_outs ADD COLUMN hours_from INTEGER;
+ALTER TABLE roll_outs ADD COLUMN hours_to INTEGER;
+-- Whether it is outside of them, and all jobs are held.
+ALTER TABLE roll_outs ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::engine::Session;
 use super::failed::Work;
 use super::firmware::{firmware_row, FIRMWARE};
 use super::reach::{begins, begins_with, end_of, Reached, OPEN};
-use super::roll_outs::{plan, retire, roll_out_row, ROLL_OUT};
+use super::roll_outs::{plan, retire, roll_out_row, ROLL_OUT, ROLL_OUT_COLUMNS};
 use super::values::{json, nonsense, params, Param, Row};
 use hub_core::model::{Counts, Job, Page, RollOutPlan, Scope, State, Upgrade, UpgradeFilter};
 use hub_core::ota::rules::Standing;
@@ -324,7 +324,7 @@ fn upgrade_row(row: &mut Row) -> Work<Upgrade> {
         },
         tag: row.take(10)?,
         roll_out: roll_out_row(row, 11)?,
-        firmware: firmware_row(row, 17)?,
+        firmware: firmware_row(row, 11 + ROLL_OUT_COLUMNS)?,
     })
 }
 

@@ -102,7 +102,14 @@ impl Hub {
         Ok(upgrade)
     }
 
-    /// Lets an order that has stopped go on, as if nothing had failed so far.
+    /// Stops an order: nobody else is told until somebody resumes it. Whoever was told goes on.
+    pub fn stop_upgrade(&self, id: i64, caller: &Caller) -> Outcome<Upgrade> {
+        let (upgrade, touched) = self.store.stop_upgrade(id, &caller.name, now_ms())?;
+        self.notify(&touched);
+        Ok(upgrade)
+    }
+
+    /// Lets an order that has stopped go on. Where it had stopped by itself: as if nothing had failed so far.
     pub fn resume_upgrade(&self, id: i64) -> Outcome<Upgrade> {
         let (upgrade, touched) = self.store.resume_upgrade(id)?;
         self.notify(&touched);

@@ -1,6 +1,6 @@
 //! When the stages of an order begin, when it stops, and how many devices may be told.
 
-use crate::model::{RollOut, RollOutPlan};
+use crate::model::{Hours, RollOut, RollOutPlan};
 
 /// Fewer devices that are done or have failed stop no order in the middle of a stage: one bad device of three says little.
 pub const TELLING: u64 = 10;
@@ -26,6 +26,11 @@ pub fn check(plan: &RollOutPlan) -> Result<(), String> {
     }
     if plan.per_minute.is_some_and(|devices| !(1..=MAX_PER_MINUTE).contains(&devices)) {
         return Err(format!("`per_minute` must be from 1 to {MAX_PER_MINUTE}."));
+    }
+    if plan.hours.is_some_and(|hours| hours.from == hours.to) {
+        return Err(
+            "`hours` must end at another time than they begin; without them devices are told all day.".to_owned()
+        );
     }
     Ok(())
 }
@@ -54,8 +59,35 @@ pub enum Step {
     Begin,
     /// It stops.
     Stop,
+    /// Its hours are over: whoever was told and has said nothing is not told again before the next ones.
+    Close,
+    /// Its hours have begun.
+    Open,
     /// Nothing will ever be to be done.
     Over,
+}
+
+/// Whether devices may be told at this time of the day.
+fn is_open(hours: Option<&Hours>, now: u64) -> bool {
+    let Some(Hours { from, to }) = hours else {
+        return true;
+    };
+    let (from, to, minute) = (u64::from(from.minute()), u64::from(to.minute()), now / 60_000 % (24 * 60));
+    if from < to {
+        (from..to).contains(&minute)
+    } else {
+        minute >= from || minute < to
+    }
+}
+
+/// What is to be done for the hours of an order that is `closed`, or not; nothing comes before it.
+pub fn at_hours(roll_out: &RollOut, closed: bool, now: u64) -> Option<Step> {
+    match (is_open(roll_out.plan.hours.as_ref(), now), closed) {
+        _ if roll_out.stopped.is_some() => None,
+        (true, true) => Some(Step::Open),
+        (false, false) => Some(Step::Close),
+        _ => None,
+    }
 }
 
 /// What is to be done with an order at `now`. One that `stands` takes devices that come later.
@@ -100,9 +132,9 @@ fn percent_of(part: u64, whole: u64, percent: u8) -> bool {
     part.saturating_mul(100) >= whole.saturating_mul(percent.into())
 }
 
-/// Whether the devices of a stage, from 0, may be told by now.
-pub fn is_due(roll_out: &RollOut, stage: u32) -> bool {
-    stage < roll_out.stage && roll_out.stopped.is_none()
+/// Whether the devices of a stage, from 0, may be told now.
+pub fn is_due(roll_out: &RollOut, stage: u32, now: u64) -> bool {
+    stage < roll_out.stage && roll_out.stopped.is_none() && is_open(roll_out.plan.hours.as_ref(), now)
 }
 
 /// The stage, from 0, of a device that comes when the devices that were there have been drawn already. Its lot is another one in
@@ -158,6 +190,14 @@ mod tests {
         RollOut { plan: plan(&[1, 10, 100]), stage, stage_at: Some(1), stopped: None }
     }
 
+    fn stopped() -> Option<Stopped> {
+        Some(Stopped { at: 1, by: None, failed: 1, ended: 1 })
+    }
+
+    fn hours(from: &str, to: &str) -> Option<Hours> {
+        Some(Hours { from: from.parse().expect("a time"), to: to.parse().expect("a time") })
+    }
+
     fn tally(begun: u64, done: u64, failed: u64) -> Tally {
         Tally { begun, begun_ended: done + failed, open: 1000 - done - failed, ended: done + failed, failed }
     }
@@ -177,6 +217,8 @@ mod tests {
             wrong(RollOutPlan { advance_at: percent, ..RollOutPlan::default() }, "`advance_at`");
             wrong(RollOutPlan { stop_at_failures: Some(percent), ..RollOutPlan::default() }, "`stop_at_failures`");
         }
+        let never = hours("02:00", "02:00");
+        wrong(RollOutPlan { hours: never, ..RollOutPlan::default() }, "`hours`");
         for per_minute in [Some(0), Some(MAX_PER_MINUTE + 1)] {
             wrong(RollOutPlan { per_minute, ..RollOutPlan::default() }, "`per_minute`");
         }
@@ -233,7 +275,7 @@ mod tests {
             careless.plan.stop_at_failures = None;
             assert_eq!(step(&careless, &tally(begun, done, failed), false, 9), Step::Stay);
         }
-        let stopped = RollOut { stopped: Some(Stopped { at: 1, failed: 1, ended: 1 }), ..at(1) };
+        let stopped = RollOut { stopped: stopped(), ..at(1) };
         assert_eq!(step(&stopped, &tally(100, 0, 100), false, 9), Step::Stay);
         // Failures from before it was resumed do not count, and it goes on.
         let resumed = Tally { ended: 0, failed: 0, ..tally(1, 0, 1) };
@@ -251,10 +293,37 @@ mod tests {
 
     #[test]
     fn who_is_due() {
-        assert_eq!([0, 1, 2].map(|stage| is_due(&at(2), stage)), [true, true, false]);
-        assert!(!is_due(&at(0), 0));
-        let stopped = RollOut { stopped: Some(Stopped { at: 1, failed: 1, ended: 1 }), ..at(2) };
-        assert!(!is_due(&stopped, 0));
+        assert_eq!([0, 1, 2].map(|stage| is_due(&at(2), stage, 9)), [true, true, false]);
+        assert!(!is_due(&at(0), 0, 9));
+        let stopped = RollOut { stopped: stopped(), ..at(2) };
+        assert!(!is_due(&stopped, 0, 9));
+    }
+
+    #[test]
+    fn devices_are_told_at_the_hours_of_a_day() {
+        // 2026-12-01, a minute of it.
+        let at_minute = |minute: u64| (1_796_083_200 + minute * 60) * 1000;
+        let mut order = at(2);
+        let mut told = |hours, minutes: [u64; 6]| {
+            order.plan.hours = hours;
+            minutes.map(|minute| is_due(&order, 0, at_minute(minute)))
+        };
+        let night = hours("02:00", "05:00");
+        assert_eq!(told(night, [0, 119, 120, 299, 300, 1439]), [false, false, true, true, false, false]);
+        let past_midnight = hours("23:00", "01:00");
+        assert_eq!(told(past_midnight, [0, 59, 60, 1379, 1380, 1439]), [true, true, false, false, true, true]);
+        let till_midnight = hours("23:00", "00:00");
+        assert_eq!(told(till_midnight, [0, 60, 720, 1379, 1380, 1439]), [false, false, false, false, true, true]);
+        assert_eq!(told(None, [0, 60, 720, 1379, 1380, 1439]), [true; 6]);
+        order.plan.hours = night;
+        // The last millisecond before.
+        assert!(!is_due(&order, 0, at_minute(120) - 1) && is_due(&order, 0, at_minute(300) - 1));
+
+        let steps = |order: &RollOut, minute| [false, true].map(|closed| at_hours(order, closed, at_minute(minute)));
+        assert_eq!(steps(&order, 119), [Some(Step::Close), None]);
+        assert_eq!(steps(&order, 120), [None, Some(Step::Open)]);
+        assert_eq!(steps(&RollOut { stopped: stopped(), ..order }, 119), [None, None]);
+        assert_eq!(at_hours(&at(1), false, at_minute(0)), None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct Rolled {
 
 /// The orders with a plan. Each method is one whole transaction.
 pub trait RollOuts {
-    /// Begins the stages that are to begin, and stops the orders that are to stop: each by one hub.
+    /// Begins the stages that are to begin, stops the orders that are to stop, and looks at their hours: each by one hub.
     fn roll_on(&self, now: u64) -> Outcome<Rolled>;
 
     /// So many held jobs of an order's stages that have begun, after this place, in order.
@@ -41,6 +41,9 @@ pub trait RollOuts {
     /// Begins an order's next stage.
     fn next_stage(&self, id: i64, now: u64) -> Outcome<(Upgrade, Touched)>;
 
-    /// Lets an order that has stopped go on. The failures so far do not count any more.
+    /// Stops an order until somebody resumes it: `by` says who did that. One without a plan gets one that tells all at once.
+    fn stop_upgrade(&self, id: i64, by: &str, now: u64) -> Outcome<(Upgrade, Touched)>;
+
+    /// Lets an order that has stopped go on. Where it had stopped by itself, the failures so far do not count any more.
     fn resume_upgrade(&self, id: i64) -> Outcome<(Upgrade, Touched)>;
 }

@@ -54,6 +54,7 @@ use hub_core::model::Change;
         upgrades::show,
         upgrades::cancel,
         upgrades::next,
+        upgrades::stop,
         upgrades::resume,
         messages::broadcast,
         messages::rrpc,

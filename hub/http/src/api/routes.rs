@@ -100,6 +100,7 @@ pub fn operations() -> Vec<(Method, &'static str, Need, Handlers)> {
         (Method::GET, "/api/upgrades/{id}", VIEW, get(upgrades::show)),
         (Method::POST, "/api/upgrades/{id}/cancel", ORDER, post(upgrades::cancel)),
         (Method::POST, "/api/upgrades/{id}/next", ORDER, post(upgrades::next)),
+        (Method::POST, "/api/upgrades/{id}/stop", ORDER, post(upgrades::stop)),
         (Method::POST, "/api/upgrades/{id}/resume", ORDER, post(upgrades::resume)),
         (Method::POST, "/api/broadcasts", ORDER, post(messages::broadcast)),
         (Method::POST, "/api/devices/{client_id}/rrpc", ORDER, post(messages::rrpc)),

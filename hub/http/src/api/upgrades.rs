@@ -11,7 +11,7 @@ use super::extract::{Json, Path, Query};
 use super::failure::Failure;
 use super::Console;
 use hub_core::model::{
-    Firmware, JobFilter, OrderUpgrade, Page, Reach, Upgrade, UpgradeFilter, UpgradeJobs, UpgradeList,
+    Caller, Firmware, JobFilter, OrderUpgrade, Page, Reach, Upgrade, UpgradeFilter, UpgradeJobs, UpgradeList,
 };
 
 /// A page of the orders, also those of the past.
@@ -67,7 +67,18 @@ pub async fn next(State(console): State<Arc<Console>>, Path(id): Path<i64>) -> R
     Ok(axum::Json(console.ask(move |hub| hub.next_stage(id)).await?))
 }
 
-/// Lets an order that has stopped go on. The failures so far do not count any more.
+/// Stops an order: nobody else is told until somebody resumes it. What runs goes on.
+#[utoipa::path(post, path = "/api/upgrades/{id}/stop", operation_id = "stop_upgrade", params(("id" = i64, Path)),
+    responses((status = 200, body = Upgrade)))]
+pub async fn stop(
+    State(console): State<Arc<Console>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<i64>,
+) -> Result<axum::Json<Upgrade>, Failure> {
+    Ok(axum::Json(console.ask(move |hub| hub.stop_upgrade(id, &caller)).await?))
+}
+
+/// Lets an order that has stopped go on. Where it had stopped by itself, the failures so far do not count any more.
 #[utoipa::path(post, path = "/api/upgrades/{id}/resume", operation_id = "resume_upgrade", params(("id" = i64, Path)),
     responses((status = 200, body = Upgrade)))]
 pub async fn resume(State(console): State<Arc<Console>>, Path(id): Path<i64>) -> Result<axum::Json<Upgrade>, Failure> {

@@ -1,7 +1,7 @@
 //! Orders that do not reach their devices all at once.
 
 use super::{add_firmware, code, key, report};
-use crate::model::{Job, Page, Problem, ProblemCode, ProblemKind, RollOut, RollOutPlan, Scope, State, Stopped};
+use crate::model::{Hours, Job, Page, Problem, ProblemCode, ProblemKind, RollOut, RollOutPlan, Scope, State, Stopped};
 use crate::ota::roll_out::late_stage;
 use crate::ports::roll_outs::Going;
 use crate::ports::store::{Due, NewOrder, Store};
@@ -127,7 +127,7 @@ pub fn stops(store: &dyn Store) {
     said(&told[2], "fail", 15);
     let rolled = store.roll_on(16).expect("an answer");
     assert_eq!((rolled.stopped, rolled.going), (vec![upgrade], vec![]));
-    assert_eq!(roll_out(store, upgrade).stopped, Some(Stopped { at: 16, failed: 3, ended: 9 }));
+    assert_eq!(roll_out(store, upgrade).stopped, Some(Stopped { at: 16, by: None, failed: 3, ended: 9 }));
     assert_eq!(store.roll_on(17).map(|rolled| (rolled.stopped, rolled.touched.upgrades.len())), Ok((vec![], 0)));
 
     // Whoever had been told and is silent is not told again.
@@ -156,7 +156,7 @@ pub fn stops(store: &dyn Store) {
     said(&again[10], "downloading", 25);
     failed(9, 10, 26);
     assert_eq!(store.roll_on(27).map(|rolled| rolled.stopped), Ok(vec![upgrade]));
-    assert_eq!(roll_out(store, upgrade).stopped, Some(Stopped { at: 27, failed: 10, ended: 10 }));
+    assert_eq!(roll_out(store, upgrade).stopped, Some(Stopped { at: 27, by: None, failed: 10, ended: 10 }));
 
     // Cancelled after that: what runs goes on, and is not begun again where it was interrupted.
     store.cancel_upgrade(upgrade, 28).expect("cancelled");
@@ -171,6 +171,104 @@ pub fn stops(store: &dyn Store) {
     assert!(is_conflict(store.next_stage(simple, 33)) && is_conflict(store.resume_upgrade(simple)));
     assert_eq!(code(store.next_stage(9999, 33)), Some(ProblemCode::UpgradeUnknown));
     assert_eq!(ids.len(), 20);
+}
+
+/// Somebody stops it, and somebody lets it go on.
+pub fn stopped_by_hand(store: &dyn Store) {
+    let ids = fleet(store);
+    let careful = RollOutPlan { stop_at_failures: Some(20), advance_at: 100, ..plan(&[50, 100]) };
+    let upgrade = order(store, Scope::Chosen, Some(&ids), &careful);
+    store.roll_on(10).expect("begun");
+    let told = tell(store, upgrade, 11);
+    let said = |job: &Job, state: &str, now| store.report_progress(&job.client_id, &report(state), now).expect("kept");
+    said(&told[0], "fail", 12);
+    said(&told[1], "downloading", 12);
+    let (after, touched) = store.stop_upgrade(upgrade, "alice", 13).expect("stopped");
+    let stopped = Some(Stopped { at: 13, by: Some("alice".to_owned()), failed: 1, ended: 1 });
+    assert_eq!((after.roll_out.and_then(|roll_out| roll_out.stopped), touched.upgrades.len()), (stopped, 1));
+    assert_eq!(code(store.stop_upgrade(upgrade, "bob", 14)), Some(ProblemCode::UpgradeStopped));
+    // What was told stays as it is, nobody else is told, and no stage begins.
+    let states: Vec<State> = store.jobs(&[told[1].id, told[2].id]).expect("jobs").iter().map(|job| job.state).collect();
+    assert_eq!(states, [State::Downloading, State::Sent]);
+    assert_eq!((store.claim(&ALL, 999, 99), tell(store, upgrade, 14).len()), (Ok(vec![]), 0));
+    let waits = jobs(store, upgrade).into_iter().find(|job| job.state == State::Waiting).expect("a job that waits");
+    for job in [&waits, &told[2]] {
+        assert_eq!(store.report_version(&job.client_id, "P1", "1.0", 15).map(|(tell, _)| tell), Ok(None));
+    }
+    said(&told[1], "done", 16);
+    assert_eq!((store.roll_on(17).map(|rolled| rolled.going), roll_out(store, upgrade).stage), (Ok(vec![]), 1));
+
+    // It forgets no failure.
+    store.resume_upgrade(upgrade).expect("resumed");
+    assert_eq!((roll_out(store, upgrade).stopped, store.roll_on(18).map(|rolled| rolled.going.len())), (None, Ok(1)));
+    let again = tell(store, upgrade, 19);
+    assert_eq!(again.len(), 8);
+    said(&again[0], "fail", 20);
+    again[1..].iter().for_each(|job| drop(said(job, "done", 20)));
+    assert_eq!(store.roll_on(21).map(|rolled| rolled.stopped), Ok(vec![upgrade]));
+    assert_eq!(roll_out(store, upgrade).stopped, Some(Stopped { at: 21, by: None, failed: 2, ended: 10 }));
+    store.cancel_upgrade(upgrade, 22).expect("cancelled");
+    assert_eq!(code(store.stop_upgrade(upgrade, "alice", 23)), Some(ProblemCode::UpgradeCancelled));
+    assert_eq!(code(store.stop_upgrade(9999, "alice", 23)), Some(ProblemCode::UpgradeUnknown));
+}
+
+/// An order for all at once is stopped by hand, too: it has reached those who were there.
+pub fn stopped_at_once(store: &dyn Store) {
+    fleet(store);
+    let upgrade = super::order(store, add_firmware(store, "2.0"), Scope::All, 30);
+    let told = store.claim_first(upgrade, 5, 31).expect("jobs");
+    store.set_sent(&told.iter().map(|job| job.id).collect::<Vec<_>>(), 31).expect("kept");
+    store.stop_upgrade(upgrade, "alice", 32).expect("stopped");
+    let begun = RollOut { plan: RollOutPlan::default(), stage: 1, stage_at: Some(30), stopped: None };
+    let stopped = Some(Stopped { at: 32, by: Some("alice".to_owned()), failed: 0, ended: 0 });
+    assert_eq!(roll_out(store, upgrade), RollOut { stopped, ..begun.clone() });
+    assert_eq!((store.claim(&ALL, 999, 99), store.waiting(999, (0, 0), 99)), (Ok(vec![]), Ok(vec![])));
+    store.add_device("P1late", "P1", "late", &mut key).expect("added");
+    for id in ["P1late", &told[0].client_id] {
+        assert_eq!(store.report_version(id, "P1", "1.0", 33).map(|(tell, _)| tell), Ok(None), "{id}");
+    }
+    store.resume_upgrade(upgrade).expect("resumed");
+    assert_eq!(roll_out(store, upgrade), begun);
+    assert_eq!((store.roll_on(34).map(|rolled| rolled.going.len()), tell(store, upgrade, 35).len()), (Ok(1), 23));
+
+    let chosen = super::order(store, add_firmware(store, "3.0"), Scope::Chosen, 40);
+    for job in jobs(store, chosen) {
+        store.report_version(&job.client_id, "P1", "3.0", 41).expect("kept");
+    }
+    assert_eq!(code(store.stop_upgrade(chosen, "alice", 42)), Some(ProblemCode::UpgradeOver));
+    assert_eq!(store.upgrade(chosen).expect("an order").roll_out, None);
+}
+
+/// At its hours of the day, and whoever was told and is silent not outside of them either.
+pub fn hours(store: &dyn Store) {
+    let ids = fleet(store);
+    let hours = Hours { from: "02:00".parse().expect("a time"), to: "05:00".parse().expect("a time") };
+    let nightly = RollOutPlan { hours: Some(hours), advance_at: 50, ..plan(&[50, 100]) };
+    let upgrade = order(store, Scope::All, None, &nightly);
+    let at = |day: u64, hour: u64| (day * 24 + hour) * 3_600_000;
+    let sweeps = |now| (0..3).map(|_| store.roll_on(now).expect("an answer")).collect::<Vec<_>>();
+    let going = |now| sweeps(now).pop().is_some_and(|rolled| !rolled.going.is_empty());
+    assert_eq!((going(at(1, 1)), roll_out(store, upgrade).stage), (false, 1));
+    assert_eq!((roll_out(store, upgrade).plan, tell(store, upgrade, at(1, 1)).len()), (nightly, 0));
+    let first = jobs(store, upgrade)[0].client_id.clone();
+    assert_eq!(store.report_version(&first, "P1", "1.0", at(1, 1)).map(|(tell, _)| tell), Ok(None));
+    assert!(going(at(1, 2)));
+    let told = tell(store, upgrade, at(1, 2));
+    assert_eq!(told.len(), 10);
+
+    let outside = at(1, 5);
+    assert!(!going(outside));
+    // Nothing is written where nothing happens.
+    assert_eq!(store.roll_on(outside).map(|rolled| rolled.touched.upgrades.len()), Ok(0));
+    let all = Due { waiting: outside, taken: outside, told: outside, tries: 9 };
+    assert_eq!(store.claim(&all, outside, 99), Ok(vec![]));
+    assert_eq!(store.report_version(&told[0].client_id, "P1", "1.0", outside).map(|(tell, _)| tell), Ok(None));
+    // What runs goes on, and the next stage may begin; its devices wait.
+    for job in &told[1..] {
+        store.report_progress(&job.client_id, &report("done"), outside).expect("kept");
+    }
+    assert_eq!((going(outside), roll_out(store, upgrade).stage, tell(store, upgrade, outside).len()), (false, 2, 0));
+    assert_eq!((going(at(2, 4)), tell(store, upgrade, at(2, 4)).len(), ids.len()), (true, 11, 20));
 }
 
 /// So many in a minute, whoever tells them.
