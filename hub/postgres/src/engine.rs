@@ -9,7 +9,7 @@ use hub_core::ports::store::Outcome;
 use hub_core::random;
 use hub_store::engine::{Engine, Session, Writer};
 use hub_store::failed::{Failed, Work};
-use hub_store::schema::STEPS;
+use hub_store::schema;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio_postgres::config::Host;
 use tokio_postgres::Config;
@@ -48,7 +48,7 @@ impl Postgres {
 
     /// Connects, and brings the tables up to date.
     pub fn open(url: &str, password: Option<&str>) -> Result<Self> {
-        Postgres::open_as(url, password, STEPS)
+        Postgres::open_as(url, password, &schema::steps())
     }
 
     /// The same for a hub that knows these steps, such as an earlier one.

@@ -2,7 +2,7 @@
 
 use hub_store::engine::{Session, Writer};
 use hub_store::failed::{Failed, Work};
-use hub_store::schema::STEPS;
+use hub_store::schema;
 use hub_store::values::Param;
 
 use super::session::Connection;
@@ -55,7 +55,7 @@ fn done(db: &Connection) -> Work<i64> {
 
 /// Whether the tables are those of this hub.
 pub fn are_own(db: &Connection) -> Work<bool> {
-    Ok(u64::try_from(done(db)?) == Ok(STEPS.len() as u64))
+    Ok(u64::try_from(done(db)?) == Ok(schema::steps().len() as u64))
 }
 
 fn number(db: &dyn Session, sql: &str) -> Work<i64> {
@@ -78,6 +78,7 @@ fn types(sql: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schema::STEPS;
 
     #[test]
     fn every_type_has_its_word() {

@@ -212,7 +212,8 @@ fn prepare(db: &mut Connection) -> std::result::Result<(), Trouble> {
         return Err(Trouble::Foreign);
     }
     let done = usize::try_from(version).map_err(|_| Trouble::Foreign)?;
-    let todo = schema::STEPS.get(done..).ok_or(Trouble::Later)?;
+    let known = schema::steps();
+    let todo = known.get(done..).ok_or(Trouble::Later)?;
     if todo.is_empty() {
         return Ok(());
     }
@@ -220,7 +221,7 @@ fn prepare(db: &mut Connection) -> std::result::Result<(), Trouble> {
         step.execute_batch(sql)?;
     }
     step.pragma_update(None, "application_id", APPLICATION_ID)?;
-    step.pragma_update(None, "user_version", i64::try_from(schema::STEPS.len()).unwrap_or(i64::MAX))?;
+    step.pragma_update(None, "user_version", i64::try_from(known.len()).unwrap_or(i64::MAX))?;
     Ok(step.commit()?)
 }
 

@@ -61,14 +61,28 @@ impl Brokers {
         }
     }
 
-    /// kill -9 of the node that hubs used last, which does not come back; nothing where there is only one.
+    /// kill -9 of the node that hubs used last; nothing where there is only one. The devices whose sessions it has cannot go on
+    /// before it is back, or given up.
     pub fn lose_one(&mut self) -> Option<usize> {
         let Brokers::RabbitMq(cluster) = self else { return None };
         // Devices choose their nodes themselves.
         let node = cluster.last_used();
         cluster.kill(node);
-        cluster.forget(node);
         Some(node)
+    }
+
+    /// Starts a node again that was lost, with what it had.
+    pub fn bring_back(&mut self, node: usize) {
+        if let Brokers::RabbitMq(cluster) = self {
+            cluster.bring_back(node);
+        }
+    }
+
+    /// Has the others give up a node that was lost.
+    pub fn give_up(&self, node: usize) {
+        if let Brokers::RabbitMq(cluster) = self {
+            cluster.forget(node);
+        }
     }
 
     /// The process ids.

@@ -30,6 +30,11 @@ const UNHEARD: usize = 10;
 /// upgraded already: the broker brings it again.
 const UNHEARING: usize = 100;
 
+/// What a device is called.
+pub fn name(number: usize) -> String {
+    format!("d{number:05}")
+}
+
 /// A number that many count up.
 #[derive(Default)]
 pub struct Count(AtomicU64);
@@ -114,7 +119,7 @@ impl Device {
         Device {
             fleet,
             number,
-            name: format!("d{number:05}"),
+            name: name(number),
             stream: None,
             input: BytesMut::new(),
             attempts: 0,

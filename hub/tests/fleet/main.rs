@@ -1,5 +1,5 @@
-//! A fleet on two hubs, PostgreSQL and somebody else's broker, while hubs, the server and a node of the broker die: each device
-//! ends with one result, and none is told again after the service has heard of it.
+//! A fleet on two hubs, PostgreSQL and somebody else's broker, while hubs, the server and nodes of the broker die or are upgraded:
+//! each device ends with one result, and none is told again after the service has heard of it.
 //!
 //! `FLEET_DEVICES` says how many there are, `FLEET_TLS=1` has them use TLS; `-- --nocapture` shows the figures.
 
@@ -14,15 +14,16 @@ mod roll_out;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use brokers::Brokers;
 use common::console::Console;
-use common::{firmware, Desk, Hub, PATIENCE, PRODUCT};
+use common::{Desk, Hub, PATIENCE, PRODUCT};
 use device::{Counts, Device, Fleet, NEXT};
 use rustix::process::{kill_process, Pid, Signal};
-use serde_json::json;
+use serde_json::{json, Value};
 use server::Server;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
@@ -33,12 +34,23 @@ fn again(devices: usize) -> Duration {
 }
 
 /// A hub of those that share the devices: no broker here shares a topic that begins with `$`, so they agree by their data folder.
-fn start(desk: &Desk, server: &Server, brokers: &Brokers) -> Hub {
+fn command(desk: &Desk, server: Option<&Server>, brokers: &Brokers) -> Command {
     let mut command = desk.command();
-    command.args(["run", "--json", "--state", "hubs", "--database", &server.url("public"), "--scheme", "http"]);
+    command.args(["run", "--json", "--state", "hubs", "--scheme", "http"]);
     command.args(["--coap", "off", "--coap-psk", "off", "--coap-cert", "off", "--broker", &brokers.url()]);
-    // The broker has many devices to see to.
+    if let Some(server) = server {
+        command.args(["--database", &server.url("public")]);
+    }
+    command
+}
+
+/// Starts one. The broker has many devices to see to.
+fn launch(command: Command) -> Hub {
     Hub::launch_within(PATIENCE * 4, command)
+}
+
+fn start(desk: &Desk, server: &Server, brokers: &Brokers) -> Hub {
+    launch(command(desk, Some(server), brokers))
 }
 
 /// Adds so many devices.
@@ -115,6 +127,31 @@ fn family(id: u32) -> String {
     format!("{:.1} MB", family.filter_map(share).sum::<u64>() as f64 / 1000.0)
 }
 
+/// An upgrade of a fleet, in which so many devices at a time may end it, so that the others are in the middle of it.
+struct Course<'a> {
+    fleet: &'a Fleet,
+    devices: usize,
+    patience: Duration,
+    begin: Instant,
+    reached: usize,
+}
+
+impl<'a> Course<'a> {
+    fn begin(fleet: &'a Fleet, devices: usize, patience: Duration) -> Self {
+        Course { fleet, devices, patience, begin: Instant::now(), reached: 0 }
+    }
+
+    /// Lets so many eighths of all end it, and waits until they have.
+    fn until(&mut self, eighths: usize) -> String {
+        let reached = self.devices * eighths / 8;
+        self.fleet.may_end.add_permits(reached - self.reached);
+        self.reached = reached;
+        let done = &self.fleet.counts.done;
+        wait("devices that are done", self.patience, || done.read(), reached as u64);
+        format!("after {:.1?}, with {} devices done", self.begin.elapsed(), done.read())
+    }
+}
+
 #[test]
 fn each_device_of_a_fleet_ends_with_one_result() {
     let desk = Desk::with_devices(&[]);
@@ -137,7 +174,7 @@ fn upgrade(desk: &Desk, mut brokers: Brokers, few: usize) {
     let (mut here, there) = (start(desk, &server, &brokers), start(desk, &server, &brokers));
     enrol(&server, devices);
     let console = Console::of(&there);
-    let firmware = console.upload(&format!("product_id={PRODUCT}&version={NEXT}"), &firmware()).good(201);
+    let firmware = console.upload(&format!("product_id={PRODUCT}&version={NEXT}"), &common::firmware()).good(201);
 
     let tls = std::env::var("FLEET_TLS").is_ok_and(|text| text == "1");
     let by = if tls { "TLS" } else { "plain MQTT" };
@@ -152,31 +189,34 @@ fn upgrade(desk: &Desk, mut brokers: Brokers, few: usize) {
     let order = json!({ "firmware_id": firmware["id"], "scope": "all" });
     let order = console.post("/api/upgrades", &order).good(201);
     println!("the order is given after {:.1?}", begin.elapsed());
-    // So many may end, so that the others are in the middle of it.
-    let mut reached = 0;
-    let mut until = |eighths: usize| {
-        fleet.may_end.add_permits(devices * eighths / 8 - reached);
-        reached = devices * eighths / 8;
-        wait("devices that are done", patience, || counts.done.read(), reached as u64);
-        format!("after {:.1?}, with {} devices done", begin.elapsed(), counts.done.read())
-    };
+    let mut course = Course::begin(&fleet, devices, patience);
     let mut killed = Vec::new();
-    let when = until(1);
+    let when = course.until(1);
     killed.push(kill(here));
     println!("a hub killed {when}");
     here = start(desk, &server, &brokers);
-    let when = until(2);
+    let when = course.until(2);
     let broker_memory: Vec<String> = brokers.ids().into_iter().map(peak).collect();
-    if let Some(node) = brokers.lose_one() {
+    let lost = brokers.lose_one();
+    if let Some(node) = lost {
         println!("node {node} of the broker killed {when}");
     }
-    let when = until(4);
+    let when = course.until(4);
     server.restart("immediate");
     println!("the server started again {when}");
-    let when = until(5);
+    if let Some(node) = lost {
+        brokers.bring_back(node);
+        println!("node {node} of the broker is back after {:.1?}", begin.elapsed());
+    }
+    let when = course.until(5);
     killed.push(kill(here));
     println!("the hub that was started again killed {when}");
     here = start(desk, &server, &brokers);
+    let when = course.until(6);
+    if let Some(node) = brokers.lose_one() {
+        brokers.give_up(node);
+        println!("node {node} of the broker killed for good {when}");
+    }
     fleet.may_end.add_permits(devices);
 
     let upgrade = format!("/api/upgrades/{}", order["id"]);
@@ -239,7 +279,8 @@ fn what_a_killed_hub_had_not_told_another_one_tells_within_seconds() {
     let brokers = Brokers::mosquitto(&desk);
     let (here, there) = (start(&desk, &server, &brokers), start(&desk, &server, &brokers));
     enrol(&server, devices);
-    let firmware = Console::of(&there).upload(&format!("product_id={PRODUCT}&version={NEXT}"), &firmware()).good(201);
+    let firmware =
+        Console::of(&there).upload(&format!("product_id={PRODUCT}&version={NEXT}"), &common::firmware()).good(201);
     // They only listen: nothing but a command brings one along.
     let fleet = fleet(&brokers, false, Duration::from_secs(3600), PATIENCE / 100);
     fleet.may_end.add_permits(devices);
@@ -263,4 +304,70 @@ fn what_a_killed_hub_had_not_told_another_one_tells_within_seconds() {
     assert_eq!(counts.told_again(), BTreeMap::new(), "devices that were told again, how often");
     let jobs = "SELECT count(*) || ' ' || count(*) FILTER (WHERE state = 'done') FROM jobs";
     assert_eq!(server.sql(jobs).trim(), format!("{all} {all}"));
+}
+
+#[test]
+fn hubs_on_a_server_are_upgraded_one_after_the_other_in_the_middle_of_a_fleets_upgrade() {
+    upgrade_of_hubs(Some(&Server::start()));
+}
+
+#[test]
+fn hubs_on_one_folder_are_upgraded_one_after_the_other_in_the_middle_of_a_fleets_upgrade() {
+    upgrade_of_hubs(None);
+}
+
+/// A later hub starts beside two earlier ones, which go on with its tables until each is ended and started again as a later one.
+fn upgrade_of_hubs(server: Option<&Server>) {
+    let devices = 40;
+    let names: Vec<String> = (0..devices).map(device::name).collect();
+    let desk = Desk::with_devices(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let brokers = Brokers::mosquitto(&desk);
+    let earlier = || {
+        let mut command = command(&desk, server, &brokers);
+        command.args(["--devices", "devices.json"]);
+        command
+    };
+    let later = || {
+        let mut command = earlier();
+        command.env("HUB_IS_LATER", "1");
+        launch(command)
+    };
+    let mut hubs = [launch(earlier()), launch(earlier())];
+    let again = again(devices);
+    let fleet = fleet(&brokers, false, again, again / 20);
+    let (_runtime, counts) = (connect(&fleet, devices), &fleet.counts);
+    let (all, patience) = (devices as u64, PATIENCE + again * 2);
+    wait("devices that are there", patience, || counts.there.read(), all);
+    let firmware = format!("product_id={PRODUCT}&version={NEXT}");
+    let firmware = Console::of(&hubs[0]).upload(&firmware, &common::firmware()).good(201);
+    let order = json!({ "firmware_id": firmware["id"], "scope": "all" });
+    let order = Console::of(&hubs[1]).post("/api/upgrades", &order).good(201);
+
+    let mut course = Course::begin(&fleet, devices, patience);
+    course.until(1);
+    let first = later();
+    // The tables are the later hub's by now.
+    let refused = earlier().output().expect("a hub");
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && text.contains("a later version of the hub made"), "{refused:?}");
+    for (hub, eighths) in hubs.iter_mut().zip([3, 5]) {
+        course.until(eighths);
+        let process = Pid::from_raw(i32::try_from(hub.child.id()).expect("an id")).expect("a process");
+        kill_process(process, Signal::TERM).expect("told to end");
+        assert_eq!(hub.exit_code(), Some(0));
+        *hub = later();
+    }
+    course.until(8);
+
+    let console = Console::of(&first);
+    let upgrade = format!("/api/upgrades/{}", order["id"]);
+    let done = || console.get(&upgrade).good(200)["upgrade"]["counts"]["done"].as_u64().expect("a count");
+    wait("jobs done", patience, done, all);
+    wait("devices that the service has heard to the end", patience, || counts.settled.read(), all);
+    assert_eq!(counts.told_again(), BTreeMap::new(), "devices that were told again, how often");
+    for name in &names {
+        let jobs = console.get(&format!("/api/devices/{PRODUCT}{name}/jobs")).good(200)["jobs"].clone();
+        let states: Vec<&Value> = jobs.as_array().into_iter().flatten().map(|job| &job["state"]).collect();
+        assert_eq!(states, ["done"], "{name}");
+    }
 }

@@ -112,12 +112,8 @@ impl RabbitMq {
         let setup = Setup { folder, epmd_port, gatekeeper: gatekeeper.url("/"), identity, count, sessions };
         let mut nodes = Vec::new();
         for (number, ports) in (1..).zip(&ports) {
-            let node = setup.launch(number, ports);
             // One after the other: what keeps the client ids takes one new node at a time.
-            let is_up = || node.lines().find(0, |line| line.contains("Server startup complete")).is_some();
-            // Half a minute of work where others work, too.
-            assert!((0..STARTUP_LIMITS).any(|_| is_up()), "RabbitMQ does not start");
-            nodes.push(node);
+            nodes.push(setup.launch(number, ports));
         }
         let balancer = Balancer::start(ports.iter().map(|ports| ports.mqtt.address()).collect());
         RabbitMq { nodes, balancer, ports, authority, setup, _gatekeeper: gatekeeper, _epmd: epmd }
@@ -170,6 +166,12 @@ impl RabbitMq {
         self.nodes[node].kill();
     }
 
+    /// Starts a node again that was killed, with all that it had, and waits until it is one of them again.
+    #[track_caller]
+    pub fn bring_back(&mut self, node: usize) {
+        self.nodes[node] = self.setup.launch(node + 1, &self.ports[node]);
+    }
+
     /// Has the others give up a node that was killed, and the queues that it alone had.
     #[track_caller]
     pub fn forget(&self, node: usize) {
@@ -210,6 +212,7 @@ impl Setup {
         command
     }
 
+    /// Starts a node and waits until it is up.
     #[track_caller]
     fn launch(&self, number: usize, ports: &Ports) -> Process {
         assert!(Path::new(PROGRAM).exists(), "{}", missing("RabbitMQ", "rabbitmq-server"));
@@ -257,6 +260,10 @@ impl Setup {
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
                 "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none",
             );
-        Process::start(&format!("rabbitmq {number}"), &mut command)
+        let node = Process::start(&format!("rabbitmq {number}"), &mut command);
+        let is_up = || node.lines().find(0, |line| line.contains("Server startup complete")).is_some();
+        // Half a minute of work where others work, too.
+        assert!((0..STARTUP_LIMITS).any(|_| is_up()), "RabbitMQ does not start");
+        node
     }
 }
