@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hub_core::guard::{self, Guard};
+use hub_core::headway::SLOWEST;
+use hub_core::rate::Quota;
 use hub_http::api::Proxies;
 use hub_mqtt::broker::limit::Limits;
 use hub_mqtt::remote::BrokerOptions;
@@ -139,7 +141,7 @@ impl BrokerArgs {
     }
 }
 
-/// What one device may cost, at the hub's own broker; and one address, at the firmware and CoAP servers.
+/// What one device may cost, at the hub's own broker and with its uploads; and one address, at the firmware and CoAP servers.
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
@@ -159,13 +161,28 @@ pub struct LimitArgs {
     /// Connections that one address may have to the firmware servers at a time (default: no limit)
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub address_connections: Option<u32>,
+    /// Log uploads and files a minute that are taken of a device; what is more gets 429 (default: no limit)
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub device_uploads: Option<u32>,
+    /// Bytes a second that whoever fetches something from the firmware servers must take, at least; else the connection ends.
+    /// 0: no limit
+    #[arg(long, value_name = "COUNT", default_value_t = SLOWEST)]
+    pub slowest_reader: u32,
 }
 
 impl LimitArgs {
     /// What keeps to those of an address.
     pub fn guard(&self) -> Arc<Guard> {
-        let limits = guard::Limits { connections: self.address_connections, requests: self.address_requests };
-        Arc::new(Guard::new(limits))
+        Arc::new(Guard::new(guard::Limits {
+            connections: self.address_connections,
+            requests: self.address_requests,
+            slowest: Some(self.slowest_reader).filter(|rate| *rate > 0),
+        }))
+    }
+
+    /// What keeps to that of a device's uploads.
+    pub fn uploads(&self) -> Quota<String> {
+        Quota::new(self.device_uploads)
     }
 
     /// The same without the command line.

@@ -329,6 +329,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         verdicts,
         offer: file.map(|file| file.version),
         awaited: client_ids.iter().cloned().collect(),
+        uploads: args.limits.uploads(),
     };
     let hub = match remote::connect(&args.broker.options(), folder.kept()).await? {
         Some((client, service)) => {

@@ -171,3 +171,19 @@ fn an_address_has_so_many_connections_to_the_firmware_servers() {
         assert!(std::time::Instant::now() < until, "the place of a connection that ended");
     }
 }
+
+#[test]
+fn who_hardly_takes_what_it_has_asked_for_is_let_go_of() {
+    let desk = Desk::new();
+    // More than all the sockets on the way have room for.
+    desk.write("firmware.bin", &firmware().repeat(40));
+    // A portion in half a second, so that nobody waits here for long.
+    let hub = desk.start(&["--scheme", "http", "--slowest-reader", "65536"]);
+    let mut stream = tcp(hub.text("http").strip_prefix("http://").expect("a URL"));
+    write!(stream, "GET /firmware/2.0 HTTP/1.1\r\nHost: x\r\n\r\n").expect("request");
+    assert_eq!(hub.event("http", |_| true)["complete"], false);
+    let text = "127.0.0.1 takes less than 65536 bytes a second of what it has asked for: its connection is ended";
+    hub.event("warning", |event| event["text"] == text);
+    let end = stream.read_to_end(&mut Vec::new()).expect_err("not the whole file");
+    assert_eq!(end.kind(), std::io::ErrorKind::ConnectionReset);
+}

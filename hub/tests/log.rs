@@ -146,3 +146,22 @@ fn the_level_is_asked_for_and_pushed() {
     let refused = console.post(&format!("/api/devices/{ONE}/log-level"), &json!({ "level": 5 }));
     assert!(refused.refusal(400).contains("0 to 4"));
 }
+
+#[test]
+fn a_device_that_uploads_too_often_is_told_to_wait_and_a_person_once() {
+    let (_desk, hub, console) = start(&["--device-uploads", "1"]);
+    let upload = report(SECRET, "P", "one", now(), &["DBG|a"]);
+    assert!(post(&hub, &upload).starts_with("HTTP/1.1 200"));
+    for _ in 0..2 {
+        let answer = post(&hub, &upload);
+        assert!(answer.starts_with("HTTP/1.1 429") && answer.contains("\r\nRetry-After: "), "{answer}");
+    }
+    // What somebody else signs in its name costs it nothing, and another device has its own.
+    assert!(post(&hub, &report(SECRET, "P", "two", now(), &["DBG|a"])).starts_with("HTTP/1.1 200"));
+    assert_eq!(texts(&console, &format!("/api/devices/{ONE}/log")), ["DBG|a"]);
+    let warning = hub.event("warning", |_| true);
+    assert_eq!(
+        (&warning["client_id"], &warning["text"]),
+        (&ONE.into(), &"uploads more than 1 times a minute: it is refused".into())
+    );
+}

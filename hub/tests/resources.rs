@@ -14,9 +14,9 @@ use serde_json::{json, Value};
 
 const FILE: &[u8] = b"what goes up or down";
 
-fn start() -> (Desk, Hub, Console) {
+fn start(args: &[&str]) -> (Desk, Hub, Console) {
     let desk = Desk::new();
-    let hub = desk.start_plain(&["--state", "state", "--scheme", "http"]);
+    let hub = desk.start_plain(&[&["--state", "state", "--scheme", "http"], args].concat());
     let console = Console::of(&hub);
     (desk, hub, console)
 }
@@ -57,7 +57,7 @@ fn put(url: &str, md5_of: &[u8], body: &[u8]) -> u16 {
 
 #[test]
 fn a_file_waits_for_its_device_and_is_told_of_to_the_end() {
-    let (_desk, hub, console) = start();
+    let (_desk, hub, console) = start(&[]);
     let path = format!("/api/devices/{ONE}/resources");
     let sent = console.request("POST", &format!("{path}?name=song"), Some("application/octet-stream"), FILE).good(201);
     assert_eq!((&sent["name"], &sent["size"], &sent["state"]), (&json!("song"), &json!(20), &json!("waiting")));
@@ -87,16 +87,28 @@ fn a_file_waits_for_its_device_and_is_told_of_to_the_end() {
     assert_eq!((&task["type"], &task["name"]), (&json!("download"), &json!("next")));
 }
 
-#[test]
-fn an_upload_is_taken_where_it_is_the_announced_one() {
-    let (_desk, hub, console) = start();
-    let mut one = device(&hub, ONE);
+/// The URL for an upload of the file, as a device is told it.
+fn announced(hub: &Hub) -> String {
+    let mut one = device(hub, ONE);
     one.subscribe(&down());
     let md5 = hex::encode(Md5::digest(FILE));
     one.publish(&up(), &format!(r#"{{"type": "create_upload_task","size": 20,"name": "n","md5sum": "{md5}"}}"#));
     let task = told(&mut one);
     assert_eq!((&task["type"], &task["size"]), (&json!("create_upload_task_rsp"), &json!(20)));
-    let url = task["url"].as_str().expect("a URL");
+    task["url"].as_str().expect("a URL").to_owned()
+}
+
+#[test]
+fn a_device_that_uploads_too_often_is_told_to_wait() {
+    let (_desk, hub, _console) = start(&["--device-uploads", "1"]);
+    let url = announced(&hub);
+    assert_eq!([(); 3].map(|()| put(&url, FILE, FILE)), [200, 429, 429]);
+}
+
+#[test]
+fn an_upload_is_taken_where_it_is_the_announced_one() {
+    let (_desk, hub, console) = start(&[]);
+    let url = &announced(&hub);
 
     let other = [b"W", &FILE[1..]].concat();
     assert_eq!(put(url, FILE, &FILE[1..]), 400, "another length");
@@ -117,7 +129,7 @@ fn an_upload_is_taken_where_it_is_the_announced_one() {
 
 #[test]
 fn what_makes_no_sense_is_refused() {
-    let (_desk, hub, console) = start();
+    let (_desk, hub, console) = start(&[]);
     let mut one = device(&hub, ONE);
     one.subscribe(&down());
     for question in [

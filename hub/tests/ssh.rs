@@ -144,6 +144,16 @@ fn a_device_that_does_not_listen_is_not_asked() {
 }
 
 #[test]
+fn rules_of_other_places_leave_tunnels_alone() {
+    let desk = Desk::new();
+    for rule in ["http:status=503", "http:no-answer", "register:no-psk"] {
+        let hub = desk.start(&["--fault", rule]);
+        let denied = (9, "ws-token-2".to_owned(), NO.to_owned());
+        assert_eq!(Tunnel::begin(&hub).sign_in(SIGN), denied, "{rule}");
+    }
+}
+
+#[test]
 fn a_rule_spoils_one_tunnel_and_not_the_next() {
     let desk = Desk::new();
     for (rule, sees) in [

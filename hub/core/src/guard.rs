@@ -1,4 +1,5 @@
-//! What one address may cost the firmware and CoAP servers. Devices behind one router have one address.
+//! What one address, and each of its connections, may cost the firmware and CoAP servers. Devices behind one router have one
+//! address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,9 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::rate::{Rate, Rates};
-
-const MINUTE: Duration = Duration::from_secs(60);
+use crate::headway::Headway;
+use crate::rate::{Excess, Quota, Rate, Rates, MINUTE};
 
 /// Limits of each address; `None`: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,12 +18,15 @@ pub struct Limits {
     pub connections: Option<u32>,
     /// Requests a minute, of CoAP datagrams.
     pub requests: Option<u32>,
+    /// Bytes a second that must be taken of an answer, at least.
+    pub slowest: Option<u32>,
 }
 
 /// Keeps to the limits.
 pub struct Guard {
     connections: Option<u32>,
-    requests: Option<(u32, Rates<IpAddr>)>,
+    requests: Quota<IpAddr>,
+    slowest: Option<u32>,
     open: Mutex<HashMap<IpAddr, u32>>,
     /// Whom a person has been told of.
     told: Rates<IpAddr>,
@@ -50,10 +53,10 @@ impl Drop for Seat {
 impl Guard {
     /// With these limits.
     pub fn new(limits: Limits) -> Self {
-        let rates = |count| (count, Rates::new(Rate { count, period: MINUTE }));
         Guard {
             connections: limits.connections,
-            requests: limits.requests.map(rates),
+            requests: Quota::new(limits.requests),
+            slowest: limits.slowest,
             open: Mutex::default(),
             told: Rates::new(Rate { count: 1, period: MINUTE }),
         }
@@ -78,10 +81,20 @@ impl Guard {
     /// An address asks for something; where it asks too often, when it may again, and why.
     pub fn ask(&self, address: IpAddr, now: Instant) -> Result<(), (Duration, String)> {
         let address = one_for_all(address);
-        self.requests.as_ref().map_or(Ok(()), |(count, rates)| {
-            let why = || format!("{address} asks more than {count} times a minute: it is refused");
-            rates.spend(address, now).map_err(|wait| (wait, why()))
+        self.requests.spend(address, now).map_err(|Excess { count, wait }| {
+            (wait, format!("{address} asks more than {count} times a minute: it is refused"))
         })
+    }
+
+    /// How a connection must take what it is sent; `None`: as it likes.
+    pub fn headway(&self) -> Option<Headway> {
+        self.slowest.map(Headway::new)
+    }
+
+    /// What a person should know of an address that takes too little.
+    pub fn too_slow(&self, address: IpAddr) -> String {
+        let least = self.slowest.unwrap_or_default();
+        format!("{address} takes less than {least} bytes a second of what it has asked for: its connection is ended")
     }
 
     /// Whether a person is to be told of an address now: once a minute.
@@ -108,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_connections_at_a_time() {
-        let guard = Arc::new(Guard::new(Limits { connections: Some(2), requests: None }));
+        let guard = Arc::new(Guard::new(Limits { connections: Some(2), ..Limits::default() }));
         let first = guard.enter(ip("10.0.0.7")).expect("the first");
         let _second = guard.enter(ip("::ffff:10.0.0.7")).expect("the second");
         assert!(guard.enter(ip("10.0.0.7")).is_err_and(|why| why.contains("10.0.0.7 has 2 connections")));
@@ -120,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_counts_as_one_and_a_person_is_told_once_a_minute() {
-        let (guard, now) = (Guard::new(Limits { connections: None, requests: Some(2) }), Instant::now());
+        let (guard, now) = (Guard::new(Limits { requests: Some(2), ..Limits::default() }), Instant::now());
         assert!(guard.ask(ip("2001:db8::1"), now).is_ok() && guard.ask(ip("2001:db8::2"), now).is_ok());
         assert!(guard.ask(ip("2001:db8::3"), now).is_err_and(|(wait, _)| wait == MINUTE / 2));
         assert!(guard.ask(ip("2001:db8:0:1::3"), now).is_ok());

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rumqttc::mqttbytes::v4::Publish;
 use rumqttc::mqttbytes::QoS;
 use tokio::sync::{broadcast, mpsc, Notify};
+use tokio::time::Instant;
 
 use crate::devices;
 use crate::events::{DeviceRow, Event};
@@ -18,6 +19,7 @@ use crate::model::{Change, Page, Problem, ProblemKind, Scope, PAGE};
 use crate::ota::{self, Outgoing};
 use crate::ports::store::{NewOrder, Outcome, Store, Stored};
 use crate::ports::{Certificates, Downlink, Events, Verdict};
+use crate::rate::{Excess, Quota, Rate, Rates, MINUTE};
 use crate::site::{is_version, Access, Served, Site};
 
 /// Changes kept for a watcher that reads slowly.
@@ -41,6 +43,8 @@ pub struct Parts {
     pub offer: Option<String>,
     /// The devices that must be done for a verdict.
     pub awaited: BTreeSet<String>,
+    /// How much a device may upload.
+    pub uploads: Quota<String>,
 }
 
 /// The hub. Any thread may call it; no call waits for the network but for an object store's.
@@ -53,6 +57,9 @@ pub struct Hub {
     pub(crate) verdicts: mpsc::UnboundedSender<Verdict>,
     pub(crate) offer: Option<String>,
     pub(crate) awaited: BTreeSet<String>,
+    pub(crate) uploads: Quota<String>,
+    /// The devices whose uploads a person has been told of.
+    pub(crate) told: Rates<String>,
     /// The awaited devices that are done.
     pub(crate) done: Mutex<BTreeSet<String>>,
     pub(crate) changes: broadcast::Sender<Change>,
@@ -92,7 +99,7 @@ pub fn now_ms() -> u64 {
 impl Hub {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { events, store, site, certificates, downlink, verdicts, offer, awaited } = parts;
+        let Parts { events, store, site, certificates, downlink, verdicts, offer, awaited, uploads } = parts;
         let changes = broadcast::Sender::new(CHANGES);
         // What others did before is nothing to tell of.
         let seen = AtomicI64::new(store.foreign_changes().unwrap_or_default());
@@ -105,6 +112,8 @@ impl Hub {
             verdicts,
             offer,
             awaited,
+            uploads,
+            told: Rates::new(Rate { count: 1, period: MINUTE }),
             done: Mutex::default(),
             changes,
             seen,
@@ -176,6 +185,17 @@ impl Hub {
             }
             Ok(_) => Ok(Some(Served::new(path, &stored))),
         }
+    }
+
+    /// A device uploads something. Where it does so too often, when it may again.
+    pub(crate) fn may_upload(&self, client_id: &str) -> Result<(), Duration> {
+        let now = Instant::now();
+        self.uploads.spend(client_id.to_owned(), now).map_err(|Excess { count, wait }| {
+            if self.told.spend(client_id.to_owned(), now).is_ok() {
+                self.warn_of(client_id, format!("uploads more than {count} times a minute: it is refused"));
+            }
+            wait
+        })
     }
 
     /// Something a person should know.

@@ -23,6 +23,7 @@ pub mod folder;
 pub mod gateway;
 pub mod guard;
 mod handed_out;
+pub mod headway;
 pub mod hub;
 pub mod messaging;
 pub mod metrics;

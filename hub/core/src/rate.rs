@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// The time of a quota.
+pub const MINUTE: Duration = Duration::from_secs(60);
+
 /// So much in each period. What was not spent is there for one period more.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
@@ -59,13 +62,53 @@ impl<K: Hash + Eq> Rates<K> {
     }
 }
 
+/// So many a minute for each of many.
+pub struct Quota<K>(Option<(u32, Rates<K>)>);
+
+/// There is no more for somebody.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Excess {
+    /// So much there is in a minute.
+    pub count: u32,
+    /// How long it takes until there is more.
+    pub wait: Duration,
+}
+
+impl<K> Default for Quota<K> {
+    fn default() -> Self {
+        Quota(None)
+    }
+}
+
+impl<K: Hash + Eq> Quota<K> {
+    /// So many; `None`: no limit.
+    pub fn new(count: Option<u32>) -> Self {
+        Quota(count.map(|count| (count, Rates::new(Rate { count, period: MINUTE }))))
+    }
+
+    /// Somebody has one more, where there is one for him.
+    pub fn spend(&self, who: K, now: Instant) -> Result<(), Excess> {
+        let Some((count, rates)) = &self.0 else { return Ok(()) };
+        rates.spend(who, now).map_err(|wait| Excess { count: *count, wait })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn a_quota_is_each_ones_own() {
+        let (now, quota) = (Instant::now(), Quota::new(Some(2)));
+        assert_eq!([(); 2].map(|()| quota.spend("a", now)), [Ok(()), Ok(())]);
+        assert_eq!(quota.spend("a", now), Err(Excess { count: 2, wait: MINUTE / 2 }));
+        assert_eq!((quota.spend("b", now), quota.spend("a", now + MINUTE / 2)), (Ok(()), Ok(())));
+        assert!((0..1000).all(|_| Quota::default().spend("a", now).is_ok()));
+    }
+
+    #[test]
     fn who_spends_too_much_waits_alone_and_who_is_quiet_is_forgotten() {
-        let (now, minute) = (Instant::now(), Duration::from_secs(60));
+        let (now, minute) = (Instant::now(), MINUTE);
         let rates = Rates::new(Rate { count: 3, period: minute });
         assert!((0..3).all(|_| rates.spend("a", now).is_ok()));
         // Being refused costs nothing.

@@ -10,3 +10,5 @@
 pub mod api;
 pub mod firmware;
 pub mod ssh;
+
+mod steady;

@@ -1,5 +1,7 @@
 //! Devices' logs: what people read and set, what devices upload and ask.
 
+use std::time::Duration;
+
 use rumqttc::mqttbytes::v4::Publish;
 use rumqttc::mqttbytes::QoS;
 
@@ -68,12 +70,12 @@ impl Hub {
         Ok(())
     }
 
-    /// Takes an upload in, and returns the answer.
-    pub fn take_log(&self, form: Form, request: &Request) -> &'static str {
+    /// Takes an upload in, and returns the answer; or when to come again.
+    pub fn take_log(&self, form: Form, request: &Request) -> Result<&'static str, Duration> {
         let refuse = |client_id: Option<String>, why, text: &str| {
             let text = format!("an upload of log lines is refused: {text}");
             self.events.emit(&Event::Warning { client_id, text });
-            log::refused(form, why)
+            Ok(log::refused(form, why))
         };
         let upload = match log::read(form, request) {
             Ok(upload) => upload,
@@ -102,10 +104,11 @@ impl Hub {
         if !upload.is_timely(now_ms() / 1000) {
             return refuse(Some(client_id), Refusal::Signature, "its time is more than 10 minutes off");
         }
+        self.may_upload(&client_id)?;
         if let Err(problem) = self.store.add_log(&client_id, upload.sent_at, &upload.lines, now_ms()) {
             return refuse(Some(client_id), Refusal::NotKept, &problem.detail);
         }
         self.events.emit(&Event::Log { client_id, lines: upload.lines });
-        log::taken(form)
+        Ok(log::taken(form))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::prelude::{Engine, BASE64_STANDARD};
 use md5::{Digest, Md5};
@@ -23,6 +24,8 @@ pub enum Untaken {
     Unknown,
     /// It is not the file that was announced; and what differs.
     Other(&'static str),
+    /// The device uploads too often; and when it may again.
+    TooOften(Duration),
     /// Something is wrong with the hub.
     Broken(Problem),
 }
@@ -110,6 +113,7 @@ impl Hub {
         if hex::encode(digest) != resource.md5 {
             return Err(Untaken::Other("it has another MD5 than was announced"));
         }
+        self.may_upload(&resource.client_id).map_err(Untaken::TooOften)?;
         self.keep_file(resource.id, file).map_err(Untaken::Broken)
     }
 

@@ -19,6 +19,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::routes::{self, Peer};
 use super::Console;
+use crate::steady::Steady;
+use hub_core::headway::{Headway, SLOWEST};
 
 /// How long a TLS handshake, and the header of a request, may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -48,6 +50,7 @@ pub async fn serve(console: Console, listener: TcpListener, tls: Option<watch::R
             request.extensions_mut().insert(Peer(peer.ip()));
             service.call(request)
         });
+        let stream = Steady::new(stream, Some(Headway::new(SLOWEST)));
         let tls = tls.as_ref().map(|tls| tls.borrow().clone());
         tokio::spawn(async move {
             match tls {

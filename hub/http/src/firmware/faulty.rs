@@ -1,6 +1,6 @@
 //! A firmware server that gives faulty answers. One request a connection.
 
-use std::io;
+use std::io::{self, Cursor};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::body::Ticket;
 use super::decision::{event, Decision, Request};
 use super::posts::{self, Post};
+use crate::ssh;
 use hub_core::hub::Hub;
 use hub_core::site::Served;
 use hub_fault::http::{Ending, RangeFlaw, Spoil, Target};
@@ -29,14 +30,31 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const PAGE: &str =
     "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Welcome to this network.</body></html>\n";
 
-/// Serves one connection.
-pub async fn serve<S>(hub: &Arc<Hub>, faults: &Faults, mut stream: S, handle: Handle)
+/// Serves one connection. One by which a device begins a tunnel comes back, as if nothing had been read of it.
+pub async fn serve<S>(
+    hub: &Arc<Hub>,
+    faults: &Faults,
+    mut stream: S,
+    handle: &Handle,
+) -> Option<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    match timeout(Post::File.patience(), read_request(&mut stream)).await {
+        Ok(Ok(Some(Read::Request(request)))) => answer(hub, faults, stream, handle, request).await,
+        Ok(Ok(Some(Read::Tunnel(head)))) => {
+            let (rest, write) = tokio::io::split(stream);
+            return Some(tokio::io::join(Cursor::new(head).chain(rest), write));
+        }
+        _ => {}
+    }
+    None
+}
+
+async fn answer<S>(hub: &Arc<Hub>, faults: &Faults, mut stream: S, handle: &Handle, request: Request)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Ok(Some(request)) = read_request(&mut stream).await else {
-        return;
-    };
     let mut decision = posts::answer(hub, &request, || faults.registration());
     let (file, reason) = (decision.file.take(), decision.reason);
     let file = file.as_ref();
@@ -60,7 +78,14 @@ where
     }
 }
 
-async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Request>> {
+/// What a connection begins with.
+enum Read {
+    Request(Request),
+    /// What has come of the wish for a tunnel.
+    Tunnel(Vec<u8>),
+}
+
+async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Read>> {
     let mut head = Vec::new();
     while head.len() < MAX_HEAD {
         if stream.read_buf(&mut head).await? == 0 {
@@ -75,13 +100,17 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Optio
                     let found = parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
                     found.map(|header| String::from_utf8_lossy(header.value).into_owned())
                 };
+                let path = parsed.path.unwrap_or_default();
+                if ssh::wants(path.split('?').next().unwrap_or_default(), header("upgrade").as_deref()) {
+                    return Ok(Some(Read::Tunnel(head)));
+                }
                 let signed = posts::HEADERS.iter().filter_map(|name| Some((*name, header(name)?))).collect();
                 let announced = header("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
-                let post = Post::of(parsed.method.unwrap_or_default(), parsed.path.unwrap_or_default());
+                let post = Post::of(parsed.method.unwrap_or_default(), path);
                 let announced = post.map_or(0, |post| post.limit().min(announced));
                 let mut request = Request {
                     method: parsed.method.unwrap_or_default().to_owned(),
-                    target: parsed.path.unwrap_or_default().to_owned(),
+                    target: path.to_owned(),
                     range: header("range"),
                     if_range: header("if-range"),
                     accept_encoding: header("accept-encoding"),
@@ -95,7 +124,7 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Optio
                     }
                 }
                 request.body.truncate(announced);
-                return Ok(Some(request));
+                return Ok(Some(Read::Request(request)));
             }
             Err(_) => return Ok(None),
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hyper::header::RETRY_AFTER;
 use hyper::StatusCode;
 
 use super::decision::{decide, Decision, Request};
@@ -60,11 +61,21 @@ fn path(target: &str) -> &str {
 pub fn answer(hub: &Hub, request: &Request, twists: impl FnOnce() -> Vec<Twist>) -> Decision {
     let text = match Post::of(&request.method, &request.target) {
         None => return decide(hub, request),
-        Some(Post::Log(form)) => take(hub, form, request).to_owned(),
+        Some(Post::Log(form)) => match take(hub, form, request) {
+            Ok(text) => text.to_owned(),
+            Err(wait) => return too_often(wait),
+        },
         Some(Post::Registration(form)) => register(hub, form, request, &twists()),
         Some(Post::File) => return keep(hub, request),
     };
     Decision { status: StatusCode::OK, headers: Vec::new(), file: None, part: None, text: Some(text), reason: None }
+}
+
+/// What one gets that may come again after so long.
+fn too_often(wait: Duration) -> Decision {
+    let headers = vec![(RETRY_AFTER, (wait.as_secs() + 1).to_string())];
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    Decision { status, headers, file: None, part: None, text: None, reason: None }
 }
 
 /// Takes a device's file in.
@@ -78,6 +89,7 @@ fn keep(hub: &Hub, request: &Request) -> Decision {
         Err(Untaken::Forbidden(reason)) => (StatusCode::FORBIDDEN, Some(reason)),
         Err(Untaken::Unknown) => (StatusCode::NOT_FOUND, None),
         Err(Untaken::Other(reason)) => (StatusCode::BAD_REQUEST, Some(reason)),
+        Err(Untaken::TooOften(wait)) => return too_often(wait),
         Err(Untaken::Broken(problem)) => {
             hub.warn(&problem.detail);
             (StatusCode::INTERNAL_SERVER_ERROR, None)
@@ -101,8 +113,8 @@ fn register(hub: &Hub, form: registration::Form, request: &Request, twists: &[Tw
     hub.register(form, &posted, twists)
 }
 
-/// Takes an upload in, and says what it gets.
-fn take(hub: &Hub, form: Form, request: &Request) -> &'static str {
+/// Takes an upload in, and says what it gets; or when it may come again.
+fn take(hub: &Hub, form: Form, request: &Request) -> Result<&'static str, Duration> {
     let [host, algorithm, timestamp, nonce, signature] = signed(request).map(str::to_owned);
     let (path, body) = (path(&request.target).to_owned(), request.body.clone());
     hub.take_log(form, &log::Request { path, host, algorithm, timestamp, nonce, signature, body })

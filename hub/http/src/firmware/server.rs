@@ -10,7 +10,7 @@ use std::time::Duration;
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::header::{
-    HeaderName, HeaderValue, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE, RETRY_AFTER,
+    HeaderName, HeaderValue, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_RANGE, RANGE, RETRY_AFTER, UPGRADE,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -26,6 +26,7 @@ use super::decision::{event, Request};
 use super::faulty;
 use super::posts::{self, Post};
 use crate::ssh::{self, Tunnels};
+use crate::steady::{was_too_slow, Steady};
 use hub_core::guard::Guard;
 use hub_core::hub::Hub;
 use hub_fault::listener::InterruptibleListener;
@@ -101,6 +102,7 @@ async fn begin(side: Side, stream: TcpStream, address: IpAddr, tls: Option<TlsAc
         },
     };
     let handle = Handle::of(&stream);
+    let stream = Steady::new(stream, side.guard.headway());
     match tls {
         None => serve(&side, stream, address, handle).await,
         Some(tls) => {
@@ -116,30 +118,46 @@ async fn serve<S>(side: &Side, stream: S, address: IpAddr, handle: Handle)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Side { hub, faults, guard, .. } = side;
-    if faults.touches_answers() {
-        return faulty::serve(hub, faults, stream, handle).await;
+    if !side.faults.touches_answers() {
+        return serve_well(side, stream, address, handle).await;
     }
+    // A tunnel is no answer that rules could touch.
+    if let Some(stream) = faulty::serve(&side.hub, &side.faults, stream, &handle).await {
+        serve_well(side, stream, address, handle).await;
+    }
+}
+
+async fn serve_well<S>(side: &Side, stream: S, address: IpAddr, handle: Handle)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Side { hub, guard, .. } = side;
     let handle = &Arc::new(handle);
     let service = service_fn(|request| async move {
         if let Err((wait, why)) = guard.ask(address, Instant::now()) {
             side.tell(address, &why);
             return Ok(too_often(wait));
         }
-        if ssh::wants(&request) {
+        let upgrade = request.headers().get(UPGRADE).and_then(|value| value.to_str().ok());
+        if ssh::wants(request.uri().path(), upgrade) {
             begin_tunnel(side, request, handle)
         } else {
             Ok(answer(hub, request).await)
         }
     });
     // A connection that breaks is told of by the event of the request it broke.
-    let _ = http1::Builder::new()
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(LIMIT)
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
+    if served.is_err_and(|error| was_too_slow(&error)) {
+        // What it has not taken so far is not kept for it.
+        handle.reset();
+        side.tell(address, &guard.too_slow(address));
+    }
 }
 
 /// The answer to one that asks too often.

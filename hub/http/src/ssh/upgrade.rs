@@ -17,10 +17,9 @@ use hub_core::ssh::PATH;
 use hub_fault::ssh::OnTunnel;
 use hub_fault::stream::Handle;
 
-/// Whether a request is a device's that begins a tunnel.
-pub fn wants(request: &Request<Incoming>) -> bool {
-    let is_websocket = |value: &hyper::header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
-    request.uri().path() == PATH && request.headers().get(UPGRADE).is_some_and(is_websocket)
+/// Whether a request with this path and this `Upgrade` is a device's that begins a tunnel.
+pub fn wants(path: &str, upgrade: Option<&str>) -> bool {
+    path == PATH && upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
 /// Upgrades the connection once the answer is out. Returns status and headers of that. `fault` is what goes wrong on purpose,

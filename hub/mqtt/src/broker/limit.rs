@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use hub_core::rate::{Rate, Rates};
+use hub_core::rate::{Quota, Rate};
 
 /// Limits of each device; `None`: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,6 @@ pub struct Limits {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// How fast one connection may be read.
 pub(super) struct Pace {
@@ -60,14 +59,13 @@ impl Pace {
 #[derive(Default)]
 pub struct Limiter {
     limits: Limits,
-    connects: Option<(u32, Rates<String>)>,
+    connects: Quota<String>,
 }
 
 impl Limiter {
     /// With these limits.
     pub fn new(limits: Limits) -> Self {
-        let rates = |count| (count, Rates::new(Rate { count, period: MINUTE }));
-        Limiter { limits, connects: limits.connects.map(rates) }
+        Limiter { limits, connects: Quota::new(limits.connects) }
     }
 
     pub(super) fn pace(&self, now: Instant) -> Pace {
@@ -76,14 +74,14 @@ impl Limiter {
 
     /// Whether a device may connect now; else how often it may.
     pub(super) fn connect(&self, client_id: &str, now: Instant) -> Result<(), u32> {
-        self.connects
-            .as_ref()
-            .map_or(Ok(()), |(count, rates)| rates.spend(client_id.to_owned(), now).map_err(|_| *count))
+        self.connects.spend(client_id.to_owned(), now).map_err(|excess| excess.count)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hub_core::rate::MINUTE;
+
     use super::*;
 
     #[test]

@@ -77,6 +77,7 @@ pub fn hub_on(folder: &TempDir, server: Option<&str>, downlink: Arc<dyn Downlink
         verdicts: mpsc::unbounded_channel().0,
         offer: None,
         awaited: Default::default(),
+        uploads: Default::default(),
     });
     (hub, store)
 }
