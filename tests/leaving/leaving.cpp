@@ -1,6 +1,7 @@
 /*
  * A firmware's threads and callbacks leave this library's calls in other ways than by returning: a thread is cancelled or
- * ends itself in a callback, a callback throws or jumps out. The process lives, and another thread can use the client.
+ * ends itself in a callback, a callback throws or jumps out. The process lives, and another thread can use the client (case
+ * thread_cancelled).
  *
  *   leaving CASE
  */

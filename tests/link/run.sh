@@ -108,7 +108,7 @@ shared_own_hal)
     run_shared own_hal "$shared"
     ;;
 shared_hidden_hal)
-    # The headers make a program's HAL_* visible to the shared library, whatever the flag says.
+    # The headers make a program's HAL_* visible to the shared library, whatever the flag says (case hidden_visibility).
     against_output own_hal.c -fvisibility=hidden
     "$CC" own_hal.o -L"$shared" -liot_sdk -o own_hal
     run_shared own_hal "$shared"

@@ -1,6 +1,7 @@
 /*
  * A firmware's own HAL_Malloc has nothing: at each allocation of a whole upgrade in turn, once and for a while, and for all
- * that goes beyond a pool. Nothing ends the process, what fails says so, and afterwards the same client works.
+ * that goes beyond a pool. Nothing ends the process, what fails says so, and afterwards the same client works (case
+ * out_of_memory).
  *
  *   memory each|while|rest|pool
  */

@@ -1,6 +1,7 @@
 /*
  * A server decides how much memory a device needs, and there is not so much: answers with long heads and long messages,
- * with pools that an upgrade fits in. Nothing ends the process, and afterwards the same handles upgrade.
+ * with pools that an upgrade fits in. Nothing ends the process, and afterwards the same handles upgrade (case
+ * out_of_memory).
  */
 
 #define _POSIX_C_SOURCE 200809L

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Follows every reference to a page and a section: in comments, in texts, in links between pages.
 
-    references.py          fails on the dead ones
+    references.py          fails on the dead ones, and on a case that no test names
 
 What counts as a reference:
     behaviour.md section 3, wire.md sections 1 and 2, section 5 of behaviour.md, `gateway.md` 4
     wire contract, section 2                                     (the same as wire.md section 2)
     architecture.md decision 3
+    versions.md case 4                                           (of the list under "Cases a test must have")
     case reconnect_storm, docs/contract/cases/reconnect_storm.md
     src/drive/download.rs, download/transfer.rs in Markdown: a file's path, or the end of one, with at least one folder
     [text](page.md#heading) in Markdown
@@ -27,8 +28,9 @@ SKIPPED = ("fuzz/seeds/", "fuzz/dictionaries/", "tests/abi/data/", "docs/contrac
 
 PAGE = r"(?P<page>[\w./-]*[\w-]\.md)\b`?"
 NUMBERS = r"(?P<numbers>\d+(?:\.\d+)*(?:(?:, | and | to |, and )\d+(?:\.\d+)*)*)"
-AFTER = re.compile(PAGE + r"(?:,? \(?(?P<kind>sections?|decisions?) |(?<=`) )" + NUMBERS)
-BEFORE = re.compile(r"\b(?P<kind>sections?|decisions?) " + NUMBERS + r" of `?" + PAGE)
+KINDS = r"(?P<kind>sections?|decisions?|cases?) "
+AFTER = re.compile(PAGE + r"(?:,? \(?" + KINDS + r"|(?<=`) )" + NUMBERS)
+BEFORE = re.compile(r"\b" + KINDS + NUMBERS + r" of `?" + PAGE)
 SPOKEN = re.compile(r"\b(?P<page>[a-z]+) contract,? (?P<kind>sections?) " + NUMBERS, re.IGNORECASE)
 ANY_PAGE = re.compile(r"(?<![\w$*%/{}.:-])(?P<page>[\w./-]*[\w-]\.md)\b(?![\w$*{-])")
 CASE = re.compile(r"\bcases? `?(?P<case>[a-z0-9]+(?:_[a-z0-9]+)+)\b")
@@ -41,7 +43,7 @@ MARK = re.compile(r"^\s*(?:///?!?|\*|#|--|;)\s?")
 
 
 class Pages:
-    """The pages of the repository: their numbered headings, decisions and anchors."""
+    """The pages of the repository: their numbered headings, decisions, cases and anchors."""
 
     def __init__(self, root):
         self.root = root
@@ -68,10 +70,14 @@ class Pages:
                 return place
         return None
 
+    def cases(self):
+        """What went wrong in the field: the names of the pages that tell it."""
+        return {page.stem for page in self.paths if page.parent == CONTRACT / "cases"} - {"README"}
+
     def facts(self, path):
-        """Sections, decisions and anchors of a page."""
+        """What is numbered on a page, by its kind, and the page's anchors."""
         if path not in self.known:
-            sections, decisions, anchors = set(), set(), set()
+            numbered, anchors = {"section": set(), "decision": set(), "case": set()}, set()
             heading, in_code = "", False
             for line in (self.root / path).read_text(encoding="utf-8").splitlines():
                 if line.startswith("```"):
@@ -81,13 +87,15 @@ class Pages:
                 found = re.match(r"#+ (.*)", line)
                 if found:
                     heading = found[1]
-                    numbered = re.match(r"(\d+(?:\.\d+)*)", heading)
-                    if numbered:
-                        sections.add(numbered[1])
+                    section = re.match(r"(\d+(?:\.\d+)*)", heading)
+                    if section:
+                        numbered["section"].add(section[1])
                     anchors.add(anchor(heading))
-                elif heading.startswith("Decisions") and re.match(r"\d+\. ", line):
-                    decisions.add(line.split(".")[0])
-            self.known[path] = sections, decisions, anchors
+                elif re.match(r"\d+\. ", line):
+                    for kind in ("decision", "case"):
+                        if heading.startswith(f"{kind.capitalize()}s"):
+                            numbered[kind].add(line.split(".")[0])
+            self.known[path] = numbered, anchors
         return self.known[path]
 
 
@@ -127,7 +135,7 @@ def numbers(text):
 def dead(pages, path, text):
     """What `text`, the content of `path`, refers to and is not there."""
     problems = []
-    cases = {page.stem for page in pages.paths if page.parent == CONTRACT / "cases"}
+    cases = pages.cases()
     for line, piece, is_comment in paragraphs(path, text):
         def missing(what):
             problems.append(f"{path}:{line}: {what}")
@@ -135,10 +143,9 @@ def dead(pages, path, text):
         def look_up(found, page):
             if page is None:
                 return
-            sections, decisions, _ = pages.facts(page)
             kind = (found.groupdict().get("kind") or "section").rstrip("s")
             for number in numbers(found["numbers"]):
-                if number not in (decisions if kind == "decision" else sections):
+                if number not in pages.facts(page)[0][kind]:
                     missing(f"{page.name} has no {kind} {number}")
 
         for found in ANY_PAGE.finditer(piece):
@@ -181,18 +188,22 @@ def follow(pages, path, target, missing):
         if not (pages.root / place).exists():
             missing(f"the link {target} leads nowhere")
             return
-    if heading and place.suffix == ".md" and heading not in pages.facts(place)[2]:
+    if heading and place.suffix == ".md" and heading not in pages.facts(place)[1]:
         missing(f"{place.name} has no heading #{heading}")
 
 
 def check(root=files.ROOT):
     pages = Pages(root)
     problems = []
+    untested = pages.cases()
     for path in files.tracked(root):
         if str(path).startswith(SKIPPED) or not (path.suffix in files.TEXTS or files.is_script(path, root)):
             continue
-        problems += dead(pages, path, (root / path).read_text(encoding="utf-8", errors="replace"))
-    return problems
+        text = (root / path).read_text(encoding="utf-8", errors="replace")
+        problems += dead(pages, path, text)
+        if path.parts[0] == "tests" and path.suffix != ".md":
+            untested = {case for case in untested if not re.search(rf"\b{case}\b", text)}
+    return problems + [f"no test names the case {case}" for case in sorted(untested)]
 
 
 if __name__ == "__main__":

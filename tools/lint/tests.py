@@ -32,7 +32,10 @@ class References(unittest.TestCase):
     PAGES = {
         "docs/contract/wire.md": "# Wire\n## 1. Where\n## 2. Who\nAs in section 1 (section 2).\n",
         "docs/contract/hal.md": "# HAL\nNo numbers.\n",
+        "docs/contract/versions.md": "# Versions\n## Cases a test must have\n1. One.\n2. Two.\n",
+        "docs/contract/cases/README.md": "# Cases\n",
         "docs/contract/cases/out_of_memory.md": "# No memory\n",
+        "tests/memory.c": "/* Case out_of_memory. */\n",
         "docs/architecture.md": "# A\n## Decisions\n1. One.\n2. Two.\n",
     }
 
@@ -46,6 +49,7 @@ class References(unittest.TestCase):
             "// The wire contract,\n// section 2, and section 1 of wire.md; architecture.md decision 2\n",
             "/// Wire.md section 1. MQTT 3.1.1 section 4.7. RFC 9112 section 7.1.\n",
             "// case out_of_memory, the case `out_of_memory`\n",
+            "// versions.md case 2, cases 1 and 2 of versions.md\n",
         ):
             self.assertEqual(self.found("src/a.rs", text), [], text)
         self.assertEqual(self.found("README.md", "[a](docs/contract/wire.md#2-who) `wire.md` 2 https://x.y/z.md mbedtls/ssl.h\n"), [])
@@ -61,11 +65,17 @@ class References(unittest.TestCase):
             "// spoken contract, section 1\n",
             "// architecture.md decision 3\n",
             "// case out_of_luck\n",
+            "// versions.md case 3\n",
             "// see wire.md\n// section 4\n",
         ):
             self.assertEqual(len(self.found("src/a.rs", text)), 1, text)
         for text in ("`docs/contract/sent.rs`", "contract/none.py", "[a](docs/none)", "[a](docs/contract/wire.md#3-what)", "`wire.md` 3"):
             self.assertEqual(len(self.found("README.md", text + "\n")), 1, text)
+
+    def test_a_case_that_no_test_names(self):
+        for test in ("/* Case out_of_memory_at_all. */\n", "int main(void);\n"):
+            self.assertEqual(self.found("tests/memory.c", test), ["no test names the case out_of_memory"], test)
+        self.assertEqual(self.found("tests/memory.c", "void out_of_memory(void);\n"), [])
 
 
 class Modules(unittest.TestCase):
