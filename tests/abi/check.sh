@@ -147,6 +147,7 @@ check_config() { # INTERFACE CONFIG
     done
     cp "$here/sample.c" "$dir/sample.cpp"
     cp "$here/macros.c" "$dir/macros.cpp"
+    check 'timers of other targets' timers
     check 'what a sample sees' compile -std=gnu99 "${warnings[@]}" -fsyntax-only "$here/sample.c"
     check 'what a sample sees, C++' compile_cxx -std=c++17 "${warnings[@]}" -fsyntax-only "$dir/sample.cpp"
     check 'switches that the makefile defines, too' switches_twice
@@ -156,6 +157,29 @@ check_config() { # INTERFACE CONFIG
     echo "$coverage"
     echo "$interface $config: $passed passed, $failed failed"
     echo "$passed $failed" >"$dir/count"
+}
+
+# versions.md case 17: what a timer takes where words have 32 bits, or the C library is not glibc. Its headers are not there,
+# so that of the C library only what the struct needs is.
+timers() {
+    local bits glibc size name
+    mkdir -p "$dir/no-libc/sys"
+    for name in assert.h fcntl.h inttypes.h limits.h pthread.h signal.h stdio.h stdlib.h sys/types.h unistd.h; do
+        : >"$dir/no-libc/$name"
+    done
+    echo 'struct timeval { long tv_sec, tv_usec; };' >"$dir/no-libc/sys/time.h"
+    for bits in 32 64; do
+        for glibc in -U__GLIBC__ -D__GLIBC__=2; do
+            size=$((bits / 8))
+            [ "$interface" = 3.2 ] || size=8
+            [ "$glibc" = -U__GLIBC__ ] || size=$((bits / 4))
+            compile -ffreestanding -nostdinc -isystem "$($CC -print-file-name=include)" -isystem "$dir/no-libc" \
+                "-m$bits" $glibc -std=gnu11 -fsyntax-only -x c - <<END || return
+#include "utils_timer.h"
+_Static_assert(sizeof(Timer) == $size, "$bits bits, $glibc");
+END
+        done
+    done
 }
 
 # The units of generate.py, in $dir/units.
