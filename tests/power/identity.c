@@ -124,7 +124,8 @@ int __wrap_rename(const char *from, const char *to)
 
 static int set_given(void)
 {
-    DeviceInfo info;
+    /* HAL_GetDevInfo leaves a product secret alone where the file has none. */
+    DeviceInfo info = {0};
 
     if (HAL_GetDevInfo(&info) != QCLOUD_RET_SUCCESS) {
         return -1;
