@@ -41,7 +41,7 @@ pub fn key_of_certificate(file: &[u8]) -> Option<Vec<u8>> {
     lines.next().map(key_of_secret).filter(|key| !key.is_empty())
 }
 
-/// What an upload is signed with.
+/// What an upload of [`Form::Json`] is signed with.
 pub enum Proof {
     /// A secret, or what stands for one.
     Key(Vec<u8>),
@@ -49,10 +49,15 @@ pub enum Proof {
     PrivateKey(Box<dyn PrivateKey>),
 }
 
+/// The form of an upload, with what it is signed with.
+enum Signed {
+    Plain(Vec<u8>),
+    Json(Proof),
+}
+
 /// Who sends. Holds the key, so it does not show itself.
 pub struct Sender {
-    proof: Proof,
-    form: Form,
+    signed: Signed,
     server: String,
     /// All that stands before the lines and stays the same.
     head: String,
@@ -76,7 +81,7 @@ impl Sender {
             Mode::Certificate => 'C',
         };
         let head = format!("{letter}###{:#<10}{:#<48}", device.product_id(), device.device_name());
-        Sender { proof: Proof::Key(key), form: Form::Plain, server: SERVER.to_owned(), head }
+        Sender { signed: Signed::Plain(key), server: SERVER.to_owned(), head }
     }
 
     /// The same as the C SDK 3.3.0 does it, with a server of the device's region.
@@ -85,13 +90,16 @@ impl Sender {
         let (device_name, product_id) = (quoted(device.device_name()), quoted(device.product_id()));
         let head = format!("{{\"DeviceName\":{device_name},\"Level\":\"ERR\",\"ProductId\":{product_id},\"Message\":[");
         let server = format!("http://{}:80{JSON_PATH}", device.region().gateway());
-        Sender { proof, form: Form::Json, server, head }
+        Sender { signed: Signed::Json(proof), server, head }
     }
 
     /// How it writes lines.
     #[must_use]
     pub fn form(&self) -> Form {
-        self.form
+        match self.signed {
+            Signed::Plain(_) => Form::Plain,
+            Signed::Json(_) => Form::Json,
+        }
     }
 
     /// Where the lines go unless the program's environment says otherwise.
@@ -105,20 +113,20 @@ impl Sender {
     /// # Errors
     /// Why it can't be made: for want of memory, or it can't be signed.
     pub fn request(&self, url: &Url, moment: Moment, lines: &[u8]) -> Result<Vec<u8>, String> {
-        match (self.form, &self.proof) {
-            (Form::Plain, Proof::Key(key)) => self.plain(key, url, moment.seconds, lines),
-            _ => self.json(url, moment, lines),
+        match &self.signed {
+            Signed::Plain(key) => self.plain(key, url, moment.seconds, lines),
+            Signed::Json(proof) => self.json(proof, url, moment, lines),
         }
     }
 
-    fn json(&self, url: &Url, moment: Moment, lines: &[u8]) -> Result<Vec<u8>, String> {
+    fn json(&self, proof: &Proof, url: &Url, moment: Moment, lines: &[u8]) -> Result<Vec<u8>, String> {
         let lines = lines.strip_suffix(SEPARATOR).unwrap_or(lines);
         let mut body = room(self.head.len() + lines.len() + 2)?;
         [self.head.as_bytes(), lines, b"]}"].iter().for_each(|part| body.extend_from_slice(part));
         let host = url.host_and_port();
         let nonce = u32::try_from(moment.random >> 33).unwrap_or(0);
         let head = SignedHead { host: &host, path: url.target(), seconds: moment.seconds, nonce };
-        let signed = match &self.proof {
+        let signed = match proof {
             Proof::Key(key) => head.text(key, &body),
             Proof::PrivateKey(key) => head.text_by(&**key, &body)?,
         };
