@@ -13,7 +13,11 @@ use crate::hal::Roots;
 /// The roots of the object stores that firmware is downloaded from, in DER as `build.rs` has written them.
 const HTTPS_ROOTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/https_roots.der"));
 /// The private CA of the platform's own servers.
-#[cfg(any(feature = "auth-mode-cert", feature = "dev-dyn-reg", feature = "ssh"))]
+#[cfg(any(
+    feature = "dev-dyn-reg",
+    feature = "ssh",
+    all(feature = "auth-mode-cert", any(feature = "coap", not(feature = "websocket-unverified")))
+))]
 const PLATFORM_CA: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tencent_iot_ca.der"));
 
 const NO_MEMORY: &str = "no memory for the trusted roots";
@@ -30,11 +34,11 @@ pub fn https_roots() -> Result<Roots, String> {
     roots(&[HTTPS_ROOTS])
 }
 
-/// Roots for MQTT in CERT mode, as PEM.
+/// Roots for MQTT and CoAP in CERT mode, as PEM.
 ///
 /// # Errors
 /// As [`https_roots`].
-#[cfg(feature = "auth-mode-cert")]
+#[cfg(all(feature = "auth-mode-cert", any(feature = "coap", not(feature = "websocket-unverified"))))]
 pub fn mqtt_ca() -> Result<Roots, String> {
     // Which of the two the servers of WebSocket show is not known (resource.md section 9).
     if cfg!(feature = "websocket-mqtt") {

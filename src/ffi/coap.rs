@@ -84,7 +84,7 @@ unsafe fn security(name: &'static str, params: &CoAPInitParams, identity: &Ident
 
 #[cfg(feature = "auth-mode-cert")]
 unsafe fn security(name: &'static str, params: &CoAPInitParams, _identity: &Identity) -> Result<Security, c_int> {
-    super::mqtt::certificates(name, &params.cert_file, &params.key_file)
+    super::mqtt::certificates(name, crate::drive::trust::mqtt_ca, &params.cert_file, &params.key_file)
 }
 
 export! {

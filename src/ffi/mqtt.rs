@@ -23,7 +23,11 @@ use super::code::{code, driven_code};
 use super::interface::Names;
 use super::{handle, memory, required_str};
 use crate::drive::mqtt::{Client, Listener, Proof, Settings, Setup};
+#[cfg(all(feature = "auth-mode-cert", not(feature = "websocket-unverified")))]
+use crate::drive::trust::mqtt_ca as mqtt_roots;
 use crate::hal::platform::HalPlatform;
+#[cfg(feature = "auth-mode-cert")]
+use crate::hal::Roots;
 use crate::hal::Security;
 
 /// Why the last `IOT_MQTT_Construct` failed, 0 if it did not.
@@ -145,9 +149,7 @@ pub(super) unsafe fn secret_key(function: &'static str, device_secret: *const c_
 
 #[cfg(feature = "auth-mode-cert")]
 unsafe fn credentials(params: &MQTTInitParams, _identity: &Identity) -> Result<(Security, Proof), c_int> {
-    let security = certificates("IOT_MQTT_Construct", &params.cert_file, &params.key_file)?;
-    #[cfg(feature = "websocket-unverified")]
-    let security = unverified(security);
+    let security = certificates("IOT_MQTT_Construct", mqtt_roots, &params.cert_file, &params.key_file)?;
     #[cfg(feature = "websocket-mqtt")]
     let proof = Proof::Signature(path("IOT_MQTT_Construct", &params.key_file, "key_file")?);
     #[cfg(not(feature = "websocket-mqtt"))]
@@ -155,29 +157,27 @@ unsafe fn credentials(params: &MQTTInitParams, _identity: &Identity) -> Result<(
     Ok((security, proof))
 }
 
-/// The same without a look at the server: which chain the cloud's servers of WebSocket show is not known (resource.md section 9).
+/// No look at the server: which chain the cloud's servers of WebSocket show is not known (resource.md section 9).
 #[cfg(all(feature = "auth-mode-cert", feature = "websocket-unverified"))]
-fn unverified(mut security: Security) -> Security {
-    if let Security::Mutual { ca_pem, .. } = &mut security {
-        log::warn!(
-            target: "IOT_MQTT_Construct",
-            "whoever answers counts as the MQTT server: this library was built with FEATURE_WEBSOCKET_VERIFY_SERVER OFF"
-        );
-        *ca_pem = crate::hal::Roots::none();
-    }
-    security
+fn mqtt_roots() -> Result<Roots, String> {
+    log::warn!(
+        target: "IOT_MQTT_Construct",
+        "whoever answers counts as the MQTT server: this library was built with FEATURE_WEBSOCKET_VERIFY_SERVER OFF"
+    );
+    Ok(Roots::none())
 }
 
-/// A certificate and its key, whose paths `function` was given.
+/// A certificate and its key, whose paths `function` was given, and the roots that the server is held to.
 #[cfg(feature = "auth-mode-cert")]
 pub(super) fn certificates(
     function: &'static str,
+    roots: impl FnOnce() -> Result<Roots, String>,
     cert_file: &[c_char; 256],
     key_file: &[c_char; 256],
 ) -> Result<Security, c_int> {
     let cert_file = path(function, cert_file, "cert_file")?;
     let key_file = path(function, key_file, "key_file")?;
-    let ca_pem = crate::drive::trust::mqtt_ca().map_err(|error| {
+    let ca_pem = roots().map_err(|error| {
         log::error!(target: function, "{error}");
         QCLOUD_ERR_INVAL
     })?;
