@@ -17,7 +17,7 @@ use iot_engine::identity::Identity;
 use iot_engine::services::gateway::message::Proof;
 use iot_engine::services::gateway::{signature, Bound, Operation};
 
-use super::interface::Names;
+use super::interface::is_of_another_layout;
 use super::log::null_argument;
 use super::mqtt::{self, fill, text, LAST_ERROR};
 use super::{handle, memory, required_str};
@@ -44,7 +44,7 @@ export! {
         };
         let params = &mut params.init_param;
         // SAFETY: the caller's promise.
-        if unsafe { Names::from(&*params).are_of_another_interface(NAME) } {
+        if unsafe { is_of_another_layout(NAME, params) } {
             // Its err_code is elsewhere.
             LAST_ERROR.store(QCLOUD_ERR_INVAL, Ordering::Relaxed);
             return ptr::null_mut();

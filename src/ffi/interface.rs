@@ -118,6 +118,46 @@ impl Names {
     }
 }
 
+/// Whether the struct is of the other interface, or of 3.1 with certificates. The log says so.
+///
+/// # Safety
+/// The texts in `params` are NULL or end with a NUL.
+pub(super) unsafe fn is_of_another_layout(function: &'static str, params: &MQTTInitParams) -> bool {
+    // SAFETY: the caller's promise.
+    if unsafe { Names::from(params).are_of_another_interface(function) } {
+        return true;
+    }
+    #[cfg(feature = "auth-mode-cert")]
+    let is_other = has_pointers_for_paths(function, &params.cert_file);
+    #[cfg(not(feature = "auth-mode-cert"))]
+    let is_other = false;
+    is_other
+}
+
+/// Whether pointers stand where the paths of certificate and key belong: the struct is of 3.1 (versions.md section 2). Then the
+/// log says so, and nothing may be written behind its end, where the arrays of later releases go on. Told by two words in a row
+/// that can be addresses: behind a path that is as short as one, there are zeros.
+#[cfg(feature = "auth-mode-cert")]
+pub(super) fn has_pointers_for_paths(function: &'static str, cert_file: &[c_char; 256]) -> bool {
+    let is_mixed = cert_file.chunks_exact(size_of::<u64>()).take(2).all(is_address);
+    if is_mixed {
+        ::log::error!(
+            target: function,
+            "cert_file holds no path, but what can be two addresses: the program was compiled with the headers of the C SDK \
+             3.1, where cert_file and key_file are pointers. Compile it with this library's headers"
+        );
+    }
+    is_mixed
+}
+
+/// One of a process with 64 bits; with 32, texts look the same.
+#[cfg(feature = "auth-mode-cert")]
+fn is_address(word: &[c_char]) -> bool {
+    let mut bytes = [0; size_of::<u64>()];
+    bytes.iter_mut().zip(word).for_each(|(byte, c)| *byte = c.to_ne_bytes()[0]);
+    cfg!(target_pointer_width = "64") && (0x1000..1 << 48).contains(&u64::from_ne_bytes(bytes))
+}
+
 /// How the cloud makes product ids.
 fn is_product_id(text: &str) -> bool {
     text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
@@ -139,6 +179,25 @@ mod tests {
     use std::ffi::CStr;
 
     use super::*;
+
+    #[cfg(all(feature = "auth-mode-cert", target_pointer_width = "64"))]
+    #[test]
+    fn pointers_in_the_place_of_paths_are_found() {
+        let with = |bytes: &[u8]| {
+            let mut cert_file = [0; 256];
+            cert_file.iter_mut().zip(bytes).for_each(|(c, byte)| *c = c_char::from_ne_bytes([*byte]));
+            has_pointers_for_paths("test", &cert_file)
+        };
+        let words = |first: u64, second: u64| [first.to_ne_bytes(), second.to_ne_bytes()].concat();
+        assert!(with(&words(0x0000_5555_6161_6161, 0x0000_7fff_1234_5678)));
+        assert!(with(&words(0x0040_4141, 0x0040_4142)), "a program at a fixed place");
+        for path in
+            [&b""[..], b"a", b"a.crt", b"ab.crt", b"abc.crt", b"abcd.crt", b"certs/abc.crt", b"/etc/certs/abcdefg.crt"]
+        {
+            assert!(!with(path), "{path:?}");
+        }
+        assert!(!with(&words(0x0000_5555_6161_6161, 0)), "a path without zeros behind it is one all the same");
+    }
 
     #[cfg(not(feature = "abi-3-3"))]
     #[test]

@@ -20,7 +20,9 @@ use iot_engine::mqtt::QoS;
 use handlers::{CListener, CSubscriber};
 
 use super::code::{code, driven_code};
-use super::interface::Names;
+#[cfg(feature = "auth-mode-cert")]
+use super::interface::has_pointers_for_paths;
+use super::interface::{is_of_another_layout, Names};
 use super::{handle, memory, required_str};
 use crate::drive::mqtt::{Client, Listener, Proof, Settings, Setup};
 #[cfg(all(feature = "auth-mode-cert", not(feature = "websocket-unverified")))]
@@ -50,7 +52,7 @@ export! {
             return ptr::null_mut();
         };
         // SAFETY: the caller's promise.
-        if unsafe { Names::from(&*params).are_of_another_interface(NAME) } {
+        if unsafe { is_of_another_layout(NAME, params) } {
             // Its err_code is elsewhere.
             LAST_ERROR.store(QCLOUD_ERR_INVAL, Ordering::Relaxed);
             return ptr::null_mut();
@@ -175,6 +177,9 @@ pub(super) fn certificates(
     cert_file: &[c_char; 256],
     key_file: &[c_char; 256],
 ) -> Result<Security, c_int> {
+    if has_pointers_for_paths(function, cert_file) {
+        return Err(QCLOUD_ERR_INVAL);
+    }
     let cert_file = path(function, cert_file, "cert_file")?;
     let key_file = path(function, key_file, "key_file")?;
     let ca_pem = roots().map_err(|error| {
