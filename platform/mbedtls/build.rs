@@ -43,7 +43,6 @@ const CERTIFICATES_SMALL: &[&str] = &[
     "bignum_mod_raw",
     "chachapoly",
     "ecdh",
-    "ecdsa",
     "hkdf",
     "oid",
     "pk",
@@ -90,6 +89,7 @@ fn compile() -> Result<(), Box<dyn Error>> {
         "c/shim.h",
         "c/client_hello.c",
         "c/curves.c",
+        "c/inverse.c",
         "c/certificates.c",
         "c/signature.c",
         "c/dtls.c",
@@ -153,10 +153,12 @@ fn compile() -> Result<(), Box<dyn Error>> {
     }
     let mut own_fast = Vec::new();
     if certificates && has("CURVES_IN_RUST") {
+        own.push("inverse");
         own_fast.push("curves");
         println!("cargo:rustc-cfg=curves_in_rust");
     } else if certificates {
         fast.push("ecp");
+        small.push("ecdsa");
     }
     if server {
         small.push("ssl_tls12_server");

@@ -4,11 +4,13 @@ use std::ffi::{c_int, c_uchar};
 use std::panic::catch_unwind;
 
 use curve25519_dalek::MontgomeryPoint;
-use p256::elliptic_curve::group::Group;
+use p256::elliptic_curve::ops::Invert;
 use p256::elliptic_curve::sec1::{FromEncodedPoint, ToEncodedPoint};
 use p256::elliptic_curve::PrimeField;
 use p256::{AffinePoint, EncodedPoint, ProjectivePoint, Scalar};
 use zeroize::Zeroizing;
+
+mod sum;
 
 /// Bytes of a scalar, and of a coordinate. c/curves.c knows it, too.
 const LEN: usize = 32;
@@ -57,7 +59,9 @@ unsafe extern "C" fn iot_mbedtls_p256_mul_add(
     let (other_scalar, other_point) = unsafe { (&*other_scalar.cast(), &*other_point.cast()) };
     let sum = catch_unwind(|| {
         let scalars = [read_scalar(scalar)?, read_scalar(other_scalar)?];
-        Some(write_point(&mul_add(&scalars, &[read_point(point)?, read_point(other_point)?])))
+        // Both are on the curve.
+        read_point(point).and(read_point(other_point))?;
+        Some(sum::of_multiples(&scalars, &[point, other_point]))
     });
     match sum {
         Ok(Some(Some(sum))) => {
@@ -66,6 +70,25 @@ unsafe extern "C" fn iot_mbedtls_p256_mul_add(
         }
         Ok(Some(None)) => 0,
         _ => -1,
+    }
+}
+
+/// Inverts modulo the order of P-256; not in constant time. Returns whether there is an inverse: the scalar is not 0, and
+/// less than the order.
+///
+/// # Safety
+/// `scalar` has 32 bytes; `out` has room for 32.
+#[no_mangle]
+unsafe extern "C" fn iot_mbedtls_p256_invert(scalar: *const c_uchar, out: *mut c_uchar) -> c_int {
+    // SAFETY: the caller's promises; the areas do not overlap.
+    let (scalar, out) = unsafe { (&*scalar.cast(), &mut *out.cast()) };
+    let inverse = catch_unwind(|| Option::<Scalar>::from(read_scalar(scalar)?.invert_vartime()));
+    match inverse {
+        Ok(Some(inverse)) => {
+            *out = inverse.to_repr();
+            1
+        }
+        _ => 0,
     }
 }
 
@@ -96,56 +119,6 @@ fn read_point(bytes: &Point) -> Option<ProjectivePoint> {
 /// None for the point at infinity.
 fn write_point(point: &ProjectivePoint) -> Option<Point> {
     point.to_affine().to_encoded_point(false).as_bytes().get(1..)?.try_into().ok()
-}
-
-/// The sum of multiples, both at once: 256 doublings instead of 512.
-fn mul_add(scalars: &[Scalar; 2], points: &[ProjectivePoint; 2]) -> ProjectivePoint {
-    let digits = scalars.each_ref().map(digits);
-    let odd_multiples = points.map(|point| {
-        let twice = point.double();
-        let mut multiples = [point; 8];
-        for i in 1..multiples.len() {
-            multiples[i] = multiples[i - 1] + twice;
-        }
-        multiples
-    });
-    let mut sum = ProjectivePoint::IDENTITY;
-    for i in (0..DIGITS).rev() {
-        sum = sum.double();
-        for (digits, multiples) in digits.iter().zip(&odd_multiples) {
-            let multiple = usize::from(digits[i].unsigned_abs() / 2);
-            match digits[i] {
-                0 => {}
-                1.. => sum += &multiples[multiple],
-                _ => sum -= &multiples[multiple],
-            }
-        }
-    }
-    sum
-}
-
-/// As many as a scalar has bits, and one that is carried.
-const DIGITS: usize = 8 * LEN + 1;
-
-/// The scalar as a sum of digits times powers of two, the lowest first. Each digit is 0 or odd, from -15 to 15, and of five
-/// in a row at most one is not 0.
-fn digits(scalar: &Scalar) -> [i8; DIGITS] {
-    let bytes = scalar.to_repr();
-    let bit = |i: usize| i < 8 * LEN && bytes[LEN - 1 - i / 8] >> (i % 8) & 1 == 1;
-    let mut digits = [0; DIGITS];
-    let mut is_carried = false;
-    let mut i = 0;
-    while i < DIGITS {
-        if bit(i) == is_carried {
-            i += 1;
-            continue;
-        }
-        let five = (0..5).map(|j| i8::from(bit(i + j)) << j).sum::<i8>() + i8::from(is_carried);
-        is_carried = five > 15;
-        digits[i] = if is_carried { five - 32 } else { five };
-        i += 5;
-    }
-    digits
 }
 
 #[cfg(test)]

@@ -76,6 +76,12 @@ fn mul_and_add(scalars: [&[u8; LEN]; 2], points: [&Point; 2]) -> Result<Option<P
     }
 }
 
+fn invert(scalar: &[u8; LEN]) -> Option<[u8; LEN]> {
+    let mut out = [0; LEN];
+    // SAFETY: both have the length that is wanted.
+    (unsafe { iot_mbedtls_p256_invert(scalar.as_ptr(), out.as_mut_ptr()) } == 1).then_some(out)
+}
+
 fn x25519(scalar: &[u8; LEN], point: &[u8; LEN]) -> [u8; LEN] {
     let mut out = [0; LEN];
     // SAFETY: all have the lengths that are wanted.
@@ -142,6 +148,45 @@ fn scalars_and_points_that_are_none_are_refused() {
     }
     // The point at infinity has no coordinates.
     assert_eq!(mul(&small(0), &base()), None);
+}
+
+#[test]
+fn what_is_inverted_gives_one_by_its_inverse() {
+    for scalar in [small(1), small(2), below_order(1), below_order(2)].into_iter().chain((0..50).map(|_| random())) {
+        let product = mul(&invert(&scalar).unwrap(), &mul(&scalar, &base()).unwrap());
+        assert_eq!(product, Some(base()), "{scalar:x?}");
+    }
+    assert_eq!(invert(&small(1)), Some(small(1)));
+    assert_eq!(invert(&below_order(1)), Some(below_order(1)));
+    for scalar in [small(0), ORDER, [0xff; LEN]] {
+        assert_eq!(invert(&scalar), None);
+    }
+}
+
+#[test]
+fn the_signatures_of_rfc_6979_appendix_a_2_5_are_right() {
+    let mut key = [0; 2 * LEN];
+    key[..LEN].copy_from_slice(&hex("60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"));
+    key[LEN..].copy_from_slice(&hex("7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"));
+    let signatures = [
+        (
+            "sample",
+            "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716",
+            "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8",
+        ),
+        (
+            "test",
+            "f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367",
+            "019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083",
+        ),
+    ];
+    for (message, r, s) in signatures {
+        let hash = crate::sha256(message.as_bytes()).unwrap();
+        let [hash, r, inverse] = [hash, hex(r), invert(&hex(s)).unwrap()].map(|bytes| read_scalar(&bytes).unwrap());
+        let scalars = [hash * inverse, r * inverse].map(|scalar| scalar.to_repr().into());
+        let sum = mul_and_add([&scalars[0], &scalars[1]], [&base(), &key]).unwrap().unwrap();
+        assert_eq!(sum[..LEN], *r.to_repr(), "{message}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Every way to agree on keys, and every kind of key that a certificate may have.
 
+use rcgen::{PublicKeyData, SignatureAlgorithm, SigningKey};
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256};
 use rustls::crypto::ring::kx_group::{SECP256R1, SECP384R1, X25519};
 use rustls::crypto::{ActiveKeyExchange, SharedSecret, SupportedKxGroup};
@@ -77,6 +78,106 @@ fn a_signature_of_another_ca_of_the_same_name_is_refused_whatever_its_kind() {
             text,
             "certificate of localhost is not signed by the trusted CA that it names: another CA of the same name?"
         );
+        server.join().unwrap();
+    }
+}
+
+/// The order of P-256, the lowest byte first.
+const ORDER: [u8; 32] = [
+    0x51, 0x25, 0x63, 0xfc, 0xc2, 0xca, 0xb9, 0xf3, 0x84, 0x9e, 0x17, 0xa7, 0xad, 0xfa, 0xe6, 0xbc, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+];
+
+/// A number of a signature, the lowest byte first.
+type Number = [u8; 33];
+
+type Spoil = fn([Number; 2]) -> [Number; 2];
+
+/// Signs, and makes something else of the two numbers of the signature.
+struct Spoiler<'a>(&'a KeyPair, Spoil);
+
+impl PublicKeyData for Spoiler<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        self.0.algorithm()
+    }
+}
+
+impl SigningKey for Spoiler<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let signature = self.0.sign(message)?;
+        // A sequence of two integers, X.690 section 8.3: highest byte first, and no more of them than it takes.
+        let mut rest = &signature[2..];
+        let numbers = [(); 2].map(|()| {
+            let (number, after) = rest[2..].split_at(usize::from(rest[1]));
+            rest = after;
+            let mut reversed = [0; 33];
+            reversed.iter_mut().zip(number.iter().rev()).for_each(|(to, from)| *to = *from);
+            reversed
+        });
+        let mut spoilt = Vec::new();
+        for number in self.1(numbers) {
+            let len = (1..33).rev().find(|i| number[*i] != 0 || number[i - 1] > 0x7f).unwrap_or(0) + 1;
+            spoilt.extend([2, u8::try_from(len).unwrap()]);
+            spoilt.extend(number[..len].iter().rev());
+        }
+        spoilt.splice(..0, [0x30, u8::try_from(spoilt.len()).unwrap()]);
+        Ok(spoilt)
+    }
+}
+
+fn small(number: u8) -> Number {
+    let mut bytes = [0; 33];
+    bytes[0] = number;
+    bytes
+}
+
+fn plus_order(number: Number) -> Number {
+    let mut carry = 0;
+    std::array::from_fn(|i| {
+        let sum = u16::from(number[i]) + ORDER.get(i).copied().map_or(0, u16::from) + carry;
+        carry = sum >> 8;
+        sum as u8
+    })
+}
+
+#[test]
+fn a_signature_whose_numbers_are_not_between_0_and_the_order_or_are_others_is_refused() {
+    const RIGHT: Spoil = |numbers| numbers;
+    const SPOILT: [Spoil; 12] = [
+        |[_, s]| [small(0), s],
+        |[r, _]| [r, small(0)],
+        |_| [small(0); 2],
+        |[_, s]| [plus_order(small(0)), s],
+        |[r, _]| [r, plus_order(small(0))],
+        |_| [plus_order(small(0)); 2],
+        // The same numbers modulo the order.
+        |[r, s]| [plus_order(r), s],
+        |[r, s]| [r, plus_order(s)],
+        |[r, s]| [s, r],
+        |[_, s]| [small(1), s],
+        |[r, _]| [r, small(1)],
+        |_| [small(1); 2],
+    ];
+    let (ca_key, key) = (p256_key(), p256_key());
+    let ca = Ca::with_key("test CA", KeyPair::from_pem(&ca_key.serialize_pem()).unwrap());
+    let mut params = params_for(&[]);
+    params.distinguished_name.push(DnType::CommonName, "test CA");
+    for (spoil, is_right) in SPOILT.map(|spoil| (spoil, false)).into_iter().chain([(RIGHT, true)]) {
+        let issuer = Issuer::new(params.clone(), Spoiler(&ca_key, spoil));
+        let chain = params_for(&["localhost"]).signed_by(&key, &issuer).unwrap().pem();
+        let identity = (chain, KeyPair::from_pem(&key.serialize_pem()).unwrap());
+        let (port, server) = server_with(&identity, X25519, VERSIONS[0]);
+        let opened = open(&ca.pem(), None, "localhost", port);
+        if is_right {
+            assert_echoes(&opened.unwrap());
+        } else {
+            let text = opened.err().unwrap().text;
+            assert!(text.contains("is not signed by the trusted CA that it names"), "{text}");
+        }
         server.join().unwrap();
     }
 }
