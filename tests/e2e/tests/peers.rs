@@ -45,8 +45,8 @@ fn mosquitto_with_certificates_and_nginx() {
     upgrade(Build::Cert, &[]);
 }
 
-/// Asks the nginx at `url` for `path`, as a browser with this cookie does; `more` are further headers. Returns the answer.
-fn browse(url: &str, authority: &Authority, request: &str, cookie: &str, more: &str) -> String {
+/// Sends the nginx at `url` a request, as a browser with this cookie does; `more` are further headers, and what follows them.
+fn send(url: &str, authority: &Authority, request: &str, cookie: &str, more: &str) -> impl Read {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(authority.file()).expect("the CA")).expect("a root");
     let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
@@ -56,11 +56,26 @@ fn browse(url: &str, authority: &Authority, request: &str, cookie: &str, more: &
     stream.set_read_timeout(Some(LIMIT)).expect("a time limit");
     let mut stream = StreamOwned::new(client, stream);
     let head =
-        format!("{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nCookie: session={cookie}\r\n{more}\r\n");
+        format!("{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nCookie: session={cookie}\r\n{more}");
     stream.write_all(head.as_bytes()).expect("sent");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("the answer");
-    String::from_utf8(answer).expect("text")
+    stream
+}
+
+/// The same, and returns the answer.
+fn browse(url: &str, authority: &Authority, request: &str, cookie: &str, more: &str) -> String {
+    let mut answer = String::new();
+    send(url, authority, request, cookie, &format!("{more}\r\n")).read_to_string(&mut answer).expect("the answer");
+    answer
+}
+
+/// Reads on until this was there.
+fn read_until(stream: &mut impl Read, seen: &mut Vec<u8>, wanted: &str) {
+    let mut part = [0; 4096];
+    while !String::from_utf8_lossy(seen).contains(wanted) {
+        let count = stream.read(&mut part).unwrap_or_else(|error| panic!("no {wanted:?}: {error}"));
+        assert!(count > 0, "no {wanted:?} in {}", String::from_utf8_lossy(seen));
+        seen.extend(&part[..count]);
+    }
 }
 
 /// nginx asks for each request who it is, as it asks a program that speaks OpenID Connect, and tells the hub.
@@ -81,8 +96,9 @@ fn nginx_signs_people_in_at_the_console() {
     let authority = Authority::new(folder.path());
     let (console, who) = (hub.ready("console"), identities.url("/who"));
     let more = format!(
-        "location / {{ auth_request /who; auth_request_set $who $upstream_http_x_identity; proxy_pass {console};\n\
-         proxy_set_header Host $http_host; proxy_set_header X-Forwarded-User $who; }}\n\
+        "client_max_body_size 256m;\n\
+         location / {{ auth_request /who; auth_request_set $who $upstream_http_x_identity; proxy_pass {console};\n\
+         proxy_set_header Host $http_host; proxy_set_header X-Forwarded-User $who; proxy_request_buffering off; }}\n\
          location = /who {{ internal; proxy_pass {who}; proxy_pass_request_body off; proxy_set_header Content-Length \"\"; }}"
     );
     let server = authority.server("localhost", Validity::Now);
@@ -108,6 +124,13 @@ fn nginx_signs_people_in_at_the_console() {
     assert!(cancel("victor", own).contains("role_lacking"), "{}", cancel("victor", own));
     assert!(cancel("alice", own).starts_with("HTTP/1.1 404"), "{}", cancel("alice", own));
     assert!(cancel("alice", "https://evil.example").starts_with("HTTP/1.1 403"));
+    // Events come as they happen, and a file may be larger than what nginx takes by itself.
+    let (mut events, mut seen) = (send(&url, &authority, "GET /api/events", "victor", "\r\n"), Vec::new());
+    read_until(&mut events, &mut seen, "event: reset");
+    let file = format!("Origin: {own}\r\nContent-Length: 1500000\r\n\r\n{}", "x".repeat(1_500_000));
+    let path = format!("POST /api/firmware?product_id={}&version=9.9&name=", device.product_id);
+    read_until(&mut send(&url, &authority, &path, "alice", &file), &mut Vec::new(), "HTTP/1.1 201");
+    read_until(&mut events, &mut seen, "event: firmware");
     let audit = setup.ask(&["audit", "--name", "victor"]);
     audit.assert_says(&["victor", "POST /api/upgrades/7/cancel", "403"]);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::IntoResponse;
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::Receiver;
@@ -16,13 +17,17 @@ use hub_core::model::Change;
 /// How often a comment is sent where nothing happens, so that both sides find out about a dead connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// nginx would keep events until it has 4 KB of them.
+const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
+
 /// Changes as server-sent events. The first is `reset`; so is one in place of changes that a slow reader missed.
 #[utoipa::path(get, path = "/api/events", operation_id = "events",
     responses((status = 200, content_type = "text/event-stream", body = Change)))]
-pub async fn events(State(console): State<Arc<Console>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+pub async fn events(State(console): State<Arc<Console>>) -> impl IntoResponse {
     // Whoever asks for everything after the first event misses nothing: from here on changes are kept.
     let changes = follow(console.hub.watch());
-    Sse::new(changes.map(|change| event(&change))).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    let events = Sse::new(changes.map(|change| event(&change))).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    ([UNBUFFERED], events)
 }
 
 fn follow(changes: Receiver<Change>) -> impl Stream<Item = Change> {
