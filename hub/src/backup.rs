@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use hub_core::error::{Context, Fatal, Result};
 use hub_core::hub::now_ms;
+use hub_core::model::{FirmwareFilter, Page};
 use hub_core::ports::store::Store;
 use hub_store::sqlite::Sqlite;
 use hub_store::Database;
@@ -175,19 +176,24 @@ fn names(state: &Path) -> Result<Vec<String>> {
 fn check_firmware(database: &Path, files: &[Entry]) -> Result<()> {
     let store = Database::open(database, true)?;
     let problem = |problem: hub_core::model::Problem| Fatal::new(problem.detail);
-    for firmware in store.firmware_list().map_err(problem)? {
-        let stored = store.firmware(firmware.id).map_err(problem)?;
-        // Others are where the command line named them, or in an object store.
-        let name = format!("{FIRMWARE_FOLDER}/{}{}", stored.file_name, hub_core::folder::SUFFIX);
-        let here = stored.path.is_none() && !stored.file_name.contains('/');
-        if here && !files.iter().any(|file| file.name == name && file.size == firmware.size) {
-            return Err(Fatal::new(format!(
-                "the file of firmware {} of product {} is not there whole: it may have been removed at this moment; try again",
-                firmware.version, firmware.product_id
-            )));
+    let mut page = Page::first();
+    loop {
+        let list = store.firmware_list(&FirmwareFilter::default(), &page).map_err(problem)?;
+        let Some(last) = list.last() else { return Ok(()) };
+        page.after = Some(last.id.to_string());
+        for firmware in list {
+            let stored = store.firmware(firmware.id).map_err(problem)?;
+            // Others are where the command line named them, or in an object store.
+            let name = format!("{FIRMWARE_FOLDER}/{}{}", stored.file_name, hub_core::folder::SUFFIX);
+            let here = stored.path.is_none() && !stored.file_name.contains('/');
+            if here && !files.iter().any(|file| file.name == name && file.size == firmware.size) {
+                return Err(Fatal::new(format!(
+                    "the file of firmware {} of product {} is not there whole: it may have been removed at this moment; try again",
+                    firmware.version, firmware.product_id
+                )));
+            }
         }
     }
-    Ok(())
 }
 
 fn read_list(folder: &Path) -> Result<List> {

@@ -247,8 +247,10 @@ fn lists_come_in_pages() {
     let orders = [(); 2].map(|()| console.post("/api/upgrades", &order).good(201)["id"].clone());
     let jobs = format!("/api/upgrades/{}", orders[1]);
     let history = format!("/api/devices/{ONE}/jobs");
+    add_firmware(&console, "2.1");
     for (path, list, key, search) in [
         ("/api/devices", "devices", "client_id", "tw"),
+        ("/api/firmware", "firmware", "id", "2."),
         ("/api/upgrades", "upgrades", "id", "2."),
         (&jobs, "jobs", "id", "tw"),
         (&history, "jobs", "id", "2.0"),
@@ -270,6 +272,10 @@ fn lists_come_in_pages() {
         }
     }
     console.get("/api/upgrades?after=x").refusal(400);
+    let one = console.get(&format!("/api/firmware/{id}")).good(200);
+    let of_version = format!("/api/firmware?product={PRODUCT}&version=2.0");
+    assert_eq!(console.get(&of_version).good(200), json!({ "firmware": [one] }));
+    console.get("/api/firmware/999").refusal(404);
     let count = |path: &str, list: &str| console.get(path).good(200)[list].as_array().map(Vec::len);
     assert_eq!(count("/api/upgrades?active=true", "upgrades"), Some(1));
     assert_eq!(count("/api/upgrades?active=false", "upgrades"), Some(1));

@@ -114,7 +114,7 @@ fn firmware() {
     assert!(bad(&desk, 2, &add("missing.bin")).contains("missing.bin"));
     assert!(bad(&desk, 1, &["firmware", "remove", "2.0+b"]).contains("PRODUCT:VERSION"));
     good(&desk, &["firmware", "remove", &format!("{PRODUCT}:2.0+b")]);
-    assert!(bad(&desk, 1, &["firmware", "remove", "1"]).contains("hub firmware list"));
+    assert!(bad(&desk, 1, &["firmware", "remove", "1"]).contains("no firmware 1"));
     good(&desk, &["firmware", "add", "firmware.bin", "--product", "A:B", "--version", "1:2"]);
     good(&desk, &["firmware", "remove", "A:B:1:2"]);
 }
@@ -321,7 +321,8 @@ fn bad_orders_are_named() {
     assert!(order(2, &["--all", "--device", ONE]).contains("--device"));
     assert!(order(2, &["--list", "list.txt", "--from", "1.0"]).contains("--from"));
     assert!(order(2, &["--all", "list"]).contains("--firmware"));
-    assert!(bad(&desk, 1, &["upgrade", "--firmware", "9", "--all"]).contains("\"9\""));
+    assert!(bad(&desk, 1, &["upgrade", "--firmware", "9", "--all"]).contains("no firmware 9"));
+    assert!(bad(&desk, 1, &["upgrade", "--firmware", "A:B:9", "--all"]).contains("no firmware \"A:B:9\""));
     assert!(order(1, &["--all", "--stages", "10,5,100"]).contains("`stages`"));
     assert!(order(2, &["--all", "--stages", "ten"]).contains("--stages"));
     assert!(order(2, &["--all", "--not-before", "tomorrow"]).contains("this is no time"));

@@ -122,6 +122,43 @@ test("an order for a tag, and chosen ones out of many", async (context) => {
     assert.deepEqual([upgrade.scope, upgrade.tag, upgrade.counts.waiting], ["tagged", "hall-1", TAGGED]);
 });
 
+test("a page of much firmware comes, and others are found by the hub", async (context) => {
+    const hub = await Hub.start(context);
+    await hub.addDevice(PRODUCT, "dev1");
+    const ids = [];
+    for (let n = 0; n < PAGE + 3; n++) ids.push((await hub.addFirmware(PRODUCT, `1.${n}`, randomBytes(10))).id);
+    const page = await open(context, `${hub.url}/#/firmware`);
+    const rows = page.locator(".firmware tbody tr");
+    const rowsAre = (count) => page.waitForFunction((n) => document.querySelectorAll(".firmware tbody tr").length === n, count);
+    await rowsAre(PAGE);
+    await shown(rows.first().getByText(`1.${PAGE + 2}`, { exact: true }));
+    await (await button(page, "action.more")).click();
+    await rowsAre(PAGE + 3);
+    await (await labelled(page, "firmware.search")).fill("1.20");
+    // 1.20, and 1.200 to 1.202.
+    await rowsAre(4);
+    // What comes is shown where it matches.
+    await hub.addFirmware(PRODUCT, "1.209", randomBytes(10));
+    await hub.addFirmware(PRODUCT, "2.0", randomBytes(10));
+    await rowsAre(5);
+    await (await labelled(page, "firmware.search")).fill("no such");
+    await shown(page.getByText(await say(page, "firmware.noMatch")));
+
+    // An order for one that is not on the first page, and then for another one.
+    await page.goto(`${hub.url}/#/upgrades/new?firmware=${ids[0]}`);
+    const choice = page.locator("select").first();
+    await page.waitForFunction((id) => document.querySelector("select")?.value === String(id), ids[0]);
+    await shown(page.getByText(await say(page, "order.reach", { n: 1 }), { exact: true }));
+    await (await labelled(page, "firmware.search")).fill("1.1");
+    await choice.locator(`option[value="${ids[1]}"]`).waitFor({ state: "attached" });
+    await choice.selectOption(String(ids[1]));
+    await (await button(page, "order.next")).click();
+    await (await button(page, "order.confirm", { n: 1 })).click();
+    await page.waitForURL(/upgrades\/\d+$/);
+    const [upgrade] = (await hub.call("GET", "upgrades")).upgrades;
+    assert.equal(upgrade.firmware.version, "1.1");
+});
+
 for (const language of ["en", "zh"]) {
     test(`a device's tags are shown and edited, ${language}`, async (context) => {
         const hub = await Hub.start(context);

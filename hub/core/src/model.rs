@@ -22,7 +22,7 @@ mod user;
 
 pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice, SubDeviceList};
 pub(crate) use page::paged;
-pub use page::{DeviceFilter, JobFilter, Page, Paged, UpgradeFilter, PAGE};
+pub use page::{DeviceFilter, FirmwareFilter, JobFilter, Page, Paged, UpgradeFilter, PAGE};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use resource::{Direction, Resource, ResourceList, SendResource};
 pub use roll_out::{Hours, RollOut, RollOutPlan, Stopped, TimeOfDay};
@@ -352,11 +352,14 @@ pub struct Addresses {
     pub https: Option<String>,
 }
 
-/// Every firmware.
+/// Firmware.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FirmwareList {
     /// Newest first.
     pub firmware: Vec<Firmware>,
+    /// For `after` of the next page; not there on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Devices.

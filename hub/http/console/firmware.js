@@ -1,11 +1,11 @@
 // The firmware on offer, and how one gets there.
 
-import { call, path, upload } from "./hub.js";
+import { call, path, upload, withQuery } from "./hub.js";
 import { copy, field, formFor, freshId, h, problemBox, question, Rows, setText } from "./dom.js";
 import { exactSize, fullTime, size, t } from "./i18n.js";
-import { cell, headCell, row, table, timeCell } from "./parts.js";
+import { cell, headCell, later, moreButton, row, table, timeCell } from "./parts.js";
 import { productField } from "./devices.js";
-import { changed, store } from "./store.js";
+import { changed, openFirmware, putFirmware, store } from "./store.js";
 
 const MAX_VERSION = 32;
 
@@ -86,8 +86,19 @@ export function firmwareView(memory) {
     ]);
     list.node.classList.add("firmware");
     const rows = new Rows(list.body, () => firmwareRow(remove));
-    const none = h("p", { class: "empty-line" }, t("firmware.noneYet"));
-    const node = h("div", {}, h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, t("firmware.title"))), zone, form, problem.node, stored, list.node, none);
+    memory.search ??= "";
+    const ask = () => openFirmware(memory.search.trim());
+    const searched = later(ask);
+    const search = h("input", { type: "search", "aria-label": t("firmware.search"), placeholder: t("firmware.search"), autocomplete: "off" });
+    search.value = memory.search;
+    search.addEventListener("input", () => {
+        memory.search = search.value;
+        searched();
+    });
+    const toolbar = h("div", { class: "toolbar" }, search);
+    const more = moreButton(store.firmware, memory.say);
+    const none = h("p", { class: "empty-line" });
+    const node = h("div", {}, h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, t("firmware.title"))), zone, form, problem.node, stored, toolbar, list.node, more.node, none);
     let sending = null;
 
     const holdsFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
@@ -149,7 +160,7 @@ export function firmwareView(memory) {
         const send = async () => {
             wrong.show(null);
             const what = { product_id: product.input.value.trim(), version: version.input.value.trim(), name: name.input.value.trim() };
-            const known = store.firmware.list().some((one) => one.product_id === what.product_id && one.version === what.version);
+            const known = await isThere(what);
             product.show(what.product_id ? null : t("firmware.missingProduct"));
             if (!what.version) version.show(t("firmware.missingVersion"));
             else if (what.version.length > MAX_VERSION) version.show(t("firmware.longVersion"));
@@ -172,7 +183,7 @@ export function firmwareView(memory) {
                 };
                 told(0, file.size);
                 const firmware = await upload(what, file, told, sending.signal);
-                store.firmware.put(firmware);
+                putFirmware(firmware);
                 changed();
                 reset();
                 setText(stored, t("firmware.stored", { name: firmware.product_id, version: firmware.version, md5: firmware.md5 }));
@@ -202,6 +213,13 @@ export function firmwareView(memory) {
         (product.input.value ? version : product).input.focus();
     }
 
+    /// Whether there is such a firmware already. Where that cannot be told now, the hub says so of the upload.
+    async function isThere({ product_id: product, version }) {
+        if (!product || !version) return false;
+        const found = await call("GET", withQuery("api/firmware", { product, version, limit: 1 })).catch(() => null);
+        return found !== null && found.firmware.length > 0;
+    }
+
     async function remove(firmware) {
         const { version, product_id: product } = firmware;
         const done = await question(t("firmware.removeTitle", { version, product }), h("p", {}, t("firmware.removeText")), {
@@ -220,17 +238,22 @@ export function firmwareView(memory) {
     }
 
     function close() {
+        store.firmware.close();
         if (!sending) return;
         sending.abort();
         memory.say(t("error.aborted"));
     }
 
     function update() {
-        const all = store.firmware.list();
-        rows.set(all, (firmware) => firmware.id);
-        list.node.hidden = all.length === 0;
-        none.hidden = all.length > 0;
+        const shown = store.firmware.entries();
+        rows.set(shown, (firmware) => firmware.id);
+        more.update();
+        list.node.hidden = shown.length === 0;
+        toolbar.hidden = !store.anyFirmware;
+        none.hidden = shown.length > 0 || !store.firmware.loaded;
+        setText(none, store.anyFirmware ? t("firmware.noMatch") : t("firmware.noneYet"));
         setText(limit, store.hub ? t("firmware.limit", { size: size(store.hub.max_upload) }) : "");
     }
+    ask();
     return { title: t("firmware.title"), node, update, close };
 }

@@ -6,7 +6,7 @@ import { field, formFor, freshId, h, problemBox, question, Rows, setClass, setTe
 import { list as listed, number, size, t } from "./i18n.js";
 import { later, moreButton } from "./parts.js";
 import { initialRollOut, planLines, rollOutForm } from "./roll_out.js";
-import { byText, changed, putUpgrade, store } from "./store.js";
+import { byText, changed, findFirmware, openFirmware, putUpgrade, store } from "./store.js";
 
 const MAX_LIST = 4_000_000;
 const NAMES_SHOWN = 5;
@@ -45,6 +45,11 @@ function pickRow(chosen, toggle) {
     };
 }
 
+/// Enter in a search must not order.
+function notBySearch(event) {
+    if (event.key === "Enter") event.preventDefault();
+}
+
 function initial(query) {
     const again = Number(query.get("again")) || null;
     return {
@@ -54,6 +59,7 @@ function initial(query) {
         scope: again ? "chosen" : "all",
         anyVersion: true,
         versions: new Set(),
+        firmwareSearch: "",
         /// Client ids.
         chosen: new Set(),
         search: "",
@@ -76,6 +82,16 @@ export function orderView(memory, query) {
         rows.forget();
         touched();
     });
+    // Where there is more than a page of it.
+    const find = h("input", { type: "search", "aria-label": t("firmware.search"), placeholder: t("firmware.search"), autocomplete: "off" });
+    find.value = state.firmwareSearch;
+    const offerFirmware = () => openFirmware(state.firmwareSearch.trim());
+    const sought = later(offerFirmware);
+    find.addEventListener("input", () => {
+        state.firmwareSearch = find.value;
+        sought();
+    });
+    find.addEventListener("keydown", notBySearch);
     const scopes = ["all", "chosen", "listed", "tagged"].map((scope) => {
         const one = radio("scope", scope, t(`order.${scope}`), t(`order.${scope}Text`), state.scope === scope);
         one.input.addEventListener("change", () => {
@@ -119,10 +135,7 @@ export function orderView(memory, query) {
         state.search = search.value;
         typed();
     });
-    search.addEventListener("keydown", (event) => {
-        // Enter in the search must not order.
-        if (event.key === "Enter") event.preventDefault();
-    });
+    search.addEventListener("keydown", notBySearch);
     const picks = h("ul", { class: "picks", role: "group", "aria-label": t("order.chosen") });
     const toggle = (clientId, on) => {
         if (on) state.chosen.add(clientId);
@@ -228,7 +241,7 @@ export function orderView(memory, query) {
         next,
         confirm,
         { class: "order" },
-        h("div", { class: "field" }, h("label", { for: firmware.id }, t("order.firmware")), firmware),
+        h("div", { class: "field" }, h("label", { for: firmware.id }, t("order.firmware")), find, firmware),
         h("fieldset", { class: "choices scopes" }, h("legend", {}, t("order.who")), scopes.map(({ node }) => node)),
         tagged,
         versions,
@@ -241,7 +254,20 @@ export function orderView(memory, query) {
     const noFirmware = h("section", { class: "empty" }, h("p", {}, t("order.noFirmware")), h("p", {}, h("a", { class: "button primary", href: "#/firmware" }, t("order.noFirmwareAction"))));
     const node = h("div", {}, h("a", { class: "back", href: "#/upgrades" }, t("upgrades.title")), h("h1", { tabindex: "-1" }, t("order.title")), noFirmware, form);
 
-    const target = () => store.firmware.get(state.firmware);
+    /// The firmware that is chosen: one of those offered, or of a page that is not shown.
+    let chosen = null;
+    const target = () => (chosen?.id === state.firmware ? chosen : undefined);
+    let asked = null;
+    async function know(id) {
+        if (asked === id) return;
+        asked = id;
+        const firmware = await findFirmware(id);
+        if (state.firmware !== id) return;
+        // It is gone: any other one.
+        if (firmware === null) state.firmware = null;
+        chosen = firmware;
+        changed();
+    }
     const tryTo = (ask) => ask().catch((error) => problem.show(error.message));
 
     /// What the hub knows of the product: its versions and tags, with how many devices each.
@@ -391,11 +417,17 @@ export function orderView(memory, query) {
     }
 
     function update() {
-        const all = store.firmware.list();
-        noFirmware.hidden = all.length > 0 || !store.loaded;
-        form.hidden = all.length === 0;
-        if (all.length === 0) return;
-        if (!target()) state.firmware = all[0].id;
+        const offers = store.firmware.entries();
+        noFirmware.hidden = store.anyFirmware || !store.loaded;
+        if (state.firmware === null && offers.length > 0) state.firmware = offers[0].id;
+        chosen = store.firmware.get(state.firmware) ?? chosen;
+        form.hidden = !target();
+        if (!target()) {
+            if (state.firmware !== null && store.firmware.loaded) tryTo(() => know(state.firmware));
+            return;
+        }
+        find.hidden = store.firmware.next === undefined && state.firmwareSearch === "";
+        const all = store.firmware.get(state.firmware) ? offers : [target(), ...offers];
         const now = all.map((one) => [one.id, `${one.product_id} · ${one.version}${one.name ? ` · ${one.name}` : ""} (${size(one.size)})`]);
         if (JSON.stringify(now) !== options) {
             options = JSON.stringify(now);
@@ -464,6 +496,7 @@ export function orderView(memory, query) {
         tryTo(() => chooseFailed(again));
         state.again = null;
     }
+    offerFirmware();
     changed();
-    return { title: t("order.title"), node, update };
+    return { title: t("order.title"), node, update, close: () => store.firmware.close() };
 }

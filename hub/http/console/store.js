@@ -104,31 +104,15 @@ class Pages {
     }
 }
 
-/// The firmware, all of it: people make it, one by one.
-const firmware = new Map();
-let firmwareOrder = null;
-
 export const store = {
     /// False until the first answer: until then, nothing is known to be empty.
     loaded: false,
     hub: null,
     /// Whether there is any device.
     anyDevice: false,
-    firmware: {
-        get size() {
-            return firmware.size;
-        },
-        get: (id) => firmware.get(id),
-        list: () => (firmwareOrder ??= [...firmware.values()].sort(newest)),
-        put(item) {
-            firmware.set(item.id, item);
-            firmwareOrder = null;
-        },
-        remove(id) {
-            firmware.delete(id);
-            firmwareOrder = null;
-        },
-    },
+    /// Whether there is any firmware.
+    anyFirmware: false,
+    firmware: new Pages("firmware", (item) => item.id, newest),
     devices: new Pages("devices", (item) => item.client_id, byClientId),
     /// The device that is looked at.
     device: null,
@@ -145,7 +129,7 @@ export const store = {
     jobs: new Pages("jobs", (item) => item.id, (a, b) => byClientId(a, b) || a.id - b.id),
 };
 
-const LISTS = [store.devices, store.history, store.active, store.past, store.jobs];
+const LISTS = [store.firmware, store.devices, store.history, store.active, store.past, store.jobs];
 
 let tell = () => {};
 let ended = () => {};
@@ -186,14 +170,15 @@ export const FINISHED = new Set(["done", "failed", "cancelled"]);
 function apply(change) {
     switch (change.type) {
         case "firmware":
-            store.firmware.put(change.firmware);
+            putFirmware(change.firmware);
             break;
         case "firmware_removed":
             store.firmware.remove(change.id);
+            ask(loadAnyFirmware);
             break;
         case "device":
             store.anyDevice = true;
-            if (store.hub && !store.hub.products.includes(change.device.product_id)) store.hub.products.push(change.device.product_id);
+            noteProduct(change.device.product_id);
             store.devices.put(change.device);
             if (change.device.client_id === store.deviceId) store.device = change.device;
             break;
@@ -208,6 +193,16 @@ function apply(change) {
             applyJob(change.job);
             break;
     }
+}
+
+function noteProduct(product) {
+    if (store.hub && !store.hub.products.includes(product)) store.hub.products.push(product);
+}
+
+export function putFirmware(firmware) {
+    store.anyFirmware = true;
+    noteProduct(firmware.product_id);
+    store.firmware.put(firmware);
 }
 
 export function putUpgrade(upgrade) {
@@ -251,19 +246,16 @@ const ask = (work) => load(work).catch(failed);
 /// Asks again for everything that is shown.
 export function reload() {
     return load(async () => {
-        const [hub, all, some] = await Promise.all([
+        const [hub, some] = await Promise.all([
             call("GET", "api/hub"),
-            call("GET", "api/firmware"),
             call("GET", withQuery("api/devices", { limit: 1 })),
+            loadAnyFirmware(),
             loadDevice(),
             loadJobs(),
             ...LISTS.filter((list) => list !== store.jobs && list !== store.history).map((list) => list.reload()),
         ]);
         store.hub = hub;
         store.anyDevice = some.devices.length > 0;
-        firmware.clear();
-        firmwareOrder = null;
-        for (const one of all.firmware) firmware.set(one.id, one);
         store.loaded = true;
     });
 }
@@ -276,6 +268,11 @@ async function found(asking, ...missing) {
         if (!missing.includes(problem.status)) throw problem;
         return null;
     }
+}
+
+async function loadAnyFirmware() {
+    const some = await call("GET", withQuery("api/firmware", { limit: 1 }));
+    store.anyFirmware = some.firmware.length > 0;
 }
 
 async function loadJobs() {
@@ -291,6 +288,13 @@ async function loadDevice() {
     const [device] = await Promise.all([found(call("GET", path("devices", clientId)), 404), found(store.history.reload(), 404)]);
     if (store.deviceId === clientId) store.device = device;
 }
+
+/// The firmware with this id; null where there is none any more.
+export const findFirmware = (id) => found(call("GET", path("firmware", id)), 404);
+
+/// From now on, the firmware whose product or version begins so.
+export const openFirmware = (search) =>
+    store.firmware.open("api/firmware", { search }, (one) => one.product_id.startsWith(search) || one.version.startsWith(search));
 
 /// Where a job stands, for the filter: what runs is one group.
 export const groupOf = (job) => (job.state === "waiting" || FINISHED.has(job.state) ? job.state : "running");
@@ -340,8 +344,4 @@ export function openDevices({ product, tag, version, search }) {
 }
 
 /// Product ids that the hub knows in any way.
-export function products() {
-    const all = new Set(store.hub?.products ?? []);
-    for (const one of firmware.values()) all.add(one.product_id);
-    return [...all].sort(natural);
-}
+export const products = () => [...(store.hub?.products ?? [])].sort(natural);

@@ -5,7 +5,7 @@ import { busy, h, question, Rows, setText } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { addresses, figures, isActive, jobRow, jobTable, later, moreButton, nameOf, percentOf, scopeText, stack, stands, timeCell, totalOf } from "./parts.js";
 import { pillText, planLines, rollOutControls, stageText } from "./roll_out.js";
-import { changed, closeJobs, groupOf, openJobs, putUpgrade, store } from "./store.js";
+import { changed, closeJobs, findFirmware, groupOf, openJobs, putUpgrade, store } from "./store.js";
 
 function card() {
     const version = h("strong");
@@ -62,7 +62,7 @@ function firstSteps() {
             "ol",
             { class: "steps" },
             step(1, t("upgrades.step1"), t("upgrades.step1Text"), "#/devices", store.anyDevice),
-            step(2, t("upgrades.step2"), t("upgrades.step2Text"), "#/firmware", store.firmware.size > 0),
+            step(2, t("upgrades.step2"), t("upgrades.step2Text"), "#/firmware", store.anyFirmware),
             step(3, t("upgrades.step3"), t("upgrades.step3Text"), "#/upgrades/new", false),
         ),
         h("h3", {}, t("devices.how")),
@@ -99,7 +99,7 @@ export function upgradesView(memory) {
         const isEmpty = now.length + old.length === 0;
         lists.hidden = isEmpty;
         start.hidden = !isEmpty || !isKnown;
-        const begun = `${isEmpty} ${store.anyDevice} ${store.firmware.size > 0}`;
+        const begun = `${isEmpty} ${store.anyDevice} ${store.anyFirmware}`;
         if (isEmpty && startShows !== begun) {
             startShows = begun;
             start.replaceChildren(firstSteps());
@@ -227,6 +227,20 @@ export function upgradeView(memory, id) {
         );
     }
 
+    /// Whether there is this firmware still, as far as that is known.
+    let offer = { id: null, isThere: false };
+    function isOffered(id) {
+        if (offer.id !== id) {
+            offer = { id, isThere: false };
+            const known = (firmware) => {
+                offer = { id, isThere: firmware !== null };
+                changed();
+            };
+            findFirmware(id).then(known, (error) => memory.say(error.message));
+        }
+        return offer.isThere;
+    }
+
     function orderAgain() {
         location.hash = `#/upgrades/new?${new URLSearchParams({ firmware: store.upgrade.firmware.id, again: id })}`;
     }
@@ -281,7 +295,7 @@ export function upgradeView(memory, id) {
         const running = jobs.filter((job) => groupOf(job) === "running");
         progress.set(counts, running.reduce((sum, job) => sum + percentOf(job), 0) / Math.max(1, running.length));
         stop.hidden = upgrade.cancelled_at !== null || !isActive(upgrade);
-        again.hidden = isActive(upgrade) || counts.failed === 0 || !store.firmware.get(upgrade.firmware.id);
+        again.hidden = isActive(upgrade) || counts.failed === 0 || !isOffered(upgrade.firmware.id);
         for (const [group, { button, count }] of groups) {
             setText(count, number(counts[group]));
             button.hidden = group !== "all" && counts[group] === 0 && memory.group !== group;

@@ -364,6 +364,8 @@ export const EN = {
     "firmware.missingVersion": "Enter the version.",
     "firmware.longVersion": "At most 32 characters.",
     "firmware.exists": "Product {product} has a firmware {version} already. Remove that one first, or give another version.",
+    "firmware.search": "Version or product",
+    "firmware.noMatch": "No firmware matches.",
     "firmware.table": "Firmware",
     "firmware.size": "Size",
     "firmware.md5": "MD5",

@@ -355,6 +355,8 @@ export const ZH = {
     "firmware.missingVersion": "请输入版本号。",
     "firmware.longVersion": "最多 32 个字符。",
     "firmware.exists": "产品 {product} 下已有版本号为 {version} 的固件。请先删除它，或使用其他版本号。",
+    "firmware.search": "版本号或产品的开头",
+    "firmware.noMatch": "没有符合条件的固件。",
     "firmware.table": "固件列表",
     "firmware.size": "大小",
     "firmware.md5": "MD5",

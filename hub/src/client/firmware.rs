@@ -59,7 +59,7 @@ fn failed(fatal: Fatal) -> Trouble {
 }
 
 fn list(hub: &Connection, json: bool) -> Result<(), Trouble> {
-    let list: FirmwareList = hub.get("/api/firmware")?;
+    let list: FirmwareList = hub.whole("/api/firmware")?;
     if json {
         output::json(&list);
         return Ok(());
@@ -106,16 +106,19 @@ fn add(hub: &Connection, json: bool, file: &Path, product: &str, version: &str, 
 
 /// The firmware that a person means: its id, or product and version.
 pub fn find(hub: &Connection, text: &str) -> Result<Firmware, Trouble> {
-    let list: FirmwareList = hub.get("/api/firmware")?;
+    if let Ok(id) = text.parse::<i64>() {
+        return hub.get(&format!("/api/firmware/{id}"));
+    }
     // A product id and a version may both hold colons.
-    let meant = |firmware: &Firmware| {
-        text.parse() == Ok(firmware.id) || text == format!("{}:{}", firmware.product_id, firmware.version)
-    };
-    list.firmware.into_iter().find(meant).ok_or_else(|| {
-        let hint =
-            if text.contains(':') || text.parse::<i64>().is_ok() { "" } else { ", give its id or PRODUCT:VERSION" };
-        Trouble::Refused(format!("there is no firmware {text:?}{hint}; hub firmware list shows what there is"))
-    })
+    for (product, version) in text.match_indices(':').filter_map(|(at, _)| text.get(..at).zip(text.get(at + 1..))) {
+        let query = format!("/api/firmware?product={}&version={}", part(product), part(version));
+        let found: FirmwareList = hub.get(&query)?;
+        if let Some(firmware) = found.firmware.into_iter().next() {
+            return Ok(firmware);
+        }
+    }
+    let hint = if text.contains(':') { "" } else { ", give its id or PRODUCT:VERSION" };
+    Err(Trouble::Refused(format!("there is no firmware {text:?}{hint}; hub firmware list shows what there is")))
 }
 
 /// A firmware in a line.

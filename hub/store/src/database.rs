@@ -11,8 +11,8 @@ use super::{devices, firmware, gateway, shadow, tags, upgrades, Records};
 use hub_core::devices::{self as device_list, Devices};
 use hub_core::firmware::{file_name, Measured};
 use hub_core::model::{
-    AddFirmware, Change, Device, DeviceFilter, Firmware, Job, Page, Problem, ProblemKind, Proof, Scope, Shadow, State,
-    Upgrade, UpgradeFilter,
+    AddFirmware, Change, Device, DeviceFilter, Firmware, FirmwareFilter, Job, Page, Problem, ProblemKind, Proof, Scope,
+    Shadow, State, Upgrade, UpgradeFilter,
 };
 use hub_core::ota::message::Progress;
 use hub_core::ota::roll_out::late_stage;
@@ -108,8 +108,12 @@ impl<E: Engine> Store for Records<E> {
         })
     }
 
-    fn firmware_list(&self) -> Outcome<Vec<Firmware>> {
-        self.engine.read(firmware::list)
+    fn firmware_list(&self, filter: &FirmwareFilter, page: &Page) -> Outcome<Vec<Firmware>> {
+        self.engine.read(|db| firmware::list(db, filter, page))
+    }
+
+    fn firmware_products(&self) -> Outcome<Vec<String>> {
+        self.engine.read(firmware::products)
     }
 
     fn firmware_of_version(&self, product_id: &str, version: &str) -> Outcome<Option<Stored>> {

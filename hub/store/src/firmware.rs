@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::engine::Session;
 use super::failed::Work;
+use super::reach::begins_with;
 use super::values::{params, Param, Row};
 use hub_core::firmware::Measured;
-use hub_core::model::{Firmware, Signature};
+use hub_core::model::{Firmware, FirmwareFilter, Page, Signature};
 use hub_core::ports::store::Stored;
 
 /// Columns of [`firmware_row`], of table `f`.
@@ -46,10 +47,30 @@ fn find(db: &dyn Session, condition: &str, params: &[Param<'_>]) -> Work<Option<
     db.one(&sql, params, stored_row)
 }
 
-/// Every firmware, newest first.
-pub fn list(db: &dyn Session) -> Work<Vec<Firmware>> {
-    let sql = format!("SELECT {FIRMWARE} FROM firmware f WHERE f.removed_at IS NULL ORDER BY f.id DESC");
-    db.all(&sql, &[], |row| firmware_row(row, 0))
+/// Firmware, newest first.
+pub fn list(db: &dyn Session, filter: &FirmwareFilter, page: &Page) -> Work<Vec<Firmware>> {
+    let before = page.after_id()?.unwrap_or(i64::MAX);
+    let mut params = params![before, page.limit, &page.search].to_vec();
+    let mut only = String::new();
+    for (column, value) in [("f.product_id", &filter.product), ("f.version", &filter.version)] {
+        if let Some(value) = value {
+            params.push(Param::from(value.as_str()));
+            only += &format!(" AND {column} = ?{}", params.len());
+        }
+    }
+    let sql = format!(
+        "SELECT {FIRMWARE} FROM firmware f WHERE f.removed_at IS NULL AND f.id < ?1 AND ({} OR {}){only}
+         ORDER BY f.id DESC LIMIT ?2",
+        begins_with("f.product_id", 3),
+        begins_with("f.version", 3)
+    );
+    db.all(&sql, &params, |row| firmware_row(row, 0))
+}
+
+/// The products there is firmware of.
+pub fn products(db: &dyn Session) -> Work<Vec<String>> {
+    let sql = "SELECT DISTINCT f.product_id FROM firmware f WHERE f.removed_at IS NULL ORDER BY f.product_id";
+    db.all(sql, &[], |row| row.take(0))
 }
 
 /// The firmware with this id.

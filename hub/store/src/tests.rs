@@ -10,7 +10,9 @@ use super::engine::{Session, Writer};
 use super::failed::{Failed, Work};
 use super::*;
 use hub_core::devices::{Device, Devices};
-use hub_core::model::{AuditEntry, DeviceFilter, Firmware, Page, Problem, ProblemKind, Scope, State, UpgradeFilter};
+use hub_core::model::{
+    AuditEntry, DeviceFilter, Firmware, FirmwareFilter, Page, Problem, ProblemKind, Scope, State, UpgradeFilter,
+};
 use hub_core::ports::conformance;
 use hub_core::ports::store::{Due, Store, Touched};
 use hub_core::ports::users::Users;
@@ -208,7 +210,7 @@ fn a_removed_firmware_stays_in_the_history_and_makes_room() {
     change(&store, |db| firmware::remove(db, first, 20));
     let second = firmware(&store, "2.0");
     assert!(second > first);
-    let list = look(&store, firmware::list);
+    let list = look(&store, |db| firmware::list(db, &FirmwareFilter::default(), &Page::first()));
     assert_eq!(list.iter().map(|firmware| firmware.id).collect::<Vec<_>>(), [second]);
     let upgrade = look(&store, |db| upgrades::get(db, upgrade)).expect("order");
     assert_eq!((upgrade.firmware.id, upgrade.firmware.size), (first, u64::from(u32::MAX)));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceList, JobList, Problem, State, UpgradeJobs, UpgradeList};
+use super::{DeviceList, FirmwareList, JobList, Problem, State, UpgradeJobs, UpgradeList};
 
 /// The most entries of a page, and as many where nobody says how many.
 pub const PAGE: u64 = 1000;
@@ -14,7 +14,7 @@ pub struct Page {
     /// What the answer before had in `next`; nothing: the first page.
     pub after: Option<String>,
     /// Only entries that begin so: the client id or the device name of a device and of a job of an order; the version of a
-    /// device's job; the product or the version of an order; a tag.
+    /// device's job; the product or the version of a firmware and of an order; a tag.
     #[serde(default)]
     pub search: String,
     /// Entries of the page.
@@ -75,6 +75,16 @@ impl DeviceFilter {
     }
 }
 
+/// Which firmware a list is to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct FirmwareFilter {
+    /// Only firmware of this product.
+    pub product: Option<String>,
+    /// Only firmware of this version.
+    pub version: Option<String>,
+}
+
 /// Which orders a list is to have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -129,7 +139,7 @@ macro_rules! paged {
 
 pub(crate) use paged;
 
-paged!(DeviceList: devices, JobList: jobs, UpgradeList: upgrades, UpgradeJobs: jobs);
+paged!(DeviceList: devices, FirmwareList: firmware, JobList: jobs, UpgradeList: upgrades, UpgradeJobs: jobs);
 
 #[cfg(test)]
 mod tests {

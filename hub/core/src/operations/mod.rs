@@ -30,9 +30,16 @@ pub use resource::Untaken;
 pub use upload::Upload;
 
 impl Hub {
-    /// Every firmware, newest first.
-    pub fn firmware_list(&self) -> Outcome<Vec<Firmware>> {
-        self.store.firmware_list()
+    /// Firmware, newest first.
+    pub fn firmware_list(&self, filter: &FirmwareFilter, page: &Page) -> Outcome<FirmwareList> {
+        let mut firmware = self.store.firmware_list(filter, &page.and_one()?)?;
+        let next = page.cut(&mut firmware, |firmware| firmware.id.to_string());
+        Ok(FirmwareList { firmware, next })
+    }
+
+    /// A firmware.
+    pub fn firmware(&self, id: i64) -> Outcome<Firmware> {
+        Ok(self.store.firmware(id)?.firmware)
     }
 
     /// Begins to take a firmware in; what is wrong with its name is told before the first byte. `size` where it is known.
@@ -67,7 +74,7 @@ impl Hub {
     /// The products there are devices or firmware of, in order.
     pub fn products(&self) -> Outcome<Vec<String>> {
         let mut products: BTreeSet<String> = self.store.device_products()?.into_iter().collect();
-        products.extend(self.store.firmware_list()?.into_iter().map(|firmware| firmware.product_id));
+        products.extend(self.store.firmware_products()?);
         Ok(products.into_iter().collect())
     }
 

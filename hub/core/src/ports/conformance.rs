@@ -15,8 +15,8 @@ use crate::devices::Devices;
 use crate::messaging::model::{ConfigDevice, Payload, RrpcState};
 use crate::messaging::rrpc::Answer;
 use crate::model::{
-    AddFirmware, Change, DeviceFilter, Direction, Firmware, Job, Page, Problem, ProblemCode, ProblemKind, Product,
-    Proof, Resource, Scope, Signature, State, UpgradeFilter,
+    AddFirmware, Change, DeviceFilter, Direction, Firmware, FirmwareFilter, Job, Page, Problem, ProblemCode,
+    ProblemKind, Product, Proof, Resource, Scope, Signature, State, UpgradeFilter,
 };
 use crate::ota::message::Progress;
 use crate::ota::rules::reaches;
@@ -135,7 +135,8 @@ fn firmware(store: &dyn Store) {
     let unplaced =
         store.add_firmware(&a_firmware("2.0"), "P1_2.0", &mut || Err(Problem::new(ProblemKind::NoSpace, "full")));
     assert!(unplaced.is_err());
-    assert_eq!(store.firmware_list(), Ok(Vec::new()));
+    let every = || store.firmware_list(&FirmwareFilter::default(), &Page::first()).expect("firmware");
+    assert_eq!((every(), store.firmware_products()), (vec![], Ok(vec![])));
     let first = add_firmware(store, "2.0");
     let again = |version: &str, file: &str| code(store.add_firmware(&a_firmware(version), file, &mut || Ok(())));
     assert_eq!(again("2.0", "P1_2.0x"), Some(ProblemCode::FirmwareExists));
@@ -155,8 +156,25 @@ fn firmware(store: &dyn Store) {
     let signature = Some(Signature { key_id: "0123456789abcdef".to_owned(), signed_at: 7 });
     let signed = Firmware { signature, ..a_firmware("4.0") };
     let id = store.add_firmware(&signed, "P1_4.0", &mut || Ok(())).expect("added");
-    let list = store.firmware_list().expect("firmware");
-    assert_eq!(list.first(), Some(&Firmware { id, ..signed }));
+    let list = every();
+    assert_eq!((list.first(), list.len()), (Some(&Firmware { id, ..signed }), 2));
+    assert_eq!(store.firmware_products(), Ok(vec!["P1".to_owned()]));
+    let found = |filter: &FirmwareFilter, page: &Page| {
+        let list = store.firmware_list(filter, page).expect("firmware");
+        list.into_iter().map(|firmware| firmware.version).collect::<Vec<_>>()
+    };
+    let any = FirmwareFilter::default();
+    let first = Page { limit: 1, ..Page::first() };
+    assert_eq!(found(&any, &first), ["4.0"]);
+    assert_eq!(found(&any, &Page { after: Some(id.to_string()), ..first.clone() }), ["2.0"]);
+    for (search, count) in [("2", 1), ("P", 2), ("P1", 2), (".0", 0), ("p", 0)] {
+        assert_eq!(found(&any, &Page { search: search.to_owned(), ..Page::first() }).len(), count, "{search}");
+    }
+    let of = |product: &str, version: &str| {
+        let filter = FirmwareFilter { product: Some(product.to_owned()), version: Some(version.to_owned()) };
+        found(&filter, &Page::first()).len()
+    };
+    assert_eq!([of("P1", "4.0"), of("P1", "4"), of("P2", "4.0")], [1, 0, 0]);
 }
 
 fn orders(store: &dyn Store) {

@@ -15,8 +15,8 @@ use super::tags::Tags;
 use crate::devices::{self, Devices};
 use crate::firmware::Measured;
 use crate::model::{
-    AddFirmware, Change, Device, DeviceFilter, Firmware, Job, Page, Problem, Proof, RollOutPlan, Scope, State, Upgrade,
-    UpgradeFilter,
+    AddFirmware, Change, Device, DeviceFilter, Firmware, FirmwareFilter, Job, Page, Problem, Proof, RollOutPlan, Scope,
+    State, Upgrade, UpgradeFilter,
 };
 use crate::ota::message::Progress;
 use crate::ports::logs::LogStore;
@@ -173,7 +173,10 @@ pub trait Store:
     fn remove_device(&self, client_id: &str, now: u64) -> Outcome<Touched>;
 
     /// Every firmware, newest first.
-    fn firmware_list(&self) -> Outcome<Vec<Firmware>>;
+    fn firmware_list(&self, filter: &FirmwareFilter, page: &Page) -> Outcome<Vec<Firmware>>;
+
+    /// The products there is firmware of.
+    fn firmware_products(&self) -> Outcome<Vec<String>>;
 
     /// The firmware of a version.
     fn firmware_of_version(&self, product_id: &str, version: &str) -> Outcome<Option<Stored>>;

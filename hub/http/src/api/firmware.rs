@@ -13,18 +13,28 @@ use tokio::sync::mpsc;
 use super::extract::{Path, Query};
 use super::failure::Failure;
 use super::{body, Console};
-use hub_core::model::{AddFirmware, Firmware, FirmwareList, Problem, ProblemCode, ProblemKind};
+use hub_core::model::{AddFirmware, Firmware, FirmwareFilter, FirmwareList, Page, Problem, ProblemCode, ProblemKind};
 use hub_core::operations::Upload;
 
 /// Parts of a file that wait for the disk.
 const PARTS: usize = 8;
 
-/// Every firmware.
-#[utoipa::path(get, path = "/api/firmware", operation_id = "firmware_list",
+/// A page of the firmware.
+#[utoipa::path(get, path = "/api/firmware", operation_id = "firmware_list", params(FirmwareFilter, Page),
     responses((status = 200, body = FirmwareList)))]
-pub async fn list(State(console): State<Arc<Console>>) -> Result<Json<FirmwareList>, Failure> {
-    let firmware = console.ask(|hub| hub.firmware_list()).await?;
-    Ok(Json(FirmwareList { firmware }))
+pub async fn list(
+    State(console): State<Arc<Console>>,
+    Query(filter): Query<FirmwareFilter>,
+    Query(page): Query<Page>,
+) -> Result<Json<FirmwareList>, Failure> {
+    Ok(Json(console.ask(move |hub| hub.firmware_list(&filter, &page)).await?))
+}
+
+/// A firmware.
+#[utoipa::path(get, path = "/api/firmware/{id}", operation_id = "firmware", params(("id" = i64, Path)),
+    responses((status = 200, body = Firmware)))]
+pub async fn show(State(console): State<Arc<Console>>, Path(id): Path<i64>) -> Result<Json<Firmware>, Failure> {
+    Ok(Json(console.ask(move |hub| hub.firmware(id)).await?))
 }
 
 /// Adds a firmware. The body is the file as it is.

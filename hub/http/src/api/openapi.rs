@@ -21,6 +21,7 @@ use hub_core::model::Change;
         session::sign_out,
         firmware::list,
         firmware::add,
+        firmware::show,
         firmware::remove,
         devices::list,
         devices::show,

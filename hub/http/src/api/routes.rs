@@ -67,6 +67,7 @@ pub fn operations() -> Vec<(Method, &'static str, Need, Handlers)> {
         (Method::DELETE, "/api/session", ANYBODY, delete(session::sign_out)),
         (Method::GET, FIRMWARE, VIEW, get(firmware::list)),
         (Method::POST, FIRMWARE, ORDER, post(firmware::add)),
+        (Method::GET, "/api/firmware/{id}", VIEW, get(firmware::show)),
         (Method::DELETE, "/api/firmware/{id}", ORDER, delete(firmware::remove)),
         (Method::GET, "/api/devices", VIEW, get(devices::list)),
         (Method::POST, "/api/devices", ADMINISTER, post(devices::add)),
