@@ -132,7 +132,7 @@ impl<T: Clone> Session<T> {
         let path = format!("{}/{}/txauth9w0BAQsFA", identity.product_id(), identity.device_name());
         let payload = format!("{APP_ID};{conn_id}\0\0");
         let message = Message { path: &path, auth_token: None, needs_answer: false, payload: payload.as_bytes() };
-        let (_, packet) = self.enqueue(now, &message, Owner::Authentication, false)?;
+        let (_, packet) = self.enqueue(now, &message, Owner::Authentication)?;
         Ok(packet)
     }
 
@@ -154,7 +154,15 @@ impl<T: Clone> Session<T> {
         needs_answer: bool,
         owner: T,
     ) -> Result<(u16, Bytes), Refusal> {
-        self.send_as(now, topic, payload, needs_answer, owner, false)
+        if topic.len() > MAX_TOPIC {
+            return Err(Refusal::TopicTooLong);
+        }
+        // Taken out for a moment, because the message borrows it.
+        let auth_token = std::mem::take(&mut self.auth_token);
+        let message = Message { path: topic, auth_token: Some(&auth_token), needs_answer, payload };
+        let sent = self.enqueue(now, &message, Owner::Program(owner));
+        self.auth_token = auth_token;
+        sent
     }
 
     /// As [`send`](Self::send), with an answer wanted: further answers are handed on as well, for a minute or until the next
@@ -169,10 +177,10 @@ impl<T: Clone> Session<T> {
         payload: &[u8],
         owner: T,
     ) -> Result<(u16, Bytes), Refusal> {
-        let sent = self.send_as(now, topic, payload, true, owner, true)?;
+        let sent = self.send(now, topic, payload, true, owner)?;
         self.followed = None;
-        for earlier in self.waiting.iter_mut().filter(|message| message.id != sent.0) {
-            earlier.is_followed = false;
+        for message in &mut self.waiting {
+            message.is_followed = message.id == sent.0;
         }
         Ok(sent)
     }
@@ -185,33 +193,7 @@ impl<T: Clone> Session<T> {
         request.encode().map_or(0, |packet| packet::MAX_SEND - packet.len() + 1)
     }
 
-    fn send_as(
-        &mut self,
-        now: Millis,
-        topic: &str,
-        payload: &[u8],
-        needs_answer: bool,
-        owner: T,
-        is_followed: bool,
-    ) -> Result<(u16, Bytes), Refusal> {
-        if topic.len() > MAX_TOPIC {
-            return Err(Refusal::TopicTooLong);
-        }
-        // Taken out for a moment, because the message borrows it.
-        let auth_token = std::mem::take(&mut self.auth_token);
-        let message = Message { path: topic, auth_token: Some(&auth_token), needs_answer, payload };
-        let sent = self.enqueue(now, &message, Owner::Program(owner), is_followed);
-        self.auth_token = auth_token;
-        sent
-    }
-
-    fn enqueue(
-        &mut self,
-        now: Millis,
-        message: &Message<'_>,
-        owner: Owner<T>,
-        is_followed: bool,
-    ) -> Result<(u16, Bytes), Refusal> {
+    fn enqueue(&mut self, now: Millis, message: &Message<'_>, owner: Owner<T>) -> Result<(u16, Bytes), Refusal> {
         if self.waiting.len() >= MAX_WAITING {
             return Err(Refusal::TooManyWaiting);
         }
@@ -228,7 +210,7 @@ impl<T: Clone> Session<T> {
             packet: packet.clone(),
             repeats_left: self.terms.max_repeats,
             is_acknowledged: false,
-            is_followed,
+            is_followed: false,
             due: now + u64::from(self.terms.command_timeout_ms),
             owner,
         });
