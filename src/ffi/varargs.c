@@ -147,48 +147,34 @@ static int document(int form, void *client, char *buffer, size_t size, uint8_t c
     return qcloud_shadow_document(form, client, buffer, size, count, properties);
 }
 
+/* All that the functions below do. */
+#define WRITE_DOCUMENT(FORM)                                    \
+    va_list args;                                               \
+    int     result;                                             \
+                                                                \
+    va_start(args, count);                                      \
+    result = document(FORM, client, buffer, size, count, args); \
+    va_end(args);                                               \
+    return result
+
 int IOT_Shadow_JSON_ConstructReport(void *client, char *buffer, size_t size, uint8_t count, ...)
 {
-    va_list args;
-    int     result;
-
-    va_start(args, count);
-    result = document(FORM_REPORT, client, buffer, size, count, args);
-    va_end(args);
-    return result;
+    WRITE_DOCUMENT(FORM_REPORT);
 }
 
 int IOT_Shadow_JSON_Construct_OverwriteReport(void *client, char *buffer, size_t size, uint8_t count, ...)
 {
-    va_list args;
-    int     result;
-
-    va_start(args, count);
-    result = document(FORM_OVERWRITE_REPORT, client, buffer, size, count, args);
-    va_end(args);
-    return result;
+    WRITE_DOCUMENT(FORM_OVERWRITE_REPORT);
 }
 
 int IOT_Shadow_JSON_ConstructReportAndDesireAllNull(void *client, char *buffer, size_t size, uint8_t count, ...)
 {
-    va_list args;
-    int     result;
-
-    va_start(args, count);
-    result = document(FORM_REPORT_AND_DESIRE_NULL, client, buffer, size, count, args);
-    va_end(args);
-    return result;
+    WRITE_DOCUMENT(FORM_REPORT_AND_DESIRE_NULL);
 }
 
 /* In the C SDK's library, and in no header. */
 int IOT_Shadow_JSON_ConstructDesirePropNull(void *client, char *buffer, size_t size, uint8_t count, ...)
 {
-    va_list args;
-    int     result;
-
-    va_start(args, count);
-    result = document(FORM_DESIRE, client, buffer, size, count, args);
-    va_end(args);
-    return result;
+    WRITE_DOCUMENT(FORM_DESIRE);
 }
 #endif
