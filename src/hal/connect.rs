@@ -7,7 +7,8 @@ use std::sync::Arc;
 use iot_abi::error::QCLOUD_ERR_SSL_CONNECT;
 use iot_abi::error::{QCLOUD_ERR_TCP_CONNECT, QCLOUD_ERR_TCP_UNKNOWN_HOST};
 
-use super::interface::{ConnectError, Connected, Endpoint, Security, Transport};
+use super::interface::{ConnectError, Connected, Endpoint, Transport};
+use super::security::Security;
 use super::{cause, tcp};
 
 /// Connects, with TLS where asked for. Blocks for as long as the platform does.

@@ -10,7 +10,8 @@ use iot_abi::error::*;
 
 use super::callout::{HAL_UDP_Connect, HAL_UDP_Disconnect, HAL_UDP_ReadTimeout, HAL_UDP_Write};
 use super::cause;
-use super::interface::{ConnectError, Datagrams, Endpoint, Security, TransportError};
+use super::interface::{ConnectError, Datagrams, Endpoint, TransportError};
+use super::security::Security;
 
 #[cfg(not(feature = "auth-with-notls"))]
 use super::callout::{HAL_DTLS_Connect, HAL_DTLS_Disconnect, HAL_DTLS_Read, HAL_DTLS_Write, HAL_SleepMs};

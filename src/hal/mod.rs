@@ -18,6 +18,7 @@ mod outcome;
 pub mod platform;
 mod random;
 mod reserve;
+mod security;
 #[cfg(rsa_signatures)]
 pub mod signature;
 pub mod sync;
@@ -33,8 +34,7 @@ mod websocket;
 
 #[cfg(feature = "coap")]
 pub use interface::Datagrams;
-pub use interface::{
-    Attempt, ConnectError, Connected, Endpoint, Made, Platform, Roots, Security, Transport, TransportError, SHORT_MS,
-};
+pub use interface::{Attempt, ConnectError, Connected, Endpoint, Made, Platform, Transport, TransportError, SHORT_MS};
+pub use security::{Roots, Security};
 #[cfg(feature = "websocket")]
 pub use websocket::{Carries, Upgrade};

@@ -7,8 +7,9 @@ use iot_abi::import::SSLConnectParams;
 
 use super::callout::{HAL_TLS_Connect, HAL_TLS_Disconnect, HAL_TLS_Read, HAL_TLS_Write};
 
-use super::interface::{Security, Transport, TransportError};
+use super::interface::{Transport, TransportError};
 use super::outcome::Pending;
+use super::security::Security;
 use super::wait::{self, Source, Waits};
 
 /// An open TLS connection.
