@@ -26,6 +26,7 @@ pub mod log;
 #[cfg(feature = "log-upload")]
 pub mod log_file;
 pub mod net;
+pub mod socket;
 pub mod sync;
 pub mod tcp;
 pub mod thread;

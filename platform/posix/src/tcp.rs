@@ -1,11 +1,11 @@
 //! `HAL_TCP_*`. A handle is the socket's descriptor.
 
-use std::ffi::{c_char, c_int, CStr};
+use std::ffi::{c_char, c_int};
 use std::io;
-use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 
-use crate::cause::Cause;
 use crate::net::{self, Deadline, Interest};
+use crate::socket::{self, wait_after};
 use crate::{addresses, connect, log};
 use iot_abi::error::{
     QCLOUD_ERR_INVAL, QCLOUD_ERR_TCP_NOTHING_TO_READ, QCLOUD_ERR_TCP_PEER_SHUTDOWN, QCLOUD_ERR_TCP_READ_FAIL,
@@ -23,42 +23,17 @@ export! {
     /// `host` is NULL or a NUL-terminated string.
     pub unsafe fn iot_platform_tcp_connect(host: *const c_char, port: u16) -> usize {
         // SAFETY: the caller's promise.
-        let Some(host) = (unsafe { host_name(host) }) else {
-            Cause::lasting("the host name is missing or not valid UTF-8".to_owned()).tell(NAME);
-            return 0;
-        };
-        match connect::connect(host, port, &Deadline::after_ms(CONNECT_TIMEOUT_MS)) {
-            Ok(socket) => {
-                let fd = socket.into_raw_fd();
-                addresses::watch(fd);
-                usize::try_from(fd).unwrap_or(0)
-            }
-            Err(cause) => {
-                cause.tell(NAME);
-                0
-            }
-        }
+        let connected = unsafe { socket::host_name(host) }
+            .and_then(|host| connect::connect(host, port, &Deadline::after_ms(CONNECT_TIMEOUT_MS)));
+        socket::handle_of(NAME, connected)
     }
-}
-
-/// A non-empty host name from C.
-///
-/// # Safety
-/// `host` is NULL or a NUL-terminated string that lives as long as the result is used.
-#[must_use]
-pub unsafe fn host_name<'a>(host: *const c_char) -> Option<&'a str> {
-    if host.is_null() {
-        return None;
-    }
-    // SAFETY: the caller's promise.
-    unsafe { CStr::from_ptr(host) }.to_str().ok().filter(|host| !host.is_empty())
 }
 
 export! {
     "HAL_TCP_Disconnect" or QCLOUD_ERR_INVAL;
     /// Closes the connection. Returns 0, or `QCLOUD_ERR_INVAL` where `fd` is no handle.
     pub fn iot_platform_tcp_disconnect(fd: usize) -> c_int {
-        let Some(fd) = raw_fd(fd) else {
+        let Some(fd) = socket::raw_fd(fd) else {
             log::error(NAME, "not a connection handle");
             return QCLOUD_ERR_INVAL;
         };
@@ -85,7 +60,7 @@ export! {
         timeout_ms: u32,
         read_len: *mut usize,
     ) -> c_int {
-        let (Some(fd), false, false) = (raw_fd(fd), data.is_null(), read_len.is_null()) else {
+        let (Some(fd), false, false) = (socket::raw_fd(fd), data.is_null(), read_len.is_null()) else {
             log::error(NAME, "null pointer or not a connection handle");
             return QCLOUD_ERR_INVAL;
         };
@@ -110,7 +85,7 @@ export! {
         timeout_ms: u32,
         written_len: *mut usize,
     ) -> c_int {
-        let (Some(fd), false, false) = (raw_fd(fd), data.is_null(), written_len.is_null()) else {
+        let (Some(fd), false, false) = (socket::raw_fd(fd), data.is_null(), written_len.is_null()) else {
             log::error(NAME, "null pointer or not a connection handle");
             return QCLOUD_ERR_INVAL;
         };
@@ -120,10 +95,6 @@ export! {
         unsafe { *written_len = n };
         code
     }
-}
-
-fn raw_fd(handle: usize) -> Option<RawFd> {
-    RawFd::try_from(handle).ok().filter(|fd| *fd > 0)
 }
 
 /// # Safety
@@ -141,11 +112,11 @@ unsafe fn read(fd: RawFd, data: *mut u8, len: usize, timeout_ms: u32) -> (c_int,
                 n += got;
                 addresses::heard(fd);
             }
-            Err(_) => match after_error(fd, Interest::Readable, &deadline) {
-                Next::Again => {}
-                Next::Timeout if n == 0 => return (QCLOUD_ERR_TCP_NOTHING_TO_READ, 0),
-                Next::Timeout => return (QCLOUD_ERR_TCP_READ_TIMEOUT, n),
-                Next::Failed(error) => {
+            Err(_) => match wait_after(io::Error::last_os_error(), fd, Interest::Readable, Some(&deadline)) {
+                Ok(true) => {}
+                Ok(false) if n == 0 => return (QCLOUD_ERR_TCP_NOTHING_TO_READ, 0),
+                Ok(false) => return (QCLOUD_ERR_TCP_READ_TIMEOUT, n),
+                Err(error) => {
                     log::error("HAL_TCP_Read", &format!("reading failed: {}", net::io_text(&error)));
                     return (QCLOUD_ERR_TCP_READ_FAIL, n);
                 }
@@ -165,13 +136,13 @@ unsafe fn write(fd: RawFd, data: *const u8, len: usize, timeout_ms: u32) -> (c_i
         let sent = unsafe { libc::send(fd, data.add(n).cast(), len - n, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
         match usize::try_from(sent) {
             Ok(sent) => n += sent,
-            Err(_) => match after_error(fd, Interest::Writable, &deadline) {
-                Next::Again => {}
-                Next::Timeout => return (QCLOUD_ERR_TCP_WRITE_TIMEOUT, n),
-                Next::Failed(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(_) => match wait_after(io::Error::last_os_error(), fd, Interest::Writable, Some(&deadline)) {
+                Ok(true) => {}
+                Ok(false) => return (QCLOUD_ERR_TCP_WRITE_TIMEOUT, n),
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                     return (QCLOUD_ERR_TCP_PEER_SHUTDOWN, n);
                 }
-                Next::Failed(error) => {
+                Err(error) => {
                     log::error("HAL_TCP_Write", &format!("writing failed: {}", net::io_text(&error)));
                     return (QCLOUD_ERR_TCP_WRITE_FAIL, n);
                 }
@@ -181,32 +152,9 @@ unsafe fn write(fd: RawFd, data: *const u8, len: usize, timeout_ms: u32) -> (c_i
     (QCLOUD_RET_SUCCESS, n)
 }
 
-enum Next {
-    Again,
-    Timeout,
-    Failed(io::Error),
-}
-
-/// Looks at errno after a failed system call and waits where that helps.
-fn after_error(fd: RawFd, interest: Interest, deadline: &Deadline) -> Next {
-    let error = io::Error::last_os_error();
-    match error.kind() {
-        io::ErrorKind::Interrupted => Next::Again,
-        io::ErrorKind::WouldBlock => {
-            // SAFETY: the descriptor was good enough for the call before; a closed one makes poll fail, no more.
-            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-            match net::wait(fd, interest, deadline) {
-                Ok(true) => Next::Again,
-                Ok(false) => Next::Timeout,
-                Err(error) => Next::Failed(error),
-            }
-        }
-        _ => Next::Failed(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::CStr;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::sync::mpsc::channel;

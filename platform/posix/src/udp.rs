@@ -3,12 +3,13 @@
 
 use std::ffi::{c_char, c_int};
 use std::io;
-use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 
 use crate::address::Address;
 use crate::cause::Cause;
 use crate::net::{self, Deadline, Interest};
-use crate::{addresses, connect, log, tcp};
+use crate::socket::{self, wait_after};
+use crate::{addresses, connect, log};
 use iot_abi::error::{QCLOUD_ERR_INVAL, QCLOUD_ERR_SSL_READ, QCLOUD_ERR_SSL_READ_TIMEOUT};
 
 /// The contract's code for a datagram that was not sent or not received.
@@ -22,21 +23,8 @@ export! {
     /// `host` is NULL or a NUL-terminated string.
     pub unsafe fn iot_platform_udp_connect(host: *const c_char, port: u16) -> usize {
         // SAFETY: the caller's promise.
-        let Some(host) = (unsafe { tcp::host_name(host) }) else {
-            Cause::lasting("the host name is missing or not valid UTF-8".to_owned()).tell(NAME);
-            return 0;
-        };
-        match connect::resolve(host, port).and_then(open_one_of) {
-            Ok(socket) => {
-                let fd = socket.into_raw_fd();
-                addresses::watch(fd);
-                usize::try_from(fd).unwrap_or(0)
-            }
-            Err(cause) => {
-                cause.tell(NAME);
-                0
-            }
-        }
+        let opened = unsafe { socket::host_name(host) }.and_then(|host| connect::resolve(host, port)).and_then(open_one_of);
+        socket::handle_of(NAME, opened)
     }
 }
 
@@ -74,7 +62,7 @@ export! {
     "HAL_UDP_Disconnect" or ();
     /// Closes the socket. What is no handle is ignored.
     pub fn iot_platform_udp_disconnect(fd: usize) {
-        if let Some(fd) = raw_fd(fd) {
+        if let Some(fd) = socket::raw_fd(fd) {
             addresses::unwatch(fd);
             // SAFETY: an open descriptor is the caller's to give away; one that is not open makes the call fail.
             unsafe { libc::close(fd) };
@@ -89,7 +77,7 @@ export! {
     /// # Safety
     /// `data` is NULL or has `len` bytes.
     pub unsafe fn iot_platform_udp_write(fd: usize, data: *const u8, len: u32) -> c_int {
-        let (Some(fd), false) = (raw_fd(fd), data.is_null()) else {
+        let (Some(fd), false) = (socket::raw_fd(fd), data.is_null()) else {
             log::error(NAME, "null pointer or not a connection handle");
             return QCLOUD_ERR_INVAL;
         };
@@ -100,7 +88,7 @@ export! {
                 Ok(sent @ 0..) => return sent,
                 _ => io::Error::last_os_error(),
             };
-            if let Err(error) = retry(&error, fd, Interest::Writable, None) {
+            if let Err(error) = wait_after(error, fd, Interest::Writable, None) {
                 log::error(NAME, &format!("sending failed: {}", net::io_text(&error)));
                 return FAILED;
             }
@@ -134,31 +122,10 @@ export! {
     }
 }
 
-fn raw_fd(handle: usize) -> Option<RawFd> {
-    RawFd::try_from(handle).ok().filter(|fd| *fd > 0)
-}
-
-/// Waits after `error` where that helps, and returns whether there was time for it.
-fn retry(error: &io::Error, fd: RawFd, interest: Interest, deadline: Option<&Deadline>) -> io::Result<bool> {
-    match error.kind() {
-        io::ErrorKind::Interrupted => Ok(true),
-        io::ErrorKind::WouldBlock => {
-            // SAFETY: the descriptor was good enough for the call before; a closed one makes poll fail, no more.
-            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-            match deadline {
-                Some(deadline) => net::wait(fd, interest, deadline),
-                // The caller comes again.
-                None => net::wait(fd, interest, &Deadline::after_ms(u32::MAX)).map(|_| true),
-            }
-        }
-        _ => Err(io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO))),
-    }
-}
-
 /// # Safety
 /// `data` is NULL or has room for `len` bytes.
 unsafe fn read(name: &str, fd: usize, data: *mut u8, len: u32, deadline: Option<Deadline>) -> c_int {
-    let (Some(fd), false) = (raw_fd(fd), data.is_null()) else {
+    let (Some(fd), false) = (socket::raw_fd(fd), data.is_null()) else {
         log::error(name, "null pointer or not a connection handle");
         return QCLOUD_ERR_INVAL;
     };
@@ -172,7 +139,7 @@ unsafe fn read(name: &str, fd: usize, data: *mut u8, len: u32, deadline: Option<
         }
         let error = io::Error::last_os_error();
         let is_wait = error.kind() == io::ErrorKind::WouldBlock;
-        match retry(&error, fd, Interest::Readable, deadline.as_ref()) {
+        match wait_after(error, fd, Interest::Readable, deadline.as_ref()) {
             Ok(true) => {}
             Ok(false) => return QCLOUD_ERR_SSL_READ_TIMEOUT,
             Err(error) => {
@@ -209,7 +176,7 @@ mod tests {
         let handle = connect(&host, peer.local_addr().unwrap().port());
         assert!(handle > 2, "{handle}");
         // SAFETY: the handle is the descriptor of an open socket, which is not closed here.
-        let ours = ManuallyDrop::new(unsafe { UdpSocket::from_raw_fd(raw_fd(handle).unwrap()) });
+        let ours = ManuallyDrop::new(unsafe { UdpSocket::from_raw_fd(socket::raw_fd(handle).unwrap()) });
         peer.connect(ours.local_addr().unwrap()).unwrap();
         (handle, peer)
     }

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int};
 use iot_abi::error::QCLOUD_ERR_INVAL;
 use iot_abi::import::SSLConnectParams;
 use iot_platform_posix::cause::Cause;
-use iot_platform_posix::{log, tcp};
+use iot_platform_posix::{log, socket};
 
 use crate::params::Params;
 
@@ -21,8 +21,8 @@ pub unsafe fn connect<C>(
     open: impl FnOnce(&Params<'_>, &str, u16) -> Result<C, Cause>,
 ) -> usize {
     // SAFETY: the caller's promises.
-    let (params, host) = unsafe { (params.as_ref(), tcp::host_name(host)) };
-    let (Some(params), Some(host), Ok(port @ 1..)) = (params, host, u16::try_from(port)) else {
+    let (params, host) = unsafe { (params.as_ref(), socket::host_name(host)) };
+    let (Some(params), Ok(host), Ok(port @ 1..)) = (params, host, u16::try_from(port)) else {
         Cause::lasting("parameters, host or port are missing or invalid".to_owned()).tell(name);
         return 0;
     };
