@@ -2,7 +2,6 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use iot_abi::error::{
@@ -17,9 +16,8 @@ use iot_engine::identity::Identity;
 use iot_engine::services::gateway::message::Proof;
 use iot_engine::services::gateway::{signature, Bound, Operation};
 
-use super::interface::is_of_another_layout;
 use super::log::null_argument;
-use super::mqtt::{self, fill, text, LAST_ERROR};
+use super::mqtt::{self, fill, text};
 use super::{handle, memory, required_str};
 use crate::drive::mqtt::Client;
 use crate::drive::services::channel::Ended;
@@ -39,23 +37,14 @@ export! {
         // SAFETY: the caller's promise.
         let Some(params) = (unsafe { init_param.as_mut() }) else {
             null_argument(NAME, "init_param");
-            LAST_ERROR.store(QCLOUD_ERR_INVAL, Ordering::Relaxed);
-            return ptr::null_mut();
+            return mqtt::noted(Err(QCLOUD_ERR_INVAL)).unwrap_or(ptr::null_mut());
         };
         let params = &mut params.init_param;
         // SAFETY: the caller's promise.
-        if unsafe { is_of_another_layout(NAME, params) } {
-            // Its err_code is elsewhere.
-            LAST_ERROR.store(QCLOUD_ERR_INVAL, Ordering::Relaxed);
-            return ptr::null_mut();
-        }
-        // SAFETY: the caller's promise.
-        let result = memory::whole(NAME, || unsafe { construct(NAME, params) }, |gateway| end(&gateway));
-        LAST_ERROR.store(result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS), Ordering::Relaxed);
-        if let Err(code) = result {
-            params.err_code = code;
-        }
-        result.map_or(ptr::null_mut(), |gateway| {
+        let gateway = unsafe {
+            mqtt::constructed(NAME, params, |params| construct(NAME, params), |gateway: Arc<Gateway>| end(&gateway))
+        };
+        gateway.map_or(ptr::null_mut(), |gateway| {
             handle::insert(gateway.client().clone());
             let known_as = handle::insert(gateway.clone());
             #[cfg(feature = "log-upload")]

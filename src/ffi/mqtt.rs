@@ -23,6 +23,7 @@ use super::code::{code, driven_code};
 #[cfg(feature = "auth-mode-cert")]
 use super::interface::has_pointers_for_paths;
 use super::interface::{is_of_another_layout, Names};
+use super::log::null_argument;
 use super::{handle, memory, required_str};
 use crate::drive::mqtt::{Client, Listener, Proof, Settings, Setup};
 #[cfg(all(feature = "auth-mode-cert", not(feature = "websocket-unverified")))]
@@ -47,23 +48,12 @@ export! {
     pub unsafe fn IOT_MQTT_Construct(pParams: *mut MQTTInitParams) -> *mut c_void {
         // SAFETY: the caller's promise.
         let Some(params) = (unsafe { pParams.as_mut() }) else {
-            log::error!(target: NAME, "pParams is NULL");
-            LAST_ERROR.store(QCLOUD_ERR_INVAL, Ordering::Relaxed);
-            return ptr::null_mut();
+            null_argument(NAME, "pParams");
+            return noted(Err(QCLOUD_ERR_INVAL)).unwrap_or(ptr::null_mut());
         };
         // SAFETY: the caller's promise.
-        if unsafe { is_of_another_layout(NAME, params) } {
-            // Its err_code is elsewhere.
-            LAST_ERROR.store(QCLOUD_ERR_INVAL, Ordering::Relaxed);
-            return ptr::null_mut();
-        }
-        // SAFETY: the caller's promise.
-        let result = memory::whole(NAME, || unsafe { construct(params) }, |client| client.destroy());
-        LAST_ERROR.store(result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS), Ordering::Relaxed);
-        if let Err(code) = result {
-            params.err_code = code;
-        }
-        result.map_or(ptr::null_mut(), |client| {
+        let client = unsafe { constructed(NAME, params, |params| construct(params), |client: Arc<Client>| client.destroy()) };
+        client.map_or(ptr::null_mut(), |client| {
             let known_as = handle::insert(client.clone());
             // Known by now: its event handler hears of the subscription.
             #[cfg(feature = "log-upload")]
@@ -71,6 +61,34 @@ export! {
             known_as
         })
     }
+}
+
+/// What a construct function has made, and `IOT_MQTT_GetErrCode` tells of.
+pub(super) fn noted<T>(result: Result<T, c_int>) -> Option<T> {
+    LAST_ERROR.store(result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS), Ordering::Relaxed);
+    result.ok()
+}
+
+/// What `make` makes, whole; `undo` takes it back where memory was short. Otherwise the reason is in `err_code`, if the struct
+/// has it where ours has.
+///
+/// # Safety
+/// The texts in `params` are NULL or end with a NUL.
+pub(super) unsafe fn constructed<T>(
+    function: &'static str,
+    params: &mut MQTTInitParams,
+    make: impl FnOnce(&MQTTInitParams) -> Result<T, c_int>,
+    undo: impl FnOnce(T),
+) -> Option<T> {
+    // SAFETY: the caller's promise.
+    if unsafe { is_of_another_layout(function, params) } {
+        return noted(Err(QCLOUD_ERR_INVAL));
+    }
+    let result = memory::whole(function, || make(params), undo);
+    if let Err(code) = result {
+        params.err_code = code;
+    }
+    noted(result)
 }
 
 pub(super) unsafe fn construct(params: &MQTTInitParams) -> Result<Arc<Client>, c_int> {

@@ -23,7 +23,7 @@ use iot_engine::services::shadow::{Document, Fault, Form, Kind};
 
 use super::code::code;
 use super::log::null_argument;
-use super::mqtt::{self, LAST_ERROR};
+use super::mqtt;
 use super::{handle, memory, required_str};
 use crate::drive::mqtt::Client;
 use crate::drive::services::shadow::{Ack, OnEnd, Shadow, Unsent};
@@ -43,8 +43,7 @@ export! {
         // SAFETY: the caller's promise.
         let Some(params) = (unsafe { pParams.as_ref() }) else {
             null_argument(NAME, "pParams");
-            LAST_ERROR.store(QCLOUD_ERR_INVAL, Ordering::Relaxed);
-            return ptr::null_mut();
+            return mqtt::noted(Err(QCLOUD_ERR_INVAL)).unwrap_or(ptr::null_mut());
         };
         // SAFETY: the caller's promise.
         let result = memory::whole(NAME, || unsafe { construct(NAME, params) }, |shadow| {
@@ -55,8 +54,7 @@ export! {
         if let Ok(shadow) = &result {
             crate::drive::services::log_upload::join(shadow.client());
         }
-        LAST_ERROR.store(result.as_ref().err().copied().unwrap_or(QCLOUD_RET_SUCCESS), Ordering::Relaxed);
-        result.map_or(ptr::null_mut(), |shadow| handle::of(&shadow))
+        mqtt::noted(result).map_or(ptr::null_mut(), |shadow| handle::of(&shadow))
     }
 }
 

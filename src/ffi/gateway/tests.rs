@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use iot_abi::mqtt::{MQTTEventHandler, MQTTEventMsg, MQTTEventType};
 
 use super::*;
