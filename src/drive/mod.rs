@@ -12,6 +12,7 @@ pub mod overrides;
 #[cfg(feature = "dev-dyn-reg")]
 pub mod registration;
 pub mod services;
+mod transfers;
 pub mod trust;
 #[cfg(feature = "resource")]
 pub mod upload;

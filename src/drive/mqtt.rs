@@ -18,8 +18,7 @@ use std::any::Any;
 #[cfg(feature = "inbox")]
 use std::sync::atomic::AtomicU32;
 #[cfg(feature = "multithread")]
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 #[cfg(feature = "log-upload")]
 use std::sync::OnceLock;
@@ -32,6 +31,7 @@ use iot_engine::time::Millis;
 pub use settings::Settings;
 
 use super::error::Error;
+use super::transfers::Transfers;
 use crate::hal::sync::Mutex;
 use crate::hal::{Endpoint, Platform, Transport};
 
@@ -229,7 +229,7 @@ pub struct Client {
     pump: Arc<pump::Token>,
     wake: pump::Wake,
     rest: rest::Rest,
-    downloads: AtomicUsize,
+    transfers: Transfers,
     /// The thread that fetched last, 0 for none.
     #[cfg(feature = "multithread")]
     fetcher: AtomicU64,
@@ -265,7 +265,7 @@ impl Client {
             pump: Arc::new(pump::Token::new()),
             wake: pump::Wake::new(),
             rest: rest::Rest::new(),
-            downloads: AtomicUsize::new(0),
+            transfers: Transfers::default(),
             #[cfg(feature = "multithread")]
             fetcher: AtomicU64::new(0),
             poll_budget: Mutex::new(PollBudget::default()),
@@ -477,15 +477,12 @@ impl Client {
         }
     }
 
-    /// Tells the client that an OTA download begins or ends: in between, `yield_for` handles what is readable now
+    /// Tells the client that a download or an upload begins to run or ends: in between, `yield_for` handles what is readable now
     /// and returns (behaviour.md section 3). Each beginning needs one end.
-    pub fn set_download_running(&self, running: bool) {
-        if running {
-            self.downloads.fetch_add(1, Ordering::Relaxed);
+    pub fn set_transfer_running(&self, is_running: bool) {
+        self.transfers.set_running(is_running);
+        if is_running {
             self.stir();
-        } else {
-            // Saturating: one end too many must not count as 2^64 downloads.
-            let _ = self.downloads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
         }
     }
 

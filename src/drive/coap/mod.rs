@@ -6,7 +6,7 @@
 mod settings;
 
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use iot_engine::time::Millis;
 pub use settings::Settings;
 
 use super::error::Error;
+use super::transfers::Transfers;
 use crate::hal::sync::Mutex;
 use crate::hal::{datagrams, Datagrams, Endpoint, Platform, TransportError};
 
@@ -63,8 +64,8 @@ pub struct Client {
     /// The code with which the peer closed the connection; 0 while it has not.
     closed: AtomicI32,
     is_destroyed: AtomicBool,
-    /// Firmware downloads that run beside it.
-    downloads: AtomicUsize,
+    /// What runs beside it.
+    transfers: Transfers,
 }
 
 impl Client {
@@ -90,7 +91,7 @@ impl Client {
             buffer: Mutex::new(vec![0; MAX_RECEIVE]),
             closed: AtomicI32::new(0),
             is_destroyed: AtomicBool::new(false),
-            downloads: AtomicUsize::new(0),
+            transfers: Transfers::default(),
             platform,
             setup,
         });
@@ -175,13 +176,8 @@ impl Client {
     }
 
     /// A download runs, or has ended: while one does, [`yield_for`](Self::yield_for) waits for nothing.
-    pub fn set_download_running(&self, running: bool) {
-        if running {
-            self.downloads.fetch_add(1, Ordering::Relaxed);
-        } else {
-            // Saturating: one end too many must not count as 2^64 downloads.
-            let _ = self.downloads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
-        }
+    pub fn set_transfer_running(&self, is_running: bool) {
+        self.transfers.set_running(is_running);
     }
 
     /// Receives for at most `ms` milliseconds; returns earlier where something came and was handled, and at once while a download
@@ -191,8 +187,8 @@ impl Client {
     /// The connection is gone, or could not be read this time.
     pub fn yield_for(self: &Arc<Self>, ms: u32) -> Result<(), Error> {
         self.check_open()?;
-        let is_downloading = self.downloads.load(Ordering::Relaxed) != 0;
-        let deadline = self.platform.now() + if is_downloading { 0 } else { u64::from(ms) };
+        let is_transferring = self.transfers.any();
+        let deadline = self.platform.now() + if is_transferring { 0 } else { u64::from(ms) };
         loop {
             if self.step(self.platform.now().until(deadline))? {
                 return Ok(());

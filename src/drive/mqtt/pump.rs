@@ -164,7 +164,7 @@ impl Client {
         let deadline = self.platform.now() + u64::from(ms);
         #[cfg(feature = "multithread")]
         if self.is_left_to_loop() {
-            let is_fetching = self.is_downloading() && self.fetcher.load(Ordering::Relaxed) == this_thread();
+            let is_fetching = self.is_transferring() && self.fetcher.load(Ordering::Relaxed) == this_thread();
             if !is_fetching {
                 self.sleep_until(deadline);
             }
@@ -173,8 +173,8 @@ impl Client {
         self.pump_until(deadline, &|| false, is_over)
     }
 
-    fn is_downloading(&self) -> bool {
-        self.downloads.load(Ordering::Relaxed) != 0
+    fn is_transferring(&self) -> bool {
+        self.transfers.any()
     }
 
     /// Whether the pumping thread has a download to go on with. The loop thread has none, so it may wait for the server.
@@ -183,7 +183,7 @@ impl Client {
         if self.is_looping() {
             return false;
         }
-        self.is_downloading()
+        self.is_transferring()
     }
 
     #[cfg(feature = "multithread")]

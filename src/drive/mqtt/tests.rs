@@ -82,14 +82,14 @@ fn an_idle_yield_waits_out_its_time_and_no_more() {
 #[test]
 fn while_a_download_runs_yield_handles_what_is_there_and_returns() {
     let (simulation, diary, client) = connected();
-    client.set_download_running(true);
+    client.set_transfer_running(true);
     simulation.world().publish(0, "t", b"x");
     simulation.world().publish(0, "u", b"y");
     let begin = simulation.ms();
     assert_eq!(client.yield_for(100), Ok(Driven::Done));
     assert_eq!(diary.take(), ["message on t", "message on u"]);
     assert_eq!(simulation.ms(), begin);
-    client.set_download_running(false);
+    client.set_transfer_running(false);
     let _ = client.yield_for(100);
     assert_eq!(simulation.ms() - begin, 100);
 }
@@ -98,7 +98,7 @@ fn while_a_download_runs_yield_handles_what_is_there_and_returns() {
 fn on_a_platform_with_dear_reads_a_download_loses_under_a_tenth_of_its_time() {
     let (simulation, _, client) = connected();
     simulation.world().read_cost = 100;
-    client.set_download_running(true);
+    client.set_transfer_running(true);
     let mut yielding = 0;
     for _ in 0..2000 {
         let begin = simulation.ms();
@@ -206,7 +206,7 @@ fn a_result_reported_while_the_server_is_away_reaches_it() {
 fn whatever_is_stalled_a_yield_returns_in_time() {
     for downloading in [false, true] {
         let (simulation, _diary, client) = connected();
-        client.set_download_running(downloading);
+        client.set_transfer_running(downloading);
         let limit = if downloading { 10 } else { 200 };
         simulation.world().connect_ms = u64::MAX;
         simulation.world().closed = true;
@@ -338,7 +338,7 @@ fn a_yield_returns_in_time_while_another_thread_waits_to_write() {
 #[test]
 fn a_server_that_reads_slower_than_it_asks_does_not_fill_the_memory() {
     let (simulation, _diary, client) = connected();
-    client.set_download_running(true);
+    client.set_transfer_running(true);
     while client.is_connected() {
         for _ in 0..10 {
             simulation.world().publish(7, "t", b"");
@@ -443,13 +443,13 @@ fn with_the_loop_thread_only_the_thread_that_fetches_is_not_held() {
         simulation.ms() - before
     };
     assert_eq!(elapsed(300), 300);
-    client.set_download_running(true);
+    client.set_transfer_running(true);
     assert_eq!(elapsed(300), 300, "another thread fetches");
     client.note_fetch();
     assert_eq!(elapsed(300), 0);
     let elsewhere = std::thread::scope(|scope| scope.spawn(|| elapsed(300)).join().unwrap());
     assert_eq!(elsewhere, 300);
-    client.set_download_running(false);
+    client.set_transfer_running(false);
     assert_eq!(elapsed(300), 300, "the download is over");
     client.set_loop_status(false);
 }

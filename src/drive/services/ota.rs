@@ -393,12 +393,12 @@ impl Ota {
 
     /// Closes the download's connection. Waits for a running fetch, which stops soon.
     fn close_download(&self) {
-        self.download.close(|running| self.signal.set_download_running(running));
+        self.download.close(|running| self.signal.set_transfer_running(running));
     }
 
     /// Called under the download lock.
     fn set_running(&self, running: bool) {
-        self.download.set_running(running, |running| self.signal.set_download_running(running));
+        self.download.set_running(running, |running| self.signal.set_transfer_running(running));
     }
 }
 

@@ -109,7 +109,7 @@ impl Resource {
 
     /// Calls that drive the client wait for nothing while a transfer runs.
     fn tell_running(&self, running: bool) {
-        self.client.set_download_running(running);
+        self.client.set_transfer_running(running);
     }
 
     fn checksum(&self, direction: Direction) -> &Mutex<Checksum> {

@@ -65,9 +65,9 @@ fn hold(client: &Arc<Client>, reporter: &Reporter, _: usize) {
 }
 
 fn drive(client: &Arc<Client>, _: &Reporter, number: usize) {
-    client.set_download_running(true);
+    client.set_transfer_running(true);
     let _ = client.yield_for(20);
-    client.set_download_running(false);
+    client.set_transfer_running(false);
     let _ = client.yield_for(60);
     let _ = (client.is_connected(), client.loop_status(), number);
 }

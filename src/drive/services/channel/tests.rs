@@ -187,11 +187,11 @@ fn requests_end_at_their_deadlines_while_the_client_is_driven() {
     machine.mqtt.world().unreachable = false;
     let _ = client.yield_for(9_000);
     assert!(client.is_connected());
-    client.set_download_running(true);
+    client.set_transfer_running(true);
     waiting.ask(&client, "e", 0);
     let _ = client.yield_for(1);
     assert_eq!(waiting.0.take().len(), 1);
-    client.set_download_running(false);
+    client.set_transfer_running(false);
     waiting.ask(&client, "f", 0);
     channel.close();
     let _ = client.yield_for(10);
@@ -211,9 +211,9 @@ fn the_loop_ends_where_something_is_found_or_the_time_is_over() {
     assert_eq!(drive_until(&client, deadline, || after(51)), Err(Ended::TimedOut));
     assert_eq!(machine.ms() - began, 50);
     // While a download runs, driving returns at once.
-    client.set_download_running(true);
+    client.set_transfer_running(true);
     assert_eq!(drive_until(&client, deadline + 50, || after(90)), Ok(90));
-    client.set_download_running(false);
+    client.set_transfer_running(false);
     client.destroy();
     assert_eq!(drive_until(&client, deadline + 9_000, || after(9_000)), Err(Ended::NoLink(Error::NotConnected)));
 }

@@ -45,8 +45,8 @@ impl Signal for CoapSignal {
         noted(report, sent)
     }
 
-    fn set_download_running(&self, running: bool) {
-        self.client.set_download_running(running);
+    fn set_transfer_running(&self, is_running: bool) {
+        self.client.set_transfer_running(is_running);
     }
 }
 

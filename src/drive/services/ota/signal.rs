@@ -28,7 +28,7 @@ pub(super) trait Signal: Send + Sync {
 
     /// A download runs, or has ended: calls that drive the client wait for nothing meanwhile. May be called under the download's
     /// lock.
-    fn set_download_running(&self, running: bool);
+    fn set_transfer_running(&self, is_running: bool);
 }
 
 /// Logs that a report was not sent, and why.
