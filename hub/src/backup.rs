@@ -31,7 +31,7 @@ const FORM: u32 = 1;
 /// The longest one that is read: of a million files.
 const LONGEST_LIST: u64 = 256 << 20;
 /// Folders of the data folder that are kept besides. What else is there is the running hub's, or not the hub's.
-const FOLDERS: [&str; 5] = [FIRMWARE_FOLDER, "servers", "clients", "own", "broker"];
+const FOLDERS: [&str; 4] = [FIRMWARE_FOLDER, "servers", "clients", "own"];
 /// How the names of folders begin that are not whole.
 const DRAFT: &str = ".hub-";
 

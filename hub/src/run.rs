@@ -91,12 +91,9 @@ impl Folder {
         }
     }
 
-    /// The folder, where it outlives the hub.
-    fn kept(&self) -> Option<&Path> {
-        match self {
-            Folder::Kept(path) => Some(path),
-            Folder::Temporary(_) => None,
-        }
+    /// Whether it outlives the hub.
+    fn is_kept(&self) -> bool {
+        matches!(self, Folder::Kept(_))
     }
 }
 
@@ -221,7 +218,7 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
     let proxies = Proxies { addresses: args.console_proxies.clone(), header: args.console_proxy_header.clone() };
     let folder = Folder::open(args.state.as_deref())?;
     let Data { store, authority, signing_key, firmware_folder } =
-        Data::open(folder.path(), folder.kept().is_some(), args.database.as_deref())?;
+        Data::open(folder.path(), folder.is_kept(), args.database.as_deref())?;
     import(&*store, &devices)?;
     let client_certs = authority.clients(&devices)?;
     let server_tls = TlsAcceptor::from(authority.server_config(&args.host, false)?);
@@ -331,32 +328,33 @@ async fn start(mut args: RunArgs) -> Result<ExitCode> {
         awaited: client_ids.iter().cloned().collect(),
         uploads: args.limits.uploads(),
     };
-    let hub = match remote::connect(&args.broker.options(), folder.kept()).await? {
-        Some((client, service)) => {
-            let hub = Arc::new(Hub::new(parts(Arc::new(client))));
-            tokio::spawn(service.serve(hub.clone()));
-            hub
-        }
-        None => {
-            let broker = Arc::new(Broker::default());
-            let acceptor = psk::Acceptor::new(store.clone());
-            let hub = Arc::new(Hub::new(parts(broker.clone())));
-            let limiter = Arc::new(Limiter::new(args.limits.limits()));
-            let side = Side { hub: hub.clone(), broker, faults: faults.clone(), limiter };
-            let listeners = [
-                (psk_socket, Proof::Psk(acceptor)),
-                (tcp_socket, Proof::Password),
-                (cert_socket, Proof::Certificate(mutual_tls)),
-            ];
-            for (socket, proof) in listeners {
-                if let Some(socket) = socket {
-                    let socket = socket.interruptible(&faults.mqtt_interruption)?;
-                    tokio::spawn(listener::accept(side.clone(), socket, proof));
-                }
+    let (hub, _presence) =
+        match remote::connect(&args.broker.options(), Arc::new(store.clone()), folder.is_kept()).await? {
+            Some((client, service, presence)) => {
+                let hub = Arc::new(Hub::new(parts(Arc::new(client))));
+                tokio::spawn(service.serve(hub.clone()));
+                (hub, Some(presence))
             }
-            hub
-        }
-    };
+            None => {
+                let broker = Arc::new(Broker::default());
+                let acceptor = psk::Acceptor::new(store.clone());
+                let hub = Arc::new(Hub::new(parts(broker.clone())));
+                let limiter = Arc::new(Limiter::new(args.limits.limits()));
+                let side = Side { hub: hub.clone(), broker, faults: faults.clone(), limiter };
+                let listeners = [
+                    (psk_socket, Proof::Psk(acceptor)),
+                    (tcp_socket, Proof::Password),
+                    (cert_socket, Proof::Certificate(mutual_tls)),
+                ];
+                for (socket, proof) in listeners {
+                    if let Some(socket) = socket {
+                        let socket = socket.interruptible(&faults.mqtt_interruption)?;
+                        tokio::spawn(listener::accept(side.clone(), socket, proof));
+                    }
+                }
+                (hub, None)
+            }
+        };
     let (guard, tunnels) = (args.limits.guard(), Arc::new(Tunnels::default()));
     let coap_side = coap::Side { hub: hub.clone(), faults: faults.clone(), guard: guard.clone() };
     if let Some((socket, _)) = coap_socket {

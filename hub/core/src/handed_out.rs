@@ -71,12 +71,13 @@ impl HandedOut {
     }
 }
 
-/// What may be claimed at this time.
-pub fn due(now: u64) -> Due {
+/// What may be claimed at this time. Where nothing `may_repeat`, what somebody may have been told already is not.
+pub fn due(now: u64, may_repeat: bool) -> Due {
+    let before = |time: u64| if may_repeat { now.saturating_sub(time) } else { 0 };
     Due {
         waiting: now.saturating_sub(SWEEP_AFTER_MS),
-        taken: now.saturating_sub(TAKEN_MS),
-        told: now.saturating_sub(REPEAT_AFTER_MS),
+        taken: before(TAKEN_MS),
+        told: before(REPEAT_AFTER_MS),
         tries: REPEATS,
     }
 }
@@ -97,6 +98,8 @@ mod tests {
         assert_eq!((handed_out.has(1), handed_out.has(2)), (false, true));
         assert_eq!(handed_out.to_keep(1500 + KEEP_MS), [0; 0]);
         // The others find it in time, whenever its hub looked last.
-        assert!(due(1000 + KEEP_AFTER_MS + SWEEP_AFTER_MS).taken < 1000);
+        assert!(due(1000 + KEEP_AFTER_MS + SWEEP_AFTER_MS, true).taken < 1000);
+        let now = 2 * REPEAT_AFTER_MS;
+        assert_eq!((due(now, true).told, due(now, false).told, due(now, false).taken), (REPEAT_AFTER_MS, 0, 0));
     }
 }

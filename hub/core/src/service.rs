@@ -339,7 +339,7 @@ impl Hub {
             if self.handed_out.is_full() {
                 return Ok(());
             }
-            let mut jobs = self.store.claim(&due(now), now, CLAIM)?;
+            let mut jobs = self.store.claim(&due(now, self.downlink.may_repeat()), now, CLAIM)?;
             self.events.add(Count::Claims, jobs.len() as u64);
             if jobs.is_empty() {
                 return Ok(());

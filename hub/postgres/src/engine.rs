@@ -10,6 +10,7 @@ use hub_core::random;
 use hub_store::engine::{Engine, Session, Writer};
 use hub_store::failed::{Failed, Work};
 use hub_store::schema;
+use hub_store::values::Param;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio_postgres::config::Host;
 use tokio_postgres::Config;
@@ -146,6 +147,10 @@ impl Engine for Postgres {
         Ok(self.changes.foreign())
     }
 
+    fn agree(&self, change: &mut dyn FnMut(&str) -> Option<String>) -> Outcome<()> {
+        waiting(|| self.patiently(|connection| agree(connection, change).inspect_err(|_| connection.rollback())))
+    }
+
     fn exclusively(&self, work: &mut dyn FnMut()) -> Outcome<()> {
         waiting(|| {
             let mut done = false;
@@ -164,6 +169,19 @@ impl Engine for Postgres {
             }
         })
     }
+}
+
+/// Changes the text of an agreement in a transaction of its own. It waits for no order of a person's.
+fn agree(connection: &Connection, change: &mut dyn FnMut(&str) -> Option<String>) -> Work<()> {
+    connection
+        .batch("BEGIN; INSERT INTO agreements (name, content) VALUES ('hubs', '') ON CONFLICT (name) DO NOTHING")?;
+    let session: &dyn Session = connection;
+    let sql = "SELECT content FROM agreements WHERE name = 'hubs' FOR UPDATE";
+    let text: String = session.one(sql, &[], |row| row.take(0))?.unwrap_or_default();
+    if let Some(next) = change(&text) {
+        session.execute("UPDATE agreements SET content = ?1 WHERE name = 'hubs'", &[Param::Text(&next)])?;
+    }
+    connection.commit()
 }
 
 /// Waits for the server, and lets others of the hub's runtime go on meanwhile.

@@ -19,10 +19,10 @@ pub struct Table {
     key: Vec<usize>,
 }
 
-/// The tables of a SQLite database. One that refers to another one comes after it.
+/// The tables of a SQLite database. One that refers to another one comes after it. What hubs agree on stays theirs.
 pub fn tables(sqlite: &dyn Session) -> Work<Vec<Table>> {
     let sql = "SELECT name, instr(sql, 'AUTOINCREMENT') > 0 FROM sqlite_schema
-               WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' ORDER BY rowid";
+               WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' AND name <> 'agreements' ORDER BY rowid";
     let mut tables = sqlite.all(sql, &[], |row| {
         Ok(Table { name: row.take(0)?, numbered: row.take(1)?, columns: Vec::new(), key: Vec::new() })
     })?;

@@ -48,4 +48,8 @@ impl<E: Engine> Engine for Counted<E> {
     fn exclusively(&self, work: &mut dyn FnMut()) -> Outcome<()> {
         self.counting(self.inner.exclusively(work))
     }
+
+    fn agree(&self, change: &mut dyn FnMut(&str) -> Option<String>) -> Outcome<()> {
+        self.counting(self.inner.agree(change))
+    }
 }

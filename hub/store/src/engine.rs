@@ -82,4 +82,8 @@ pub trait Engine: Send + Sync {
 
     /// Does `work` while no other process does its own.
     fn exclusively(&self, work: &mut dyn FnMut()) -> Outcome<()>;
+
+    /// Lets `change` change the text that processes keep together, as
+    /// [`Agreement::agree`](hub_core::ports::agreement::Agreement::agree) says.
+    fn agree(&self, change: &mut dyn FnMut(&str) -> Option<String>) -> Outcome<()>;
 }

@@ -25,6 +25,7 @@ pub mod schema;
 pub mod sqlite;
 pub mod values;
 
+mod agreement;
 mod counted;
 mod database;
 mod devices;

@@ -85,6 +85,10 @@ impl<E: Engine> Engine for Explaining<E> {
     fn exclusively(&self, work: &mut dyn FnMut()) -> Outcome<()> {
         self.engine.exclusively(work)
     }
+
+    fn agree(&self, change: &mut dyn FnMut(&str) -> Option<String>) -> Outcome<()> {
+        self.engine.agree(change)
+    }
 }
 
 /// 100,000 devices, all of which orders have upgraded, a thousand each, and a few of another product. Each has a tag.

@@ -268,6 +268,13 @@ ALTER TABLE roll_outs ADD COLUMN hours_to INTEGER;
 -- Whether it is outside of them, and all jobs are held.
 ALTER TABLE roll_outs ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;
 ",
+    "
+-- What hubs on several machines keep together. SQLite has a file for it: others would look for changes at each commit.
+CREATE TABLE agreements (
+    name TEXT PRIMARY KEY,
+    content TEXT NOT NULL
+) STRICT;
+",
 ];
 
 /// What the next version of the hub may have to do: all that a step can.

@@ -1,13 +1,15 @@
 //! SQLite: one file, which hubs on one machine may share.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql, TransactionBehavior};
+use rustix::fs::{flock, FlockOperation};
 
 use super::engine::{Dialect, Engine, Session, Writer};
 use super::failed::{Failed, Work};
@@ -34,6 +36,8 @@ const DIALECT: Dialect = Dialect {
 /// The engine.
 pub struct Sqlite {
     db: Mutex<Connection>,
+    /// What processes keep together. Not in the database: each would look for changes at each of the others' commits.
+    agreement: PathBuf,
     /// Worth syncing at all.
     kept: bool,
 }
@@ -85,7 +89,7 @@ impl Sqlite {
             let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
             return Err(rusqlite::Error::SqliteFailure(code, Some(state)).into());
         }
-        Ok(Sqlite { db: Mutex::new(db), kept })
+        Ok(Sqlite { db: Mutex::new(db), agreement: path.with_extension("agreement"), kept })
     }
 
     fn db(&self) -> MutexGuard<'_, Connection> {
@@ -122,6 +126,28 @@ impl Engine for Sqlite {
             Ok(())
         })
     }
+
+    fn agree(&self, change: &mut dyn FnMut(&str) -> Option<String>) -> Outcome<()> {
+        agree(&self.agreement, change).map_err(|error| {
+            let detail = format!("The file {} cannot be used: {error}.", self.agreement.display());
+            Problem::new(ProblemKind::Internal, detail)
+        })
+    }
+}
+
+/// Changes a file's text while other processes wait.
+fn agree(path: &Path, change: &mut dyn FnMut(&str) -> Option<String>) -> io::Result<()> {
+    let mut file: File =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    flock(&file, FlockOperation::LockExclusive)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    if let Some(next) = change(&text) {
+        file.rewind()?;
+        file.write_all(next.as_bytes())?;
+        file.set_len(next.len() as u64)?;
+    }
+    Ok(())
 }
 
 fn transact<T>(db: &mut Connection, mut work: impl FnMut(&dyn Session) -> Work<T>) -> Work<T> {

@@ -50,6 +50,10 @@ impl Downlink for Link {
         None
     }
 
+    fn may_repeat(&self) -> bool {
+        true
+    }
+
     fn figures(&self) -> LinkFigures {
         LinkFigures::default()
     }

@@ -57,6 +57,8 @@ pub struct Counts {
     pub there: Count,
     /// Those that a broker has not acknowledged, and that went out again, count again.
     pub reports: Count,
+    /// Those that a broker has.
+    pub acknowledged: Count,
     pub commands: Count,
     pub done: Count,
     /// Devices whose last version the service has answered.
@@ -220,6 +222,7 @@ impl Device {
             Packet::PubAck(ack) => {
                 if let Some(at) = self.reports.iter().position(|report| report.pkid == ack.pkid) {
                     self.reports.remove(at);
+                    self.counts().acknowledged.add();
                     self.written -= usize::from(at < self.written);
                 }
                 Ok(false)

@@ -28,15 +28,19 @@ use server::Server;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
+/// The hubs' data folders.
+const HERE: &str = "here";
+const THERE: &str = "there";
+
 /// Many devices report again less often, as each does in the field.
 fn again(devices: usize) -> Duration {
     Duration::from_secs(5) + Duration::from_millis(10) * u32::try_from(devices).unwrap_or(u32::MAX)
 }
 
-/// A hub of those that share the devices: no broker here shares a topic that begins with `$`, so they agree by their data folder.
-fn command(desk: &Desk, server: Option<&Server>, brokers: &Brokers) -> Command {
+/// A hub of those that share the devices. No broker here shares a topic that begins with `$`, so they agree by the database.
+fn command(desk: &Desk, server: Option<&Server>, brokers: &Brokers, folder: &str) -> Command {
     let mut command = desk.command();
-    command.args(["run", "--json", "--state", "hubs", "--scheme", "http"]);
+    command.args(["run", "--json", "--state", folder, "--scheme", "http"]);
     command.args(["--coap", "off", "--coap-psk", "off", "--coap-cert", "off", "--broker", &brokers.url()]);
     if let Some(server) = server {
         command.args(["--database", &server.url("public")]);
@@ -49,8 +53,9 @@ fn launch(command: Command) -> Hub {
     Hub::launch_within(PATIENCE * 4, command)
 }
 
-fn start(desk: &Desk, server: &Server, brokers: &Brokers) -> Hub {
-    launch(command(desk, Some(server), brokers))
+/// Starts one on a server, as if on a machine of its own.
+fn start(desk: &Desk, server: &Server, brokers: &Brokers, folder: &str) -> Hub {
+    launch(command(desk, Some(server), brokers, folder))
 }
 
 /// Adds so many devices.
@@ -171,7 +176,7 @@ fn upgrade(desk: &Desk, mut brokers: Brokers, few: usize) {
     let again = again(devices);
     let patience = PATIENCE * 4 + again * 2;
     let server = Server::start();
-    let (mut here, there) = (start(desk, &server, &brokers), start(desk, &server, &brokers));
+    let (mut here, there) = (start(desk, &server, &brokers, HERE), start(desk, &server, &brokers, THERE));
     enrol(&server, devices);
     let console = Console::of(&there);
     let firmware = console.upload(&format!("product_id={PRODUCT}&version={NEXT}"), &common::firmware()).good(201);
@@ -194,7 +199,7 @@ fn upgrade(desk: &Desk, mut brokers: Brokers, few: usize) {
     let when = course.until(1);
     killed.push(kill(here));
     println!("a hub killed {when}");
-    here = start(desk, &server, &brokers);
+    here = start(desk, &server, &brokers, HERE);
     let when = course.until(2);
     let broker_memory: Vec<String> = brokers.ids().into_iter().map(peak).collect();
     let lost = brokers.lose_one();
@@ -211,7 +216,7 @@ fn upgrade(desk: &Desk, mut brokers: Brokers, few: usize) {
     let when = course.until(5);
     killed.push(kill(here));
     println!("the hub that was started again killed {when}");
-    here = start(desk, &server, &brokers);
+    here = start(desk, &server, &brokers, HERE);
     let when = course.until(6);
     if let Some(node) = brokers.lose_one() {
         brokers.give_up(node);
@@ -277,7 +282,7 @@ fn what_a_killed_hub_had_not_told_another_one_tells_within_seconds() {
     let devices = 200;
     let (server, desk) = (Server::start(), Desk::with_devices(&[]));
     let brokers = Brokers::mosquitto(&desk);
-    let (here, there) = (start(&desk, &server, &brokers), start(&desk, &server, &brokers));
+    let (here, there) = (start(&desk, &server, &brokers, HERE), start(&desk, &server, &brokers, THERE));
     enrol(&server, devices);
     let firmware =
         Console::of(&there).upload(&format!("product_id={PRODUCT}&version={NEXT}"), &common::firmware()).good(201);
@@ -323,7 +328,7 @@ fn upgrade_of_hubs(server: Option<&Server>) {
     let desk = Desk::with_devices(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let brokers = Brokers::mosquitto(&desk);
     let earlier = || {
-        let mut command = command(&desk, server, &brokers);
+        let mut command = command(&desk, server, &brokers, HERE);
         command.args(["--devices", "devices.json"]);
         command
     };
@@ -370,4 +375,32 @@ fn upgrade_of_hubs(server: Option<&Server>) {
         let states: Vec<&Value> = jobs.as_array().into_iter().flatten().map(|job| &job["state"]).collect();
         assert_eq!(states, ["done"], "{name}");
     }
+}
+
+#[test]
+fn a_hub_that_comes_beside_one_with_a_backlog_loses_no_report() {
+    let devices = 300;
+    let (server, desk) = (Server::start(), Desk::with_devices(&[]));
+    let brokers = Brokers::mosquitto(&desk);
+    let here = start(&desk, &server, &brokers, HERE);
+    enrol(&server, devices);
+    // Each says once which version it runs.
+    let fleet = fleet(&brokers, false, Duration::from_secs(3600), PATIENCE / 100);
+    let (all, counts) = (devices as u64, &fleet.counts);
+    let process = Pid::from_raw(i32::try_from(here.child.id()).expect("a number")).expect("a process");
+    kill_process(process, Signal::STOP).expect("stopped");
+    let _runtime = connect(&fleet, devices);
+    wait("reports at the broker", PATIENCE, || counts.acknowledged.read(), all);
+    std::thread::scope(|scope| {
+        let there = scope.spawn(|| start(&desk, &server, &brokers, THERE));
+        // The one that stands may stand in the other one's way; if it does so for long, it counts as dead.
+        let begin = Instant::now();
+        while !there.is_finished() && begin.elapsed() < PATIENCE / 3 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        kill_process(process, Signal::CONT).expect("going on");
+        let there = there.join().expect("a hub");
+        wait("devices that are there", PATIENCE * 2, || counts.there.read(), all);
+        drop((here, there));
+    });
 }

@@ -10,7 +10,7 @@ use super::common::console::Console;
 use super::common::{firmware, Desk, PATIENCE, PRODUCT};
 use super::device::NEXT;
 use super::server::Server;
-use super::{connect, enrol, fleet, kill, start, wait};
+use super::{connect, enrol, fleet, kill, start, wait, HERE, THERE};
 
 const DEVICES: usize = 50;
 /// A tenth of them.
@@ -20,7 +20,7 @@ const FIRST: usize = 5;
 fn a_roll_out_survives_a_killed_hub_and_each_device_ends_once() {
     let (server, desk) = (Server::start(), Desk::with_devices(&[]));
     let brokers = Brokers::mosquitto(&desk);
-    let (here, there) = (start(&desk, &server, &brokers), start(&desk, &server, &brokers));
+    let (here, there) = (start(&desk, &server, &brokers, HERE), start(&desk, &server, &brokers, THERE));
     enrol(&server, DEVICES);
     let console = Console::of(&there);
     let firmware = console.upload(&format!("product_id={PRODUCT}&version={NEXT}"), &firmware()).good(201);

@@ -49,6 +49,7 @@ pub fn check(open: &mut dyn FnMut() -> Opened) {
         configs,
         logs,
         keys,
+        agreement,
         resources,
         figures,
         users::users,
@@ -481,6 +482,25 @@ fn keys(store: &dyn Store) {
     store.share_key("signing.key", b"").expect("kept");
     assert_eq!(store.shared_key("ca.key"), Ok(Some(b"\0\xff".to_vec())));
     assert_eq!(store.shared_key("signing.key"), Ok(Some(Vec::new())));
+}
+
+fn agreement(store: &dyn Store) {
+    let agree = |next: Option<&str>| {
+        let mut seen = String::new();
+        let mut change = |text: &str| {
+            seen = text.to_owned();
+            next.map(str::to_owned)
+        };
+        store.agree(&mut change).expect("agreed");
+        seen
+    };
+    assert_eq!(agree(None), "");
+    assert_eq!(agree(Some("a longer text")), "");
+    let before = store.foreign_changes().expect("a number");
+    assert_eq!(agree(Some("short")), "a longer text");
+    assert_eq!(agree(None), "short");
+    assert_eq!(agree(None), "short");
+    assert_eq!(store.foreign_changes(), Ok(before));
 }
 
 fn logs(store: &dyn Store) {

@@ -7,6 +7,7 @@ use crate::devices::Device;
 use crate::error::Result;
 use crate::events::Event;
 
+pub mod agreement;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod figures;
@@ -41,6 +42,10 @@ pub trait Downlink: Send + Sync {
     /// Whether a device is connected; `None` where another broker keeps the connections.
     fn is_online(&self, client_id: &str) -> Option<bool>;
 
+    /// Whether a device that says nothing may be told again: nothing that it has said may be waiting at another broker for a
+    /// hub that is behind.
+    fn may_repeat(&self) -> bool;
+
     /// How the way is now.
     fn figures(&self) -> LinkFigures;
 
@@ -67,7 +72,7 @@ pub struct LinkFigures {
     pub online: Option<u64>,
     /// Messages that wait to go out.
     pub queued: u64,
-    /// How many hubs serve with this data folder, this one counted; `None` where nobody knows.
+    /// How many hubs serve with this database, this one counted; `None` where nobody knows.
     pub hubs: Option<u64>,
     /// False where another broker is out of reach.
     pub connected: bool,

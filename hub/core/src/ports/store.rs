@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::agreement::Agreement;
 use super::figures::Figures;
 use super::gateways::Gateways;
 use super::keys::Keys;
@@ -110,7 +111,8 @@ pub struct Due {
 
 /// Everything that outlives a connection. Any thread may call it; several hubs may share what is behind it.
 pub trait Store:
-    Figures
+    Agreement
+    + Figures
     + Gateways
     + Keys
     + Products

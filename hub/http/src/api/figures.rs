@@ -114,7 +114,7 @@ fn gauges(text: &mut String, standing: &Standing) {
             text,
             "hub_folder_hubs",
             "gauge",
-            "Hubs that serve with this data folder, this one counted.",
+            "Hubs that serve with this database, this one counted.",
             &[("", hubs)],
         );
     }

@@ -182,6 +182,10 @@ impl Downlink for Broker {
         false
     }
 
+    fn may_repeat(&self) -> bool {
+        true
+    }
+
     fn is_online(&self, client_id: &str) -> Option<bool> {
         Some(Broker::is_online(self, client_id))
     }

@@ -1,40 +1,50 @@
-//! The OTA service on somebody else's broker, alone or shared with other hubs that have the same data folder.
+//! The OTA service on somebody else's broker, alone or shared with other hubs that have the same database.
 //!
 //! Where the broker can, it shares: each report goes to one hub of a group. Not every broker can for topics that begin
 //! with `$`, mosquitto for one; then every hub gets every report and deals with those of the devices that are its own
-//! (`place::owner`). Which it is, a message to ourselves tells (`shares`).
+//! (`turn`). Which it is, a message to ourselves tells (`start`).
 //!
 //! A report is acknowledged once it has been dealt with and what answers it has been written, and the hub's session
 //! outlives its connection. So the broker keeps what a hub that dies has not dealt with, for the hub's next start or for
-//! another hub, which takes the session over (`watch`).
+//! another hub, which takes the session over (`adopt`).
 
 use std::collections::VecDeque;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, Subscribe, SubscribeFilter, SubscribeReasonCode, Unsubscribe};
+use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, Subscribe, SubscribeFilter, SubscribeReasonCode};
 use rumqttc::mqttbytes::QoS;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::{interval, sleep, sleep_until, timeout, timeout_at, Instant, MissedTickBehavior};
+use tokio::time::{sleep, sleep_until, timeout, Instant};
 
 use hub_core::error::{Context, Fatal, Result};
-use hub_core::messaging;
-use hub_core::ota;
-use hub_core::ports::{Downlink, LinkFigures, Uplink};
-use hub_core::random;
+use hub_core::ports::agreement::Agreement;
+use hub_core::ports::Uplink;
 
 mod address;
+mod adopt;
+mod client;
+mod inbox;
 mod link;
-mod place;
+mod places;
+mod roster;
+mod start;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use address::Address;
 pub use address::BrokerOptions;
+pub use client::Client;
+use client::Message;
+use inbox::Inbox;
 use link::{Link, KEEP_ALIVE};
-use place::{owner, Place, Places, Survey};
+use places::{Adopt, Places, Standing};
+use roster::{Given, Members, Stage};
+use start::is_shared;
+use turn::{Note, Turns};
 
 /// Messages that may wait for the broker.
 const QUEUE: usize = 10_000;
@@ -45,86 +55,20 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long the broker may take to grant the subscriptions at start. One to which many devices come at once is in no hurry.
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(60);
-/// How long it may say nothing to a shared subscription, before it counts as one that knows none.
-const PROBE_LIMIT: Duration = Duration::from_secs(10);
 /// How long acknowledged commands are gathered before the hub is told of them.
 const GATHER: Duration = Duration::from_millis(100);
-/// How often to look for hubs that came or ended.
-const WATCH_INTERVAL: Duration = Duration::from_millis(250);
-/// After so long every hub has noticed that another one has ended.
-const NOTICED: Duration = Duration::from_secs(2);
-/// A session that has been silent for so long, and has no subscription any more, is empty.
-const DRAINED: Duration = Duration::from_secs(2);
-/// How long a shared message may take after the broker has acknowledged it.
-const SHARE_LIMIT: Duration = Duration::from_millis(500);
-/// Stands for a product in the topic of messages to ourselves.
-const NO_PRODUCT: &str = "hub";
+/// How often to see whether there is something to say to the other hubs, or something of theirs to see.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// How often a hub marks how far it has come.
+const MARK_INTERVAL: Duration = Duration::from_secs(1);
+/// A mark that takes longer has waited behind many messages.
+const BEHIND: Duration = Duration::from_secs(3);
 
-/// The way to the devices.
-#[derive(Clone)]
-pub struct Client {
-    queue: mpsc::Sender<Message>,
-    connected: Arc<AtomicBool>,
-    /// The numbers of the hubs that serve, a bit each, where a data folder tells.
-    members: Option<Arc<AtomicU64>>,
-}
+/// And one that takes so long may not come at all.
+const MISSED: Duration = Duration::from_secs(60);
 
-/// A message to a device, and the job whose command it is.
-struct Message {
-    publish: Publish,
-    job: Option<i64>,
-}
-
-impl Client {
-    /// Puts a message into the queue. It is kept until the broker has acknowledged it. False where the queue is full.
-    fn publish(&self, publish: Publish, job: Option<i64>) -> bool {
-        self.queue.try_send(Message { publish, job }).is_ok()
-    }
-}
-
-impl Downlink for Client {
-    fn send(&self, message: Publish) -> bool {
-        self.publish(message, None)
-    }
-
-    fn send_command(&self, message: Publish, job: i64) -> bool {
-        self.publish(message, Some(job))
-    }
-
-    /// The broker does that.
-    fn pass_on(&self, _message: &Publish) {}
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-
-    fn is_online(&self, _client_id: &str) -> Option<bool> {
-        None
-    }
-
-    fn figures(&self) -> LinkFigures {
-        LinkFigures {
-            online: None,
-            queued: (self.queue.max_capacity() - self.queue.capacity()) as u64,
-            hubs: self.members.as_ref().map(|members| members.load(Ordering::Relaxed).count_ones().into()),
-            connected: self.connected.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Only the broker knows.
-    fn listens(&self, _client_id: &str, _topic: &str) -> bool {
-        true
-    }
-
-    fn cut(&self, _client_id: &str) -> std::result::Result<(), String> {
-        Err("the connections are another broker's: drop works with the own one only".to_owned())
-    }
-
-    fn forget(&self, _client_id: &str) {}
-
-    /// As far as that broker has rights, they are its own.
-    fn revoke(&self, _client_id: &str, _is_over: &dyn Fn(&str) -> bool) {}
-}
+/// What a hub says whose place another one has.
+const TAKEN: &str = "another hub took this one for dead";
 
 /// What goes to the broker, in this order.
 enum Outgoing {
@@ -136,14 +80,20 @@ enum Outgoing {
 /// The hub's connection to the broker.
 pub struct Service {
     address: Arc<Address>,
-    client_id: String,
     filters: Vec<String>,
-    /// Where there is a data folder that others may share: the session outlives the connection.
-    place: Option<(Places, Place)>,
-    /// An earlier run left a session behind.
-    resumed: bool,
-    /// The numbers of the hubs that serve, a bit each.
-    members: Arc<AtomicU64>,
+    /// Whether the session outlives the connection.
+    kept: bool,
+    places: Places,
+    /// How the names of the hubs' sessions begin.
+    sessions: String,
+    place: Given,
+    standing: Arc<Standing>,
+    adopt: Arc<OnceLock<Adopt>>,
+    inbox: Inbox,
+    /// The broker has granted the subscriptions of this place's session.
+    subscribed: bool,
+    mark: Mark,
+    look_at: Instant,
     /// What came before the subscriptions were granted.
     early: Vec<Packet>,
     link: Link,
@@ -159,37 +109,55 @@ pub struct Service {
     pinged: bool,
 }
 
+/// The last mark that was sent.
+struct Mark {
+    count: u64,
+    sent_at: Instant,
+    /// Who served then.
+    members: u64,
+    /// The session has not come to it.
+    is_out: bool,
+    /// Somebody was told that they do not come back.
+    is_missed: bool,
+}
+
+/// Gives the hub's place back when it ends.
+pub struct Presence {
+    places: Places,
+    standing: Arc<Standing>,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.standing.ends.store(true, Ordering::Relaxed);
+        // Else the others notice in a few seconds.
+        let _ = self.places.leave();
+    }
+}
+
 /// Connects to the broker that the options name, if they name one, and waits until it has granted the subscriptions.
-/// `data` is the data folder, where it is one that outlives the hub.
-pub async fn connect(args: &BrokerOptions, data: Option<&Path>) -> Result<Option<(Client, Service)>> {
+/// `agreement` is that of the hubs of the hub's database; `kept` says that it outlives the hub.
+pub async fn connect(
+    args: &BrokerOptions,
+    agreement: Arc<dyn Agreement>,
+    kept: bool,
+) -> Result<Option<(Client, Service, Presence)>> {
     let Some(address) = Address::of(args)? else {
         return Ok(None);
     };
-    let place = match data {
-        None => None,
-        Some(data) => {
-            let places = Places::open(data)?;
-            let place = places.take()?;
-            Some((places, place))
-        }
-    };
-    let (own_name, client_id) = match &place {
-        Some((places, place)) => (places.name.clone(), places.client_id(place)),
-        None => {
-            let name = hex::encode(random::bytes(place::NAME_BYTES)?);
-            (name.clone(), format!("hub-{name}"))
-        }
-    };
+    let places = Places::new(agreement)?;
     let what = || format!("cannot use the broker {}", address.url);
+    let roster = places.look().map_err(Fatal::new)?;
+    let (sessions, known) = (roster.sessions(), roster.places.values().next().map(|place| is_shared(&place.filters)));
     let group = match &args.broker_group {
-        None if place.is_none() => None,
-        None => Some(format!("hub-{own_name}")),
+        None if !kept || known == Some(false) => None,
+        None => Some(format!("hub-{}", roster.name)),
         Some(_) => address::group(args)?,
     };
+    let probe = format!("{sessions}{}-probe", places.holder);
     let group = match group {
-        Some(group) if shares(&address, &format!("{client_id}-probe")).await.map_err(Fatal::new).context(what)? => {
-            Some(group)
-        }
+        Some(group) if known == Some(true) => Some(group),
+        Some(group) if start::shares(&address, &probe).await.map_err(Fatal::new).context(what)? => Some(group),
         Some(_) if args.broker_group.is_some() => return Err(Fatal::new(
             "it delivers nothing to shared subscriptions to topics that begin with $ (mosquitto is like that), or the \
                  hub's user lacks the permission; without --broker-group, hubs share by themselves",
@@ -197,38 +165,47 @@ pub async fn connect(args: &BrokerOptions, data: Option<&Path>) -> Result<Option
         .context(what),
         _ => None,
     };
-    let filters = filters(group.as_deref());
-    let (sender, queue) = mpsc::channel(QUEUE);
-    let members = Arc::new(AtomicU64::new(place.as_ref().map_or(0, |(_, place)| 1 << place.number)));
-    let connected = Arc::new(AtomicBool::new(true));
-    let client = Client { queue: sender, connected, members: place.is_some().then(|| members.clone()) };
-    let resumed = match &place {
-        Some((_, place)) if place.filters == filters => true,
-        Some((_, place)) if !place.filters.is_empty() => {
-            // It subscribes to what is no longer wanted.
-            forget(&address, &client_id).await.map_err(Fatal::new).context(what)?;
-            false
+    let filters = start::filters(group.as_deref());
+    let place = start::place(&places, &filters).await.map_err(Fatal::new)?;
+    let (standing, adopt) = (Arc::new(Standing::new(place.number)), Arc::new(OnceLock::new()));
+    let presence = Presence { places: places.clone(), standing: standing.clone() };
+    places::keep(&places, &standing, &adopt).context(|| "cannot start a thread".to_owned())?;
+    let client_id = format!("{sessions}{}", place.number);
+    let open = async {
+        if kept && !place.resumed {
+            start::forget(&address, &client_id).await?;
         }
-        _ => false,
+        Link::open(&address, &client_id, !kept).await
     };
-    let link = Link::open(&address, &client_id, place.is_none()).await.map_err(Fatal::new).context(what)?;
+    let link = open.await.map_err(Fatal::new).context(what)?;
+    let (sender, queue) = mpsc::channel(QUEUE);
+    let connected = Arc::new(AtomicBool::new(true));
+    let client = Client { queue: sender, connected: connected.clone(), standing: standing.clone() };
+    let inbox = Inbox::new(places.clone(), sessions.clone(), place.number);
+    let now = Instant::now();
     let mut service = Service {
         address: Arc::new(address),
-        client_id,
         filters,
-        members,
+        kept,
+        places,
+        sessions,
         place,
-        resumed,
+        standing,
+        adopt,
+        inbox,
+        subscribed: false,
+        mark: Mark { count: 0, sent_at: now, members: 0, is_out: false, is_missed: false },
+        look_at: now,
         early: Vec::new(),
         link,
         queue,
-        connected: client.connected.clone(),
+        connected,
         outgoing: VecDeque::new(),
         in_flight: VecDeque::new(),
         taken: Vec::new(),
-        tell_at: Instant::now(),
+        tell_at: now,
         last_id: 0,
-        ping_at: Instant::now() + KEEP_ALIVE,
+        ping_at: now + KEEP_ALIVE,
         pinged: false,
     };
     let what = format!("cannot use the broker {}", service.address.url);
@@ -237,24 +214,13 @@ pub async fn connect(args: &BrokerOptions, data: Option<&Path>) -> Result<Option
         .unwrap_or_else(|_| Err("no answer to the subscription in time".to_owned()))
         .map_err(Fatal::new)
         .context(|| what)?;
-    if let Some((_, place)) = &mut service.place {
-        place.note(true, service.filters.clone()).context(|| "cannot write into the data folder".to_owned())?;
-    }
-    Ok(Some((client, service)))
-}
-
-/// What to subscribe to.
-fn filters(group: Option<&str>) -> Vec<String> {
-    let filter = |filter: &&str| match group {
-        Some(group) => format!("$share/{group}/{filter}"),
-        None => (*filter).to_owned(),
-    };
-    ota::FILTERS.iter().chain(&messaging::FILTERS).map(filter).collect()
+    Ok(Some((client, service, presence)))
 }
 
 impl Service {
     /// Asks for the subscriptions and waits for them.
     async fn probe(&mut self) -> std::result::Result<(), String> {
+        self.take_up()?;
         self.subscribe();
         self.link.flush().await?;
         loop {
@@ -265,6 +231,55 @@ impl Service {
         }
     }
 
+    /// Goes on where the session of an earlier hub stands.
+    fn take_up(&mut self) -> std::result::Result<(), String> {
+        let number = self.place.number;
+        if self.place.resumed && !is_shared(&self.filters) {
+            let roster = self.places.look()?;
+            let members = roster.places.get(&number).map(|place| place.members).unwrap_or_default();
+            self.inbox.divide(Turns::of(number, members, &roster));
+        }
+        Ok(())
+    }
+
+    /// The session has its subscriptions: the hub serves, or tells the others that it comes.
+    fn begin(&mut self) -> std::result::Result<(), String> {
+        let (number, shared) = (self.place.number, is_shared(&self.filters));
+        self.subscribed = true;
+        if shared {
+            self.standing.behind.store(false, Ordering::Relaxed);
+        }
+        if self.place.resumed {
+            return Ok(());
+        }
+        let begun = self.places.change(|roster| {
+            let others = roster.members();
+            let place = roster.own(number, &self.places.holder)?;
+            if shared || others == 0 {
+                (place.stage, place.members) = (Stage::Serves, Members::of(1 << number));
+            } else {
+                place.members = Members::of(others);
+            }
+            let members = place.members;
+            Some((roster.clone(), members, shared || others == 0))
+        })?;
+        let Some((roster, members, serves)) = begun else { return Err(TAKEN.to_owned()) };
+        if !shared {
+            self.inbox.divide(Turns::of(number, members, &roster));
+        }
+        if !serves {
+            let joins = self.note(Note::Joins(number), Some(Note::Joined(number)));
+            self.outgoing.push_front(joins);
+        }
+        Ok(())
+    }
+
+    /// A message to the hubs, this one too.
+    fn note(&self, note: Note, next: Option<Note>) -> Outgoing {
+        let (topic, payload) = note.message(&self.sessions);
+        Outgoing::Message(Message { publish: Publish::new(topic, QoS::AtLeastOnce, payload), job: None, next })
+    }
+
     fn subscribe(&mut self) {
         let filters = self.filters.iter().map(|path| SubscribeFilter::new(path.clone(), QoS::AtLeastOnce));
         let mut packet = Subscribe::new_many(filters);
@@ -272,10 +287,11 @@ impl Service {
         self.link.queue(&Packet::Subscribe(packet));
     }
 
-    fn granted(&self, codes: &[SubscribeReasonCode]) -> std::result::Result<(), String> {
+    fn granted(&mut self, codes: &[SubscribeReasonCode]) -> std::result::Result<(), String> {
         let refused = self.filters.iter().zip(codes).find(|(_, code)| **code == SubscribeReasonCode::Failure);
         match refused {
-            None => Ok(()),
+            None if self.subscribed => Ok(()),
+            None => self.begin(),
             Some((filter, _)) if filter.starts_with("$share/") => Err(format!(
                 "it refuses the subscription {filter}: the hub's user may lack the permission, or the broker knows no shared \
                  subscriptions (then --broker-group off, and one hub only)"
@@ -295,15 +311,18 @@ impl Service {
 
     /// Serves for ever; a broker that goes away is connected to again.
     pub async fn serve(mut self, uplink: Arc<dyn Uplink>) {
-        if let Some((places, place)) = &self.place {
-            let members = self.members.clone();
-            tokio::spawn(watch(uplink.clone(), self.address.clone(), places.clone(), place.number, members));
-        }
-        if self.resumed {
+        let (adopting, address, places, runtime) =
+            (uplink.clone(), self.address.clone(), self.places.clone(), Handle::current());
+        let adopt: Adopt = Box::new(move |number, place| {
+            runtime.spawn(adopt::adopt(adopting.clone(), address.clone(), places.clone(), number, place));
+        });
+        // There is one `serve`.
+        let _ = self.adopt.set(adopt);
+        if self.place.resumed {
             uplink.warn("takes up the session of an earlier run at the broker");
         }
         for packet in std::mem::take(&mut self.early) {
-            // Nothing but a refused subscription is an error here, and there is none of those.
+            // What cannot be dealt with is not acknowledged, so the broker brings it again.
             let _ = self.take(&*uplink, packet);
         }
         let mut pause = FIRST_PAUSE;
@@ -314,13 +333,18 @@ impl Service {
                 return;
             };
             self.connected.store(false, Ordering::Relaxed);
+            self.standing.behind.store(true, Ordering::Relaxed);
             uplink.warn(&format!("lost the broker: {error}"));
             self.outgoing.retain(|item| matches!(item, Outgoing::Message(_)));
+            self.inbox.disconnected();
             let mut said = String::new();
             loop {
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
-                match Link::open(&self.address, &self.client_id, self.place.is_none()).await {
+                if self.standing.ends.load(Ordering::Relaxed) {
+                    return;
+                }
+                match self.reconnect().await {
                     Ok(link) => {
                         self.link = link;
                         break;
@@ -338,13 +362,40 @@ impl Service {
             }
             self.pinged = false;
             self.ping_at = Instant::now() + KEEP_ALIVE;
+            self.mark.is_out = false;
             self.subscribe();
             self.connected.store(true, Ordering::Relaxed);
             uplink.warn("connected to the broker again");
         }
     }
 
-    /// Carries packets until the connection breaks; `Ok` once nobody can give messages any more.
+    /// Connects again, with another place where another hub has this one.
+    async fn reconnect(&mut self) -> std::result::Result<Link, String> {
+        if self.places.change_own(self.place.number, |_| ())?.is_none() {
+            let place = start::place(&self.places, &self.filters).await?;
+            self.place = place;
+            self.standing.number.store(place.number, Ordering::Relaxed);
+            self.standing.lost.store(false, Ordering::Relaxed);
+            self.inbox = Inbox::new(self.places.clone(), self.sessions.clone(), place.number);
+            self.subscribed = false;
+            // What it told as another hub is nobody's news any more.
+            let is_note = |message: &Message| message.publish.topic.starts_with(&Note::topics(&self.sessions));
+            self.in_flight.retain(|message| !is_note(message));
+            self.outgoing.retain(|item| !matches!(item, Outgoing::Message(message) if is_note(message)));
+            if self.kept && !place.resumed {
+                start::forget(&self.address, &self.client_id()).await?;
+            }
+            self.take_up()?;
+        }
+        Link::open(&self.address, &self.client_id(), !self.kept).await
+    }
+
+    /// The name of the session.
+    fn client_id(&self) -> String {
+        format!("{}{}", self.sessions, self.place.number)
+    }
+
+    /// Carries packets until the connection breaks; `Ok` once nobody can give messages any more, or the hub ends.
     async fn talk(&mut self, uplink: &dyn Uplink, pause: &mut Duration) -> std::result::Result<(), String> {
         loop {
             self.pump();
@@ -359,6 +410,12 @@ impl Service {
                     None => return Ok(()),
                 },
                 () = sleep_until(self.tell_at), if !self.taken.is_empty() => self.tell_taken(uplink),
+                () = sleep_until(self.look_at) => {
+                    if self.standing.ends.load(Ordering::Relaxed) {
+                        return Ok(());
+                    }
+                    self.look(uplink)?;
+                }
                 () = sleep_until(self.ping_at) => {
                     if self.pinged {
                         return Err("it does not answer any more".to_owned());
@@ -369,6 +426,52 @@ impl Service {
                 }
             }
         }
+    }
+
+    /// Sees how far the other hubs are, and says how far this one is.
+    fn look(&mut self, uplink: &dyn Uplink) -> std::result::Result<(), String> {
+        let now = Instant::now();
+        self.look_at = now + LOOK_INTERVAL;
+        if self.standing.lost.load(Ordering::Relaxed) {
+            return Err(TAKEN.to_owned());
+        }
+        if self.inbox.waits() {
+            let acks = self.inbox.look(uplink)?;
+            self.acknowledge(acks);
+        }
+        if is_shared(&self.filters) || !self.subscribed {
+            return Ok(());
+        }
+        if self.mark.is_out {
+            if now - self.mark.sent_at > BEHIND {
+                self.standing.behind.store(true, Ordering::Relaxed);
+            }
+            if now - self.mark.sent_at > MISSED && !self.mark.is_missed {
+                self.mark.is_missed = true;
+                uplink.warn(&format!(
+                    "its messages to itself take long to come back: reports wait at the broker, or the hub's user may not \
+                     publish to {}#",
+                    Note::topics("")
+                ));
+                if !self.inbox.serves() {
+                    self.inbox.serve_anyway()?;
+                }
+            }
+        } else if now - self.mark.sent_at > MARK_INTERVAL {
+            let members = self.standing.members.load(Ordering::Relaxed);
+            self.mark = Mark { count: self.mark.count + 1, sent_at: now, members, is_out: true, ..self.mark };
+            let mark = self.note(Note::Mark { number: self.place.number, count: self.mark.count }, None);
+            self.outgoing.push_front(mark);
+        }
+        Ok(())
+    }
+
+    /// Acknowledges messages, behind what answers them.
+    fn acknowledge(&mut self, acks: Vec<PubAck>) {
+        while let Ok(answer) = self.queue.try_recv() {
+            self.outgoing.push_back(Outgoing::Message(answer));
+        }
+        self.outgoing.extend(acks.into_iter().map(Outgoing::Ack));
     }
 
     /// Moves to the connection what may go now.
@@ -405,35 +508,28 @@ impl Service {
         }
     }
 
-    /// Deals with a message unless it is another hub's. False: it must not be acknowledged.
-    fn deal_with(&self, uplink: &dyn Uplink, message: &Publish) -> bool {
-        let ours = |client_id: &String| match &self.place {
-            Some((_, place)) if !is_shared(&self.filters) => {
-                owner(client_id, self.members.load(Ordering::Relaxed)) == Some(place.number)
-            }
-            _ => true,
-        };
-        sender(message).filter(ours).is_none_or(|client_id| uplink.device_message(&client_id, message))
-    }
-
     fn take(&mut self, uplink: &dyn Uplink, packet: Packet) -> std::result::Result<(), String> {
         match packet {
             Packet::Publish(message) => {
-                let kept = self.deal_with(uplink, &message);
-                while let Ok(answer) = self.queue.try_recv() {
-                    self.outgoing.push_back(Outgoing::Message(answer));
-                }
-                if kept && message.qos == QoS::AtLeastOnce {
-                    self.outgoing.push_back(Outgoing::Ack(PubAck::new(message.pkid)));
+                let acks = self.inbox.take(uplink, message)?;
+                self.acknowledge(acks);
+                if self.inbox.take_mark() == Some(self.mark.count) {
+                    self.mark.is_out = false;
+                    self.standing.behind.store(self.mark.sent_at.elapsed() > BEHIND, Ordering::Relaxed);
+                    self.inbox.compare(uplink, self.mark.members)?;
                 }
             }
             Packet::PubAck(ack) => {
                 if let Some(at) = self.in_flight.iter().position(|message| message.publish.pkid == ack.pkid) {
-                    let job = self.in_flight.remove(at).and_then(|message| message.job);
+                    let message = self.in_flight.remove(at);
                     if self.taken.is_empty() {
                         self.tell_at = Instant::now() + GATHER;
                     }
-                    self.taken.extend(job);
+                    self.taken.extend(message.as_ref().and_then(|message| message.job));
+                    if let Some(next) = message.and_then(|message| message.next) {
+                        let next = self.note(next, None);
+                        self.outgoing.push_front(next);
+                    }
                     if self.taken.len() >= WINDOW {
                         self.tell_taken(uplink);
                     }
@@ -445,142 +541,4 @@ impl Service {
         }
         Ok(())
     }
-}
-
-/// The device a message is of, where a hub has anything to do with it.
-fn sender(message: &Publish) -> Option<String> {
-    let client_id = ota::sender(&message.topic).or_else(|| messaging::sender(&message.topic));
-    client_id.filter(|_| message.topic.split('/').nth(2) != Some(NO_PRODUCT))
-}
-
-/// Keeps an eye on the other hubs.
-async fn watch(uplink: Arc<dyn Uplink>, address: Arc<Address>, places: Places, own: u32, members: Arc<AtomicU64>) {
-    let mut ticks = interval(WATCH_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut said = String::new();
-    loop {
-        ticks.tick().await;
-        match places.survey(own) {
-            Ok(Survey { members: found, orphan }) => {
-                said.clear();
-                members.store(found, Ordering::Relaxed);
-                if let Some(place) = orphan {
-                    tokio::spawn(adopt(uplink.clone(), address.clone(), places.clone(), place, found));
-                }
-            }
-            Err(error) if error.to_string() != said => {
-                said = error.to_string();
-                uplink.warn(&format!("cannot see the other hubs: {said}"));
-            }
-            Err(_) => {}
-        }
-    }
-}
-
-/// Deals with what a hub that has ended has not dealt with, and ends its session.
-async fn adopt(uplink: Arc<dyn Uplink>, address: Arc<Address>, places: Places, mut place: Place, members: u64) {
-    uplink.warn(&format!("hub {} has ended: its devices go to the others", place.number));
-    match drain(&*uplink, &address, &places.client_id(&place), &mut place, members).await {
-        Ok(count) => uplink.warn(&format!("hub {} left {count} messages", place.number)),
-        Err(error) => {
-            uplink.warn(&format!("cannot take over from hub {}: {error}", place.number));
-            // Held on to meanwhile, or the next look would try again at once.
-            sleep(LONGEST_PAUSE).await;
-        }
-    }
-}
-
-/// Takes what a session holds and ends it; returns the number of messages. `others` are those that served beside it.
-async fn drain(
-    uplink: &dyn Uplink,
-    address: &Address,
-    client_id: &str,
-    place: &mut Place,
-    others: u64,
-) -> std::result::Result<usize, String> {
-    place.note(false, place.filters.clone()).map_err(|error| error.to_string())?;
-    let shared = is_shared(&place.filters);
-    let mut link = Link::open(address, client_id, false).await?;
-    let mut count = 0;
-    let mut end = Instant::now() + NOTICED;
-    let mut subscribed = true;
-    loop {
-        link.flush().await?;
-        match timeout_at(end, link.read()).await {
-            Ok(packet) => {
-                if let Packet::Publish(message) = packet? {
-                    let theirs = |client_id: &String| {
-                        shared || owner(client_id, others | 1 << place.number) == Some(place.number)
-                    };
-                    let mut kept = true;
-                    if let Some(client_id) = sender(&message).filter(theirs) {
-                        kept = uplink.device_message(&client_id, &message);
-                        count += 1;
-                    }
-                    if kept && message.qos == QoS::AtLeastOnce {
-                        link.queue(&Packet::PubAck(PubAck::new(message.pkid)));
-                    }
-                    if !subscribed {
-                        end = Instant::now() + DRAINED;
-                    }
-                }
-            }
-            Err(_) if subscribed => {
-                subscribed = false;
-                end = Instant::now() + DRAINED;
-                link.queue(&Packet::Unsubscribe(Unsubscribe { pkid: 1, topics: place.filters.clone() }));
-            }
-            Err(_) => break,
-        }
-    }
-    link.queue(&Packet::Disconnect);
-    link.flush().await?;
-    forget(address, client_id).await?;
-    place.clear().map_err(|error| error.to_string())?;
-    Ok(count)
-}
-
-/// Whether the broker serves shared subscriptions to topics like ours.
-async fn shares(address: &Address, client_id: &str) -> std::result::Result<bool, String> {
-    let mut link = Link::open(address, client_id, true).await?;
-    let topic = format!("$ota/report/{NO_PRODUCT}/{client_id}");
-    let mut packet = Subscribe::new(format!("$share/{client_id}/{topic}"), QoS::AtLeastOnce);
-    packet.pkid = 1;
-    link.queue(&Packet::Subscribe(packet));
-    link.flush().await?;
-    let mut end = Instant::now() + PROBE_LIMIT;
-    loop {
-        match timeout_at(end, link.read()).await {
-            Err(_) => return Ok(false),
-            // Some brokers take offence at the subscription, or at the message.
-            Ok(Err(_)) => return Ok(false),
-            Ok(Ok(Packet::SubAck(answer))) if answer.return_codes.contains(&SubscribeReasonCode::Failure) => {
-                return Ok(false);
-            }
-            Ok(Ok(Packet::SubAck(_))) => {
-                let mut message = Publish::new(&topic, QoS::AtLeastOnce, Vec::new());
-                message.pkid = 2;
-                link.queue(&Packet::Publish(message));
-                link.flush().await?;
-            }
-            Ok(Ok(Packet::PubAck(_))) => end = Instant::now() + SHARE_LIMIT,
-            Ok(Ok(Packet::Publish(_))) => {
-                link.queue(&Packet::Disconnect);
-                link.flush().await?;
-                return Ok(true);
-            }
-            Ok(Ok(_)) => {}
-        }
-    }
-}
-
-fn is_shared(filters: &[String]) -> bool {
-    filters.iter().all(|filter| filter.starts_with("$share/"))
-}
-
-/// Ends a session at the broker.
-async fn forget(address: &Address, client_id: &str) -> std::result::Result<(), String> {
-    let mut link = Link::open(address, client_id, true).await?;
-    link.queue(&Packet::Disconnect);
-    link.flush().await
 }

@@ -1,12 +1,18 @@
 //! Against a broker that is a script.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use hub_core::messaging;
+use hub_core::model::Problem;
+use hub_core::ota;
+use hub_core::ports::Downlink;
 use rumqttc::mqttbytes::v4::{ConnAck, ConnectReturnCode, SubAck};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::start::{filters, shares};
 use super::*;
 
 /// Far more than anything here takes.
@@ -17,6 +23,20 @@ fn subscriptions_are_shared_in_a_group() {
     let all: Vec<&str> = ota::FILTERS.into_iter().chain(messaging::FILTERS).collect();
     assert_eq!(filters(None), all);
     assert_eq!(filters(Some("g")), filters(None).iter().map(|filter| format!("$share/g/{filter}")).collect::<Vec<_>>());
+}
+
+/// An agreement of hubs in this process.
+#[derive(Default)]
+pub struct Text(Mutex<String>);
+
+impl Agreement for Text {
+    fn agree(&self, change: &mut dyn FnMut(&str) -> Option<String>) -> std::result::Result<(), Problem> {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(next) = change(&text) {
+            *text = next;
+        }
+        Ok(())
+    }
 }
 
 /// The broker's end of a connection.
@@ -35,17 +55,34 @@ impl Peer {
         peer
     }
 
-    /// The next packet.
+    /// The next packet, but for what hubs tell each other.
     async fn read(&mut self) -> Packet {
         let read = async {
             loop {
-                if let Ok(packet) = Packet::read(&mut self.input, 1 << 20) {
-                    return packet;
+                match Packet::read(&mut self.input, 1 << 20) {
+                    Ok(Packet::Publish(message)) if message.topic.starts_with("$ota/report/hub/hub-") => continue,
+                    Ok(packet) => return packet,
+                    Err(_) => {}
                 }
                 assert_ne!(self.stream.read_buf(&mut self.input).await.expect("bytes"), 0, "closed");
             }
         };
         timeout(LIMIT, read).await.expect("a packet in time")
+    }
+
+    /// The next message of this hub to the hubs, but for marks.
+    async fn note(&mut self) -> Publish {
+        let read = async {
+            loop {
+                match Packet::read(&mut self.input, 1 << 20) {
+                    Ok(Packet::Publish(message)) if !message.payload.starts_with(b"mark") => return message,
+                    Ok(_) => continue,
+                    Err(_) => {}
+                }
+                assert_ne!(self.stream.read_buf(&mut self.input).await.expect("bytes"), 0, "closed");
+            }
+        };
+        timeout(LIMIT, read).await.expect("a message in time")
     }
 
     async fn write(&mut self, packet: &Packet) {
@@ -131,15 +168,18 @@ impl Uplink for Answering {
 }
 
 /// A hub that the broker has taken.
-async fn start(listener: &TcpListener, mut args: BrokerOptions) -> (Client, Peer, mpsc::UnboundedReceiver<Vec<i64>>) {
+async fn start(
+    listener: &TcpListener,
+    mut args: BrokerOptions,
+) -> (Client, Presence, Peer, mpsc::UnboundedReceiver<Vec<i64>>) {
     args.broker_group = Some("off".to_owned());
-    let connected = tokio::spawn(async move { connect(&args, None).await });
+    let connected = tokio::spawn(async move { connect(&args, Arc::new(Text::default()), false).await });
     let mut peer = Peer::accept(listener).await;
     assert_eq!(peer.subscribe(GRANTED).await, filters(None));
-    let (client, service) = connected.await.expect("no panic").expect("connected").expect("a broker");
+    let (client, service, presence) = connected.await.expect("no panic").expect("connected").expect("a broker");
     let (sender, taken) = mpsc::unbounded_channel();
     tokio::spawn(service.serve(Arc::new(Answering(client.clone(), sender))));
-    (client, peer, taken)
+    (client, presence, peer, taken)
 }
 
 fn message(payload: &str) -> Publish {
@@ -149,7 +189,7 @@ fn message(payload: &str) -> Publish {
 #[tokio::test]
 async fn what_the_broker_has_not_acknowledged_goes_out_again() {
     let (listener, args) = listen().await;
-    let (client, mut peer, mut taken) = start(&listener, args).await;
+    let (client, _presence, mut peer, mut taken) = start(&listener, args).await;
     for (job, payload) in [(1, "one"), (2, "two")] {
         assert!(client.send_command(message(payload), job));
     }
@@ -174,7 +214,7 @@ async fn what_the_broker_has_not_acknowledged_goes_out_again() {
 #[tokio::test]
 async fn a_report_is_acknowledged_behind_its_answer() {
     let (listener, args) = listen().await;
-    let (client, mut peer, _taken) = start(&listener, args).await;
+    let (client, _presence, mut peer, _taken) = start(&listener, args).await;
     let report = Publish { pkid: 9, ..Publish::new("$ota/report/P1/a", QoS::AtLeastOnce, "a report") };
     peer.write(&Packet::Publish(report)).await;
     assert_eq!(peer.publish().await.payload, "the answer");
@@ -186,9 +226,41 @@ async fn a_report_is_acknowledged_behind_its_answer() {
 async fn a_refused_subscription_is_an_error() {
     let (listener, mut args) = listen().await;
     args.broker_group = Some("off".to_owned());
-    let connected = tokio::spawn(async move { connect(&args, None).await.map(|_| ()) });
+    let connected = tokio::spawn(async move { connect(&args, Arc::new(Text::default()), false).await.map(|_| ()) });
     let mut peer = Peer::accept(&listener).await;
     peer.subscribe(SubscribeReasonCode::Failure).await;
     let error = connected.await.expect("no panic").expect_err("refused").to_string();
     assert!(error.contains("$ota/report/+/+") && error.contains("permission"), "{error}");
+}
+
+#[tokio::test]
+async fn hubs_tell_each_other_that_one_comes() {
+    let (listener, mut args) = listen().await;
+    args.broker_group = Some("off".to_owned());
+    let text = Arc::new(Text::default());
+    let first = Places::new(text.clone()).expect("a name");
+    let given = start::place(&first, &filters(None)).await.expect("a place");
+    let serve = |place: &mut roster::Place| (place.stage, place.members) = (Stage::Serves, Members::of(1));
+    first.change_own(given.number, serve).expect("agreed").expect("its own");
+    let connected = tokio::spawn(async move { connect(&args, text, false).await });
+    let mut peer = Peer::accept(&listener).await;
+    peer.subscribe(GRANTED).await;
+    let (client, service, presence) = connected.await.expect("no panic").expect("connected").expect("a broker");
+    let (sender, mut taken) = mpsc::unbounded_channel();
+    tokio::spawn(service.serve(Arc::new(Answering(client.clone(), sender))));
+    let sessions = first.look().expect("agreed").sessions();
+    for note in [Note::Joins(1), Note::Joined(1)] {
+        let told = peer.note().await;
+        assert_eq!(Note::parse(&told.topic, &told.payload, &sessions), Some(note));
+        peer.write(&Packet::PubAck(PubAck::new(told.pkid))).await;
+        peer.write(&Packet::Publish(Publish { pkid: told.pkid + 100, ..told })).await;
+    }
+    // Once this has been answered, they have been taken, too.
+    peer.write(&Packet::Publish(Publish { pkid: 7, ..Publish::new("elsewhere", QoS::AtLeastOnce, "") })).await;
+    while peer.read().await != Packet::PubAck(PubAck::new(7)) {}
+    let roster = first.look().expect("agreed");
+    assert_eq!((roster.members(), roster.places[&1].members), (0b11, Members::of(0b11)));
+    assert!(taken.try_recv().is_err());
+    drop(presence);
+    assert_eq!(first.look().expect("agreed").places[&1].holder, "");
 }
