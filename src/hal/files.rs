@@ -5,12 +5,12 @@ use std::ffi::{c_char, c_int, CStr};
 use std::io;
 use std::mem::MaybeUninit;
 
-// Files of more than 2 GB on machines of 32 bits.
-#[cfg(not(all(target_os = "linux", not(target_env = "musl"))))]
+// Files of more than 2 GB on machines of 32 bits. Elsewhere both are the same, and other code needs the first.
+#[cfg(not(all(target_os = "linux", target_pointer_width = "32", not(target_env = "musl"))))]
 use libc::{
     ftruncate, off_t as Offset, open as open_file, pread as read_file, pwrite as write_file, stat, stat as Status,
 };
-#[cfg(all(target_os = "linux", not(target_env = "musl")))]
+#[cfg(all(target_os = "linux", target_pointer_width = "32", not(target_env = "musl")))]
 use libc::{
     ftruncate64 as ftruncate, off64_t as Offset, open64 as open_file, pread64 as read_file, pwrite64 as write_file,
     stat64 as stat, stat64 as Status,
