@@ -151,7 +151,8 @@ impl Error {
     const HELLO_VERIFY_REQUIRED: Self = Self(-0x6a80);
     /// The identity is not known. Any number that is no success says it.
     const UNKNOWN: Self = Self(-1);
-    const SEND_FAILED: Self = Self(-0x4e);
+    /// The transport failed while it was written to.
+    pub const SEND_FAILED: Self = Self(-0x4e);
     const RECEIVE_FAILED: Self = Self(-0x4c);
 
     fn check(code: c_int) -> Result<usize, Self> {

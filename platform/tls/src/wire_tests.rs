@@ -27,6 +27,8 @@ struct Ends {
     to_client: VecDeque<u8>,
     ended: bool,
     from_client: Vec<u8>,
+    /// How often it took bytes.
+    writes: usize,
     /// How many bytes it takes before it is full.
     room: Option<usize>,
     /// How many bytes it gives at once.
@@ -53,6 +55,7 @@ impl Write for &Wire {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         ends.from_client.extend(&data[..count]);
+        ends.writes += 1;
         ends.room = ends.room.map(|room| room - count);
         Ok(count)
     }
@@ -309,6 +312,38 @@ fn a_socket_that_takes_a_few_bytes_at_a_time_gets_each_once() {
         pair.make_room(None);
         assert!(matches!(pair.client.read(&mut out), Ok(Step::Wait(Interest::Readable))), "a read sends it");
         assert_eq!(pair.serve().unwrap(), b"12345");
+    }
+}
+
+#[test]
+fn what_is_said_between_two_answers_goes_out_at_once() {
+    for &version in VERSIONS {
+        let pair = Pair::connected(version);
+        // What it offers, and what follows the server's choice.
+        assert_eq!(pair.wire.0.lock().unwrap().writes, 2, "{version:?}");
+    }
+}
+
+#[test]
+fn a_handshake_goes_on_where_the_socket_takes_a_few_bytes_at_a_time() {
+    for &version in VERSIONS {
+        let mut pair = Pair::new(version, 0);
+        let mut stalls = 0;
+        loop {
+            pair.make_room(Some(50));
+            match pair.client.handshake().unwrap() {
+                Step::Ready(()) => break,
+                Step::Wait(Interest::Readable) => {
+                    pair.serve().unwrap();
+                    let bytes = pair.sent();
+                    pair.deliver(&bytes);
+                }
+                Step::Wait(_) => stalls += 1,
+            }
+        }
+        assert!(stalls > 2, "{stalls}");
+        pair.make_room(None);
+        pair.assert_writes(b"after that");
     }
 }
 

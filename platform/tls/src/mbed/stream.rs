@@ -41,7 +41,7 @@ where
         words: W,
         session: impl FnOnce(Io<S>) -> Result<Session<Io<S>>, Error>,
     ) -> Result<Self, Failure> {
-        let io = Io { stream, seen: Mutex::default() };
+        let io = Io { stream, seen: Mutex::default(), held: Mutex::new(Some(Vec::new())) };
         let tls = session(io).map_err(|error| Failure::passing(error.to_string()))?;
         Ok(Self { tls, words, closed: false, said_goodbye: false, broken: None })
     }
@@ -93,11 +93,24 @@ where
 {
     fn handshake(&mut self) -> Result<Step<()>, Failure> {
         self.begin()?;
-        match self.tls.handshake() {
-            Ok(()) => Ok(Step::Ready(())),
-            Err(Error::WANT_READ) => Ok(Step::Wait(Interest::Readable)),
-            Err(Error::WANT_WRITE) => Ok(Step::Wait(Interest::Writable)),
-            Err(error) => Err(self.give_up(error)),
+        let is_over = match self.tls.handshake() {
+            Ok(()) => true,
+            Err(Error::WANT_READ) => false,
+            Err(error) => {
+                let failure = self.give_up(error);
+                // An alert, as far as the socket takes it.
+                let _ = self.tls.transport().send_held();
+                return Err(failure);
+            }
+        };
+        match self.tls.transport().send_held() {
+            Ok(()) if is_over => {
+                self.tls.transport().stop_holding();
+                Ok(Step::Ready(()))
+            }
+            Ok(()) => Ok(Step::Wait(Interest::Readable)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Step::Wait(Interest::Writable)),
+            Err(_) => Err(self.give_up(Error::SEND_FAILED)),
         }
     }
 
@@ -157,11 +170,23 @@ struct Seen {
 pub struct Io<S> {
     stream: Arc<S>,
     seen: Mutex<Seen>,
+    /// In a handshake: what mbedTLS has written since it last waited for the server. It writes each record for itself;
+    /// so they are one segment, and the server wakes once.
+    held: Mutex<Option<Vec<u8>>>,
 }
 
 impl<S> Io<S> {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on the socket gets what is written at once.
+    fn stop_holding(&self) {
+        *self.held() = None;
     }
 
     fn note(&self, error: &io::Error) {
@@ -173,11 +198,43 @@ impl<S> Io<S> {
     }
 }
 
+impl<S> Io<S>
+where
+    for<'a> &'a S: Write,
+{
+    fn send(&self, data: &[u8]) -> io::Result<usize> {
+        loop {
+            match (&*self.stream).write(data) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.note(&error);
+                    return Err(error);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Sends what is held.
+    fn send_held(&self) -> io::Result<()> {
+        if let Some(held) = &mut *self.held() {
+            while !held.is_empty() {
+                match self.send(held)? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    sent => drop(held.drain(..sent)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl<S> Read for Io<S>
 where
-    for<'a> &'a S: Read,
+    for<'a> &'a S: Read + Write,
 {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.send_held()?;
         {
             let mut seen = self.seen();
             if seen.receives >= MAX_RECEIVES {
@@ -206,16 +263,11 @@ where
     for<'a> &'a S: Write,
 {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        loop {
-            match (&*self.stream).write(data) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.note(&error);
-                    return Err(error);
-                }
-                result => return result,
-            }
+        if let Some(held) = &mut *self.held() {
+            held.extend_from_slice(data);
+            return Ok(data.len());
         }
+        self.send(data)
     }
 
     fn flush(&mut self) -> io::Result<()> {
