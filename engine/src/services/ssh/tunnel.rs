@@ -13,6 +13,8 @@ use crate::time::Millis;
 
 /// When who the device is goes out again without an answer, in milliseconds.
 const SIGN_IN_MS: u64 = 5_000;
+/// So many times without an answer end the tunnel: a minute.
+const MAX_SIGN_INS: u32 = 12;
 /// When a ping follows a pong.
 const PING_MS: u64 = 30_000;
 /// When a ping follows one that had no pong.
@@ -44,6 +46,8 @@ pub enum Ended {
     Refused(i64),
     /// What the cloud sent can't be read.
     Malformed(Malformed),
+    /// The cloud says nothing to who the device is.
+    Unanswered,
     /// The cloud is silent.
     Silent,
 }
@@ -53,6 +57,7 @@ impl fmt::Display for Ended {
         match self {
             Ended::Refused(code) => write!(f, "the cloud refused the device's signature ({code})"),
             Ended::Malformed(malformed) => write!(f, "{malformed}"),
+            Ended::Unanswered => write!(f, "the cloud has not answered who the device is, {MAX_SIGN_INS} times"),
             Ended::Silent => write!(f, "{MAX_LOST} pings had no answer"),
         }
     }
@@ -66,7 +71,7 @@ impl From<Malformed> for Ended {
 
 enum Stage {
     /// The cloud has not answered to who the device is.
-    SigningIn { token: String, payload: String, again: Millis },
+    SigningIn { token: String, payload: String, again: Millis, times: u32 },
     /// It has.
     Up { ping: Millis, lost: u32 },
 }
@@ -91,7 +96,7 @@ impl Tunnel {
     #[must_use]
     pub fn new(moment: Moment, token: String, payload: String) -> Self {
         let mut tunnel = Tunnel {
-            stage: Stage::SigningIn { token, payload, again: moment.now },
+            stage: Stage::SigningIn { token, payload, again: moment.now + SIGN_IN_MS, times: 1 },
             decoder: Decoder::default(),
             answer: Vec::new(),
             sessions: Sessions::default(),
@@ -100,7 +105,7 @@ impl Tunnel {
             pending: 0,
             frames: 0,
         };
-        tunnel.sign_in(moment);
+        tunnel.say_who(moment);
         tunnel
     }
 
@@ -109,7 +114,7 @@ impl Tunnel {
     /// # Errors
     /// The tunnel is over.
     pub fn tick(&mut self, moment: Moment) -> Result<(), Ended> {
-        self.sign_in(moment);
+        self.sign_in(moment)?;
         self.ping(moment)?;
         let stalled: Vec<_> =
             self.sessions.iter().filter(|session| session.is_stalled(moment.now)).map(|session| session.id).collect();
@@ -119,13 +124,24 @@ impl Tunnel {
         Ok(())
     }
 
-    fn sign_in(&mut self, Moment { now, seconds }: Moment) {
-        if let Stage::SigningIn { token, payload, again } = &mut self.stage {
-            if now >= *again {
-                *again = now + SIGN_IN_MS;
-                let frame = encode(self.frames, kind::SIGN_IN, seconds, token, payload.as_bytes());
-                self.queue(frame);
-            }
+    fn sign_in(&mut self, moment: Moment) -> Result<(), Ended> {
+        let Stage::SigningIn { again, times, .. } = &mut self.stage else { return Ok(()) };
+        if moment.now < *again {
+            return Ok(());
+        }
+        if *times >= MAX_SIGN_INS {
+            return Err(Ended::Unanswered);
+        }
+        *times += 1;
+        *again = moment.now + SIGN_IN_MS;
+        self.say_who(moment);
+        Ok(())
+    }
+
+    fn say_who(&mut self, moment: Moment) {
+        if let Stage::SigningIn { token, payload, .. } = &self.stage {
+            let frame = encode(self.frames, kind::SIGN_IN, moment.seconds, token, payload.as_bytes());
+            self.queue(frame);
         }
     }
 

@@ -97,6 +97,26 @@ fn who_the_device_is_goes_out_until_it_is_answered() {
 }
 
 #[test]
+fn a_minute_without_an_answer_to_who_the_device_is_ends_the_tunnel() {
+    let mut desk = Desk::new();
+    for _ in 0..12 {
+        assert_eq!(desk.said(), ["8 ws-token-7 who"]);
+        assert_eq!(desk.after(4999).unwrap(), NOTHING);
+        desk.moment.now = desk.moment.now + 1;
+        let _ = desk.tunnel.tick(desk.moment);
+    }
+    assert_eq!(desk.said(), NOTHING);
+    assert_eq!(desk.after(0), Err(Ended::Unanswered));
+    assert_eq!(Ended::Unanswered.to_string(), "the cloud has not answered who the device is, 12 times");
+    // A cloud that takes nothing is not written to without end.
+    let mut desk = Desk::new();
+    while desk.tunnel.tick(desk.moment).is_ok() {
+        desk.moment.now = desk.moment.now + 5000;
+    }
+    assert_eq!((desk.moment.now, desk.said().len()), (Millis(61_000), 12));
+}
+
+#[test]
 fn a_refusal_ends_the_tunnel() {
     for (payload, code) in [("{\"code\":-3}", -3), ("{\"message\":\"no\",\"code\":\"7\"}", 7)] {
         let mut desk = Desk::new();
