@@ -56,12 +56,7 @@ impl Postgres {
     pub fn open_as(url: &str, password: Option<&str>, steps: &[&str]) -> Result<Self> {
         let postgres = Postgres::connect(url, password)?;
         let what = postgres.cannot();
-        let outcome = waiting(|| {
-            let connection = postgres.pool.take()?;
-            let outcome = tables::prepare(&connection, steps);
-            postgres.pool.give(connection);
-            outcome
-        });
+        let outcome = waiting(|| postgres.pool.with(|connection| tables::prepare(connection, steps)));
         outcome.map_err(|trouble| match trouble {
             Trouble::Later => Fatal::new(format!("{what}: a later version of the hub made its tables; use that one")),
             Trouble::Failed(failed) => Fatal::new(format!("{what}: {}", Problem::from(failed).detail)),
@@ -86,12 +81,7 @@ impl Postgres {
 
     /// Does `work` on a connection, once.
     pub(super) fn alone<T>(&self, work: impl FnOnce(&Connection) -> Work<T>) -> Outcome<T> {
-        waiting(|| {
-            let connection = self.pool.take()?;
-            let outcome = work(&connection);
-            self.pool.give(connection);
-            Ok(outcome?)
-        })
+        Ok(waiting(|| self.pool.with(work))?)
     }
 
     /// Does `work` on a connection; again, for a while, where nothing came of it but for the server.
@@ -99,12 +89,7 @@ impl Postgres {
         let begin = Instant::now();
         let mut pause = PAUSE;
         loop {
-            let outcome = self.pool.take().and_then(|connection| {
-                let outcome = work(&connection);
-                self.pool.give(connection);
-                outcome
-            });
-            match outcome {
+            match self.pool.with(&mut work) {
                 Ok(value) => return Ok(value),
                 Err(Failed::Again(_)) if begin.elapsed() < PATIENCE => std::thread::sleep(pause),
                 Err(failed) => return Err(failed.into()),

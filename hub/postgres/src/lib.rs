@@ -18,6 +18,7 @@ mod engine;
 mod listener;
 mod pool;
 mod session;
+mod slots;
 mod tables;
 mod tls;
 mod transfer;

@@ -1,16 +1,17 @@
 //! A few connections, opened as they are needed.
 
 use std::str::FromStr;
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hub_core::error::{Fatal, Result};
+use hub_core::error::{self, Fatal};
 use hub_core::model::{Problem, ProblemKind};
 use hub_store::failed::{Failed, Work};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 use tokio_postgres::{Client, Config};
 
 use super::session::{in_words, Connection, Trouble};
+use super::slots::{AllTaken, Kept, Slots};
 use super::tls::{self, Tls};
 
 /// More than this many at once would only wait for each other.
@@ -29,19 +30,11 @@ pub struct Pool {
     config: Config,
     tls: Tls,
     runtime: Handle,
-    free: Mutex<Free>,
-    freed: Condvar,
-}
-
-#[derive(Default)]
-struct Free {
-    connections: Vec<Connection>,
-    /// Free or not.
-    open: usize,
+    connections: Slots<Connection>,
 }
 
 impl Pool {
-    pub fn new(url: &str, password: Option<&str>, runtime: Handle) -> Result<Self> {
+    pub fn new(url: &str, password: Option<&str>, runtime: Handle) -> error::Result<Self> {
         let (url, wanted) = tls::split(url)?;
         // The URL has a password in it.
         let mut config = Config::from_str(&url)
@@ -57,7 +50,7 @@ impl Pool {
         }
         config.keepalives_idle(SILENCE).tcp_user_timeout(SILENCE);
         let tls = Tls::new(&wanted, &mut config)?;
-        Ok(Pool { config, tls, runtime, free: Mutex::default(), freed: Condvar::new() })
+        Ok(Pool { config, tls, runtime, connections: Slots::new(MOST, SILENCE) })
     }
 
     pub fn config(&self) -> &Config {
@@ -68,55 +61,41 @@ impl Pool {
         &self.tls
     }
 
-    /// A free connection, or another one, or the next that becomes free.
-    pub fn take(&self) -> Work<Connection> {
-        let begin = Instant::now();
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            while let Some(connection) = free.connections.pop() {
-                if connection.is_good() {
-                    return Ok(connection);
-                }
-                free.open -= 1;
-            }
-            if free.open < MOST {
-                free.open += 1;
-                break;
-            }
-            let left = SILENCE.saturating_sub(begin.elapsed());
-            if left.is_zero() {
-                let text = "The hub's database: it is too slow for all that is asked of it.";
-                return Err(Failed::Refused(Problem::new(ProblemKind::Internal, text)));
-            }
-            free = self.freed.wait_timeout(free, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        drop(free);
-        let connected = self.runtime.block_on(connect(&self.config, &self.tls));
-        match connected {
-            Ok(client) => Ok(Connection::new(client, self.runtime.clone())),
-            Err(error) => {
-                self.free.lock().unwrap_or_else(PoisonError::into_inner).open -= 1;
-                self.freed.notify_one();
-                Err(Trouble::of(&error).failed(&error))
-            }
-        }
+    /// Does `work` on a free connection, or another one, or the next that becomes free.
+    pub fn with<T, E: From<Failed>>(&self, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+        self.connections.with(|| self.connect(), |connection| Ok(work(connection)))?
     }
 
-    /// Takes a connection back.
-    pub fn give(&self, connection: Connection) {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if connection.is_good() {
-            free.connections.push(connection);
-        } else {
-            // The others are of the same server.
-            free.open -= 1 + free.connections.len();
-            free.connections.clear();
+    fn connect(&self) -> Work<Connection> {
+        // The URL's time is for each host's connection, and says nothing of what the server answers then.
+        let each = self.config.get_connect_timeout().copied().unwrap_or(SILENCE);
+        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX);
+        let connecting = async { timeout(each.saturating_mul(hosts.max(1)), connect(&self.config, &self.tls)).await };
+        match self.runtime.block_on(connecting) {
+            Ok(Ok(client)) => Ok(Connection::new(client, self.runtime.clone())),
+            Ok(Err(error)) => Err(Trouble::of(&error).failed(&error)),
+            Err(_) => {
+                let text = "The hub's database: the server does not answer.";
+                Err(Failed::Again(Problem::new(ProblemKind::Internal, text)))
+            }
         }
-        self.freed.notify_one();
     }
 }
 
-async fn connect(config: &Config, tls: &Tls) -> std::result::Result<Client, tokio_postgres::Error> {
+impl Kept for Connection {
+    fn is_good(&self) -> bool {
+        Connection::is_good(self)
+    }
+}
+
+impl From<AllTaken> for Failed {
+    fn from(AllTaken: AllTaken) -> Self {
+        let text = "The hub's database: it is too slow for all that is asked of it.";
+        Failed::Refused(Problem::new(ProblemKind::Internal, text))
+    }
+}
+
+async fn connect(config: &Config, tls: &Tls) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = config.connect(tls.clone()).await?;
     // It ends with the client, and what goes wrong the client is told.
     tokio::spawn(connection);

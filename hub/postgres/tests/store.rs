@@ -3,6 +3,7 @@
 mod server;
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Barrier;
@@ -168,6 +169,15 @@ fn hubs_that_start_at_once_bring_an_earlier_hubs_database_up_to_date_while_that_
     assert_eq!(version(), Ok(Some(Some("1.0".to_owned()))));
     let text = Postgres::open_as(&url, None, before).err().expect("must be refused").to_string();
     assert!(text.contains("a later version of the hub made its tables"), "{text}");
+}
+
+#[test]
+fn a_server_that_lets_in_and_says_nothing_is_given_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("its address").port();
+    let url = format!("postgres://hub@127.0.0.1:{port}/postgres?connect_timeout=1");
+    let text = Postgres::open(&url, None).err().expect("must be refused").to_string();
+    assert!(text.ends_with("the server does not answer."), "{text}");
 }
 
 /// Every row of a SQLite database, and which numbers its tables have given.
