@@ -24,8 +24,9 @@ use upgrades::NewUpgrade;
 impl<E: Engine> Store for Records<E> {
     fn import(&self, list: &Devices) -> Outcome<()> {
         self.engine.write(Writer::People, |db| {
-            for (client_id, device) in list.iter() {
-                if !devices::import(db, client_id, device)? {
+            let all: Vec<_> = list.iter().collect();
+            for some in all.chunks(devices::SOME) {
+                if let Some(client_id) = devices::import(db, some)? {
                     let text = format!("--devices: another device of the data folder has the client id {client_id}");
                     return Err(Problem::new(ProblemKind::Conflict, text).into());
                 }

@@ -11,16 +11,48 @@ use hub_core::devices;
 use hub_core::model::{Device, DeviceFilter, Job, Page, Proof};
 use hub_core::ports::store::{Credential, Told};
 
-/// Adds a device of a list, or gives it what the list says.
-pub fn import(db: &dyn Session, client_id: &str, device: &devices::Device) -> Work<bool> {
+/// How many devices of a long list are looked up together.
+pub const SOME: usize = 1000;
+
+/// A device of a list, with its client id.
+pub type Listed<'a> = (&'a str, &'a devices::Device);
+
+/// Adds the devices of a list, or gives them what the list says. Returns the client id that another device has, if one does.
+pub fn import<'a>(db: &dyn Session, list: &[Listed<'a>]) -> Work<Option<&'a str>> {
+    let there = find_all(db, &list.iter().map(|(client_id, _)| *client_id).collect::<Vec<_>>())?;
     // The same client id can be cut in two in several ways; two devices must not share it.
-    let changed = db.execute(
-        "INSERT INTO devices (client_id, product_id, device_name, key) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (client_id) DO UPDATE SET key = excluded.key WHERE devices.product_id = excluded.product_id
-             AND devices.device_name = excluded.device_name",
-        params![client_id, &device.product_id, &device.device_name, device.key.as_deref()],
-    )?;
-    Ok(changed == 1)
+    let is_other = |(client_id, device): &&Listed<'a>| {
+        let names = |device: &devices::Device| (device.product_id.clone(), device.device_name.clone());
+        there.get(*client_id).is_some_and(|there| names(there) != names(device))
+    };
+    if let Some((client_id, _)) = list.iter().find(is_other) {
+        return Ok(Some(client_id));
+    }
+    let is_news = |(client_id, device): &Listed<'a>| there.get(*client_id).is_none_or(|there| there.key != device.key);
+    let news: Vec<Listed<'a>> = list.iter().copied().filter(is_news).collect();
+    let mut batches = news.chunks_exact(BATCH);
+    batches.try_for_each(|batch| put(db, batch))?;
+    batches.remainder().chunks(1).try_for_each(|device| put(db, device))?;
+    Ok(None)
+}
+
+/// So many devices are put by one statement, or one: each other number would be a statement of its own, to be kept.
+const BATCH: usize = 100;
+
+fn put(db: &dyn Session, list: &[Listed<'_>]) -> Work<()> {
+    let row = |at: usize| format!("(?{}, ?{}, ?{}, ?{})", 4 * at + 1, 4 * at + 2, 4 * at + 3, 4 * at + 4);
+    let rows: Vec<String> = (0..list.len()).map(row).collect();
+    let sql = format!(
+        "INSERT INTO devices (client_id, product_id, device_name, key) VALUES {}
+         ON CONFLICT (client_id) DO UPDATE SET key = excluded.key",
+        rows.join(", ")
+    );
+    let values = list.iter().flat_map(|(client_id, device)| {
+        let names = [*client_id, &device.product_id, &device.device_name];
+        names.map(Param::from).into_iter().chain([Param::from(device.key.as_deref())])
+    });
+    db.execute(&sql, &values.collect::<Vec<_>>())?;
+    Ok(())
 }
 
 /// Adds a device. False where there is one of that client id.

@@ -87,14 +87,23 @@ pub fn set(db: &dyn Session, client_id: &str, tags: &[String]) -> Work<()> {
 /// Gives each of these devices its tags and takes all others from it. Those for which the same is to be done are changed
 /// together: a list may be long.
 pub fn set_all<'a>(db: &dyn Session, given: impl Iterator<Item = (&'a str, &'a [String])>) -> Work<()> {
-    let sql = "SELECT tag FROM device_tags WHERE client_id = ?1";
+    let given: Vec<_> = given.collect();
+    let mut there = BTreeMap::<String, Vec<String>>::new();
+    let sql = format!("SELECT client_id, tag FROM device_tags WHERE client_id IN {}", db.dialect().texts);
+    for some in given.chunks(devices::SOME) {
+        let client_ids = json(&some.iter().map(|(client_id, _)| client_id).collect::<Vec<_>>());
+        for (client_id, tag) in db.all(&sql, params![&client_ids], |row| Ok((row.take(0)?, row.take(1)?)))? {
+            there.entry(client_id).or_default().push(tag);
+        }
+    }
+    let none = Vec::new();
     let mut groups = BTreeMap::<(Vec<String>, Vec<String>), Vec<&str>>::new();
     for (client_id, tags) in given {
-        let there = db.all(sql, params![client_id], |row| row.take::<String>(0))?;
+        let there = there.get(client_id).unwrap_or(&none);
         let lacking = |of: &[String], others: &[String]| -> Vec<String> {
             of.iter().filter(|tag| !others.contains(tag)).cloned().collect()
         };
-        groups.entry((lacking(tags, &there), lacking(&there, tags))).or_default().push(client_id);
+        groups.entry((lacking(tags, there), lacking(there, tags))).or_default().push(client_id);
     }
     for ((add, remove), client_ids) in groups.iter().filter(|((add, remove), _)| !add.is_empty() || !remove.is_empty())
     {

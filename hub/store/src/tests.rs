@@ -48,7 +48,8 @@ fn look<T>(store: &Database, work: impl FnMut(&dyn Session) -> Work<T>) -> T {
 fn import(store: &Database, names: &[&str]) {
     for name in names {
         let device = Device { product_id: "P1".to_owned(), device_name: (*name).to_owned(), key: None, serial: None };
-        assert!(change(store, |db| devices::import(db, &format!("P1{name}"), &device)));
+        let client_id = format!("P1{name}");
+        assert!(change(store, |db| devices::import(db, &[(&client_id, &device)])).is_none());
     }
 }
 
@@ -175,7 +176,7 @@ fn what_fails_changes_nothing() {
     let outcome = store.engine.write(Writer::People, |db| {
         let list = Devices::parse(r#"{"devices":[{"productId":"P1","deviceName":"a"}]}"#).expect("good list");
         for (client_id, device) in list.iter() {
-            devices::import(db, client_id, device)?;
+            assert_eq!(devices::import(db, &[(client_id, device)])?, None);
         }
         Err::<(), _>(rusqlite::Error::InvalidQuery.into())
     });
@@ -189,9 +190,9 @@ fn one_client_id_is_one_device() {
     let store = open(&place.path);
     import(&store, &["2a"]);
     let other = Device { product_id: "P12".to_owned(), device_name: "a".to_owned(), key: None, serial: None };
-    assert!(!change(&store, |db| devices::import(db, "P12a", &other)));
+    assert_eq!(change(&store, |db| devices::import(db, &[("P12a", &other)])), Some("P12a"));
     let same = Device { product_id: "P1".to_owned(), device_name: "2a".to_owned(), key: Some(vec![7]), serial: None };
-    assert!(change(&store, |db| devices::import(db, "P12a", &same)));
+    assert_eq!(change(&store, |db| devices::import(db, &[("P12a", &same)])), None);
     let found = look(&store, |db| devices::find(db, "P12a")).expect("device");
     assert_eq!((found.product_id.as_str(), found.key), ("P1", Some(vec![7])));
 }

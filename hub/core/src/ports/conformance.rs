@@ -1,6 +1,7 @@
 //! What every store must do, whatever is behind it.
 
 mod gateways;
+mod lists;
 mod roll_outs;
 mod tags;
 mod users;
@@ -29,6 +30,7 @@ pub type Opened = (Box<dyn Store>, Box<dyn Any>);
 pub fn check(open: &mut dyn FnMut() -> Opened) {
     for part in [
         devices,
+        lists::long_lists,
         firmware,
         orders,
         reports,

@@ -26,6 +26,9 @@ use hub_core::events::CertPaths;
 use hub_core::ports::{Certificates, NewClient};
 use hub_fault::Flaw;
 
+/// A list of more devices is long: each certificate takes its time, and those with a secret hardly need one.
+const LONG_LIST: usize = 1000;
+
 /// Certificates and key of a server, in DER.
 pub struct ServerFiles {
     /// Of the CA.
@@ -76,9 +79,11 @@ impl Authority {
         self.leaf(&self.folder.join("clients"), client_id, params)
     }
 
-    /// A certificate for every device, by client id.
+    /// A certificate for every device, by client id; in a long list only for those that have no secret.
     pub fn clients(&self, devices: &Devices) -> Result<BTreeMap<String, CertPaths>> {
-        devices.iter().map(|(id, _)| Ok((id.to_owned(), self.client(id)?))).collect()
+        let is_long = devices.iter().nth(LONG_LIST).is_some();
+        let wanted = devices.iter().filter(|(_, device)| !is_long || device.key.is_none());
+        wanted.map(|(id, _)| Ok((id.to_owned(), self.client(id)?))).collect()
     }
 
     /// What the servers show: valid for `localhost`, both loopback addresses and `host`.
@@ -322,6 +327,20 @@ mod tests {
         assert!(second.client("../x").is_err() && second.renew_client("../x").is_err());
         assert!(second.server_config("localhost", true).is_ok());
         assert!(second.server_config("a/b", false).is_err());
+    }
+
+    #[test]
+    fn of_a_long_list_only_devices_without_a_secret_get_certificates() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let authority = Authority::open(folder.path()).expect("CA");
+        let made = |secrets: usize| {
+            let with =
+                (0..secrets).map(|at| format!(r#"{{"productId":"P1","deviceName":"d{at}","deviceSecret":"AQID"}}"#));
+            let list: Vec<String> = with.chain([r#"{"productId":"P1","deviceName":"cert"}"#.to_owned()]).collect();
+            let list = Devices::parse(&format!(r#"{{"devices":[{}]}}"#, list.join(","))).expect("good list");
+            authority.clients(&list).expect("certificates").into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!((made(1), made(1000)), (vec!["P1cert".to_owned(), "P1d0".to_owned()], vec!["P1cert".to_owned()]));
     }
 
     #[test]
