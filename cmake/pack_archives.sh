@@ -252,6 +252,15 @@ for archive in "$work"/libiot_*.a; do defined "$archive"; done | sort -u >"$work
 } | sort -u | comm -13 - "$work/globals" | sed 's/.*/& qcloud_iot.&/' >"$work/private"
 for archive in "$work"/libiot_*.a; do make_private "$archive"; done
 
+# Without tables nothing unwinds, and so nothing goes on unwinding: a program needs the unwinder's library for this name alone.
+if [ "${PANIC:-unwind}" = abort ] && [ "${KEEP_DEBUG:-0}" = 0 ]; then
+    for archive in "$work"/libiot_*.a; do
+        if undefined "$archive" | grep -qx _Unwind_Resume; then
+            "$OBJCOPY" --redefine-sym _Unwind_Resume=abort "$archive"
+        fi
+    done
+fi
+
 # Such objects define this name, too (tools/headers/src/main.rs).
 other=3.3
 [ "${ABI:-3.2}" = 3.2 ] || other=3.2

@@ -276,6 +276,7 @@ panic)
     if [ "$LINK_BUILD_TYPE" = release ] && [ "$LINK_PANIC" = abort ]; then
         for archive in "$lib"/*.a; do
             if "$READELF" -SW "$archive" | grep -e '\.eh_frame' -e '\.gcc_except_table'; then fail "the above is in $archive"; fi
+            if "$NM" -A "$archive" 2>/dev/null | grep ' U _Unwind_'; then fail "a program would need the unwinder's library"; fi
         done
     fi
     ;;
