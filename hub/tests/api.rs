@@ -6,7 +6,8 @@ use std::io::{Read, Write};
 use std::time::Instant;
 
 use common::console::Console;
-use common::{device, firmware, tcp, Desk, Hub, ONE, PRODUCT, TWO};
+use common::{device, firmware, tcp, Desk, Hub, ONE, PATIENCE, PRODUCT, TWO};
+use rumqttc::mqttbytes::v4::Packet;
 use serde_json::{json, Value};
 
 const TOKEN: &str = "correct-horse-battery";
@@ -282,6 +283,22 @@ fn lists_come_in_pages() {
     assert_eq!(count(&format!("{jobs}?state=waiting,sent"), "jobs"), Some(2));
     assert_eq!(count(&format!("{jobs}?state=done"), "jobs"), Some(0));
     assert!(console.get(&format!("{jobs}?state=lost")).refusal(400).contains("lost"));
+}
+
+#[test]
+fn a_device_that_pings_is_seen() {
+    let (_desk, hub, console) = start(&[]);
+    let seen = || console.get(&format!("/api/devices/{ONE}")).good(200)["seen_at"].as_u64();
+    assert_eq!(seen(), None);
+    let mut one = device(&hub, ONE);
+    let came = seen().expect("a time");
+    let begin = Instant::now();
+    while seen() == Some(came) {
+        assert!(begin.elapsed() < PATIENCE, "no ping counts");
+        one.send(&Packet::PingReq);
+        assert_eq!(one.receive(), Some(Packet::PingResp));
+    }
+    assert!(seen() > Some(came));
 }
 
 #[test]

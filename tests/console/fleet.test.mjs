@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 
 import { folder, Hub, SECRET } from "./hub.mjs";
+import { Device } from "./mqtt.mjs";
 import { button, close, labelled, open, picture, say } from "./page.mjs";
 
 after(close);
@@ -157,6 +158,23 @@ test("a page of much firmware comes, and others are found by the hub", async (co
     await page.waitForURL(/upgrades\/\d+$/);
     const [upgrade] = (await hub.call("GET", "upgrades")).upgrades;
     assert.equal(upgrade.firmware.version, "1.1");
+});
+
+test("devices that were seen lately are found", async (context) => {
+    const hub = await Hub.start(context);
+    for (const name of ["dev1", "dev2"]) await hub.addDevice(PRODUCT, name);
+    const page = await open(context, `${hub.url}/#/devices`);
+    const rows = page.locator(".devices tbody tr");
+    await rows.nth(1).waitFor();
+    await page.getByLabel(await say(page, "devices.seen"), { exact: true }).selectOption("10");
+    await shown(page.getByText(await say(page, "devices.noMatch")));
+    const device = new Device(PRODUCT, "dev1", "1.0.0");
+    await device.start(context, hub.ready.mqtt);
+    await shown(rows.getByRole("link", { name: "dev1" }));
+    // It has gone: when that was stands there.
+    device.socket.destroy();
+    await shown(rows.locator(".c-online time"));
+    assert.equal(await rows.count(), 1);
 });
 
 for (const language of ["en", "zh"]) {

@@ -20,6 +20,7 @@ use crate::ota::{self, Outgoing};
 use crate::ports::store::{NewOrder, Outcome, Store, Stored};
 use crate::ports::{Certificates, Downlink, Events, Verdict};
 use crate::rate::{Excess, Quota, Rate, Rates, MINUTE};
+use crate::seen::Seen;
 use crate::site::{is_version, Access, Served, Site};
 
 /// Changes kept for a watcher that reads slowly.
@@ -78,6 +79,8 @@ pub struct Hub {
     pub(crate) handed_out: HandedOut,
     /// Rings when a device has answered a request.
     pub(crate) answers: Notify,
+    /// When devices were seen.
+    pub(crate) last_seen: Seen,
     /// Devices that a gateway has said are there, with the gateway: as long as its connection lasts.
     pub(crate) behind: Mutex<BTreeMap<String, String>>,
 }
@@ -123,6 +126,7 @@ impl Hub {
             sending: Mutex::default(),
             handed_out: HandedOut::default(),
             answers: Notify::new(),
+            last_seen: Seen::default(),
             behind: Mutex::default(),
         }
     }

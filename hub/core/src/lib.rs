@@ -39,6 +39,7 @@ pub mod rate;
 pub mod registration;
 pub mod resource;
 pub mod rights;
+pub mod seen;
 pub mod service;
 pub mod shadow;
 pub mod site;

@@ -22,7 +22,7 @@ mod user;
 
 pub use gateway::{BindDevice, Gateway, GatewayList, SearchDevices, SubDevice, SubDeviceList};
 pub(crate) use page::paged;
-pub use page::{DeviceFilter, FirmwareFilter, JobFilter, Page, Paged, UpgradeFilter, PAGE};
+pub use page::{DeviceFilter, FirmwareFilter, JobFilter, Page, Paged, SeenFilter, UpgradeFilter, PAGE};
 pub use product::{Product, ProductList, ProductSecret, SetRegistration};
 pub use resource::{Direction, Resource, ResourceList, SendResource};
 pub use roll_out::{Hours, RollOut, RollOutPlan, Stopped, TimeOfDay};
@@ -81,6 +81,9 @@ pub struct Device {
     pub version: Option<String>,
     /// When it last reported anything.
     pub reported_at: Option<u64>,
+    /// When it last said anything, came or went, as far as hubs have noticed.
+    #[serde(default)]
+    pub seen_at: Option<u64>,
     /// Words that people have put on it, in order.
     #[serde(default)]
     pub tags: Vec<String>,

@@ -34,6 +34,8 @@ const MAX_TEXT: usize = 256;
 const BATCH: usize = 100;
 /// Jobs that are looked at in one sweep of an own broker's.
 const SWEEP: u64 = 5000;
+/// Devices of which one transaction notes when they were seen.
+const SEEN: usize = 1000;
 /// Jobs that are claimed in one go.
 const CLAIM: u64 = 1000;
 
@@ -73,6 +75,10 @@ impl Admission for Hub {
 
     fn presence(&self, client_id: &str) {
         Hub::presence(self, client_id);
+    }
+
+    fn seen(&self, client_id: &str) {
+        self.last_seen.note(client_id, now_ms());
     }
 
     fn receive(&self, client_id: &str, message: &Publish) -> Option<Received> {
@@ -123,6 +129,7 @@ impl Hub {
             }
         }
         self.downlink.pass_on(message);
+        self.last_seen.note(client_id, now_ms());
         if let Some(address) = messaging::Address::of(&message.topic) {
             return self.receive_message(client_id, &address, message);
         }
@@ -147,6 +154,8 @@ impl Hub {
         let Some(device) = device else {
             return refuse("a report of a device that is not in the list".to_owned());
         };
+        // Of one behind a gateway, too.
+        self.last_seen.note(&client_id, now_ms());
         let said = match address.service {
             Service::Ota => read_report(&message.payload),
             Service::Time => read_system(&message.payload),
@@ -322,9 +331,16 @@ impl Hub {
     /// Looks for jobs that nobody has told of: their device came without a report, or another hub left them behind.
     /// `now` is UTC in milliseconds.
     pub fn sweep(&self, now: u64) {
-        if let Err(problem) = self.try_sweep(now) {
-            self.warn(&problem.detail);
+        for work in [Hub::try_sweep, Hub::write_seen] {
+            if let Err(problem) = work(self, now) {
+                self.warn(&problem.detail);
+            }
         }
+    }
+
+    /// Writes when devices were seen, once a minute.
+    fn write_seen(&self, now: u64) -> Result<(), Problem> {
+        self.last_seen.due(now).chunks(SEEN).try_for_each(|devices| self.store.note_seen(devices))
     }
 
     fn try_sweep(&self, now: u64) -> Result<(), Problem> {
@@ -381,6 +397,7 @@ impl Hub {
 
     /// A device came or went.
     pub fn presence(&self, client_id: &str) {
+        self.last_seen.note(client_id, now_ms());
         let mut touched = Touched::default();
         touched.devices.insert(client_id.to_owned());
         self.lose_devices_behind(client_id, &mut touched);
@@ -414,7 +431,7 @@ impl Hub {
 
     fn send_change(&self, mut change: Change) {
         match &mut change {
-            Change::Device { device } => device.online = self.is_online(&device.client_id),
+            Change::Device { device } => self.complete(device),
             Change::Gateway { gateway } => self.fill_in(gateway),
             _ => {}
         }

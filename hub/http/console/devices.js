@@ -16,6 +16,7 @@ function deviceRow(selected, select) {
     const product = h("span", { class: "product" });
     const tags = tagList();
     const online = onlineMark();
+    const seen = timeCell("when seen");
     const version = h("span");
     const reported = timeCell("when");
     const state = stateTag();
@@ -25,7 +26,7 @@ function deviceRow(selected, select) {
     const node = row(
         cell("c-pick", pick),
         headCell("c-name", link, product, tags.node),
-        cell("c-online", online.node),
+        cell("c-online", online.node, seen.node),
         cell("c-version", version),
         cell("c-when", reported.node),
         latest,
@@ -43,6 +44,9 @@ function deviceRow(selected, select) {
             setText(product, device.product_id);
             tags.set(device.tags);
             online.set(device.online);
+            // Who is here is seen now.
+            seen.node.hidden = device.online === true || device.seen_at === null;
+            seen.set(device.seen_at);
             setText(version, device.version ?? t("devices.noVersion"));
             setClass(version, device.version === null ? "quiet" : "");
             reported.set(device.reported_at, t("devices.never"));
@@ -62,7 +66,9 @@ function deviceRow(selected, select) {
 }
 
 /// What is filtered stays so while the page is open. Of a version, what stands before it tells it from the others.
-const filters = { search: "", product: "", tag: "", version: "" };
+const filters = { search: "", product: "", tag: "", version: "", seen: "" };
+/// Minutes: what is offered of when devices were seen. It is written once a minute.
+const SEEN = { last10: 10, lastHour: 60, lastDay: 1440, lastWeek: 10_080 };
 const NOTHING = { ...filters };
 
 /// Of more products than these, tags and versions are offered of a chosen one only.
@@ -106,6 +112,8 @@ export function devicesView(memory) {
     });
     const tag = select(t("tags.of"), "tag", filtered);
     const version = select(t("devices.version"), "version", filtered);
+    const seen = select(t("devices.seen"), "seen", filtered);
+    seen.set([["", t("devices.seenEver")], ...Object.entries(SEEN).map(([name, minutes]) => [String(minutes), t(`devices.${name}`)])]);
     for (const { node: list } of [tag, version]) list.addEventListener("focus", offer);
     // Read out when somebody filters, not whenever a device comes or goes.
     const count = h("span", { class: "quiet tally" });
@@ -142,7 +150,7 @@ export function devicesView(memory) {
     });
     const noMatch = h("p", { class: "empty-line" }, t("devices.noMatch"), " ", clear);
     const where = h("details", { class: "how" }, h("summary", {}, t("devices.how")));
-    const content = h("div", {}, h("div", { class: "toolbar" }, search, product.node, tag.node, version.node, label, count), list.node, more.node, noMatch, where);
+    const content = h("div", {}, h("div", { class: "toolbar" }, search, product.node, tag.node, version.node, seen.node, label, count), list.node, more.node, noMatch, where);
     const empty = h("section", { class: "empty" });
     const add = h("button", { type: "button", class: "primary", "data-needs": "administer", on: { click: () => addDevice(memory) } }, t("devices.add"));
     const node = h("div", {}, h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, t("devices.title")), add), empty, content);
@@ -157,6 +165,7 @@ export function devicesView(memory) {
             product: filters.product || undefined,
             tag: filters.tag || undefined,
             version: filters.version ? filters.version.slice(1) : undefined,
+            seen: filters.seen ? Number(filters.seen) : undefined,
             search: filters.search.trim(),
         });
     }
@@ -208,6 +217,7 @@ export function devicesView(memory) {
         empty.hidden = !isEmpty || !store.devices.loaded;
         product.set([["", t("devices.anyProduct")], ...products().map((one) => [one, one])]);
         tag.set([["", t("devices.anyTag")], ...tags.map((one) => [one, one])]);
+        seen.node.value = filters.seen;
         version.set([["", t("devices.anyVersion")], ...versions.map((one) => [`=${one}`, one]), ["=", t("devices.noVersion")]]);
         rows.set(shown, (device) => device.client_id);
         list.node.hidden = shown.length === 0;
@@ -385,6 +395,7 @@ export function deviceView(memory, clientId) {
     const renew = h("button", { type: "button", on: { click: renewDevice } });
     const remove = h("button", { type: "button", class: "danger", on: { click: removeDevice } }, t("device.removeAction"));
     const version = h("dd");
+    const seen = timeCell();
     const reported = timeCell();
     const product = h("dd");
     const proof = h("dd");
@@ -405,6 +416,7 @@ export function deviceView(memory, clientId) {
                 { class: "facts" },
                 h("div", {}, h("dt", {}, t("devices.online")), h("dd", {}, online.node)),
                 h("div", {}, h("dt", {}, t("device.version")), version),
+                h("div", {}, h("dt", {}, t("devices.seen")), h("dd", {}, seen.node)),
                 h("div", {}, h("dt", {}, t("devices.reported")), h("dd", {}, reported.node)),
                 h("div", {}, h("dt", {}, t("device.product")), product),
                 h("div", {}, h("dt", {}, t("device.proof")), proof),
@@ -468,6 +480,7 @@ export function deviceView(memory, clientId) {
         if (!device) return;
         online.set(device.online);
         setText(version, device.version ?? t("devices.noVersion"));
+        seen.set(device.seen_at, t("devices.notSeen"));
         reported.set(device.reported_at, t("devices.never"));
         setText(product, device.product_id);
         setText(proof, t(`device.${device.proof}`));

@@ -333,14 +333,15 @@ export function closeDevice() {
     store.history.close();
 }
 
-/// From now on, the devices of a filter: `product`, `tag` and `version` where they are given, and the beginning of a name.
-export function openDevices({ product, tag, version, search }) {
+/// From now on, the devices of a filter: `product`, `tag`, `version` and `seen` (in the last so many minutes) where they are given, and the beginning of a name.
+export function openDevices({ product, tag, version, seen, search }) {
     const matches = (device) =>
+        (seen === undefined || device.seen_at >= Date.now() - seen * 60_000) &&
         (product === undefined || device.product_id === product) &&
         (tag === undefined || device.tags.includes(tag)) &&
         (version === undefined || (device.version ?? "") === version) &&
         beginsSo(device.client_id, device.product_id, search);
-    return store.devices.open("api/devices", { product, tag, version, search }, matches);
+    return store.devices.open("api/devices", { product, tag, version, seen, search }, matches);
 }
 
 /// Product ids that the hub knows in any way.

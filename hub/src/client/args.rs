@@ -141,7 +141,13 @@ pub enum Proof {
 #[derive(Subcommand)]
 pub enum DevicesAction {
     /// List every device (also without a subcommand), or those that the options say.
-    List(DevicesFound),
+    List {
+        #[command(flatten)]
+        found: DevicesFound,
+        /// Only those seen in the last so many minutes
+        #[arg(long, value_name = "MINUTES")]
+        seen: Option<u32>,
+    },
     /// Give devices tags, and take tags from them: from those named, or else from all that the options find.
     Tag {
         /// Product ids and device names without a separator

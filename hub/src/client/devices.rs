@@ -17,8 +17,8 @@ pub fn run(args: &args::Devices) -> Result<ExitCode, Trouble> {
     let hub = Connection::open(&args.target)?;
     let json = args.target.json;
     match &args.action {
-        None => list(&hub, &DevicesFound::default(), json)?,
-        Some(DevicesAction::List(found)) => list(&hub, found, json)?,
+        None => list(&hub, &DevicesFound::default(), None, json)?,
+        Some(DevicesAction::List { found, seen }) => list(&hub, found, *seen, json)?,
         Some(DevicesAction::Tag { client_id, add, remove, found }) => {
             let DevicesFound { product, tag, version, search } = found;
             let what = ChangeTags {
@@ -71,22 +71,27 @@ pub fn run(args: &args::Devices) -> Result<ExitCode, Trouble> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(hub: &Connection, found: &DevicesFound, json: bool) -> Result<(), Trouble> {
+fn list(hub: &Connection, found: &DevicesFound, seen: Option<u32>, json: bool) -> Result<(), Trouble> {
     let mut path = format!("/api/devices?search={}", part(&found.search));
     for (name, value) in [("product", &found.product), ("tag", &found.tag), ("version", &found.version)] {
         path.extend(value.iter().map(|value| format!("&{name}={}", part(value))));
     }
+    path.extend(seen.map(|minutes| format!("&seen={minutes}")));
     let list: DeviceList = hub.whole(&path)?;
     if json {
         output::json(&list);
         return Ok(());
     }
     let rows: Vec<_> = list.devices.into_iter().map(row).collect();
-    output::table(["DEVICE", "PROOF", "ONLINE", "VERSION", "LAST REPORT", "UPGRADE", "TAGS"], &rows, "no devices");
+    output::table(
+        ["DEVICE", "PROOF", "ONLINE", "SEEN", "VERSION", "LAST REPORT", "UPGRADE", "TAGS"],
+        &rows,
+        "no devices",
+    );
     Ok(())
 }
 
-fn row(device: Device) -> [String; 7] {
+fn row(device: Device) -> [String; 8] {
     let proof = match device.proof {
         Proof::Secret => "secret",
         Proof::Certificate => "certificate",
@@ -101,6 +106,7 @@ fn row(device: Device) -> [String; 7] {
         device.client_id,
         proof.to_owned(),
         online.to_owned(),
+        device.seen_at.map_or_else(|| "-".to_owned(), output::time),
         output::or_dash(device.version.as_deref()),
         device.reported_at.map_or_else(|| "-".to_owned(), output::time),
         output::or_dash(upgrade.as_deref()),

@@ -47,8 +47,8 @@ impl<E: Engine> Store for Records<E> {
         self.engine.read(|db| devices::find_all(db, client_ids))
     }
 
-    fn devices(&self, filter: &DeviceFilter, page: &Page) -> Outcome<Vec<Device>> {
-        self.engine.read(|db| devices::list(db, filter, page))
+    fn devices(&self, filter: &DeviceFilter, since: Option<u64>, page: &Page) -> Outcome<Vec<Device>> {
+        self.engine.read(|db| devices::list(db, filter, since, page))
     }
 
     fn product_devices(&self, product_id: &str, after: &str, limit: u64) -> Outcome<Vec<(String, String)>> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::engine::Session;
 use super::failed::Work;
 use super::reach::{begins, end_of};
+use super::seen::{Since, SEEN};
 use super::upgrades::{jobs_of, latest_job};
 use super::values::{json, params, Param, Row};
 use hub_core::devices;
@@ -104,7 +105,9 @@ fn found_row(row: &mut Row) -> Work<devices::Device> {
 }
 
 /// Columns of `devices d`.
-const DEVICE: &str = "d.client_id, d.product_id, d.device_name, d.key IS NOT NULL, d.version, d.reported_at";
+fn columns_of_device() -> String {
+    format!("d.client_id, d.product_id, d.device_name, d.key IS NOT NULL, d.version, d.reported_at, {SEEN}")
+}
 
 fn device_row(row: &mut Row) -> Work<Device> {
     Ok(Device {
@@ -115,6 +118,7 @@ fn device_row(row: &mut Row) -> Work<Device> {
         online: None,
         version: row.take(4)?,
         reported_at: row.take(5)?,
+        seen_at: row.take(6)?,
         tags: Vec::new(),
         job: None,
     })
@@ -122,7 +126,7 @@ fn device_row(row: &mut Row) -> Work<Device> {
 
 /// One device with its latest job, but for whether it is there.
 pub fn get(db: &dyn Session, client_id: &str) -> Work<Option<Device>> {
-    let sql = format!("SELECT {DEVICE} FROM devices d WHERE d.client_id = ?1");
+    let sql = format!("SELECT {} FROM devices d WHERE d.client_id = ?1", columns_of_device());
     let found = db.one(&sql, params![client_id], device_row)?;
     let complete = |mut device: Device| {
         fill_in(db, std::slice::from_mut(&mut device))?;
@@ -132,13 +136,14 @@ pub fn get(db: &dyn Session, client_id: &str) -> Work<Option<Device>> {
 }
 
 /// Devices in order of client id with their latest jobs, but for whether they are there.
-pub fn list(db: &dyn Session, filter: &DeviceFilter, page: &Page) -> Work<Vec<Device>> {
+pub fn list(db: &dyn Session, filter: &DeviceFilter, since: Option<u64>, page: &Page) -> Work<Vec<Device>> {
+    let columns = columns_of_device();
     let after = page.after.as_deref().unwrap_or_default();
-    let found = if filter.is_any() || !page.search.is_empty() {
-        search(db, filter, page, after)?
+    let found = if filter.is_any() || since.is_some() || !page.search.is_empty() {
+        search(db, filter, since, page, after)?
     } else {
         let sql =
-            format!("SELECT {DEVICE}, {LATEST} FROM devices d WHERE d.client_id > ?1 ORDER BY d.client_id LIMIT ?2");
+            format!("SELECT {columns}, {LATEST} FROM devices d WHERE d.client_id > ?1 ORDER BY d.client_id LIMIT ?2");
         db.all(&sql, params![after, page.limit], with_latest)?
     };
     let ids: Vec<i64> = found.iter().filter_map(|(_, latest)| *latest).collect();
@@ -151,7 +156,14 @@ pub fn list(db: &dyn Session, filter: &DeviceFilter, page: &Page) -> Work<Vec<De
 }
 
 /// The devices of a filter whose client ids or names begin so: each product's are in order of client id in the indices.
-fn search(db: &dyn Session, filter: &DeviceFilter, page: &Page, after: &str) -> Work<Vec<(Device, Option<i64>)>> {
+fn search(
+    db: &dyn Session,
+    filter: &DeviceFilter,
+    since: Option<u64>,
+    page: &Page,
+    after: &str,
+) -> Work<Vec<(Device, Option<i64>)>> {
+    let columns = columns_of_device();
     // One bound below: SQLite's index would begin at the first of two.
     let range = |id: &str| format!("{id} >= ?1 AND {id} < ?2 AND {id} <> ?3");
     let (version, named) = match &filter.version {
@@ -160,15 +172,19 @@ fn search(db: &dyn Session, filter: &DeviceFilter, page: &Page, after: &str) -> 
         None => ("", None),
     };
     let at = if named.is_some() { 7 } else { 6 };
+    let since = since.map(|since| Since::at(db, since)).transpose()?;
+    let (seen, since) =
+        since.as_ref().map(|since| since.condition(db, if filter.tag.is_some() { at + 1 } else { at })).unzip();
+    let seen = seen.unwrap_or_default();
     let sql = match &filter.tag {
         // The order of the tag's index.
         Some(_) => format!(
-            "SELECT {DEVICE}, {LATEST} FROM device_tags t JOIN devices d ON d.client_id = t.client_id
-             WHERE t.product_id = ?5 AND t.tag = ?{at} AND {}{version} ORDER BY t.client_id LIMIT ?4",
+            "SELECT {columns}, {LATEST} FROM device_tags t JOIN devices d ON d.client_id = t.client_id
+             WHERE t.product_id = ?5 AND t.tag = ?{at} AND {}{version}{seen} ORDER BY t.client_id LIMIT ?4",
             range("t.client_id")
         ),
         None => format!(
-            "SELECT {DEVICE}, {LATEST} FROM devices d WHERE d.product_id = ?5 AND {}{version}
+            "SELECT {columns}, {LATEST} FROM devices d WHERE d.product_id = ?5 AND {}{version}{seen}
              ORDER BY d.client_id LIMIT ?4",
             range("d.client_id")
         ),
@@ -183,6 +199,7 @@ fn search(db: &dyn Session, filter: &DeviceFilter, page: &Page, after: &str) -> 
             let end = end_of(&begin);
             let mut params = params![after.max(&begin), &end, after, page.limit, product_id].to_vec();
             params.extend([named, filter.tag.as_ref()].into_iter().flatten().map(Param::from));
+            params.extend(since);
             found.extend(db.all(&sql, &params, with_latest)?);
         }
     }
@@ -215,7 +232,7 @@ fn fill_in(db: &dyn Session, devices: &mut [Device]) -> Work<()> {
 const LATEST: &str = "(SELECT max(j.id) FROM jobs j WHERE j.client_id = d.client_id)";
 
 fn with_latest(row: &mut Row) -> Work<(Device, Option<i64>)> {
-    Ok((device_row(row)?, row.take(6)?))
+    Ok((device_row(row)?, row.take(7)?))
 }
 
 /// What must be known to reach these devices, as far as they are known.

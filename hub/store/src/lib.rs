@@ -42,6 +42,7 @@ mod reach;
 mod resources;
 mod roll_outs;
 mod rolling;
+mod seen;
 mod shadow;
 mod tags;
 mod upgrades;

@@ -7,7 +7,7 @@ use super::failed::Work;
 use super::values::{Param, Row};
 use super::Records;
 use hub_core::messaging::model::ConfigDevice;
-use hub_core::model::{DeviceFilter, Hours, Page, Proof, RollOutPlan, Scope, State, TimeOfDay, UpgradeFilter};
+use hub_core::model::{DeviceFilter, Hours, Page, Problem, Proof, RollOutPlan, Scope, State, TimeOfDay, UpgradeFilter};
 use hub_core::ota::message::Progress;
 use hub_core::ports::messaging::NewRrpc;
 use hub_core::ports::store::{Credential, Due, NewOrder, Outcome, Store};
@@ -41,7 +41,7 @@ impl<E> Explained<'_, E> {
         let Explain { prefix, column, scan, .. } = self.by.explain;
         let plan = self.inner.all(&format!("{prefix} {sql}"), params, |row| row.take::<String>(column))?;
         let whole = |line: &&String| {
-            ["devices", "jobs", "device_tags", "d", "j", "t", "o"].iter().any(|table| {
+            ["devices", "jobs", "device_tags", "device_seen", "d", "j", "t", "s", "o"].iter().any(|table| {
                 let text = format!("{scan} {table}");
                 line.trim_end() == text || line.contains(&format!("{text} "))
             })
@@ -91,8 +91,9 @@ impl<E: Engine> Engine for Explaining<E> {
     }
 }
 
-/// 100,000 devices, all of which orders have upgraded, a thousand each, and a few of another product. Each has a tag.
-const FLEET: [&str; 6] = [
+/// 100,000 devices, all of which orders have upgraded, a thousand each, and a few of another product. Each has a tag, and
+/// was seen at another time.
+const FLEET: [&str; 7] = [
     "INSERT INTO devices (client_id, product_id, device_name, version) SELECT 'P1d' || i, 'P1', 'd' || i, '1.0' FROM
      (WITH RECURSIVE n (i) AS (SELECT 100000 UNION ALL SELECT i + 1 FROM n WHERE i < 199999) SELECT i FROM n) AS numbers",
     "INSERT INTO firmware (product_id, version, name, size, md5, created_at, file_name)
@@ -105,6 +106,8 @@ const FLEET: [&str; 6] = [
      (WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 99) SELECT i FROM n) AS numbers",
     "INSERT INTO device_tags (client_id, product_id, tag)
      SELECT client_id, product_id, CASE WHEN client_id > 'P1d199000' THEN 'few' ELSE 'most' END FROM devices",
+    "INSERT INTO device_seen (client_id, at) SELECT client_id, CAST(substr(device_name, 2) AS BIGINT) FROM devices
+     WHERE product_id = 'P1'",
 ];
 
 /// Does among 100,000 devices whatever can be asked for, and returns the statements that read all of them or of their jobs.
@@ -141,8 +144,18 @@ fn people(store: &dyn Store) -> Outcome<()> {
             DeviceFilter { product, version, ..none() },
             DeviceFilter { version: Some(String::new()), ..none() },
         ] {
-            store.devices(&filter, &page)?;
+            // Few of them, and half of them.
+            for since in [None, Some(199_990), Some(150_000)] {
+                let found = store.devices(&filter, since, &page)?;
+                if !found.iter().all(|device| device.seen_at >= since) {
+                    return Err(Problem::conflict(format!("not seen since {since:?}: {found:?}")));
+                }
+            }
         }
+    }
+    let seen = |since| store.devices(&DeviceFilter::default(), Some(since), &Page::first()).map(|found| found.len());
+    if (seen(199_990)?, seen(150_000)?) != (10, 1000) {
+        return Err(Problem::conflict("devices that were seen are missing"));
     }
     for page in [page(None, ""), page(Some("few"), ""), page(None, "m")] {
         store.tags("P1", &page)?;
@@ -251,6 +264,7 @@ fn one_device(store: &dyn Store) -> Outcome<()> {
     let (id, other, named) = ("P1d150000", "P1d150001", ["P1d150000".to_owned()]);
     store.find_device(id)?;
     store.device(id)?;
+    store.note_seen(&[id, other].map(|id| (id.to_owned(), NOW)))?;
     let order = NewOrder { named: Some(&named), ..NewOrder::new(1, Scope::Chosen) };
     let (upgrade, touched) = store.add_order(&order, NOW)?;
     store.changes(&touched)?;

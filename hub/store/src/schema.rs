@@ -275,6 +275,14 @@ CREATE TABLE agreements (
     content TEXT NOT NULL
 ) STRICT;
 ",
+    "
+-- When devices were seen last, to a minute.
+CREATE TABLE device_seen (
+    client_id TEXT PRIMARY KEY REFERENCES devices (client_id) ON DELETE CASCADE,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX device_seen_at ON device_seen (at, client_id);
+",
 ];
 
 /// What the next version of the hub may have to do: all that a step can.

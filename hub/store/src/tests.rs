@@ -155,7 +155,10 @@ fn hubs_that_start_at_once_share_a_database() {
     for thread in threads {
         thread.join().expect("no thread fails");
     }
-    assert_eq!(look(&open(&place.path), |db| devices::list(db, &DeviceFilter::default(), &Page::first())).len(), 100);
+    assert_eq!(
+        look(&open(&place.path), |db| devices::list(db, &DeviceFilter::default(), None, &Page::first())).len(),
+        100
+    );
 }
 
 #[test]
@@ -181,7 +184,7 @@ fn what_fails_changes_nothing() {
         Err::<(), _>(rusqlite::Error::InvalidQuery.into())
     });
     assert!(outcome.is_err());
-    assert_eq!(look(&store, |db| devices::list(db, &DeviceFilter::default(), &Page::first())).len(), 0);
+    assert_eq!(look(&store, |db| devices::list(db, &DeviceFilter::default(), None, &Page::first())).len(), 0);
 }
 
 #[test]
@@ -274,7 +277,7 @@ fn devices_come_with_their_latest_jobs() {
     for id in ["P1a", "P1aa", "P1c", "P1a", "P1z"] {
         change(&store, |db| upgrades::add_job(db, order, id, None, None, 11));
     }
-    let list = look(&store, |db| devices::list(db, &DeviceFilter::default(), &Page::first()));
+    let list = look(&store, |db| devices::list(db, &DeviceFilter::default(), None, &Page::first()));
     let seen: Vec<_> =
         list.iter().map(|device| (device.client_id.as_str(), device.job.as_ref().map(|job| job.id))).collect();
     assert_eq!(seen, [("P1a", Some(4)), ("P1b", None), ("P1c", Some(3))]);

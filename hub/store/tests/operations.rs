@@ -9,8 +9,8 @@ use tokio::sync::broadcast;
 use hub_core::firmware::Measured;
 use hub_core::hub::now_ms;
 use hub_core::model::{
-    AddDevice, AddFirmware, Change, Counts, Firmware, FirmwareFilter, JobFilter, OrderUpgrade, Page, ProblemKind,
-    Proof, RollOutPlan, Scope, State, UpgradeFilter,
+    AddDevice, AddFirmware, Change, Counts, DeviceFilter, Firmware, FirmwareFilter, JobFilter, OrderUpgrade, Page,
+    ProblemKind, Proof, RollOutPlan, Scope, SeenFilter, State, UpgradeFilter,
 };
 use hub_core::operations::Upload;
 use hub_core::ports::store::{Store, Stored};
@@ -454,4 +454,25 @@ fn a_hub_that_ends_leaves_everything_to_the_next() {
     desk.hub.sweep(now_ms() + 2000);
     assert_eq!(commands(&mut a), ["2.0"]);
     assert_eq!(desk.counts(&upgrade), [2, 1, 0, 0, 0]);
+}
+
+#[test]
+fn when_a_device_was_seen_is_written_once_a_minute() {
+    let desk = desk();
+    let written = || desk.store.device("P1a").expect("an answer").and_then(|device| device.seen_at);
+    let told = || desk.hub.device_by_id("P1a").expect("a device").seen_at;
+    assert_eq!((written(), told()), (None, None));
+    let now = now_ms();
+    desk.hub.sweep(now);
+    desk.version("a", "1.0");
+    desk.hub.sweep(now + 59_000);
+    let first = told();
+    assert!(written().is_none() && first >= Some(now), "{first:?}");
+    desk.hub.sweep(now + 60_000);
+    assert_eq!((written(), told()), (first, first));
+    desk.version("a", "1.0");
+    desk.hub.sweep(now + 119_000);
+    assert!(written() == first && told() >= first);
+    let devices = |seen| desk.hub.device_list(&DeviceFilter::default(), &SeenFilter { seen }, &Page::first());
+    assert_eq!([Some(5), None].map(|seen| devices(seen).map(|list| list.devices.len())), [Ok(1), Ok(4)]);
 }

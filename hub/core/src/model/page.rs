@@ -75,6 +75,14 @@ impl DeviceFilter {
     }
 }
 
+/// Which of these devices a list is to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SeenFilter {
+    /// Only devices seen in the last so many minutes: by a message, or since they came or went. It is written once a minute.
+    pub seen: Option<u32>,
+}
+
 /// Which firmware a list is to have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -53,7 +53,7 @@ impl Hub {
         })?;
         let mut renewed = show(device, made);
         self.send_away(client_id);
-        renewed.device.online = self.is_online(client_id);
+        self.complete(&mut renewed.device);
         self.change(Change::Device { device: renewed.device.clone() });
         Ok(renewed)
     }

@@ -62,11 +62,12 @@ impl Hub {
     }
 
     /// Devices in order of client id.
-    pub fn device_list(&self, filter: &DeviceFilter, page: &Page) -> Outcome<DeviceList> {
-        let mut devices = self.store.devices(filter, &page.and_one()?)?;
+    pub fn device_list(&self, filter: &DeviceFilter, seen: &SeenFilter, page: &Page) -> Outcome<DeviceList> {
+        let since = seen.seen.map(|minutes| now_ms().saturating_sub(u64::from(minutes) * 60_000));
+        let mut devices = self.store.devices(filter, since, &page.and_one()?)?;
         let next = page.cut(&mut devices, |device| device.client_id.clone());
         for device in &mut devices {
-            device.online = self.is_online(&device.client_id);
+            self.complete(device);
         }
         Ok(DeviceList { devices, next })
     }
@@ -97,6 +98,12 @@ impl Hub {
         let mut jobs = self.store.device_jobs(client_id, &page.and_one()?)?;
         let next = page.cut(&mut jobs, |job| job.id.to_string());
         Ok(JobList { jobs, next })
+    }
+
+    /// What only this hub knows of a device.
+    pub(crate) fn complete(&self, device: &mut Device) {
+        device.online = self.is_online(&device.client_id);
+        device.seen_at = self.last_seen.at(&device.client_id).or(device.seen_at);
     }
 
     /// Every change from now on.

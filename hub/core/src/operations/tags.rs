@@ -63,8 +63,9 @@ impl Hub {
 
     /// One device.
     pub fn device_by_id(&self, client_id: &str) -> Outcome<Device> {
-        let found = self.store.device(client_id)?.ok_or_else(|| problems::no_device(client_id))?;
-        Ok(Device { online: self.is_online(client_id), ..found })
+        let mut found = self.store.device(client_id)?.ok_or_else(|| problems::no_device(client_id))?;
+        self.complete(&mut found);
+        Ok(found)
     }
 }
 

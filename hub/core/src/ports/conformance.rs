@@ -3,6 +3,7 @@
 mod gateways;
 mod lists;
 mod roll_outs;
+mod seen;
 mod tags;
 mod users;
 
@@ -59,6 +60,7 @@ pub fn check(open: &mut dyn FnMut() -> Opened) {
         tags::tags,
         tags::tag_orders,
         tags::filters,
+        seen::seen,
     ] {
         let (store, _keep) = open();
         import(&*store);
@@ -322,7 +324,7 @@ fn pages(store: &dyn Store) {
         limit,
     };
     let devices = |page: Page| {
-        let devices = store.devices(&DeviceFilter::default(), &page).expect("devices");
+        let devices = store.devices(&DeviceFilter::default(), None, &page).expect("devices");
         devices.into_iter().map(|device| (device.client_id, device.job.map(|job| job.upgrade_id))).collect::<Vec<_>>()
     };
     let firmware = add_firmware(store, "2.0");

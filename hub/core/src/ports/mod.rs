@@ -20,6 +20,7 @@ pub mod messaging;
 pub mod products;
 pub mod resources;
 pub mod roll_outs;
+pub mod seen;
 pub mod shadows;
 pub mod store;
 pub mod tags;
@@ -107,6 +108,9 @@ pub trait Admission: Uplink + Events {
 
     /// A device came or went.
     fn presence(&self, client_id: &str);
+
+    /// A device has let know that it is still there.
+    fn seen(&self, client_id: &str);
 
     /// [`Uplink::device_message`] in two steps. A message is kept when this returns, so it may be acknowledged; then comes
     /// [`Admission::report`]. `None`: it could not be kept, so it must not be acknowledged.

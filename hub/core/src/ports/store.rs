@@ -11,6 +11,7 @@ use super::gateways::Gateways;
 use super::keys::Keys;
 use super::products::Products;
 use super::roll_outs::RollOuts;
+use super::seen::SeenStore;
 use super::shadows::Shadows;
 use super::tags::Tags;
 use crate::devices::{self, Devices};
@@ -117,6 +118,7 @@ pub trait Store:
     + Keys
     + Products
     + RollOuts
+    + SeenStore
     + Shadows
     + MessagingStore
     + LogStore
@@ -138,8 +140,9 @@ pub trait Store:
     /// What must be known to reach these devices, as far as they are known, by client id.
     fn find_devices(&self, client_ids: &[&str]) -> Outcome<BTreeMap<String, devices::Device>>;
 
-    /// Devices in order of client id with their latest jobs, but for whether they are there.
-    fn devices(&self, filter: &DeviceFilter, page: &Page) -> Outcome<Vec<Device>>;
+    /// Devices in order of client id with their latest jobs, but for whether they are there; only those seen `since` a time where
+    /// there is one.
+    fn devices(&self, filter: &DeviceFilter, since: Option<u64>, page: &Page) -> Outcome<Vec<Device>>;
 
     /// Client id and device name of so many devices of a product, after this client id, in order.
     fn product_devices(&self, product_id: &str, after: &str, limit: u64) -> Outcome<Vec<(String, String)>>;

@@ -10,17 +10,18 @@ use super::audit::Said;
 use super::extract::{Json, Path, Query};
 use super::failure::Failure;
 use super::Console;
-use hub_core::model::{AddDevice, Device, DeviceFilter, DeviceList, JobList, NewDevice, Page};
+use hub_core::model::{AddDevice, Device, DeviceFilter, DeviceList, JobList, NewDevice, Page, SeenFilter};
 
-/// A page of the devices that are of a product, have a tag, run a version, as far as the query says so.
-#[utoipa::path(get, path = "/api/devices", operation_id = "device_list", params(DeviceFilter, Page),
+/// A page of the devices that are of a product, have a tag, run a version, were seen, as far as the query says so.
+#[utoipa::path(get, path = "/api/devices", operation_id = "device_list", params(DeviceFilter, SeenFilter, Page),
     responses((status = 200, body = DeviceList)))]
 pub async fn list(
     State(console): State<Arc<Console>>,
     Query(filter): Query<DeviceFilter>,
+    Query(seen): Query<SeenFilter>,
     Query(page): Query<Page>,
 ) -> Result<axum::Json<DeviceList>, Failure> {
-    Ok(axum::Json(console.ask(move |hub| hub.device_list(&filter, &page)).await?))
+    Ok(axum::Json(console.ask(move |hub| hub.device_list(&filter, &seen, &page)).await?))
 }
 
 /// One device.

@@ -461,6 +461,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 self.wire.queue(&Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid)));
             }
             Packet::PingReq => {
+                self.side.hub.seen(&self.client_id);
                 let _ = PingResp.write(&mut self.wire.output);
             }
             Packet::Disconnect => return Err(End::Clean),

@@ -15,7 +15,7 @@ use hub_core::events::Event;
 use hub_core::folder::Folder;
 use hub_core::hub::{Hub, Parts};
 use hub_core::model::{
-    AddFirmware, DeviceFilter, Firmware, JobFilter, OrderUpgrade, Page, ProblemKind, Scope, State, Upgrade,
+    AddFirmware, DeviceFilter, Firmware, JobFilter, OrderUpgrade, Page, ProblemKind, Scope, SeenFilter, State, Upgrade,
 };
 use hub_core::ports::store::{Outcome, Store};
 use hub_core::ports::{Downlink, Events, Uplink};
@@ -145,7 +145,7 @@ impl Desk {
     pub fn state(&self, device: &str) -> Option<State> {
         let device = self
             .hub
-            .device_list(&DeviceFilter::default(), &Page::first())
+            .device_list(&DeviceFilter::default(), &SeenFilter::default(), &Page::first())
             .expect("devices")
             .devices
             .into_iter()

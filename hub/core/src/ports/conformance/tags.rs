@@ -133,7 +133,7 @@ pub fn filters(store: &dyn Store) {
         store.set_tags(id, &texts(tags)).expect("kept");
     }
     let list = |filter: &DeviceFilter, page: &Page| {
-        let devices = store.devices(filter, page).expect("devices");
+        let devices = store.devices(filter, None, page).expect("devices");
         devices.into_iter().map(|device| device.client_id).collect::<Vec<_>>()
     };
     let all = page(None, "", 9);
@@ -148,7 +148,7 @@ pub fn filters(store: &dyn Store) {
     assert_eq!(list(&filter(None, Some("y"), Some("")), &all), ["P2b"]);
     assert_eq!(list(&filter(None, Some("x"), Some("1.0")), &all), ["P2a"]);
     assert_eq!(list(&filter(Some("P3"), None, None), &all), [""; 0]);
-    let tags: Vec<_> = store.devices(&filter(Some("P2"), None, None), &all).expect("devices");
+    let tags: Vec<_> = store.devices(&filter(Some("P2"), None, None), None, &all).expect("devices");
     assert_eq!(tags.iter().map(|device| device.tags.join(" ")).collect::<Vec<_>>(), ["x", "x y", "y"]);
     let one = |version: &str| RunningVersion { version: version.to_owned(), devices: 1 };
     assert_eq!(store.running_versions("P2", &all), Ok(vec![one("1.0"), one("1.1")]));
