@@ -14,6 +14,9 @@ use tokio_rustls::TlsConnector;
 use super::common::mosquitto::Mosquitto;
 use super::common::Desk;
 
+/// So many sessions of devices may be on every node.
+const MIRRORED: usize = 200;
+
 pub enum Brokers {
     Mosquitto { broker: Mosquitto, ca_file: PathBuf },
     RabbitMq(Box<RabbitMq>),
@@ -25,8 +28,11 @@ impl Brokers {
         Brokers::Mosquitto { broker: Mosquitto::start(desk, &authority), ca_file: authority.file() }
     }
 
-    pub fn cluster(desk: &Desk) -> Self {
-        Brokers::RabbitMq(Box::new(RabbitMq::cluster(desk.folder.path(), Sessions::Single)))
+    pub fn cluster(desk: &Desk, devices: usize) -> Self {
+        // With a node that comes back and another one that goes, 3.10 may take one that runs for down, and refuse a device whose
+        // session is there to the end (`home node ... is down or inaccessible`).
+        let sessions = if devices <= MIRRORED { Sessions::Mirrored } else { Sessions::Single };
+        Brokers::RabbitMq(Box::new(RabbitMq::cluster(desk.folder.path(), sessions)))
     }
 
     /// Where hubs connect.

@@ -161,18 +161,22 @@ impl<'a> Course<'a> {
 fn each_device_of_a_fleet_ends_with_one_result() {
     let desk = Desk::with_devices(&[]);
     let brokers = Brokers::mosquitto(&desk);
-    upgrade(&desk, brokers, 200);
+    upgrade(&desk, brokers, devices(200));
 }
 
 #[test]
 fn each_device_of_a_fleet_on_a_cluster_of_brokers_ends_with_one_result() {
     let desk = Desk::with_devices(&[]);
-    let brokers = Brokers::cluster(&desk);
-    upgrade(&desk, brokers, 60);
+    let devices = devices(60);
+    upgrade(&desk, Brokers::cluster(&desk, devices), devices);
 }
 
-fn upgrade(desk: &Desk, mut brokers: Brokers, few: usize) {
-    let devices: usize = std::env::var("FLEET_DEVICES").map_or(few, |text| text.parse().expect("a number"));
+/// So many, or as many as whoever runs the test says.
+fn devices(few: usize) -> usize {
+    std::env::var("FLEET_DEVICES").map_or(few, |text| text.parse().expect("a number"))
+}
+
+fn upgrade(desk: &Desk, mut brokers: Brokers, devices: usize) {
     let again = again(devices);
     let patience = PATIENCE * 4 + again * 2;
     let server = Server::start();

@@ -166,3 +166,83 @@ fn look(
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::super::roster::{Members, Stage};
+    use super::super::tests::Text;
+    use super::*;
+
+    /// A hub that serves, and what its thread knows.
+    struct Hub {
+        places: Places,
+        standing: Arc<Standing>,
+        adopt: Arc<OnceLock<Adopt>>,
+        adopted: Arc<Mutex<Vec<u32>>>,
+        watch: Watch,
+        caught_up: Instant,
+    }
+
+    impl Hub {
+        fn new(text: &Arc<Text>) -> Self {
+            let places = Places::new(text.clone()).expect("a name");
+            let given = places.take(&["a".to_owned()], &mut Watch::default()).expect("agreed").expect("a place");
+            let serve =
+                |place: &mut Place| (place.stage, place.members) = (Stage::Serves, Members::of(1 << given.number));
+            places.change_own(given.number, serve).expect("agreed").expect("its own");
+            let (adopt, adopted) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(Vec::new())));
+            let seen = adopted.clone();
+            let add: Adopt =
+                Box::new(move |number, _| seen.lock().unwrap_or_else(PoisonError::into_inner).push(number));
+            assert!(adopt.set(add).is_ok());
+            let standing = Arc::new(Standing::new(given.number));
+            standing.behind.store(false, Ordering::Relaxed);
+            Hub { places, standing, adopt, adopted, watch: Watch::default(), caught_up: Instant::now() }
+        }
+
+        /// Looks; whether it may repeat commands then.
+        fn look(&mut self) -> bool {
+            let (standing, adopt) = (Arc::downgrade(&self.standing), Arc::downgrade(&self.adopt));
+            look(&self.places, &standing, &adopt, &mut self.watch, &mut self.caught_up).expect("it goes on");
+            self.standing.may_repeat.load(Ordering::Relaxed)
+        }
+
+        fn adopted(&self) -> Vec<u32> {
+            self.adopted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        }
+    }
+
+    #[test]
+    fn nothing_is_repeated_while_a_hub_is_behind_or_ends() {
+        let text = Arc::new(Text::default());
+        let (mut one, mut two) = (Hub::new(&text), Hub::new(&text));
+        assert!(one.look() && two.look());
+        assert_eq!(one.standing.members.load(Ordering::Relaxed), 0b11);
+        two.standing.behind.store(true, Ordering::Relaxed);
+        assert!(!two.look() && !one.look());
+        // It may never catch up.
+        one.caught_up = one.caught_up.checked_sub(LONGEST_BEHIND * 2).expect("a time");
+        assert!(one.look());
+        two.standing.behind.store(false, Ordering::Relaxed);
+        assert!(two.look() && one.look());
+        two.places.leave().expect("agreed");
+        one.look();
+        assert_eq!(one.adopted(), [1]);
+        two.look();
+        assert!(two.standing.lost.load(Ordering::Relaxed) && !one.standing.lost.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn who_is_silent_is_soon_waited_for_and_then_followed() {
+        let text = Arc::new(Text::default());
+        let (mut one, mut two) = (Hub::new(&text), Hub::new(&text));
+        assert!(two.look());
+        let repeats: Vec<bool> = std::iter::from_fn(|| one.adopted().is_empty().then(|| one.look())).collect();
+        assert!(repeats.first() == Some(&true) && repeats.last() == Some(&false), "{repeats:?}");
+        assert_eq!(one.adopted(), [1]);
+        drop(two.standing);
+        assert!(look(&two.places, &Weak::new(), &Weak::new(), &mut two.watch, &mut two.caught_up).is_none());
+    }
+}
