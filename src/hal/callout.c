@@ -99,8 +99,8 @@ HIDDEN _Unwind_Reason_Code qcloud_callout_personality(int version, _Unwind_Actio
     return _URC_INSTALL_CONTEXT;
 }
 
-/* Put first into a function: it has the routine above, which reads the result from `failed`. */
-/* It takes the colons for something else. */
+/* Put first into a function: its frame then has the personality routine above, which makes it return what
+ * qcloud_callout_failed_<failed> holds. (clang-format takes the colons for something else.) */
 /* clang-format off */
 #define CATCH(failed)                                                        \
     __asm__ volatile(".cfi_personality 0x1b, qcloud_callout_personality\n\t" \

@@ -286,9 +286,9 @@ impl Transfer {
         }
     }
 
-    /// The connection could not be made; `text` says why. What is `lasting` is given up earlier.
-    pub fn connect_failed(&mut self, now: Millis, text: &str, lasting: bool) {
-        let patience = if lasting { Patience::Attempts } else { Patience::Minute };
+    /// The connection could not be made; `text` says why. What `is_lasting` is given up earlier.
+    pub fn connect_failed(&mut self, now: Millis, text: &str, is_lasting: bool) {
+        let patience = if is_lasting { Patience::Attempts } else { Patience::Minute };
         self.interrupted(now, &Cut { patience, ..Cut::lost(text) });
     }
 

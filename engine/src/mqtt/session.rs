@@ -40,9 +40,9 @@ enum Awaited {
     Puback,
     /// For the subscription with this key.
     Suback(u64),
-    /// `told`: the program gets an event.
+    /// `tells_program`: the program gets an event.
     Unsuback {
-        told: bool,
+        tells_program: bool,
     },
 }
 
@@ -311,8 +311,8 @@ impl<H: Clone> Session<H> {
             self.pending.retain(|pending| pending.id != id);
             match awaited {
                 Awaited::Puback => self.events.push_back(Event::PublishTimedOut(id)),
-                Awaited::Unsuback { told: false } => {}
-                Awaited::Unsuback { told: true } => self.events.push_back(Event::UnsubscribeTimedOut(id)),
+                Awaited::Unsuback { tells_program: false } => {}
+                Awaited::Unsuback { tells_program: true } => self.events.push_back(Event::UnsubscribeTimedOut(id)),
                 Awaited::Suback(key) => self.suback_timed_out(now, key, id),
             }
         }

@@ -393,12 +393,12 @@ impl Ota {
 
     /// Closes the download's connection. Waits for a running fetch, which stops soon.
     fn close_download(&self) {
-        self.download.close(|running| self.signal.set_transfer_running(running));
+        self.download.close(|is_running| self.signal.set_transfer_running(is_running));
     }
 
     /// Called under the download lock.
-    fn set_running(&self, running: bool) {
-        self.download.set_running(running, |running| self.signal.set_transfer_running(running));
+    fn set_running(&self, is_running: bool) {
+        self.download.set_running(is_running, |is_running| self.signal.set_transfer_running(is_running));
     }
 }
 

@@ -95,8 +95,8 @@ impl Resource {
             self.upload.end(&mut session);
         }
         self.channel.close();
-        self.download.close(|running| self.tell_running(running));
-        self.upload.close(|running| self.tell_running(running));
+        self.download.close(|is_running| self.tell_running(is_running));
+        self.upload.close(|is_running| self.tell_running(is_running));
     }
 
     fn session(&self) -> &Mutex<Session> {
@@ -108,8 +108,8 @@ impl Resource {
     }
 
     /// Calls that drive the client wait for nothing while a transfer runs.
-    fn tell_running(&self, running: bool) {
-        self.client.set_transfer_running(running);
+    fn tell_running(&self, is_running: bool) {
+        self.client.set_transfer_running(is_running);
     }
 
     fn checksum(&self, direction: Direction) -> &Mutex<Checksum> {
@@ -247,7 +247,7 @@ impl Resource {
                 }
             }
         };
-        slot.set_running(result.is_ok(), |running| self.tell_running(running));
+        slot.set_running(result.is_ok(), |is_running| self.tell_running(is_running));
         result.map_err(|(error, text)| {
             log::error!(target: function, "the {} does not start: {text}", direction.word());
             error

@@ -134,7 +134,7 @@ impl<H: Clone> Session<H> {
             }
             Incoming::Unsuback(id) => {
                 let awaited = self.settle(now, id, |awaited| matches!(awaited, Awaited::Unsuback { .. }));
-                if awaited == Some(Awaited::Unsuback { told: true }) {
+                if awaited == Some(Awaited::Unsuback { tells_program: true }) {
                     self.events.push_back(Event::Unsubscribed(id));
                 }
             }

@@ -180,14 +180,14 @@ impl<H: Clone> Session<H> {
         Ok(self.send_unsubscribe(now, filter, true))
     }
 
-    /// Takes away a service's subscription. The server is told where nobody else has the same filter; with `told` the
-    /// program hears of its answer. Returns the packet id, if there is one.
-    pub fn unsubscribe_for_service(&mut self, now: Millis, key: u64, told: bool) -> Option<u16> {
+    /// Takes away a service's subscription. The server is told where nobody else has the same filter; with
+    /// `tells_program` the program hears of its answer. Returns the packet id, if there is one.
+    pub fn unsubscribe_for_service(&mut self, now: Millis, key: u64, tells_program: bool) -> Option<u16> {
         let index = self.subscriptions.iter().position(|known| known.key == key)?;
         let filter = self.subscriptions[index].filter.clone();
         self.remove(index);
         let is_last = !self.subscriptions.iter().any(|known| known.filter == filter);
-        (is_last && self.link == LinkState::Up).then(|| self.send_unsubscribe(now, &filter, told))
+        (is_last && self.link == LinkState::Up).then(|| self.send_unsubscribe(now, &filter, tells_program))
     }
 
     fn remove(&mut self, index: usize) -> H {
@@ -196,9 +196,9 @@ impl<H: Clone> Session<H> {
         handler
     }
 
-    fn send_unsubscribe(&mut self, now: Millis, filter: &str, told: bool) -> u16 {
+    fn send_unsubscribe(&mut self, now: Millis, filter: &str, tells_program: bool) -> u16 {
         let id = self.next_id();
-        self.await_ack(now, id, Awaited::Unsuback { told });
+        self.await_ack(now, id, Awaited::Unsuback { tells_program });
         self.write(|out| packet::write_unsubscribe(out, id, filter));
         id
     }

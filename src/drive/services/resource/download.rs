@@ -82,7 +82,7 @@ impl Resource {
         }
         if is_over {
             *place = None;
-            self.download.set_running(false, |running| self.tell_running(running));
+            self.download.set_running(false, |is_running| self.tell_running(is_running));
         }
         drop(place);
         self.publish(&reports);
@@ -100,7 +100,7 @@ impl Resource {
             self.download.end(&mut session);
             report
         };
-        self.download.close(|running| self.tell_running(running));
+        self.download.close(|is_running| self.tell_running(is_running));
         let report = report.map_err(|_| Unreported::NoName)?;
         self.subscription.publish(&self.client, &report).map_err(Unreported::NotSent)
     }

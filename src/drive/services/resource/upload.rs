@@ -98,7 +98,7 @@ impl Resource {
             }
         };
         *place = None;
-        self.upload.set_running(false, |running| self.tell_running(running));
+        self.upload.set_running(false, |is_running| self.tell_running(is_running));
         drop(place);
         self.publish(report.as_slice());
         result
@@ -137,7 +137,7 @@ impl Resource {
             session.await_answer();
             report
         };
-        self.upload.close(|running| self.tell_running(running));
+        self.upload.close(|is_running| self.tell_running(is_running));
         let answer = report
             .map_err(|_| Unreported::NoName)
             .and_then(|report| self.subscription.publish(&self.client, &report).map_err(Unreported::NotSent))
