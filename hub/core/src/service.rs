@@ -53,6 +53,13 @@ impl Uplink for Hub {
         self.told_by_broker(jobs);
     }
 
+    fn still_wanted(&self, jobs: &[i64]) -> BTreeSet<i64> {
+        // One who does not know sends it.
+        let open = self.open_jobs(jobs).unwrap_or_else(|_| jobs.iter().copied().collect());
+        jobs.iter().filter(|job| !open.contains(job)).for_each(|job| self.handed_out.remove(*job));
+        open
+    }
+
     fn warn(&self, text: &str) {
         Hub::warn(self, text);
     }
@@ -272,6 +279,12 @@ impl Hub {
         Ok(())
     }
 
+    /// Those whose devices may be told now.
+    fn open_jobs(&self, jobs: &[i64]) -> Result<BTreeSet<i64>, Problem> {
+        let now = self.store.jobs(jobs)?;
+        Ok(now.iter().filter(|job| job.state.is_open() && !job.held).map(|job| job.id).collect())
+    }
+
     /// Returns the jobs whose devices are told.
     fn send_batch(&self, jobs: &[Job], firmware: &BTreeMap<i64, Option<Stored>>) -> Result<Vec<i64>, Problem> {
         let client_ids: Vec<&str> = jobs.iter().map(|job| job.client_id.as_str()).collect();
@@ -279,8 +292,7 @@ impl Hub {
         let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
         let _in_sequence = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
         // A newer order may have taken the place of one, somebody called it off, or its order stopped.
-        let now = self.store.jobs(&ids)?;
-        let open: BTreeSet<i64> = now.iter().filter(|job| job.state.is_open() && !job.held).map(|job| job.id).collect();
+        let open = self.open_jobs(&ids)?;
         let told = jobs.iter().filter(|job| {
             let stored = firmware.get(&job.upgrade_id).and_then(Option::as_ref);
             let command = devices.get(&job.client_id).zip(stored);

@@ -1,6 +1,8 @@
 //! What the hub needs of the world, and what the world may ask of it: what brings messages to devices, what takes in what
 //! they say, who is told of what happens, a store, a place for files, and a CA.
 
+use std::collections::BTreeSet;
+
 use rumqttc::mqttbytes::v4::Publish;
 
 use crate::devices::Device;
@@ -93,6 +95,9 @@ pub trait Uplink: Send + Sync {
 
     /// Somebody else's broker has acknowledged the commands of these jobs.
     fn broker_has(&self, jobs: &[i64]);
+
+    /// For which of these jobs the command is still wanted; somebody else's broker does not get the others'.
+    fn still_wanted(&self, jobs: &[i64]) -> BTreeSet<i64>;
 
     /// Something a person should know.
     fn warn(&self, text: &str);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rumqttc::mqttbytes::v4::Publish;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use hub_core::ports::{Downlink, LinkFigures};
 
@@ -26,12 +27,14 @@ pub(super) struct Message {
     pub job: Option<i64>,
     /// What the hubs are told once the broker has it.
     pub next: Option<Note>,
+    /// When somebody looked last whether it is still wanted.
+    pub looked_at: Instant,
 }
 
 impl Client {
     /// Puts a message into the queue. It is kept until the broker has acknowledged it. False where the queue is full.
     fn publish(&self, publish: Publish, job: Option<i64>) -> bool {
-        self.queue.try_send(Message { publish, job, next: None }).is_ok()
+        self.queue.try_send(Message { publish, job, next: None, looked_at: Instant::now() }).is_ok()
     }
 }
 

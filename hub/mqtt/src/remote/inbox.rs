@@ -233,6 +233,7 @@ fn sender(message: &Publish) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::collections::BTreeSet;
     use std::sync::{Arc, Mutex, PoisonError};
 
     use super::super::roster::{owner, Members};
@@ -264,6 +265,10 @@ mod tests {
         }
 
         fn broker_has(&self, _jobs: &[i64]) {}
+
+        fn still_wanted(&self, jobs: &[i64]) -> BTreeSet<i64> {
+            jobs.iter().copied().collect()
+        }
 
         fn warn(&self, text: &str) {
             self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());

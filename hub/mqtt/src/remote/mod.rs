@@ -57,6 +57,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(60);
 /// How long acknowledged commands are gathered before the hub is told of them.
 const GATHER: Duration = Duration::from_millis(100);
+/// A command that has waited longer for the broker may have been overtaken.
+const FRESH: Duration = Duration::from_secs(1);
 /// How often to see whether there is something to say to the other hubs, or something of theirs to see.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// How often a hub marks how far it has come.
@@ -277,7 +279,12 @@ impl Service {
     /// A message to the hubs, this one too.
     fn note(&self, note: Note, next: Option<Note>) -> Outgoing {
         let (topic, payload) = note.message(&self.sessions);
-        Outgoing::Message(Message { publish: Publish::new(topic, QoS::AtLeastOnce, payload), job: None, next })
+        Outgoing::Message(Message {
+            publish: Publish::new(topic, QoS::AtLeastOnce, payload),
+            job: None,
+            next,
+            looked_at: Instant::now(),
+        })
     }
 
     fn subscribe(&mut self) {
@@ -398,6 +405,7 @@ impl Service {
     /// Carries packets until the connection breaks; `Ok` once nobody can give messages any more, or the hub ends.
     async fn talk(&mut self, uplink: &dyn Uplink, pause: &mut Duration) -> std::result::Result<(), String> {
         loop {
+            self.look_through(uplink);
             self.pump();
             self.link.flush().await?;
             tokio::select! {
@@ -472,6 +480,27 @@ impl Service {
             self.outgoing.push_back(Outgoing::Message(answer));
         }
         self.outgoing.extend(acks.into_iter().map(Outgoing::Ack));
+    }
+
+    /// Leaves out commands that have waited for so long that they may not be wanted any more, of those that may go next.
+    fn look_through(&mut self, uplink: &dyn Uplink) {
+        let now = Instant::now();
+        let waited = |item: &Outgoing| match item {
+            Outgoing::Message(message) if now - message.looked_at > FRESH => message.job,
+            _ => None,
+        };
+        let jobs: Vec<i64> = self.outgoing.iter().take(WINDOW).filter_map(waited).collect();
+        if jobs.is_empty() {
+            return;
+        }
+        let wanted = uplink.still_wanted(&jobs);
+        self.outgoing.retain_mut(|item| match item {
+            Outgoing::Message(message) if message.job.is_some_and(|job| jobs.contains(&job)) => {
+                message.looked_at = now;
+                message.job.is_none_or(|job| wanted.contains(&job))
+            }
+            _ => true,
+        });
     }
 
     /// Moves to the connection what may go now.

@@ -1,5 +1,6 @@
 //! Against a broker that is a script.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -164,6 +165,10 @@ impl Uplink for Answering {
         self.1.send(jobs.to_vec()).expect("somebody who listens");
     }
 
+    fn still_wanted(&self, jobs: &[i64]) -> BTreeSet<i64> {
+        jobs.iter().copied().filter(|job| job % 2 == 0).collect()
+    }
+
     fn warn(&self, _text: &str) {}
 }
 
@@ -263,4 +268,26 @@ async fn hubs_tell_each_other_that_one_comes() {
     assert!(taken.try_recv().is_err());
     drop(presence);
     assert_eq!(first.look().expect("agreed").places[&1].holder, "");
+}
+
+#[tokio::test]
+async fn a_command_that_has_waited_long_goes_only_if_it_is_still_wanted() {
+    let (listener, mut args) = listen().await;
+    args.broker_group = Some("off".to_owned());
+    let connected = tokio::spawn(async move { connect(&args, Arc::new(Text::default()), false).await });
+    let mut peer = Peer::accept(&listener).await;
+    peer.subscribe(GRANTED).await;
+    let (client, mut service, _presence) = connected.await.expect("no panic").expect("connected").expect("a broker");
+    let (sender, _taken) = mpsc::unbounded_channel();
+    let long_ago = Instant::now().checked_sub(FRESH * 2).expect("a time");
+    for (job, looked_at) in [(Some(1), long_ago), (Some(2), long_ago), (Some(3), Instant::now()), (None, long_ago)] {
+        let message = Message { publish: message("one"), job, next: None, looked_at };
+        service.outgoing.push_back(Outgoing::Message(message));
+    }
+    service.look_through(&Answering(client, sender));
+    let left = service.outgoing.iter().map(|item| match item {
+        Outgoing::Message(message) => (message.job, message.looked_at == long_ago),
+        Outgoing::Ack(_) => panic!("nothing came"),
+    });
+    assert_eq!(left.collect::<Vec<_>>(), [(Some(2), false), (Some(3), false), (None, true)]);
 }
