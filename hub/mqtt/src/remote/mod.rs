@@ -8,7 +8,7 @@
 //! outlives its connection. So the broker keeps what a hub that dies has not dealt with, for the hub's next start or for
 //! another hub, which takes the session over (`adopt`).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -57,6 +57,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(60);
 /// How long acknowledged commands are gathered before the hub is told of them.
 const GATHER: Duration = Duration::from_millis(100);
+/// So many commands are looked up at once.
+const AHEAD: usize = 1000;
 /// A command that has waited longer for the broker may have been overtaken.
 const FRESH: Duration = Duration::from_secs(1);
 /// How often to see whether there is something to say to the other hubs, or something of theirs to see.
@@ -485,15 +487,16 @@ impl Service {
     /// Leaves out commands that have waited for so long that they may not be wanted any more, of those that may go next.
     fn look_through(&mut self, uplink: &dyn Uplink) {
         let now = Instant::now();
-        let waited = |item: &Outgoing| match item {
-            Outgoing::Message(message) if now - message.looked_at > FRESH => message.job,
+        let commands = self.outgoing.iter().filter_map(|item| match item {
+            Outgoing::Message(Message { job: Some(job), looked_at, .. }) => Some((*job, now - *looked_at > FRESH)),
             _ => None,
-        };
-        let jobs: Vec<i64> = self.outgoing.iter().take(WINDOW).filter_map(waited).collect();
-        if jobs.is_empty() {
+        });
+        // No more can go before this is called again; so many are looked up that it need not be done for each.
+        if !commands.clone().take(WINDOW).any(|(_, waited)| waited) {
             return;
         }
-        let wanted = uplink.still_wanted(&jobs);
+        let jobs: BTreeSet<i64> = commands.take(AHEAD).filter(|(_, waited)| *waited).map(|(job, _)| job).collect();
+        let wanted = uplink.still_wanted(&jobs.iter().copied().collect::<Vec<_>>());
         self.outgoing.retain_mut(|item| match item {
             Outgoing::Message(message) if message.job.is_some_and(|job| jobs.contains(&job)) => {
                 message.looked_at = now;

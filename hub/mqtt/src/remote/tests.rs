@@ -1,6 +1,5 @@
 //! Against a broker that is a script.
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
