@@ -290,7 +290,7 @@ mod tests {
         fn new() -> Self {
             let text = Arc::new(Text::default());
             let inbox = |number: u32, members: u64| {
-                let places = Places::new(text.clone()).expect("a name");
+                let places = Places::new(text.clone(), "b".to_owned()).expect("a name");
                 let given = places.take(&[], &mut Default::default()).expect("agreed").expect("a place");
                 assert_eq!(given.number, number);
                 let own = |place: &mut super::super::roster::Place| place.members = Members::of(members);

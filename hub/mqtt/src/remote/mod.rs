@@ -149,18 +149,19 @@ pub async fn connect(
     let Some(address) = Address::of(args)? else {
         return Ok(None);
     };
-    let places = Places::new(agreement)?;
+    let places = Places::new(agreement, format!("{}:{}", address.host, address.port))?;
     let what = || format!("cannot use the broker {}", address.url);
     let roster = places.look().map_err(Fatal::new)?;
-    let (sessions, known) = (roster.sessions(), roster.places.values().next().map(|place| is_shared(&place.filters)));
+    let sessions = roster.sessions();
+    // All hubs must do one or the other.
+    let divided = roster.places.values().any(|place| !is_shared(&place.filters));
     let group = match &args.broker_group {
-        None if !kept || known == Some(false) => None,
+        None if !kept || divided => None,
         None => Some(format!("hub-{}", roster.name)),
         Some(_) => address::group(args)?,
     };
     let probe = format!("{sessions}{}-probe", places.holder);
     let group = match group {
-        Some(group) if known == Some(true) => Some(group),
         Some(group) if start::shares(&address, &probe).await.map_err(Fatal::new).context(what)? => Some(group),
         Some(_) if args.broker_group.is_some() => return Err(Fatal::new(
             "it delivers nothing to shared subscriptions to topics that begin with $ (mosquitto is like that), or the \

@@ -1,5 +1,6 @@
 //! A hub's place among those of its database: how it gets one, keeps it, and sees the others.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
@@ -22,6 +23,8 @@ const NAME_BYTES: usize = 4;
 #[derive(Clone)]
 pub struct Places {
     agreement: Arc<dyn Agreement>,
+    /// Hubs at one broker divide its devices; another one's messages they do not see.
+    broker: String,
     /// This run of the hub.
     pub holder: String,
     /// The name that the agreement gets where it has none.
@@ -48,9 +51,10 @@ pub struct Standing {
 pub type Adopt = Box<dyn Fn(u32, Place) + Send + Sync>;
 
 impl Places {
-    pub fn new(agreement: Arc<dyn Agreement>) -> Result<Self> {
+    /// The places at the broker of this name.
+    pub fn new(agreement: Arc<dyn Agreement>, broker: String) -> Result<Self> {
         let name = || random::bytes(NAME_BYTES).map(hex::encode);
-        Ok(Places { agreement, holder: name()?, fresh_name: name()? })
+        Ok(Places { agreement, broker, holder: name()?, fresh_name: name()? })
     }
 
     /// Changes the roster, where `change` does, while no other hub does.
@@ -58,12 +62,13 @@ impl Places {
         let mut outcome = None;
         let mut agree = |text: &str| {
             // What is no roster was lost in a power cut, and so were the hubs that it told of.
-            let mut roster: Roster = serde_json::from_str(text).unwrap_or_default();
+            let mut rosters: BTreeMap<String, Roster> = serde_json::from_str(text).unwrap_or_default();
+            let roster = rosters.entry(self.broker.clone()).or_default();
             if roster.name.is_empty() {
                 roster.name.clone_from(&self.fresh_name);
             }
-            outcome = Some(change(&mut roster));
-            serde_json::to_string(&roster).ok().filter(|next| next != text)
+            outcome = Some(change(roster));
+            serde_json::to_string(&rosters).ok().filter(|next| next != text)
         };
         self.agreement.agree(&mut agree).map_err(|problem| problem.detail)?;
         outcome.ok_or_else(|| "the hubs' agreement cannot be read".to_owned())
@@ -187,7 +192,7 @@ mod tests {
 
     impl Hub {
         fn new(text: &Arc<Text>) -> Self {
-            let places = Places::new(text.clone()).expect("a name");
+            let places = Places::new(text.clone(), "b".to_owned()).expect("a name");
             let given = places.take(&["a".to_owned()], &mut Watch::default()).expect("agreed").expect("a place");
             let serve =
                 |place: &mut Place| (place.stage, place.members) = (Stage::Serves, Members::of(1 << given.number));
@@ -232,6 +237,17 @@ mod tests {
         assert_eq!(one.adopted(), [1]);
         two.look();
         assert!(two.standing.lost.load(Ordering::Relaxed) && !one.standing.lost.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn hubs_at_another_broker_are_nothing_to_do_with_it() {
+        let text = Arc::new(Text::default());
+        let one = Hub::new(&text);
+        let other = Places::new(text.clone(), "other".to_owned()).expect("a name");
+        let given = other.take(&[], &mut Watch::default()).expect("agreed").expect("a place");
+        let rosters = [&one.places, &other].map(|places| places.look().expect("agreed"));
+        assert_eq!((given.number, rosters[0].members(), rosters[1].members()), (0, 1, 0));
+        assert_ne!(rosters[0].name, rosters[1].name);
     }
 
     #[test]

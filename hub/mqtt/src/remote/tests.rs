@@ -242,7 +242,7 @@ async fn hubs_tell_each_other_that_one_comes() {
     let (listener, mut args) = listen().await;
     args.broker_group = Some("off".to_owned());
     let text = Arc::new(Text::default());
-    let first = Places::new(text.clone()).expect("a name");
+    let first = Places::new(text.clone(), listener.local_addr().expect("its address").to_string()).expect("a name");
     let given = start::place(&first, &filters(None)).await.expect("a place");
     let serve = |place: &mut roster::Place| (place.stage, place.members) = (Stage::Serves, Members::of(1));
     first.change_own(given.number, serve).expect("agreed").expect("its own");
