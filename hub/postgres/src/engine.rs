@@ -156,10 +156,13 @@ impl Engine for Postgres {
     }
 }
 
-/// Changes the text of an agreement in a transaction of its own. It waits for no order of a person's.
+/// Changes the text of an agreement in a transaction of its own. It waits for no order of a person's, and not for long for a
+/// hub whose machine stands.
 fn agree(connection: &Connection, change: &mut dyn FnMut(&str) -> Option<String>) -> Work<()> {
-    connection
-        .batch("BEGIN; INSERT INTO agreements (name, content) VALUES ('hubs', '') ON CONFLICT (name) DO NOTHING")?;
+    connection.batch(
+        "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 2000;
+         INSERT INTO agreements (name, content) VALUES ('hubs', '') ON CONFLICT (name) DO NOTHING",
+    )?;
     let session: &dyn Session = connection;
     let sql = "SELECT content FROM agreements WHERE name = 'hubs' FOR UPDATE";
     let text: String = session.one(sql, &[], |row| row.take(0))?.unwrap_or_default();

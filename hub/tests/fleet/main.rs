@@ -407,3 +407,36 @@ fn a_hub_that_comes_beside_one_with_a_backlog_loses_no_report() {
         drop((here, there));
     });
 }
+
+#[test]
+fn a_hub_that_was_taken_for_dead_begins_anew() {
+    let devices = 60;
+    let (server, desk) = (Server::start(), Desk::with_devices(&[]));
+    let brokers = Brokers::mosquitto(&desk);
+    let (here, there) = (start(&desk, &server, &brokers, HERE), start(&desk, &server, &brokers, THERE));
+    enrol(&server, devices);
+    let says =
+        |words: &'static str| move |event: &Value| event["text"].as_str().is_some_and(|text| text.contains(words));
+    let process = Pid::from_raw(i32::try_from(here.child.id()).expect("a number")).expect("a process");
+    kill_process(process, Signal::STOP).expect("stopped");
+    there.event("warning", says("has ended"));
+    there.event("warning", says(" left "));
+    let fleet = fleet(&brokers, false, Duration::from_secs(3600), PATIENCE / 100);
+    fleet.may_end.add_permits(devices);
+    let _runtime = connect(&fleet, devices);
+    let (all, counts) = (devices as u64, &fleet.counts);
+    wait("devices that are there", PATIENCE, || counts.there.read(), all);
+    kill_process(process, Signal::CONT).expect("going on");
+    here.event("warning", says("connected to the broker again"));
+
+    let firmware = format!("product_id={PRODUCT}&version={NEXT}");
+    let firmware = Console::of(&here).upload(&firmware, &common::firmware()).good(201);
+    let order = json!({ "firmware_id": firmware["id"], "scope": "all" });
+    let order = Console::of(&here).post("/api/upgrades", &order).good(201);
+    let (console, upgrade) = (Console::of(&there), format!("/api/upgrades/{}", order["id"]));
+    let done = || console.get(&upgrade).good(200)["upgrade"]["counts"]["done"].as_u64().expect("a count");
+    wait("jobs done", PATIENCE * 2, done, all);
+    assert_eq!(counts.told_again(), BTreeMap::new(), "devices that were told again, how often");
+    // It has its share again.
+    here.event("message", |_| true);
+}
