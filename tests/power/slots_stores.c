@@ -139,9 +139,13 @@ static int               area_of[MOST_FDS]; /* of a descriptor, plus 1 */
 
 const IOT_Upgrade_Pair slots_pair = {.slot = {"a", "b"}, .record = "record", .link = LINK};
 
+/* The platform's functions call those with 64 on machines of 32 bits only, Rust's library everywhere. */
+int     __real_open(const char *path, int flags, ...);
 int     __real_open64(const char *path, int flags, ...);
+ssize_t __real_pwrite(int fd, const void *data, size_t len, off_t offset);
 ssize_t __real_pwrite64(int fd, const void *data, size_t len, off64_t offset);
 int     __real_fsync(int fd);
+int     __real_ftruncate(int fd, off_t size);
 int     __real_ftruncate64(int fd, off64_t size);
 int     __real_rename(const char *from, const char *to);
 int     __real_symlink(const char *target, const char *path);
@@ -203,30 +207,44 @@ static int watched(int fd)
     return slots_is_watched && fd >= 0 && fd < MOST_FDS ? area_of[fd] - 1 : NONE;
 }
 
-int __wrap_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...)
+static int open_watched(int (*real)(const char *path, int flags, ...), const char *path, int flags, mode_t mode)
 {
-    va_list arguments;
-    mode_t  mode;
-    int     fd, area = NONE;
+    int fd, area = NONE;
 
-    va_start(arguments, flags);
-    mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
-    va_end(arguments);
     for (int i = 0; i < FILES; i++) {
         area = strcmp(path, names[i]) == 0 ? i : area;
     }
     area = strcmp(path, ".") == 0 ? FOLDER : area;
     if (!slots_is_watched || area == NONE) {
-        return __real_open64(path, flags, mode);
+        return real(path, flags, mode);
     }
     step();
-    fd = __real_open64(path, flags, mode);
+    fd = real(path, flags, mode);
     if (fd >= 0 && fd < MOST_FDS) {
         area_of[fd] = area + 1;
     }
     power_disk_done();
     return fd;
+}
+
+#define OPEN_CALL(real)                                            \
+    va_list arguments;                                             \
+    mode_t  mode;                                                  \
+    va_start(arguments, flags);                                    \
+    mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0; \
+    va_end(arguments);                                             \
+    return open_watched(real, path, flags, mode)
+
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+    OPEN_CALL(__real_open);
+}
+
+int __wrap_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...)
+{
+    OPEN_CALL(__real_open64);
 }
 
 int __real_close(int fd);
@@ -239,21 +257,29 @@ int __wrap_close(int fd)
     return __real_close(fd);
 }
 
+#define WRITE_CALL(real, offset_type)                                                                  \
+    ssize_t written;                                                                                   \
+    if (watched(fd) == NONE) {                                                                         \
+        return real(fd, data, len, offset);                                                            \
+    }                                                                                                  \
+    step();                                                                                            \
+    written = real(fd, data, len / 2, offset);                                                         \
+    power_disk_done();                                                                                 \
+    step();                                                                                            \
+    written += real(fd, (const char *)data + len / 2, len - len / 2, offset + (offset_type)(len / 2)); \
+    power_disk_done();                                                                                 \
+    return written
+
+ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    WRITE_CALL(__real_pwrite, off_t);
+}
+
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off64_t offset);
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off64_t offset)
 {
-    ssize_t written;
-
-    if (watched(fd) == NONE) {
-        return __real_pwrite64(fd, data, len, offset);
-    }
-    step();
-    written = __real_pwrite64(fd, data, len / 2, offset);
-    power_disk_done();
-    step();
-    written += __real_pwrite64(fd, (const char *)data + len / 2, len - len / 2, offset + (off64_t)(len / 2));
-    power_disk_done();
-    return written;
+    WRITE_CALL(__real_pwrite64, off64_t);
 }
 
 static void keep_names(void)
@@ -285,18 +311,26 @@ int __wrap_fsync(int fd)
     return 0;
 }
 
+#define TRUNCATE_CALL(real)    \
+    int rc;                    \
+    if (watched(fd) == NONE) { \
+        return real(fd, size); \
+    }                          \
+    step();                    \
+    rc = real(fd, size);       \
+    power_disk_done();         \
+    return rc
+
+int __wrap_ftruncate(int fd, off_t size);
+int __wrap_ftruncate(int fd, off_t size)
+{
+    TRUNCATE_CALL(__real_ftruncate);
+}
+
 int __wrap_ftruncate64(int fd, off64_t size);
 int __wrap_ftruncate64(int fd, off64_t size)
 {
-    int rc;
-
-    if (watched(fd) == NONE) {
-        return __real_ftruncate64(fd, size);
-    }
-    step();
-    rc = __real_ftruncate64(fd, size);
-    power_disk_done();
-    return rc;
+    TRUNCATE_CALL(__real_ftruncate64);
 }
 
 #define NAME_CALL(call)      \
