@@ -165,14 +165,17 @@ impl Listener for Reporter {
 struct Reports(UnixStream);
 
 impl Reports {
-    /// Waits until each event has been reported this many times.
+    /// Waits until each event has been reported this many times. A thread that has panicked reports none, while others go on.
     fn wait_for(&mut self, wanted: &[(Event, usize)]) {
         let mut missing: HashMap<_, _> = wanted.iter().copied().collect();
+        let mut last = Instant::now();
         while !missing.is_empty() {
             let mut byte = [0];
             self.0.read_exact(&mut byte).unwrap_or_else(|error| panic!("{missing:?} does not happen: {error}"));
             let event = Event::ALL[usize::from(byte[0])];
+            assert!(last.elapsed() < LIMIT, "{missing:?} does not happen");
             if let Some(count) = missing.get_mut(&event) {
+                last = Instant::now();
                 *count -= 1;
                 if *count == 0 {
                     missing.remove(&event);
