@@ -56,6 +56,12 @@ impl Shared {
             let Ok(more) = self.ota.fetch(&mut block, 1000) else {
                 return false;
             };
+            // A report that goes out again after a lost link brings the command again: behind a download that was ended, that is
+            // another one, which begins anew.
+            let position = self.ota.fetched_size().map(|size| usize::try_from(size).unwrap());
+            if position != Ok(count + more) {
+                return false;
+            }
             for (index, byte) in block[..more].iter().enumerate() {
                 assert_eq!(*byte, firmware_byte(count + index), "byte {}", count + index);
             }
