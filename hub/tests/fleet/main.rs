@@ -83,6 +83,15 @@ fn connect(fleet: &Arc<Fleet>, devices: usize) -> Runtime {
     runtime
 }
 
+/// How many devices of an order have ended well.
+fn jobs_done(console: &Console, upgrade: &str) -> u64 {
+    console.get(upgrade).good(200)["upgrade"]["counts"]["done"].as_u64().expect("a count")
+}
+
+fn process(hub: &Hub) -> Pid {
+    Pid::from_raw(i32::try_from(hub.child.id()).expect("an id")).expect("a process")
+}
+
 /// kill -9; what it had in memory at most.
 fn kill(mut hub: Hub) -> String {
     let memory = peak(hub.child.id());
@@ -305,7 +314,7 @@ fn what_a_killed_hub_had_not_told_another_one_tells_within_seconds() {
     let begin = Instant::now();
     kill_process(broker, Signal::CONT).expect("going on");
     let (console, upgrade) = (Console::of(&there), format!("/api/upgrades/{}", order["id"]));
-    let done = || console.get(&upgrade).good(200)["upgrade"]["counts"]["done"].as_u64().expect("a count");
+    let done = || jobs_done(&console, &upgrade);
     // Less than the minute after which a silent device is told again.
     wait("jobs done", PATIENCE, done, all);
     println!("all done {:.1?} after the hub was killed; {} commands", begin.elapsed(), counts.commands.read());
@@ -360,8 +369,7 @@ fn upgrade_of_hubs(server: Option<&Server>) {
     assert!(refused.status.code() == Some(2) && text.contains("a later version of the hub made"), "{refused:?}");
     for (hub, eighths) in hubs.iter_mut().zip([3, 5]) {
         course.until(eighths);
-        let process = Pid::from_raw(i32::try_from(hub.child.id()).expect("an id")).expect("a process");
-        kill_process(process, Signal::TERM).expect("told to end");
+        kill_process(process(hub), Signal::TERM).expect("told to end");
         assert_eq!(hub.exit_code(), Some(0));
         *hub = later();
     }
@@ -369,7 +377,7 @@ fn upgrade_of_hubs(server: Option<&Server>) {
 
     let console = Console::of(&first);
     let upgrade = format!("/api/upgrades/{}", order["id"]);
-    let done = || console.get(&upgrade).good(200)["upgrade"]["counts"]["done"].as_u64().expect("a count");
+    let done = || jobs_done(&console, &upgrade);
     wait("jobs done", patience, done, all);
     wait("devices that the service has heard to the end", patience, || counts.settled.read(), all);
     assert_eq!(counts.told_again(), BTreeMap::new(), "devices that were told again, how often");
@@ -390,7 +398,7 @@ fn a_hub_that_comes_beside_one_with_a_backlog_loses_no_report() {
     // Each says once which version it runs.
     let fleet = fleet(&brokers, false, Duration::from_secs(3600), PATIENCE / 100);
     let (all, counts) = (devices as u64, &fleet.counts);
-    let process = Pid::from_raw(i32::try_from(here.child.id()).expect("a number")).expect("a process");
+    let process = process(&here);
     kill_process(process, Signal::STOP).expect("stopped");
     let _runtime = connect(&fleet, devices);
     wait("reports at the broker", PATIENCE, || counts.acknowledged.read(), all);
@@ -417,7 +425,7 @@ fn a_hub_that_was_taken_for_dead_begins_anew() {
     enrol(&server, devices);
     let says =
         |words: &'static str| move |event: &Value| event["text"].as_str().is_some_and(|text| text.contains(words));
-    let process = Pid::from_raw(i32::try_from(here.child.id()).expect("a number")).expect("a process");
+    let process = process(&here);
     kill_process(process, Signal::STOP).expect("stopped");
     there.event("warning", says("has ended"));
     there.event("warning", says(" left "));
@@ -434,7 +442,7 @@ fn a_hub_that_was_taken_for_dead_begins_anew() {
     let order = json!({ "firmware_id": firmware["id"], "scope": "all" });
     let order = Console::of(&here).post("/api/upgrades", &order).good(201);
     let (console, upgrade) = (Console::of(&there), format!("/api/upgrades/{}", order["id"]));
-    let done = || console.get(&upgrade).good(200)["upgrade"]["counts"]["done"].as_u64().expect("a count");
+    let done = || jobs_done(&console, &upgrade);
     wait("jobs done", PATIENCE * 2, done, all);
     assert_eq!(counts.told_again(), BTreeMap::new(), "devices that were told again, how often");
     // It has its share again.

@@ -44,7 +44,9 @@ pub async fn adopt(uplink: Arc<dyn Uplink>, address: Arc<Address>, places: Place
     };
     let outcome = outcome.and_then(|count| {
         places.change(|roster| {
-            drop(roster.own(number, &places.holder).is_some().then(|| roster.places.remove(&number)))
+            if roster.own(number, &places.holder).is_some() {
+                roster.places.remove(&number);
+            }
         })?;
         Ok(count)
     });

@@ -499,9 +499,9 @@ impl Service {
         let jobs: BTreeSet<i64> = commands.take(AHEAD).filter(|(_, waited)| *waited).map(|(job, _)| job).collect();
         let wanted = uplink.still_wanted(&jobs.iter().copied().collect::<Vec<_>>());
         self.outgoing.retain_mut(|item| match item {
-            Outgoing::Message(message) if message.job.is_some_and(|job| jobs.contains(&job)) => {
-                message.looked_at = now;
-                message.job.is_none_or(|job| wanted.contains(&job))
+            Outgoing::Message(Message { job: Some(job), looked_at, .. }) if jobs.contains(job) => {
+                *looked_at = now;
+                wanted.contains(job)
             }
             _ => true,
         });
